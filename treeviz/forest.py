@@ -1,0 +1,374 @@
+"""The forest: one max-tree per datapoint, searched by threshold and repaired from the leaves (algorithm.md §2).
+
+Layout. A tree of m leaves is a heap without padding: node 1 is the root, node v has the children 2v and 2v + 1, and the
+leaf of neuron r is node m + r. Every inner node 1..m-1 has two children for any m >= 1, so a tree has exactly 2m - 1
+nodes, and a query visits exactly 1 + 2 * (inner nodes >= threshold) of them. All n trees share one array, node-major:
+`values[v]` is the row of node v in every tree. A neuron's leaves are one row of memory, and the two children of a node
+lie side by side, so an update, which changes a neuron in all n trees at once, streams through memory.
+"""
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from treeviz.network import FiringSets, Floats, Ints
+
+# Bytes of children gathered at a time during an update: small enough to stay in a core's cache.
+_CHUNK_BYTES = 1 << 18
+# Forests with this many leaf values, over this many neurons, are searched and repaired by one thread a subtree, and
+# repaired by compiled loops. Smaller ones answer in milliseconds and need neither threads nor a compiler.
+_LARGE_VALUES, _LARGE_WIDTH = 1 << 22, 1 << 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QueryResult:
+    """What one threshold query found and where it went.
+
+    Attributes
+    ----------
+    neurons : (k,) neurons whose leaf is >= the threshold, ascending.
+    visited : nodes entered, root first and then level by level; their number is the cost of the query.
+    """
+
+    neurons: Ints
+    visited: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchResult:
+    """What one threshold query of all trees found, with the number of nodes entered in each tree, (n,), and the leaves.
+
+    `products` (sum_i k_i,) are the leaf values z_ri of the pairs in `firing`, in its order.
+    """
+
+    firing: FiringSets
+    products: Floats
+    num_visited: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UpdateResult:
+    """What an update changed.
+
+    Attributes
+    ----------
+    num_modified : (n,) nodes whose value changed, per tree, leaves included.
+    num_operations : leaves written plus ancestors recomputed, in all trees together.
+    modified : per tree, the ascending nodes whose value changed; None when only counts were asked for.
+    """
+
+    num_modified: Ints
+    num_operations: int
+    modified: tuple[Ints, ...] | None
+
+
+class Forest:
+    """n max-trees over the same m neurons.
+
+    Parameters
+    ----------
+    leaves : (m, n) array of finite numbers: inner products of m >= 1 neurons (rows) with n >= 1 datapoints (columns).
+
+    Raises
+    ------
+    ValueError
+        If `leaves` is not a finite two-dimensional array with at least one row and one column.
+
+    Notes
+    -----
+    Building costs (2m - 1) * n node writes; memory is 2 * m * n floats. `values` has shape (2m, n); row 0 is unused.
+    """
+
+    def __init__(self, leaves: ArrayLike) -> None:
+        rows = np.asarray(leaves, dtype=np.float64)
+        if rows.ndim != 2 or 0 in rows.shape:
+            raise ValueError(f"leaves must have shape (neurons, datapoints), both at least 1; got shape {rows.shape}")
+        _require_finite(rows, "leaves")
+        self._fill(rows.shape[0], rows.shape[1], [(0, rows)])
+
+    @classmethod
+    def from_blocks(cls, num_leaves: int, num_trees: int, blocks: Iterable[tuple[int, Floats]]) -> "Forest":
+        """Build from blocks `(first_neuron, rows)` that together cover all leaves, without holding (m, n) twice."""
+        forest = cls.__new__(cls)
+        forest._fill(num_leaves, num_trees, blocks)
+        return forest
+
+    def _fill(self, num_leaves: int, num_trees: int, blocks: Iterable[tuple[int, Floats]]) -> None:
+        self.num_leaves, self.num_trees = num_leaves, num_trees
+        self.values = np.empty((2 * num_leaves, num_trees))
+        self.values[0] = -np.inf
+        for first, rows in blocks:
+            self.leaves[first : first + len(rows)] = rows
+        chunk = max(16, _CHUNK_BYTES // (16 * num_trees))
+        self._children = np.empty((chunk, 2 * num_trees))
+        self._fresh = np.empty((chunk, num_trees))
+        self._stale = np.empty((chunk, num_trees))
+        # A 0/1 mask in float32: its row and column sums are then BLAS products, four times faster than bool reductions.
+        self._differs = np.empty((chunk, num_trees), dtype=np.float32)
+        is_large = num_leaves * num_trees >= _LARGE_VALUES and num_leaves >= _LARGE_WIDTH
+        # Subtrees that threads may work on apart hang from the nodes of this level; 0: the whole tree, one thread.
+        self._split_level = min(3, (os.cpu_count() or 1).bit_length() - 1) if is_large else 0
+        self._raise_maxima()
+
+    def _raise_maxima(self) -> None:
+        """Fill the inner nodes level by level, deepest first, so that a node's children are ready before it."""
+        for level in reversed(range(self.num_leaves.bit_length())):
+            low, high = 1 << level, min(2 << level, self.num_leaves)  # inner nodes of this level
+            if low < high:
+                children = self.values[2 * low : 2 * high].reshape(high - low, 2, self.num_trees)
+                np.maximum(children[:, 0], children[:, 1], out=self.values[low:high])
+
+    @property
+    def leaves(self) -> Floats:
+        """The (m, n) leaves, a view of `values`: row r holds neuron r's inner product with every datapoint."""
+        return self.values[self.num_leaves :]
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of nodes in all trees together, n * (2m - 1)."""
+        return self.num_trees * (2 * self.num_leaves - 1)
+
+    def query(self, tree: int, threshold: float) -> QueryResult:
+        """Find the neurons of one tree whose leaf is >= `threshold`; ties count.
+
+        Descends from the root and enters a child only if its value is >= the threshold. Cost: 1 + 2 * (inner nodes >=
+        threshold) nodes entered, about 2 k log2(m / k).
+
+        Raises ValueError if there is no such tree or the threshold is not a number.
+        """
+        if not 0 <= tree < self.num_trees:
+            raise ValueError(f"tree must be between 0 and {self.num_trees - 1}, one per datapoint; got {tree}")
+        if np.isnan(threshold):
+            raise ValueError("threshold must be a number; got NaN")
+        reached, visited = [], [np.ones(1, dtype=np.int64)]
+        for entered, _, leaves in self._descend(np.array([self.num_trees + tree]), threshold):
+            visited.append(entered // self.num_trees)
+            reached.append(leaves // self.num_trees)
+        # Leaves lie on two levels when m is no power of two, and the deeper ones belong to the later neurons.
+        neurons = np.sort(np.concatenate(reached)) - self.num_leaves
+        return QueryResult(neurons, np.concatenate(visited))
+
+    def query_all(self, threshold: float) -> SearchResult:
+        """Query every tree at once with the same threshold; same answer and same cost as n calls of `query`."""
+        if np.isnan(threshold):
+            raise ValueError("threshold must be a number; got NaN")
+        trees = np.arange(self.num_trees)
+        num_visited = np.ones(self.num_trees, dtype=np.int64)
+        starts = [self.num_trees + trees]
+        if self._split_level:  # the top of the trees first; then a thread for each subtree hanging from it
+            top = self.values[1 : 1 << self._split_level] >= threshold
+            num_visited += 2 * top.sum(axis=0)
+            roots = np.arange(1 << self._split_level, 2 << self._split_level)
+            starts = [root * self.num_trees + trees[top[root // 2 - 1]] for root in roots]
+        parts = _pool().map(lambda start: self._search_below(start, threshold), starts)
+        reached, visited_below = zip(*parts, strict=True)
+        num_visited += np.sum(visited_below, axis=0)
+        places = np.sort(np.concatenate(reached))  # node-major: by neuron, then by datapoint
+        nodes = places // self.num_trees
+        points = places - nodes * self.num_trees
+        firing = FiringSets.from_pairs(nodes - self.num_leaves, points, self.num_trees)
+        return SearchResult(firing, self.values.reshape(-1)[places], num_visited)
+
+    def _search_below(self, start: Ints, threshold: float) -> tuple[Ints, Ints]:
+        """Descend from the places `start`; return the leaves reached and the nodes entered below them, per tree."""
+        num_visited = np.zeros(self.num_trees, dtype=np.int64)
+        reached = []
+        for _, trees, leaves in self._descend(start, threshold):
+            num_visited += 2 * np.bincount(trees, minlength=self.num_trees)
+            reached.append(leaves)
+        return np.concatenate(reached), num_visited
+
+    def _descend(self, start: Ints, threshold: float) -> Iterator[tuple[Ints, Ints, Ints]]:
+        """Walk down from the places `start`, all on one level, a level at a time.
+
+        Yields, per level, the places entered below the nodes of the level above, two for each of them; the trees those
+        parents are in, one for each; and the leaves reached whose value is >= `threshold`. A place is a flat index
+        into `values`: node * n + tree. The invariant: every place on the frontier has a value >= the threshold, so
+        both of its children must be looked at, and nothing below a smaller value can reach it.
+        """
+        flat, n = self.values.reshape(-1), self.num_trees
+        first_leaf = self.num_leaves * n
+        entered = parents = np.empty(0, dtype=np.int64)
+        frontier = start[flat[start] >= threshold]
+        while True:
+            at_leaf = frontier >= first_leaf
+            yield entered, parents, frontier[at_leaf]
+            frontier = frontier[~at_leaf]
+            if not frontier.size:
+                return
+            parents = frontier - frontier // n * n  # the remainder, several times faster than NumPy's %
+            entered = np.empty(2 * frontier.size, dtype=np.int64)
+            np.subtract(2 * frontier, parents, out=entered[0::2])  # the left child: 2 * node * n + tree
+            np.add(entered[0::2], n, out=entered[1::2])
+            frontier = entered[flat[entered] >= threshold]
+
+    def update(self, neurons: Ints, rows: Floats, *, relative: bool = False, with_nodes: bool = True) -> UpdateResult:
+        """Write the leaves of some neurons in all n trees and repair the maxima above them.
+
+        An ancestor is recomputed when a node below it changed in some tree; where no tree changes the climb stops.
+
+        Parameters
+        ----------
+        neurons : (u,) distinct neurons, in ascending order.
+        rows : (u, n) their new leaf values, or what to add to the old ones if `relative`.
+        with_nodes : also list the modified nodes of every tree, not only their numbers.
+
+        Raises
+        ------
+        ValueError
+            If `neurons` are not distinct, ascending and in range, or `rows` has the wrong shape or a value that is not
+            finite. Nothing is changed then.
+
+        Notes
+        -----
+        Cost: at most u * n * (1 + log2 m) nodes, fewer where paths join or stop early.
+        """
+        rows = np.asarray(rows, dtype=np.float64)
+        neurons = np.asarray(neurons, dtype=np.int64)
+        if neurons.ndim != 1 or rows.shape != (neurons.size, self.num_trees):
+            raise ValueError(
+                f"rows must have shape (neurons, trees) = ({neurons.size}, {self.num_trees}); got {rows.shape}"
+            )
+        if neurons.size and (neurons[0] < 0 or neurons[-1] >= self.num_leaves or np.any(np.diff(neurons) <= 0)):
+            raise ValueError(f"neurons must be distinct, ascending and between 0 and {self.num_leaves - 1}")
+        _require_finite(rows, "rows")
+
+        nodes = neurons + self.num_leaves
+        deepest = (2 * self.num_leaves - 1).bit_length() - 1
+        log = _ModifiedNodes(self.num_trees, with_nodes)
+        if self._split_level and not with_nodes:
+            climbing, num_rows = self._repair_subtrees(nodes, rows, relative, deepest, log)
+            level = self._split_level
+            waiting = climbing[:0]
+        else:
+            changed = self._write_leaves(nodes, rows, relative, log)
+            # Leaves lie on the two deepest levels: the deeper ones start the climb, the others join a level later.
+            shallow = np.searchsorted(changed, 1 << deepest)
+            waiting, climbing = changed[:shallow], changed[shallow:]
+            num_rows, level = nodes.size, deepest
+        while level:
+            level -= 1
+            parents = _distinct_sorted(climbing >> 1)
+            num_rows += parents.size
+            climbing = self._recompute(parents, log)
+            if level == deepest - 1:
+                climbing = np.concatenate([climbing, waiting])  # inner nodes come before leaves in node order
+        return UpdateResult(log.num_modified, num_rows * self.num_trees, log.nodes())
+
+    def _repair_subtrees(
+        self, nodes: Ints, rows: Floats, relative: bool, deepest: int, log: "_ModifiedNodes"
+    ) -> tuple[Ints, int]:
+        """Update the leaves and repair all subtrees hanging from the split level, a thread each, in compiled loops.
+
+        Returns the subtree roots that changed, and the number of rows written or recomputed.
+        """
+        from treeviz.kernels import repair_subtree  # loads a compiler, so only once a forest is large enough
+
+        roots = np.arange(1 << self._split_level, (2 << self._split_level) + 1)
+        shallow = np.searchsorted(nodes, np.minimum(roots << (deepest - 1 - self._split_level), 1 << deepest))
+        deep = np.searchsorted(nodes, roots << (deepest - self._split_level))
+        spans = zip(itertools.pairwise(shallow), itertools.pairwise(deep), strict=True)
+        rows = np.ascontiguousarray(rows)
+        jobs = [
+            _pool().submit(repair_subtree, self.values, nodes, rows, relative, *span, self._split_level)
+            for span in spans
+        ]
+        done = [job.result() for job in jobs]
+        log.num_modified += sum(num_modified for num_modified, _, _ in done)
+        return roots[:-1][[changed for _, _, changed in done]], sum(num_rows for _, num_rows, _ in done)
+
+    def _write_leaves(self, nodes: Ints, rows: Floats, relative: bool, log: "_ModifiedNodes") -> Ints:
+        """Write leaf rows, chunk by chunk; return the nodes whose row changed."""
+        changed = np.empty(nodes.size, dtype=bool)
+        for low in range(0, nodes.size, len(self._fresh)):
+            chunk = nodes[low : low + len(self._fresh)]
+            fresh, stale = self._fresh[: chunk.size], self._stale[: chunk.size]
+            np.take(self.values, chunk, axis=0, out=stale, mode="clip")
+            if relative:
+                np.add(stale, rows[low : low + chunk.size], out=fresh)
+            else:
+                fresh[:] = rows[low : low + chunk.size]
+            changed[low : low + chunk.size] = self._replace(chunk, fresh, stale, log)
+        return nodes[changed]
+
+    def _recompute(self, parents: Ints, log: "_ModifiedNodes") -> Ints:
+        """Set each of `parents` to the maximum of its children in all trees; return those that changed in some tree."""
+        pairs = self.values.reshape(self.num_leaves, 2 * self.num_trees)  # row v: the two children of node v
+        changed = np.empty(parents.size, dtype=bool)
+        for low in range(0, parents.size, len(self._fresh)):
+            chunk = parents[low : low + len(self._fresh)]
+            children, fresh, stale = (buffer[: chunk.size] for buffer in (self._children, self._fresh, self._stale))
+            np.take(pairs, chunk, axis=0, out=children, mode="clip")
+            np.maximum(children[:, : self.num_trees], children[:, self.num_trees :], out=fresh)
+            np.take(self.values, chunk, axis=0, out=stale, mode="clip")
+            changed[low : low + chunk.size] = self._replace(chunk, fresh, stale, log)
+        return parents[changed]
+
+    def _replace(self, nodes: Ints, fresh: Floats, stale: Floats, log: "_ModifiedNodes") -> NDArray[np.bool_]:
+        """Write rows `fresh` over `stale`; log what differs, and say which nodes differ in some tree."""
+        differs = self._differs[: nodes.size]
+        np.not_equal(fresh, stale, out=differs)
+        self.values[nodes] = fresh
+        log.record(nodes, differs)
+        return differs @ _ones(self.num_trees) > 0
+
+    def _check(self) -> None:
+        """Assert the heap invariant in every tree: each inner node is the maximum of its two children (for tests)."""
+        assert self.values.shape == (2 * self.num_leaves, self.num_trees)
+        assert np.isfinite(self.values[1:]).all(), "a node is not finite"
+        children = self.values[2:].reshape(-1, 2, self.num_trees)
+        wrong = np.argwhere(self.values[1 : self.num_leaves] != children.max(axis=1))
+        assert not wrong.size, f"node {wrong[0][0] + 1} of tree {wrong[0][1]} is not the maximum of its children"
+
+
+class _ModifiedNodes:
+    """Counts, and if asked lists, the nodes an update changes in each tree."""
+
+    def __init__(self, num_trees: int, keep_nodes: bool) -> None:
+        self.num_modified = np.zeros(num_trees, dtype=np.int64)
+        self._pieces: list[tuple[Ints, Ints]] | None = [] if keep_nodes else None
+
+    def record(self, nodes: Ints, differs: NDArray[np.float32]) -> None:
+        self.num_modified += (_ones(nodes.size) @ differs).astype(np.int64)  # exact: a chunk has far under 2^24 rows
+        if self._pieces is not None:
+            rows, trees = np.nonzero(differs)
+            self._pieces.append((nodes[rows], trees))
+
+    def nodes(self) -> tuple[Ints, ...] | None:
+        if self._pieces is None:
+            return None
+        empty = np.empty(0, dtype=np.int64)
+        nodes = np.concatenate([piece[0] for piece in self._pieces] or [empty])
+        trees = np.concatenate([piece[1] for piece in self._pieces] or [empty])
+        order = np.lexsort((nodes, trees))
+        return tuple(np.split(nodes[order], np.cumsum(self.num_modified)[:-1]))
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="forest")
+
+
+@lru_cache(maxsize=32)
+def _ones(size: int) -> NDArray[np.float32]:
+    return np.ones(size, dtype=np.float32)
+
+
+def _distinct_sorted(values: Ints) -> Ints:
+    """Drop repeats from an ascending array; `np.unique` would sort it again."""
+    return np.asarray(values[np.diff(values, prepend=-1) != 0])
+
+
+def _require_finite(rows: Floats, name: str) -> None:
+    if not np.isfinite(rows).all():
+        row, column = np.argwhere(~np.isfinite(rows))[0]
+        raise ValueError(
+            f"{name} must be finite, but row {row}, column {column} is {rows[row, column]}: "
+            "remove or replace such values first"
+        )

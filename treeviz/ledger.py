@@ -1,0 +1,165 @@
+"""What an iteration costs: operations and seconds by phase, counted by one set of rules for every method.
+
+The unit is a multiply-add, or one tree node read or written. The functions below are those rules; the tree method and
+the dense method are charged by the same ones, with `pairs` the entries of the incidence matrix that a method handles:
+the firing pairs, sum_i k_i, for the tree method, and all m * n for the dense one.
+"""
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PHASES = ("build", "search", "forward", "jacobian", "sketch", "precondition", "solve", "move", "repair")
+
+
+class Ledger:
+    """Operations and seconds of one iteration (or of the build) by phase; phases are those in `PHASES`."""
+
+    def __init__(self) -> None:
+        self.costs: dict[str, int] = {}
+        self.seconds: dict[str, float] = {}
+
+    def post(self, phase: str, operations: int) -> None:
+        """Add `operations` to a phase."""
+        self.costs[_known(phase)] = self.costs.get(phase, 0) + int(operations)
+
+    def post_all(self, costs: Mapping[str, int]) -> None:
+        """Add operations to several phases."""
+        for phase, operations in costs.items():
+            self.post(phase, operations)
+
+    @contextmanager
+    def time(self, phase: str) -> Iterator[None]:
+        """Add the wall-clock time of the block to a phase."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[_known(phase)] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
+
+
+class Stopwatch:
+    """Seconds spent waiting for the items of an iterable, apart from what is done with them."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def over(self, items: Iterable[T]) -> Iterator[T]:
+        """Pass `items` on and add up the time it takes to get each."""
+        iterator = iter(items)
+        while True:
+            start = time.perf_counter()
+            item = next(iterator, None)
+            self.seconds += time.perf_counter() - start
+            if item is None:
+                return
+            yield item
+
+
+def _known(phase: str) -> str:
+    if phase not in PHASES:
+        raise ValueError(f"unknown phase {phase!r}; the phases are {', '.join(PHASES)}")
+    return phase
+
+
+def forest_build_operations(width: int, num_points: int, dimension: int) -> int:
+    """All inner products, m * n * d, and one write for each of the 2m - 1 nodes of n trees."""
+    return width * num_points * dimension + (2 * width - 1) * num_points
+
+
+def forward_operations(pairs: int, num_points: int) -> int:
+    """One multiply-add a pair for the outputs, and one a datapoint for the loss."""
+    return pairs + num_points
+
+
+def tensor_sketch_operations(pairs: int, num_points: int, dimension: int, num_rows: int, num_blocks: int) -> int:
+    """CountSketch of the incidence matrix and of X in every block, and their circular convolution by three FFTs.
+
+    An FFT of length B is charged 2.5 B log2 B multiply-adds (the usual 5 B log2 B flops), the product of the
+    transforms 2 B (a complex multiplication is four multiply-adds, on B / 2 frequencies).
+    """
+    length = num_rows // num_blocks
+    convolution = math.ceil(length * (3 * 2.5 * math.log2(max(length, 2)) + 2))
+    return num_blocks * (pairs + num_points * dimension + num_points * convolution)
+
+
+def qr_operations(num_rows: int, num_columns: int) -> int:
+    """Householder QR without Q: s n^2 - n^3 / 3."""
+    return num_rows * num_columns**2 - num_columns**3 // 3
+
+
+def gram_product_operations(pairs: int, num_points: int, dimension: int) -> int:
+    """One product with G = J J^T through the sparse factors: J^T v and J u cost d a pair each, then n * d."""
+    return 2 * pairs * dimension + num_points * dimension
+
+
+def conjugate_gradient_operations(iterations: int, product: int, num_points: int) -> int:
+    """A product with G, two with the n x n preconditioner and five vector operations an iteration.
+
+    One product with G and three with the preconditioner set up the right-hand side, return to g and check the residual.
+    """
+    square = num_points**2
+    return iterations * (product + 2 * square + 5 * num_points) + product + 3 * square
+
+
+def exact_solve_costs(pairs: int, overlaps: int, num_points: int, *, singular: bool) -> dict[str, int]:
+    """Incidence written once (`pairs`); overlaps C; G = K o C / m entry by entry, n^2; factorization and solve.
+
+    Cholesky costs n^3 / 3 (rounded up) and n^2 for its two triangular solves. A singular system pays for the failed
+    factorization and for all eigenvectors by tridiagonal reduction, charged 9 n^3, and 2 n^2 to apply them.
+    """
+    cubic, square = num_points**3, num_points**2
+    solve = overlaps + square - (-cubic // 3)
+    return {"jacobian": pairs, "solve": solve + (9 * cubic + 2 * square if singular else square)}
+
+
+def sketch_solve_costs(
+    pairs: int,
+    num_points: int,
+    dimension: int,
+    *,
+    num_rows: int,
+    num_blocks: int,
+    num_sketches: int,
+    iterations: int,
+    singular: bool,
+) -> dict[str, int]:
+    """Incidence written once; tensor sketch; QR and T^-1; conjugate gradient.
+
+    Where G looks singular, `num_sketches` may exceed one (each charged as the last, `num_rows` rows), and an SVD of T,
+    charged 9 n^3, and one product with G to prove it, take the place of T^-1.
+    """
+    product = gram_product_operations(pairs, num_points, dimension)
+    return {
+        "jacobian": pairs,
+        "sketch": num_sketches * tensor_sketch_operations(pairs, num_points, dimension, num_rows, num_blocks),
+        "precondition": num_sketches * qr_operations(num_rows, num_points)
+        + (9 * num_points**3 + product if singular else num_points**3 // 6),
+        "solve": conjugate_gradient_operations(iterations, product, num_points),
+    }
+
+
+def dense_iteration_costs(
+    width: int, num_points: int, dimension: int, num_touched: int, solve_costs: Mapping[str, int]
+) -> dict[str, int]:
+    """Cost by phase of one dense iteration, given what its solver costs on all m n pairs.
+
+    Every inner product is recomputed (m n d) and compared with the threshold (m n); outputs run over all m n entries;
+    the move looks for the rows that fire (m n) and changes those (|U| n d).
+    """
+    entries = width * num_points
+    return {
+        "search": entries * dimension + entries,
+        "forward": forward_operations(entries, num_points),
+        **solve_costs,
+        "move": entries + num_touched * num_points * dimension,
+    }
+
+
+def dense_overlap_operations(width: int, num_points: int) -> int:
+    """C = A^T A of the dense m x n 0/1 matrix, one triangle: m n (n + 1) / 2."""
+    return width * num_points * (num_points + 1) // 2

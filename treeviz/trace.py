@@ -1,0 +1,413 @@
+"""What a training run leaves behind: one frozen record an iteration, and the way back to any tree at any moment.
+
+A trace holds no trees. Who fired and the dual step of each iteration say how every leaf moved, and the seed gives the
+leaves at the start; `Trace.replay` puts them together and gets the very bits the trainer had. So a trace stays small
+(about 8 bytes a firing pair and iteration), and the picture drawn from it cannot drift from the computation.
+"""
+
+import dataclasses
+import io
+import json
+import math
+import os
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from treeviz.config import TrainConfig
+from treeviz.data import Dataset
+from treeviz.forest import Forest
+from treeviz.ledger import (
+    PHASES,
+    dense_iteration_costs,
+    dense_overlap_operations,
+    exact_solve_costs,
+    sketch_solve_costs,
+)
+from treeviz.network import FiringSets, Floats, Ints, initial_weight_blocks, leaf_blocks, moved_rows, output_signs
+from treeviz.regression import SKETCH_BLOCKS, SolveReport
+
+_FORMAT, _VERSION = "treeviz-trace", 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepRecord:
+    """One iteration. Loss, outputs and firing sets are those at the weights *before* the move it then made.
+
+    Attributes
+    ----------
+    iteration : 0, 1, 2, ...
+    loss : 1/2 ||outputs - y||^2.
+    outputs, residual : (n,), f and f - y.
+    firing : n ascending arrays, the neurons that fire on each datapoint.
+    touched : ascending, their union: the only neurons the iteration moves.
+    dual_step : (n,), the move: w_r changes by -(a_r / sqrt(m)) * sum of dual_step_i x_i over the i on which r fires.
+    num_visited : (n,) tree nodes entered by the search; zeros for a method without trees.
+    num_modified : (n,) tree nodes whose value the move changed; zeros for a method without trees.
+    solve : how the regression went.
+    costs : operations by phase.
+    seconds : wall-clock seconds by phase.
+    status : "ok", or what went short, in words.
+    unlearnable : {datapoint: reason} for the datapoints that cannot be moved or cannot be fitted.
+    """
+
+    iteration: int
+    loss: float
+    outputs: Floats
+    residual: Floats
+    firing: tuple[NDArray[np.int32], ...]
+    touched: NDArray[np.int32]
+    dual_step: Floats
+    num_visited: Ints
+    num_modified: Ints
+    solve: SolveReport
+    costs: Mapping[str, int]
+    seconds: Mapping[str, float]
+    status: str
+    unlearnable: Mapping[int, str]
+
+    def __post_init__(self) -> None:
+        arrays: list[NDArray[Any]] = [self.outputs, self.residual, self.touched, self.dual_step]
+        for array in (*arrays, self.num_visited, self.num_modified, *self.firing):
+            array.flags.writeable = False
+
+    @property
+    def num_operations(self) -> int:
+        """Operations of the iteration, all phases."""
+        return sum(self.costs.values())
+
+    @property
+    def num_seconds(self) -> float:
+        """Wall-clock seconds of the iteration, all phases."""
+        return math.fsum(self.seconds.values())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TreeStep:
+    """One datapoint's tree in one iteration, before and after the move.
+
+    Attributes
+    ----------
+    point, iteration : which tree, and when.
+    threshold : b.
+    before, after : (2m,) node values; node 1 is the root, node m + r the leaf of neuron r, entry 0 unused.
+    visited : nodes the search entered, in order.
+    firing : neurons that fired, ascending.
+    modified : nodes whose value the move changed, ascending.
+    """
+
+    point: int
+    iteration: int
+    threshold: float
+    before: Floats
+    after: Floats
+    visited: Ints
+    firing: Ints
+    modified: Ints
+
+    @property
+    def num_leaves(self) -> int:
+        """Number of neurons m."""
+        return self.before.size // 2
+
+
+@dataclass(eq=False)
+class Trace:
+    """The records of one run, with what is needed to replay it.
+
+    Attributes
+    ----------
+    dataset, config : what the run was started with.
+    build_costs, build_seconds : operations and seconds of building the trees, by phase; empty for the dense method.
+    draw_seconds : seconds spent drawing the initial weights, which is charged to no method.
+    records : one `StepRecord` an iteration; grows while the trainer steps.
+    """
+
+    dataset: Dataset
+    config: TrainConfig
+    build_costs: Mapping[str, int]
+    build_seconds: Mapping[str, float]
+    draw_seconds: float
+    records: list[StepRecord] = field(default_factory=list)
+    # Where the initial leaves of a datapoint can be had without redrawing the network, while its trainer lives.
+    leaf_source: Callable[[int], Floats | None] | None = field(default=None, repr=False)
+    _redrawn: dict[int, Floats] = field(default_factory=dict, init=False, repr=False)
+    _latest: tuple[int, int, Floats] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def losses(self) -> Floats:
+        """Loss at the start of each iteration, (T,)."""
+        return np.array([record.loss for record in self.records])
+
+    def dense_costs(self, record: StepRecord) -> dict[str, int]:
+        """Return what the same iteration, solved the same way, costs the dense method, by phase and the same rules.
+
+        Exact for the exact solver and for gradient descent; for the sketch it is given this run's number of
+        conjugate-gradient iterations, which for the dense method's own random sketch may differ by a few.
+        """
+        width, (num_points, dimension) = self.config.width, self.dataset.X.shape
+        entries, report = width * num_points, record.solve
+        singular = report.rank < report.num_active
+        solve_costs: dict[str, int] = {}
+        if self.config.method == "gauss-newton" and self.config.solver == "exact":
+            overlaps = dense_overlap_operations(width, num_points)
+            solve_costs = exact_solve_costs(entries, overlaps, report.num_active, singular=singular)
+        elif self.config.method == "gauss-newton":
+            solve_costs = sketch_solve_costs(
+                entries,
+                report.num_active,
+                dimension,
+                num_rows=report.num_sketch_rows,
+                num_blocks=SKETCH_BLOCKS,
+                num_sketches=report.num_sketches,
+                iterations=report.iterations,
+                singular=singular,
+            )
+        return dense_iteration_costs(width, num_points, dimension, record.touched.size, solve_costs)
+
+    def amortized(
+        self,
+        unit: Literal["operations", "seconds"] = "operations",
+        *,
+        of: Literal["method", "dense"] = "method",
+        include_build: bool = True,
+    ) -> Floats:
+        """Return cost(t) = (build + sum of the first t iterations) / t for t = 1 .. T, shape (T,).
+
+        Parameters
+        ----------
+        unit : "operations", or "seconds" of wall-clock time as measured.
+        of : this run's "method", or the "dense" method doing the same iterations (operations only: run a trainer with
+            search="dense" to measure its seconds).
+        include_build : whether the one-time cost of building the trees is counted; the dense method has none.
+        """
+        if unit not in ("operations", "seconds") or of not in ("method", "dense"):
+            raise ValueError(f"unit must be 'operations' or 'seconds', of 'method' or 'dense'; got {unit!r}, {of!r}")
+        if of == "dense":
+            if unit == "seconds":
+                raise ValueError('seconds of the dense method must be measured: run a Trainer with search="dense"')
+            steps = [float(sum(self.dense_costs(record).values())) for record in self.records]
+            build = 0.0
+        elif unit == "operations":
+            steps = [float(record.num_operations) for record in self.records]
+            build = float(sum(self.build_costs.values()))
+        else:
+            steps = [record.num_seconds for record in self.records]
+            build = math.fsum(self.build_seconds.values())
+        total = np.cumsum(steps) + (build if include_build else 0.0)
+        return np.asarray(total / np.arange(1, len(steps) + 1))
+
+    def initial_leaves(self, point: int) -> Floats:
+        """Return Z(0) of one datapoint, (m,): from the living trainer, or by redrawing the network (m n d)."""
+        leaves = self.leaf_source(point) if self.leaf_source else None
+        if leaves is None:
+            if point not in self._redrawn:
+                column = np.empty(self.config.width)
+                X = self.dataset.X
+                blocks = initial_weight_blocks(self.config.seed, self.config.width, X.shape[1])
+                for first, rows in leaf_blocks(X, blocks):
+                    column[first : first + len(rows)] = rows[:, point]
+                if 8 * column.size * (len(self._redrawn) + 1) > 1 << 28:
+                    self._redrawn.clear()
+                self._redrawn[point] = column
+            leaves = self._redrawn[point].copy()
+        return leaves
+
+    def leaves(self, point: int, iteration: int) -> Floats:
+        """Return the leaves of one datapoint's tree, (m,), before the move of `iteration` (T for the end of the run).
+
+        Equal bit for bit to what the trainer's forest held. Cost: the pairs that fired in the iterations replayed; a
+        call for the same datapoint and a later iteration goes on from where the last one stopped.
+        """
+        self._require_moment(point, iteration, len(self.records))
+        latest = self._latest
+        if latest is not None and latest[0] == point and latest[1] <= iteration:
+            start, leaves = latest[1], latest[2].copy()
+        else:
+            start, leaves = 0, self.initial_leaves(point)
+        gram = (self.dataset.X @ self.dataset.X.T)[:, [point]]
+        signs = output_signs(self.config.seed, self.config.width)
+        for record in self.records[start:iteration]:
+            if record.dual_step.any():
+                firing = FiringSets.from_sets(record.firing)
+                leaves[firing.neurons] += moved_rows(firing, record.dual_step, signs, gram)[:, 0]
+        self._latest = (point, iteration, leaves.copy())
+        return leaves
+
+    def replay(self, point: int, iteration: int) -> TreeStep:
+        """Rebuild one datapoint's tree at one iteration, search it and move it, as the trainer did.
+
+        Raises ValueError if there is no such datapoint, or no record of that iteration.
+        """
+        self._require_moment(point, iteration, len(self.records) - 1)
+        threshold = self.config.resolved_threshold
+        tree = Forest(self.leaves(point, iteration)[:, None])
+        before = tree.values[:, 0].copy()
+        found = tree.query(0, threshold)
+        modified: Ints = np.empty(0, dtype=np.int64)
+        record = self.records[iteration]
+        if record.dual_step.any():
+            moved = self.leaves(point, iteration + 1)
+            touched = record.touched.astype(np.int64)
+            update = tree.update(touched, moved[touched, None])
+            assert update.modified is not None
+            modified = update.modified[0]
+        return TreeStep(
+            point, iteration, threshold, before, tree.values[:, 0].copy(), found.visited, found.neurons, modified
+        )
+
+    def _require_moment(self, point: int, iteration: int, last: int) -> None:
+        num_points = self.dataset.num_points
+        if not 0 <= point < num_points:
+            raise ValueError(f"point must be between 0 and {num_points - 1}, one of the datapoints; got {point}")
+        if not 0 <= iteration <= last:
+            raise ValueError(f"iteration must be between 0 and {last}, what has been computed; got {iteration}")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the run to a compressed file of plain arrays and JSON (.npz, no pickle), whole or not at all.
+
+        The trees are not in it: they are replayed from the seed.
+        """
+        target = Path(path)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **_to_arrays(self))
+        partial = target.with_name(target.name + ".partial")
+        try:
+            partial.write_bytes(buffer.getvalue())
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, source: str | os.PathLike[str] | io.IOBase) -> "Trace":
+        """Read a file written by `save`.
+
+        Raises
+        ------
+        ValueError
+            If the file is missing, is not a treeviz trace, is damaged, or was written by another version.
+        """
+        name = getattr(source, "name", source)
+        try:
+            with np.load(source, allow_pickle=False) as archive:
+                if not hasattr(archive, "files"):
+                    raise KeyError("meta")
+                return _from_arrays({key: archive[key] for key in archive.files})
+        except FileNotFoundError as error:
+            raise ValueError(f"there is no file {name}: check the path") from error
+        except (
+            OSError,
+            EOFError,
+            KeyError,
+            IndexError,
+            TypeError,
+            ValueError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            raise ValueError(
+                f"{name} is not a readable treeviz trace ({error}): it may be damaged, or another kind of file; "
+                "save the run again with Trace.save or treeviz run --save"
+            ) from error
+
+
+_PER_POINT = ("outputs", "residual", "dual_step", "num_visited", "num_modified")
+_REPORT = ("iterations", "conditioning", "rank", "num_active", "num_sketch_rows", "num_sketches")
+
+
+def _to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
+    records = trace.records
+    shape = (len(records), trace.dataset.num_points)
+    meta = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "config": dataclasses.asdict(trace.config),
+        "name": trace.dataset.name,
+        "description": trace.dataset.description,
+        "build_costs": dict(trace.build_costs),
+        "build_seconds": dict(trace.build_seconds),
+        "draw_seconds": trace.draw_seconds,
+        "phases": PHASES,
+        "status": [record.status for record in records],
+        "solve_status": [record.solve.status for record in records],
+        "unlearnable": [{str(k): v for k, v in record.unlearnable.items()} for record in records],
+    }
+    arrays: dict[str, NDArray[Any]] = {
+        "meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8),
+        "X": trace.dataset.X,
+        "y": trace.dataset.y,
+        "loss": np.array([record.loss for record in records]),
+        "num_firing": np.array([[s.size for s in record.firing] for record in records], dtype=np.int64).reshape(shape),
+        "firing": _joined([s for record in records for s in record.firing], np.int32),
+        "residual_norms": _joined([record.solve.residual_norms for record in records], np.float64),
+        "num_residual_norms": np.array([record.solve.residual_norms.size for record in records], dtype=np.int64),
+        "preconditioned": np.array([record.solve.preconditioned_conditioning for record in records], dtype=np.float64),
+    }
+    for name in _PER_POINT:
+        arrays[name] = np.array([getattr(record, name) for record in records]).reshape(shape)
+    for name in _REPORT:
+        arrays[f"solve_{name}"] = np.array([getattr(record.solve, name) for record in records])
+    for name, absent in (("costs", -1), ("seconds", np.nan)):
+        table = [[getattr(record, name).get(phase, absent) for phase in PHASES] for record in records]
+        arrays[name] = np.array(table).reshape(len(records), len(PHASES))
+    return arrays
+
+
+def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
+    meta = json.loads(arrays["meta"].tobytes())
+    if meta["format"] != _FORMAT:
+        raise ValueError(f"its format is {meta['format']!r}")
+    if meta["version"] != _VERSION or tuple(meta["phases"]) != PHASES:
+        raise ValueError(f"it was written by another version of treeviz (format {meta['version']}, this is {_VERSION})")
+    dataset = Dataset(arrays["X"], arrays["y"], meta["name"], meta["description"])
+    config = TrainConfig(**meta["config"])
+    trace = Trace(dataset, config, meta["build_costs"], meta["build_seconds"], meta["draw_seconds"])
+
+    num_records = arrays["loss"].size
+    for name in (*_PER_POINT, "num_firing"):
+        if arrays[name].shape != (num_records, dataset.num_points):
+            raise ValueError(f"{name} has shape {arrays[name].shape}")
+    firing = _split(arrays["firing"], arrays["num_firing"].ravel())
+    if arrays["firing"].size and not 0 <= arrays["firing"].min() <= arrays["firing"].max() < config.width:
+        raise ValueError("a firing set holds a neuron that the network does not have")
+    norms = _split(arrays["residual_norms"], arrays["num_residual_norms"])
+    for t in range(num_records):
+        sets = tuple(firing[t * dataset.num_points : (t + 1) * dataset.num_points])
+        met = float(arrays["preconditioned"][t])
+        report = {name: arrays[f"solve_{name}"][t].item() for name in _REPORT}
+        trace.records.append(
+            StepRecord(
+                iteration=t,
+                loss=float(arrays["loss"][t]),
+                firing=sets,
+                touched=np.unique(np.concatenate(sets)),
+                solve=SolveReport(
+                    residual_norms=norms[t],
+                    preconditioned_conditioning=None if math.isnan(met) else met,
+                    status=meta["solve_status"][t],
+                    **report,
+                ),
+                costs={p: int(c) for p, c in zip(PHASES, arrays["costs"][t], strict=True) if c >= 0},
+                seconds={p: float(s) for p, s in zip(PHASES, arrays["seconds"][t], strict=True) if not np.isnan(s)},
+                status=meta["status"][t],
+                unlearnable={int(k): v for k, v in meta["unlearnable"][t].items()},
+                **{name: arrays[name][t].copy() for name in _PER_POINT},
+            )
+        )
+    return trace
+
+
+def _joined(pieces: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
+    return np.concatenate([np.empty(0, dtype=dtype), *pieces])
+
+
+def _split(joined: NDArray[Any], sizes: NDArray[np.int64]) -> list[NDArray[Any]]:
+    if joined.ndim != 1 or (sizes < 0).any() or sizes.sum() != joined.size:
+        raise ValueError("an array does not have the length the others imply")
+    return [piece.copy() for piece in np.split(joined, np.cumsum(sizes)[:-1])] if sizes.size else []
