@@ -23,8 +23,8 @@ from treeviz.network import (
     initial_weight_blocks,
     initial_weights,
     leaf_blocks,
-    moved_rows,
     outputs_from_pairs,
+    pair_steps,
 )
 from treeviz.regression import DenseJacobian, Jacobian, SparseJacobian
 
@@ -98,8 +98,8 @@ class ForestEngine:
         if self._initial_rows is None:  # for replay; kept before the first leaf changes
             self._initial_rows = (firing.neurons, self.forest.leaves[firing.neurons])
         with ledger.time("repair"):
-            rows = moved_rows(firing, dual_step, self._signs, self._gram)
-            update = self.forest.update(firing.neurons, rows, relative=True, with_nodes=False)
+            steps = pair_steps(firing, dual_step, self._signs)
+            update = self.forest.add_product(firing, steps, self._gram)
         ledger.post("repair", firing.num_pairs * dual_step.size + update.num_operations)
         return update.num_modified
 

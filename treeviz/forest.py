@@ -111,6 +111,7 @@ class Forest:
         self._stale = np.empty((chunk, num_trees))
         # A 0/1 mask in float32: its row and column sums are then BLAS products, four times faster than bool reductions.
         self._differs = np.empty((chunk, num_trees), dtype=np.float32)
+        self._deepest = (2 * num_leaves - 1).bit_length() - 1  # level of the deepest leaves
         is_large = num_leaves * num_trees >= _LARGE_VALUES and num_leaves >= _LARGE_WIDTH
         # Subtrees that threads may work on apart hang from the nodes of this level; 0: the whole tree, one thread.
         self._split_level = min(3, (os.cpu_count() or 1).bit_length() - 1) if is_large else 0
@@ -240,48 +241,56 @@ class Forest:
         _require_finite(rows, "rows")
 
         nodes = neurons + self.num_leaves
-        deepest = (2 * self.num_leaves - 1).bit_length() - 1
         log = _ModifiedNodes(self.num_trees, with_nodes)
-        if self._split_level and not with_nodes:
-            climbing, num_rows = self._repair_subtrees(nodes, rows, relative, deepest, log)
-            level = self._split_level
-            waiting = climbing[:0]
-        else:
-            changed = self._write_leaves(nodes, rows, relative, log)
+        changed = self._write_leaves(nodes, rows, relative, log)
+        num_rows = nodes.size
+        if self._deepest:
             # Leaves lie on the two deepest levels: the deeper ones start the climb, the others join a level later.
-            shallow = np.searchsorted(changed, 1 << deepest)
-            waiting, climbing = changed[:shallow], changed[shallow:]
-            num_rows, level = nodes.size, deepest
-        while level:
+            shallow = np.searchsorted(changed, 1 << self._deepest)
+            parents = _distinct_sorted(changed[shallow:] >> 1)
+            climbing = np.concatenate([self._recompute(parents, log), changed[:shallow]])
+            num_rows += parents.size + self._climb(climbing, self._deepest - 1, log)
+        return UpdateResult(log.num_modified, num_rows * self.num_trees, log.nodes())
+
+    def add_product(self, firing: FiringSets, steps: Floats, basis: Floats) -> UpdateResult:
+        """Add the rows of a sparse matrix times `basis` to the leaves of the touched neurons, and repair all trees.
+
+        The matrix has `steps[p]` at firing pair p; `basis` is (n, n). This is `update` with relative rows
+        `firing.matrix(steps) @ basis`, to the last bit, but a large forest is repaired a thread a subtree by compiled
+        loops that never write those rows down. Counts only. Cost: n * num_pairs, and that of `update`.
+        """
+        if not self._split_level:
+            rows = np.asarray(firing.matrix(steps) @ basis)
+            return self.update(firing.neurons, rows, relative=True, with_nodes=False)
+        from treeviz.kernels import repair_subtree  # loads a compiler, so only once a forest is large enough
+
+        _require_finite(steps[:, None], "steps")
+        nodes, level = firing.neurons + self.num_leaves, self._split_level
+        roots = np.arange(1 << level, (2 << level) + 1)
+        shallow = np.searchsorted(nodes, np.minimum(roots << (self._deepest - 1 - level), 1 << self._deepest))
+        deep = np.searchsorted(nodes, roots << (self._deepest - level))
+        jobs = [
+            _pool().submit(
+                repair_subtree, self.values, nodes, firing.indptr, firing.points, steps, basis, *spans, level
+            )
+            for spans in zip(itertools.pairwise(shallow), itertools.pairwise(deep), strict=True)
+        ]
+        done = [job.result() for job in jobs]
+        log = _ModifiedNodes(self.num_trees, keep_nodes=False)
+        log.num_modified += sum(num_modified for num_modified, _, _ in done)
+        climbing = roots[:-1][[changed for _, _, changed in done]]
+        num_rows = sum(num_rows for _, num_rows, _ in done) + self._climb(climbing, level, log)
+        return UpdateResult(log.num_modified, num_rows * self.num_trees, None)
+
+    def _climb(self, climbing: Ints, level: int, log: "_ModifiedNodes") -> int:
+        """Recompute what lies above the changed nodes `climbing`, all on `level`; return how many rows that took."""
+        num_rows = 0
+        while level > 0:
             level -= 1
             parents = _distinct_sorted(climbing >> 1)
             num_rows += parents.size
             climbing = self._recompute(parents, log)
-            if level == deepest - 1:
-                climbing = np.concatenate([climbing, waiting])  # inner nodes come before leaves in node order
-        return UpdateResult(log.num_modified, num_rows * self.num_trees, log.nodes())
-
-    def _repair_subtrees(
-        self, nodes: Ints, rows: Floats, relative: bool, deepest: int, log: "_ModifiedNodes"
-    ) -> tuple[Ints, int]:
-        """Update the leaves and repair all subtrees hanging from the split level, a thread each, in compiled loops.
-
-        Returns the subtree roots that changed, and the number of rows written or recomputed.
-        """
-        from treeviz.kernels import repair_subtree  # loads a compiler, so only once a forest is large enough
-
-        roots = np.arange(1 << self._split_level, (2 << self._split_level) + 1)
-        shallow = np.searchsorted(nodes, np.minimum(roots << (deepest - 1 - self._split_level), 1 << deepest))
-        deep = np.searchsorted(nodes, roots << (deepest - self._split_level))
-        spans = zip(itertools.pairwise(shallow), itertools.pairwise(deep), strict=True)
-        rows = np.ascontiguousarray(rows)
-        jobs = [
-            _pool().submit(repair_subtree, self.values, nodes, rows, relative, *span, self._split_level)
-            for span in spans
-        ]
-        done = [job.result() for job in jobs]
-        log.num_modified += sum(num_modified for num_modified, _, _ in done)
-        return roots[:-1][[changed for _, _, changed in done]], sum(num_rows for _, num_rows, _ in done)
+        return num_rows
 
     def _write_leaves(self, nodes: Ints, rows: Floats, relative: bool, log: "_ModifiedNodes") -> Ints:
         """Write leaf rows, chunk by chunk; return the nodes whose row changed."""

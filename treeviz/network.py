@@ -165,10 +165,10 @@ def moved_rows(firing: FiringSets, dual_step: Floats, signs: Floats, basis: Floa
     With `basis` = X, (n, d), these are the changes of the weight rows; with `basis` = K = X X^T, (n, n), they are the
     changes of the leaves, without a factor d. Shape (|U|, basis columns). Cost: sum_i k_i * basis columns.
     """
-    return np.asarray(firing.matrix(_pair_steps(firing, dual_step, signs)) @ basis)
+    return np.asarray(firing.matrix(pair_steps(firing, dual_step, signs)) @ basis)
 
 
-def _pair_steps(firing: FiringSets, dual_step: Floats, signs: Floats) -> Floats:
+def pair_steps(firing: FiringSets, dual_step: Floats, signs: Floats) -> Floats:
     """Return -(a_r / sqrt(m)) * dual_step_i for every firing pair (r, i), (sum_i k_i,)."""
     scale = -signs[firing.neurons] / math.sqrt(signs.size)
     return np.repeat(scale, firing.degrees) * dual_step[firing.points]
@@ -195,7 +195,7 @@ class ImplicitWeights:
             self._row_of[firing.neurons] = np.arange(firing.neurons.size)
         first = self._row_of[firing.neurons] * np.int64(firing.num_points)
         places = np.repeat(first, firing.degrees) + firing.points
-        self._coefficients.reshape(-1)[places] += _pair_steps(firing, dual_step, self._signs)
+        self._coefficients.reshape(-1)[places] += pair_steps(firing, dual_step, self._signs)
 
     def rows(self, neurons: Ints | None = None) -> Floats:
         """Materialise W, (m, d), or the rows of `neurons`. Cost: drawing them, and |U(0)| * n * d."""

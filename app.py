@@ -1,0 +1,5 @@
+"""Entry point: `streamlit run app.py`."""
+
+from treeviz.pages.entry import run
+
+run()

@@ -1,0 +1,130 @@
+"""The command line, as a user and as a script see it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from treeviz import Trace, TrainConfig, Trainer, load_dataset
+from treeviz.cli import main
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_run_prints_a_row_an_iteration():
+    done = call("run", "--data", "sphere", "--width", 512, "--iterations", 3, "--until-loss", 0)
+    assert done.exit_code == 0, done.output
+    expected = Trainer(load_dataset("sphere"), TrainConfig(width=512)).run(3, 0.0)
+    rows = [line.split() for line in done.stdout.splitlines() if line.strip()[:1].isdigit() and len(line.split()) == 7]
+    assert [row[0] for row in rows] == ["0", "1", "2"]
+    for row, record in zip(rows, expected.records, strict=True):
+        assert float(row[1]) == pytest.approx(record.loss, rel=1e-3)
+        assert int(row[3].replace(",", "")) == record.touched.size
+        assert int(row[4].replace(",", "")) == record.num_modified.sum()
+        assert int(row[5].replace(",", "")) == record.num_operations
+
+
+def test_run_prints_json_a_script_can_read():
+    done = call("run", "--data", "digits", "--points", 10, "--width", 1024, "--solver", "exact", "--json")
+    report = json.loads(done.stdout)
+    expected = Trainer(load_dataset("digits", 10), TrainConfig(width=1024, solver="exact")).run()
+    assert [record["loss"] for record in report["records"]] == expected.losses.tolist()
+    assert report["amortized_operations"] == expected.amortized().tolist()
+    assert report["records"][0]["num_firing"] == [fired.size for fired in expected.records[0].firing]
+    assert report["config"]["resolved_threshold"] == pytest.approx(np.sqrt(0.48 * np.log(1024)))
+
+
+def test_singular_runs_are_valid_json():
+    done = call("run", "--data", "sphere", "--width", 8, "--threshold", 9, "--json")
+    assert done.exit_code == 0
+    report = json.loads(done.stdout)
+    assert "no neuron fires" in report["records"][0]["status"]
+    assert len(report["records"][0]["unlearnable"]) == 16
+
+
+def test_a_saved_run_can_be_loaded(tmp_path):
+    path = tmp_path / "run.npz"
+    done = call("run", "--data", "xor", "--width", 256, "--iterations", 4, "--save", path)
+    assert done.exit_code == 0, done.output
+    trace = Trace.load(path)
+    assert len(trace.records) == 4
+    assert trace.dataset.name == "xor"
+
+
+def test_a_csv_file_is_trained_on(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("a,b,kind\n1,2,x\n3,1,y\n2,5,x\n4,4,y\n")
+    assert json.loads(call("run", "--data", path, "--target", "kind", "--width", 64, "--json").stdout)["records"]
+    assert "needs --target" in call("run", "--data", path).output
+    assert "--noise does not apply" in call("run", "--data", path, "--target", "kind", "--noise", 1).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "digit"], "digits"),
+        (["--data", "missing.csv", "--target", "y"], "missing.csv"),
+        (["--data", "digits", "--points", "99999"], "99999"),
+        (["--data", "digits", "--dimension", "3"], "dimension"),
+        (["--width", "0"], "--width"),
+        (["--threshold", "-1"], "threshold"),
+        (["--threshold", "nan"], "threshold"),
+        (["--step-size", "0"], "step_size"),
+        (["--save", "nowhere/run.npz"], "nowhere"),
+        (["--positive", "x"], "--positive"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(arguments, words):
+    done = call("run", *arguments)
+    assert done.exit_code in (1, 2)
+    assert words in done.output
+    assert "Traceback" not in done.output
+
+
+def test_interrupting_keeps_what_is_done(tmp_path):
+    path = tmp_path / "run.npz"
+    command = [sys.executable, "-m", "treeviz.cli", "run", "--data", "sphere", "--width", "20000", "--method"]
+    command += ["gradient-descent", "--iterations", "1000000", "--until-loss", "0", "--save", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        lines = []
+        while not lines or not lines[-1].strip().startswith("2 "):  # the row of iteration 2
+            lines.append(process.stdout.readline())
+            assert process.poll() is None
+        os.kill(process.pid, signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in rest
+    assert "Traceback" not in errors
+    trace = Trace.load(path)
+    assert len(trace.records) >= 3
+    assert trace.records[2].iteration == 2
+
+
+def test_bench_reports_the_ratio_it_measured():
+    report = json.loads(call("bench", "--points", 4, "--dimension", 3, "--width", 500, "--runs", 2, "--json").stdout)
+    assert report["speedup"] == pytest.approx(np.median(report["dense_seconds"]) / np.median(report["forest_seconds"]))
+    assert report["max_loss_difference"] < 1e-9
+    text = call("bench", "--points", 4, "--dimension", 3, "--width", 500, "--runs", 1).output
+    assert "times faster" in text
+
+
+def test_app_starts_from_the_command_line():
+    command = [sys.executable, "-m", "treeviz.cli", "app", "--server.port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            deadline = time.monotonic() + 60
+            seen = ""
+            while "http://127.0.0.1:" not in seen and time.monotonic() < deadline:
+                seen += process.stdout.readline()
+            assert "http://127.0.0.1:" in seen
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)

@@ -1,0 +1,545 @@
+"""A trace replays every tree bit for bit, survives a file, and refuses what is not one."""
+
+import dataclasses
+import io
+import itertools
+import json
+import os
+import pickle
+import threading
+import tracemalloc
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset
+
+PER_POINT = ("outputs", "residual", "dual_step", "num_visited", "num_modified", "touched")
+
+
+def small_data(num_points=5, dimension=3, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((num_points, dimension))
+    return Dataset(X / np.linalg.norm(X, axis=1, keepdims=True), rng.choice([-1.0, 1.0], num_points), "small", "Five.")
+
+
+def trainer_of(data=None, **settings):
+    return Trainer(data or small_data(), TrainConfig(**{"width": 64, **settings}))
+
+
+def run_recording_leaves(trainer, num_steps):
+    """Step; return a copy of the live leaves, (m, n), before every step and after the last."""
+    leaves = [trainer.forest.leaves.copy()]
+    for _ in range(num_steps):
+        trainer.step()
+        leaves.append(trainer.forest.leaves.copy())
+    return leaves
+
+
+def saved(trace, path):
+    trace.save(path)
+    return path
+
+
+def file_bytes(tmp_path, **settings):
+    trainer = trainer_of(**settings)
+    trainer.run(3)
+    return saved(trainer.trace, tmp_path / "whole.npz").read_bytes(), trainer.trace
+
+
+def assert_same_trace(left, right):
+    assert left.config == right.config
+    for name in ("build_costs", "build_seconds", "draw_seconds"):
+        assert getattr(left, name) == getattr(right, name), name
+    for name in ("X", "y", "name", "description"):
+        assert np.array_equal(getattr(left.dataset, name), getattr(right.dataset, name)), name
+    assert len(left.records) == len(right.records)
+    for a, b in zip(left.records, right.records, strict=True):
+        for name in PER_POINT:
+            one, other = getattr(a, name), getattr(b, name)
+            assert one.dtype == other.dtype and np.array_equal(one, other), name
+            assert not other.flags.writeable, name
+        assert len(a.firing) == len(b.firing)
+        for one, other in zip(a.firing, b.firing, strict=True):
+            assert one.dtype == other.dtype and np.array_equal(one, other) and not other.flags.writeable
+        for name in ("iteration", "loss", "status", "costs", "seconds", "unlearnable"):
+            one, other = getattr(a, name), getattr(b, name)
+            assert one == other and type(one) is type(other), name
+        for field in dataclasses.fields(a.solve):
+            one, other = getattr(a.solve, field.name), getattr(b.solve, field.name)
+            assert repr(one) == repr(other) and type(one) is type(other), field.name
+            assert np.array_equal(one, other, equal_nan=True) if isinstance(one, np.ndarray) else True
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("sphere", {"width": 1024}),
+        ("moons", {"width": 333, "solver": "exact"}),
+        ("circle", {"width": 16_385, "seed": 3}),
+        ("digits", {"width": 500, "method": "gradient-descent", "step_size": 3.0}),
+        ("circle", {"width": 1, "threshold": 0.0, "seed": 1}),
+        ("xor", {"width": 64, "seed": 2}),
+    ],
+)
+def test_replay_has_the_bits_of_the_live_forest(name, settings, tmp_path):
+    trainer = trainer_of(load_dataset(name, num_points=6 if name == "digits" else None), **settings)
+    expected = run_recording_leaves(trainer, 6)
+    loaded = Trace.load(saved(trainer.trace, tmp_path / "run.npz"))
+    points = range(trainer.data.num_points)
+    moments = list(itertools.product(points, range(7)))
+    backward, shuffled = moments[::-1], [moments[k] for k in np.random.default_rng(0).permutation(len(moments))]
+    for trace in (trainer.trace, loaded):
+        for point, iteration in (*moments, *backward, *shuffled, *(m for m in shuffled[:20] for _ in "ab")):
+            leaves = trace.leaves(point, iteration)
+            assert np.array_equal(leaves, expected[iteration][:, point]), (point, iteration)
+            leaves[:] = np.nan  # what is handed out is the caller's own
+
+
+@pytest.mark.parametrize("name", ["sphere", "moons", "circle"])
+@pytest.mark.parametrize("method", ["gauss-newton", "gradient-descent"])
+def test_replay_is_the_step_that_was_recorded(name, method, tmp_path):
+    trainer = trainer_of(load_dataset(name), width=300, method=method)
+    values = [trainer.forest.values.copy()]
+    for _ in range(4):
+        trainer.step()
+        values.append(trainer.forest.values.copy())
+    loaded = Trace.load(saved(trainer.trace, tmp_path / "run.npz"))
+    for trace in (trainer.trace, loaded):
+        for point, iteration in itertools.product(range(trainer.data.num_points), (3, 0, 2, 1)):
+            step, record = trace.replay(point, iteration), trace.records[iteration]
+            before, after = values[iteration][:, point], values[iteration + 1][:, point]
+            assert (step.point, step.iteration, step.threshold) == (point, iteration, trainer.threshold)
+            assert step.num_leaves == 300
+            assert np.array_equal(step.before[1:], before[1:]) and np.array_equal(step.after[1:], after[1:])
+            assert np.array_equal(step.firing, record.firing[point])
+            assert np.array_equal(step.modified, np.flatnonzero(before[1:] != after[1:]) + 1)
+            assert step.modified.size == record.num_modified[point]
+            inner = [v for v in range(1, 300) if before[v] >= trainer.threshold]
+            assert sorted(step.visited) == sorted({1, *(2 * v for v in inner), *(2 * v + 1 for v in inner)})
+            assert step.visited.size == record.num_visited[point]
+            entered = set()
+            for node in step.visited.tolist():
+                assert node == 1 or node // 2 in entered, "a node entered before its parent"
+                entered.add(node)
+
+
+@pytest.mark.slow
+def test_replay_has_the_bits_of_a_forest_repaired_by_threads(tmp_path):
+    trainer = trainer_of(load_dataset("digits", num_points=70), width=65_537)
+    expected = run_recording_leaves(trainer, 3)
+    loaded = Trace.load(saved(trainer.trace, tmp_path / "run.npz"))
+    for trace, point, iteration in itertools.product((trainer.trace, loaded), (69, 0, 33), (3, 0, 2, 1)):
+        assert np.array_equal(trace.leaves(point, iteration), expected[iteration][:, point])
+        if iteration < 3:
+            step = trace.replay(point, iteration)
+            assert step.modified.size == trace.records[iteration].num_modified[point]
+            assert step.visited.size == trace.records[iteration].num_visited[point]
+
+
+def test_a_trace_goes_on_while_the_trainer_does():
+    trainer = trainer_of(width=128)
+    trace = trainer.trace
+    start = trace.leaves(2, 0)
+    assert np.array_equal(start, trainer.forest.leaves[:, 2])
+    for t in range(1, 5):
+        trainer.step()
+        assert np.array_equal(trace.leaves(2, t), trainer.forest.leaves[:, 2])
+        assert np.array_equal(trace.leaves(2, 0), start)
+
+
+@pytest.mark.parametrize("solver", ["sketch", "exact"])
+def test_a_dense_run_replays_too(solver, tmp_path):
+    trainer = trainer_of(load_dataset("sphere"), width=512, search="dense", solver=solver)
+    products = []
+    for _ in range(5):
+        products.append(trainer.weights() @ trainer.data.X.T)
+        trainer.step()
+    for trace in (trainer.trace, Trace.load(saved(trainer.trace, tmp_path / "run.npz"))):
+        for iteration, point in itertools.product((4, 0, 2, 3, 1), (0, 7, 15)):
+            step = trace.replay(point, iteration)
+            assert np.allclose(step.before[512:], products[iteration][:, point], rtol=0, atol=1e-12)
+            assert np.array_equal(step.firing, trace.records[iteration].firing[point])
+
+
+@pytest.mark.parametrize("bad", [(-1, 0), (5, 0), (0, -1), (0, 3), (99, 99)])
+def test_a_moment_that_is_not_there_is_a_value_error(bad):
+    trainer = trainer_of()
+    for _ in range(3):
+        trainer.step()
+    with pytest.raises(ValueError, match=r"between 0 and"):
+        trainer.trace.replay(*bad)
+    if bad != (0, 3):
+        with pytest.raises(ValueError, match=r"between 0 and"):
+            trainer.trace.leaves(*bad)
+
+
+ROUND_TRIPS = [
+    {},
+    {"solver": "exact"},
+    {"search": "dense"},
+    {"method": "gradient-descent"},
+    {"threshold": 50.0},
+    {"threshold": 1.7, "width": 8},
+    {"method": "gradient-descent", "step_size": 1e60},
+    {"width": 1, "threshold": 0.0},
+    {"ridge": 0.1, "step_size": 0.5, "sketch_factor": 3, "tolerance": 1e-6, "seed": 2**63 - 1},
+]
+
+
+@pytest.mark.parametrize("settings", ROUND_TRIPS)
+@pytest.mark.parametrize("num_steps", [0, 1, 4])
+def test_every_field_survives_a_file(settings, num_steps, tmp_path):
+    X = small_data().X[[0, 1, 2, 0, 3]]
+    data = Dataset(X, np.array([1.0, -1.0, 0.5, 2.0, 1e-300]), "naïve ∑ name", 'A "quoted"\nline \\ and \u2028.')
+    trainer = trainer_of(data, **settings)
+    for _ in range(num_steps):
+        trainer.step()
+    path = tmp_path / "run.npz"
+    trainer.trace.save(path)
+    for source in (path, str(path), io.BytesIO(path.read_bytes())):
+        assert_same_trace(trainer.trace, Trace.load(source))
+    with path.open("rb") as file:
+        loaded = Trace.load(file)
+    assert_same_trace(trainer.trace, loaded)
+    assert np.array_equal(loaded.losses, trainer.trace.losses) and loaded.losses.shape == (num_steps,)
+    again = tmp_path / "again"
+    loaded.save(str(again))  # saved under the very name it is given
+    assert again.exists()
+    assert_same_trace(trainer.trace, Trace.load(again))
+    for include_build in (True, False):
+        expected = trainer.trace.amortized(include_build=include_build)
+        assert expected.shape == (num_steps,)
+        assert np.array_equal(loaded.amortized(include_build=include_build), expected)
+        assert np.array_equal(loaded.amortized(of="dense"), trainer.trace.amortized(of="dense"))
+
+
+def test_a_run_set_up_with_numpy_numbers_can_be_saved(tmp_path):
+    trainer = trainer_of(seed=np.int64(3), sketch_factor=np.int64(8), step_size=np.float32(0.5))
+    trainer.step()
+    assert_same_trace(trainer.trace, Trace.load(saved(trainer.trace, tmp_path / "run.npz")))
+
+
+def test_no_pickle_is_in_the_file(tmp_path):
+    content, _ = file_bytes(tmp_path)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as member:
+                array = np.lib.format.read_array(member, allow_pickle=False)
+            assert array.dtype.kind in "iuf", name
+        with archive.open("meta.npy") as member:
+            assert json.loads(np.lib.format.read_array(member).tobytes())["format"] == "treeviz-trace"
+
+
+def equal_or_value_error(content, trace, what):
+    """A damaged file either still holds the same run or is refused in words; nothing else."""
+    try:
+        loaded = Trace.load(io.BytesIO(content))
+    except ValueError as error:
+        assert "not a readable treeviz trace" in str(error), what
+    except Exception as error:
+        pytest.fail(f"{what}: {type(error).__name__}: {error}")
+    else:
+        assert_same_trace(trace, loaded)
+
+
+def test_a_truncated_file_is_refused(tmp_path):
+    content, trace = file_bytes(tmp_path)
+    rng = np.random.default_rng(0)
+    for length in {*range(0, 80), *range(len(content) - 80, len(content)), *rng.integers(0, len(content), 150)}:
+        equal_or_value_error(content[: int(length)], trace, f"cut at {length} of {len(content)}")
+
+
+def flipped(content, places, rng):
+    damaged = bytearray(content)
+    for place in places:
+        damaged[place] ^= int(rng.integers(1, 256))
+    return bytes(damaged)
+
+
+def test_a_file_with_flipped_bytes_is_refused(tmp_path):
+    content, trace = file_bytes(tmp_path)
+    rng = np.random.default_rng(1)
+    for _ in range(400):
+        places = rng.integers(0, len(content), int(rng.integers(1, 4)))
+        equal_or_value_error(flipped(content, places, rng), trace, f"flipped {places}")
+
+
+def test_a_file_with_damaged_zip_headers_is_refused(tmp_path):
+    """Every byte of the first member's header, of the first directory entry and of the end record; every bit of it."""
+    content, trace = file_bytes(tmp_path)
+    directory = content.index(b"PK\x01\x02")
+    places = [*range(40), *range(directory, directory + 60), *range(len(content) - 22, len(content))]
+    for place, bit in itertools.product(places, range(8)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << bit
+        equal_or_value_error(bytes(damaged), trace, f"bit {bit} of byte {place}, directory at {directory}")
+
+
+def with_arrays(content, **changes):
+    """Return the file with some arrays replaced, or left out where None: damage that no checksum sees."""
+    with np.load(io.BytesIO(content)) as archive:
+        arrays = {key: archive[key] for key in archive.files} | changes
+    buffer = io.BytesIO()
+    np.savez(buffer, **{key: value for key, value in arrays.items() if value is not None})
+    return buffer.getvalue()
+
+
+def with_meta(content, **changes):
+    with np.load(io.BytesIO(content)) as archive:
+        meta = json.loads(archive["meta"].tobytes())
+    return with_arrays(content, meta=np.frombuffer(json.dumps(meta | changes).encode(), dtype=np.uint8))
+
+
+def test_a_file_with_an_array_missing_or_of_another_kind_is_refused(tmp_path):
+    content, trace = file_bytes(tmp_path)
+    with np.load(io.BytesIO(content)) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    for key, array in arrays.items():
+        changes = [None, np.zeros(()), np.array(["text"]), array[None], np.full(array.shape, "x")]
+        if key != "meta" and array.size and not (key == "preconditioned" or key.startswith("solve_")):
+            changes.append(array[:-1])
+        for change in changes:
+            content_now = with_arrays(content, **{key: change})
+            equal_or_value_error(content_now, trace, f"{key} replaced by {change!r}")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": "other"},
+        {"version": 99},
+        {"phases": ["build"]},
+        {"config": {}},
+        {"config": {"width": 0}},
+        {"config": {"width": 64, "colour": "red"}},
+        {"config": None},
+        {"name": 3},
+        {"status": []},
+        {"unlearnable": [[], [], []]},
+        {"unlearnable": None},
+        {"build_costs": 3},
+        {"draw_seconds": "long"},
+    ],
+)
+def test_a_file_with_wrong_settings_is_refused(changes, tmp_path):
+    content, _ = file_bytes(tmp_path)
+    with pytest.raises(ValueError, match="not a readable treeviz trace"):
+        Trace.load(io.BytesIO(with_meta(content, **changes)))
+
+
+def test_neurons_the_network_does_not_have_are_refused(tmp_path):
+    content, trace = file_bytes(tmp_path)
+    firing = np.concatenate([s for record in trace.records for s in record.firing])
+    for neuron in (-1, 64):
+        firing[1] = neuron
+        with pytest.raises(ValueError, match="neuron"):
+            Trace.load(io.BytesIO(with_arrays(content, firing=firing)))
+
+
+class Intruder:
+    """Unpickling it leaves a mark."""
+
+    def __reduce__(self):
+        return (exec, ("import os; os.environ['TREEVIZ_TEST_UNPICKLED'] = '1'",))
+
+
+def foreign_files():
+    npy, npz, objects = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.save(npy, np.arange(5))
+    np.savez(npz, a=np.arange(5))
+    np.savez(objects, meta=np.array([Intruder()], dtype=object))
+    other_zip = io.BytesIO()
+    with zipfile.ZipFile(other_zip, "w") as archive:
+        archive.writestr("meta", "hello")
+    return {
+        "empty": b"",
+        "text": b"x,y\n1,2\n",
+        "png": b"\x89PNG\r\n\x1a\n" + bytes(range(256)),
+        "npz": npz.getvalue(),
+        "npy": npy.getvalue(),
+        "zip": other_zip.getvalue(),
+        "pickle": pickle.dumps({"format": "treeviz-trace"}),
+        "pickled intruder": pickle.dumps(Intruder()),
+        "npz of objects": objects.getvalue(),
+        "json": b'{"format": "treeviz-trace"}',
+    }
+
+
+@pytest.mark.parametrize("kind", list(foreign_files()))
+def test_a_foreign_file_is_refused(kind, tmp_path):
+    content = foreign_files()[kind]
+    path = tmp_path / "foreign.npz"
+    path.write_bytes(content)
+    for source in (path, str(path), io.BytesIO(content)):
+        with pytest.raises(ValueError, match="not a readable treeviz trace"):
+            Trace.load(source)
+    assert "TREEVIZ_TEST_UNPICKLED" not in os.environ
+
+
+def test_no_file_and_a_directory_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="no file"):
+        Trace.load(tmp_path / "missing.npz")
+    with pytest.raises(ValueError, match=str(tmp_path)):
+        Trace.load(tmp_path)
+
+
+def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch):
+    trainer = trainer_of()
+    trainer.step()
+    path = tmp_path / "run.npz"
+    old = saved(trainer.trace, path).read_bytes()
+    trainer.step()
+    whole = Path.write_bytes
+
+    def full_disk(self, data):
+        whole(self, bytes(data)[:100])
+        raise OSError("no space left on device")
+
+    def refused(*_):
+        raise PermissionError("not allowed")
+
+    for target, name, failure in ((Path, "write_bytes", full_disk), (os, "replace", refused)):
+        with monkeypatch.context() as patch:
+            patch.setattr(target, name, failure)
+            with pytest.raises(OSError):
+                trainer.trace.save(path)
+        assert path.read_bytes() == old
+        assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
+    trainer.trace.save(path)
+    assert len(Trace.load(path).records) == 2
+
+
+def test_saving_where_nothing_can_be_written_is_an_os_error(tmp_path):
+    trainer = trainer_of()
+    (tmp_path / "file").write_bytes(b"")
+    for path in (tmp_path / "missing" / "run.npz", tmp_path / "file" / "run.npz", tmp_path):
+        with pytest.raises(OSError):
+            trainer.trace.save(path)
+
+
+@pytest.mark.parametrize("search", ["forest", "dense"])
+def test_amortized_costs_are_sums_by_hand(search):
+    trainer = trainer_of(search=search)
+    for _ in range(3):
+        trainer.step()
+    trace = trainer.trace
+    build = 64 * 5 * 3 + 127 * 5 if search == "forest" else 0
+    costs = [sum(record.costs.values()) for record in trace.records]
+    by_hand = [costs[0], (costs[0] + costs[1]) / 2, sum(costs) / 3]
+    assert trace.amortized(include_build=False) == pytest.approx(by_hand, rel=1e-15)
+    with_build = [cost + build / t for t, cost in enumerate(by_hand, 1)]
+    assert trace.amortized() == pytest.approx(with_build, rel=1e-15)
+    assert trace.amortized("operations", of="method", include_build=True) == pytest.approx(with_build, rel=1e-15)
+
+    seconds = [sum(record.seconds.values()) for record in trace.records]
+    building = sum(trace.build_seconds.values())
+    assert building > 0 if search == "forest" else building == 0
+    expected = [(building + sum(seconds[:t])) / t for t in (1, 2, 3)]
+    assert trace.amortized("seconds") == pytest.approx(expected, rel=1e-12)
+    expected = [sum(seconds[:t]) / t for t in (1, 2, 3)]
+    assert trace.amortized("seconds", include_build=False) == pytest.approx(expected, rel=1e-12)
+
+    dense = [sum(trace.dense_costs(record).values()) for record in trace.records]
+    expected = [sum(dense[:t]) / t for t in (1, 2, 3)]
+    for include_build in (True, False):
+        assert trace.amortized(of="dense", include_build=include_build) == pytest.approx(expected, rel=1e-15)
+    if search == "dense":
+        assert np.array_equal(trace.amortized(of="dense"), trace.amortized())
+
+
+@pytest.mark.parametrize(
+    ("unit", "of"), [("hours", "method"), ("operations", "forest"), ("seconds", "dense"), (None, "method")]
+)
+def test_an_amortized_series_that_does_not_exist_is_a_value_error(unit, of):
+    with pytest.raises(ValueError):
+        trainer_of().trace.amortized(unit, of=of)
+
+
+@pytest.mark.parametrize("method", ["gradient-descent", "gauss-newton"])
+def test_a_hundred_iterations_stay_small(method):
+    data = load_dataset("sphere", num_points=16, dimension=16)
+    trainer = trainer_of(data, width=4096, method=method)
+    trainer.step()
+    tracemalloc.start()
+    before = tracemalloc.take_snapshot()
+    for _ in range(100):
+        trainer.step()
+    after = tracemalloc.take_snapshot()
+    tracemalloc.stop()
+    grown = sum(difference.size_diff for difference in after.compare_to(before, "filename"))
+    assert len(trainer.trace.records) == 101
+    assert grown < 20e6, f"{grown / 1e6:.1f} MB"
+
+
+def test_replaying_while_the_trainer_steps_is_exact():
+    settings = {"width": 2000, "method": "gradient-descent", "step_size": 2.0}
+    data = load_dataset("sphere")
+    expected = run_recording_leaves(trainer_of(data, **settings), 60)
+    trainer = trainer_of(data, **settings)
+    done, wrong = threading.Event(), []
+
+    def watch(seed):
+        rng, count = np.random.default_rng(seed), 0
+        while not done.is_set() or count < 40:
+            known = len(trainer.trace.records)
+            point, iteration = int(rng.integers(16)), int(rng.integers(known + 1))
+            if not np.array_equal(trainer.trace.leaves(point, iteration), expected[iteration][:, point]):
+                wrong.append((point, iteration))
+            if iteration < known:
+                step, record = trainer.trace.replay(point, iteration), trainer.trace.records[iteration]
+                if not np.array_equal(step.after[2000:], expected[iteration + 1][:, point]):
+                    wrong.append((point, iteration, "after"))
+                if (step.modified.size, step.visited.size) != (record.num_modified[point], record.num_visited[point]):
+                    wrong.append((point, iteration, "counts"))
+            count += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        watchers = [pool.submit(watch, seed) for seed in (1, 2)]
+        for _ in range(60):
+            trainer.step()
+        done.set()
+        for watcher in watchers:
+            watcher.result()
+    assert not wrong, wrong[:5]
+    assert np.array_equal(trainer.forest.leaves, expected[-1])
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_two_threads_may_replay_different_points(from_file, tmp_path):
+    trainer = trainer_of(load_dataset("moons"), width=500)
+    expected = run_recording_leaves(trainer, 8)
+    trace = Trace.load(saved(trainer.trace, tmp_path / "run.npz")) if from_file else trainer.trace
+
+    def replay_all(points):
+        return [
+            (point, t)
+            for point, t in itertools.product(points, (5, 0, 7, 3, 4, 5, 6, 1))
+            if not np.array_equal(trace.replay(point, t).before[500:], expected[t][:, point])
+            or not np.array_equal(trace.leaves(point, t + 1), expected[t + 1][:, point])
+        ]
+
+    with ThreadPoolExecutor(4) as pool:
+        wrong = list(pool.map(replay_all, [range(0, 16), range(16, 32), range(0, 32, 2), range(31, 0, -2)]))
+    assert not any(wrong), wrong
+
+
+def test_the_cache_of_redrawn_leaves_may_be_emptied_by_another_thread(tmp_path):
+    """Loaded from a file, a trace keeps redrawn columns up to 256 MB, then drops them while others may be reading."""
+    trainer = trainer_of(small_data(3, 1), width=64)
+    expected = trainer.forest.leaves.copy()
+    trace = Trace.load(saved(trainer.trace, tmp_path / "run.npz"))
+
+    class Emptied(dict):
+        """Empties itself right after each write, as another thread may."""
+
+        def __setitem__(self, key, value):
+            super().__setitem__(key, value)
+            self.clear()
+
+    trace._redrawn = Emptied()
+    for point in (0, 1, 2):
+        assert np.array_equal(trace.leaves(point, 0), expected[:, point])

@@ -1,0 +1,172 @@
+"""Level of detail, figures and sentences, from real and from hand-made steps."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from treeviz import Forest, TrainConfig, Trainer, load_dataset
+from treeviz.trace import TreeStep
+from treeviz.views import words
+from treeviz.views.charts import cost_figure, loss_figure
+from treeviz.views.detail import draw_tree
+from treeviz.views.palette import compact, percent, seconds
+from treeviz.views.tree import describe_tree, tree_figure
+
+
+def make_step(before, after, threshold):
+    tree, moved = Forest(np.array(before)[:, None]), Forest(np.array(after)[:, None])
+    found = tree.query(0, threshold)
+    old, new = tree.values[:, 0], moved.values[:, 0]
+    modified = np.flatnonzero(old != new)
+    return TreeStep(0, 0, threshold, old.copy(), new.copy(), found.visited, found.neurons, modified)
+
+
+def below(node, width):
+    found, spread = [], [node]
+    while spread:
+        node = spread.pop()
+        found.append(node)
+        if node < width:
+            spread += [2 * node, 2 * node + 1]
+    return np.array(found)
+
+
+@given(
+    st.integers(1, 70).flatmap(
+        lambda m: st.tuples(
+            st.lists(st.floats(-3, 3, width=16), min_size=m, max_size=m),
+            st.lists(st.sampled_from([0.0, 0.0, 0.5, -0.5, 2.0]), min_size=m, max_size=m),
+        )
+    ),
+    st.floats(-1, 3),
+    st.integers(3, 200),
+)
+def test_a_drawn_tree_accounts_for_every_node(leaves, threshold, max_nodes):
+    before, change = (np.array(part) for part in leaves)
+    width = before.size
+    step = make_step(before, before + change, threshold)
+    tree = draw_tree(step, max_nodes)
+    assert tree.nodes.size <= max_nodes
+    assert tree.nodes[0] == 1
+    for row, node in enumerate(tree.nodes):
+        subtree = below(node, width)
+        leaves_below = subtree[subtree >= width]
+        assert tree.num_neurons[row] == leaves_below.size
+        assert tree.num_firing[row] == np.sum(before[leaves_below - width] >= threshold)
+        assert tree.is_leaf[row] == (node >= width)
+        assert tree.neuron[row] == (node - width if node >= width else -1)
+        children = np.flatnonzero(tree.parent == row)
+        assert children.size == (0 if tree.is_leaf[row] or tree.is_stub[row] else 2)
+        if tree.is_stub[row]:
+            assert tree.num_modified[row] == np.isin(subtree, step.modified).sum()
+        elif children.size:
+            assert tree.x[children].min() < tree.x[row] < tree.x[children].max()
+            assert (tree.depth[children] == tree.depth[row] + 1).all()
+        assert tree.visited[row] == (node in step.visited)
+        assert tree.modified[row] == (node in step.modified)
+    ends = np.flatnonzero(tree.is_leaf | tree.is_stub)
+    assert tree.num_neurons[ends].sum() == width  # the drawn ends cover all neurons once
+    assert np.unique(tree.x[ends]).size == ends.size
+    if 2 * width - 1 <= max_nodes:
+        assert tree.nodes.size == 2 * width - 1
+
+
+def test_leaves_that_cross_the_threshold_are_drawn_and_named():
+    rng = np.random.default_rng(0)
+    before = rng.normal(size=4096)
+    after = before.copy()
+    after[100], after[3000] = 2.7, 1.0
+    before[100], before[3000] = 1.0, 2.6
+    tree = draw_tree(make_step(before, after, 2.5), 63)
+    assert tree.neuron[tree.starts_firing].tolist() == [100]
+    assert tree.neuron[tree.stops_firing].tolist() == [3000]
+    notes = [note.text for note in tree_figure(tree).layout.annotations]
+    assert sorted(notes) == ["#100 starts firing", "#3000 stops firing"]
+
+
+@pytest.mark.parametrize("threshold", [-9.0, 9.0])
+def test_a_tree_in_which_all_or_none_fire_can_be_drawn(threshold):
+    step = make_step(np.arange(1000.0) / 500 - 1, np.arange(1000.0) / 500 - 1, threshold)
+    figure = tree_figure(draw_tree(step, 63))
+    assert figure.to_json()
+    assert words.describe_search(step)
+
+
+def test_draw_tree_refuses_too_few_nodes():
+    with pytest.raises(ValueError, match="max_nodes must be at least 3"):
+        draw_tree(make_step([1.0, 2.0], [1.0, 2.0], 0.0), 2)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    data = load_dataset("digits", num_points=12)
+    trainer = Trainer(data, TrainConfig(width=1000, solver="exact"))
+    trainer.run(4)
+    dense = Trainer(data, TrainConfig(width=1000, solver="exact", search="dense"))
+    dense.run(4)
+    return trainer.trace, dense.trace
+
+
+def test_figure_markers_match_the_step(trained):
+    step = trained[0].replay(3, 1)
+    tree = draw_tree(step, 127)
+    figure = tree_figure(tree)
+    sizes = {trace.name: len(trace.x) for trace in figure.data if trace.name}
+    inner = ~tree.is_leaf & ~tree.is_stub
+    assert sizes["firing neuron: value ≥ b"] == np.sum(tree.is_leaf & tree.passes & tree.visited)
+    assert sizes["modified by this iteration's move"] == tree.modified.sum()
+    assert sizes["entered: maximum ≥ b, search goes on"] == np.sum(inner & tree.passes & tree.visited)
+    assert sum(tree.is_stub) == len(figure.data[-1].text)
+    assert f"{step.firing.size:,} firing neurons" in describe_tree(tree)
+
+
+def test_states_differ_by_shape_not_only_by_colour(trained):
+    figure = tree_figure(draw_tree(trained[0].replay(0, 0), 127))
+    symbols = [(trace.marker.symbol, trace.marker.size) for trace in figure.data if trace.mode == "markers"]
+    assert len(set(symbols)) == len(symbols) == 6
+
+
+def test_charts_hold_the_runs_numbers(trained):
+    trace, dense = trained
+    figure = loss_figure(trace.losses, dense.losses, cursor=2)
+    np.testing.assert_array_equal(figure.data[1].y, trace.losses)
+    figure = cost_figure(
+        trace.amortized(), trace.amortized(include_build=False), dense.amortized(), 2, "operations", "dense"
+    )
+    np.testing.assert_array_equal(figure.data[1].y, trace.amortized())
+    assert loss_figure(np.zeros(0), np.zeros(0), 0).to_json()
+    assert loss_figure(np.zeros(3), np.zeros(3), 0).to_json()
+
+
+def test_sentences_say_the_records_numbers(trained):
+    trace, dense = trained
+    record, step = trace.records[1], trace.replay(2, 1)
+    assert f"{record.num_visited[2]:,} of 1,999 nodes" in words.describe_search(step)
+    assert f"{record.firing[2].size:,} neurons that fire" in words.describe_search(step)
+    assert f"changed {record.num_modified[2]:,} nodes" in words.describe_move(step, record)
+    assert f"{record.num_operations:,} operations" in words.describe_cost(trace, record)
+    assert "Cholesky" in words.describe_solve(trace, record)
+    assert "coincide" in words.compare_losses(trace, dense)
+
+
+def test_losses_that_differ_are_not_said_to_coincide(trained):
+    trace, _ = trained
+    other = Trainer(trace.dataset, TrainConfig(width=1000, solver="exact", seed=1))
+    other.run(4)
+    assert "coincide" not in words.compare_losses(trace, other.trace)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (87, "87"), (999, "999"), (1000, "1k"), (1024, "1k"), (1234, "1.2k"), (9990, "10k"), (65536, "66k"),
+     (999_600, "1M"), (6_553_550, "6.6M"), (1 << 30, "1.1G")],
+)  # fmt: skip
+def test_compact_numbers_have_at_most_four_characters(number, text):
+    assert compact(number) == text
+    assert len(text) <= 4
+
+
+def test_shares_and_durations_keep_their_digits():
+    assert [percent(share) for share in (0, 0.00012, 0.0345, 0.5, 1)] == ["0 %", "0.012 %", "3.5 %", "50 %", "100 %"]
+    assert [seconds(value) for value in (0.00012, 0.1234, 12.345)] == ["0.12 ms", "123 ms", "12.3 s"]

@@ -1,0 +1,254 @@
+"""The command line: `treeviz run`, `treeviz bench`, `treeviz app`."""
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from treeviz.config import MAX_WIDTH, SOLVERS, TrainConfig
+from treeviz.trace import StepRecord, Trace
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="treeviz")
+def main() -> None:
+    """Train a wide two-layer network by editing max-trees, and see what each step costs."""
+
+
+@main.command()
+@click.option("--data", default="digits", show_default=True, help="A dataset's name, or the path of a CSV file.")
+@click.option("--points", type=click.IntRange(1), help="Number of datapoints n.  [default: the dataset's own]")
+@click.option("--target", help="What to learn; for a CSV file the name of the target column.")
+@click.option("--positive", help="CSV file: the class that becomes +1, against all others.")
+@click.option("--dimension", type=click.IntRange(1), help="Input dimension d, for generated data that has one.")
+@click.option(
+    "--center/--no-center", default=None, help="Subtract the mean of the points, for data that can be centred."
+)
+@click.option("--noise", type=float, help="Noise of generated data that has some.")
+@click.option("--width", type=click.IntRange(1, MAX_WIDTH), default=65_536, show_default=True, help="Neurons m.")
+@click.option("--threshold", type=float, help="Threshold b.  [default: the paper's, sqrt(0.48 ln m)]")
+@click.option("--search", type=click.Choice(["forest", "dense"]), default="forest", show_default=True)
+@click.option("--solver", type=click.Choice(SOLVERS), default="sketch", show_default=True)
+@click.option(
+    "--method", type=click.Choice(["gauss-newton", "gradient-descent"]), default="gauss-newton", show_default=True
+)
+@click.option("--step-size", type=float, default=1.0, show_default=True)
+@click.option("--ridge", type=float, default=0.0, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of data, weights and sketches.")
+@click.option("--iterations", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
+@click.option("--until-loss", type=float, default=1e-10, show_default=True, help="Stop at this loss.")
+@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the run to this file (.npz).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def run(data: str, iterations: int, until_loss: float, save: Path | None, as_json: bool, **options: Any) -> None:
+    """Train once and print a row an iteration. Ctrl-C stops early and keeps what is done."""
+    from tqdm import tqdm
+
+    from treeviz.trainer import Trainer
+
+    try:
+        dataset = _load(data, options)
+        names = ("width", "threshold", "search", "solver", "method", "step_size", "ridge", "seed")
+        trainer = Trainer(dataset, TrainConfig(**{name: options[name] for name in names}))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    if save and not save.parent.is_dir():
+        raise click.ClickException(f"there is no directory {save.parent}: create it first, or choose another --save")
+
+    interrupted = False
+    with tqdm(total=iterations, unit="iteration", leave=False, disable=None) as progress:
+
+        def show(record: StepRecord) -> None:
+            if not as_json:
+                progress.write(_row(record), file=sys.stdout)
+            progress.set_postfix_str(f"loss {record.loss:.2e}")
+            progress.update()
+
+        if not as_json:
+            progress.write(_heading(trainer.trace), file=sys.stdout)
+        try:
+            trainer.run(iterations, until_loss, on_step=show)
+        except KeyboardInterrupt:
+            interrupted = True
+    trace = trainer.trace
+    if as_json:
+        click.echo(json.dumps(_summary(trace, interrupted), allow_nan=False))
+    else:
+        click.echo(_conclusion(trace, until_loss, interrupted))
+    if save:
+        trace.save(save)
+        click.echo(f"Saved to {save}.", err=True)
+    if interrupted:
+        sys.exit(130)
+
+
+@main.command()
+@click.option(
+    "--points", type=click.IntRange(1), default=16, show_default=True, help="Datapoints n, on the unit sphere."
+)
+@click.option("--dimension", type=click.IntRange(1), default=64, show_default=True, help="Input dimension d.")
+@click.option("--width", type=click.IntRange(1, MAX_WIDTH), default=1 << 20, show_default=True, help="Neurons m.")
+@click.option("--runs", type=click.IntRange(1), default=3, show_default=True, help="Runs, each from another seed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def bench(points: int, dimension: int, width: int, runs: int, as_json: bool) -> None:
+    """Time an iteration through the forest against the strongest dense baseline, turn by turn in one process."""
+    import numpy as np
+
+    from treeviz.experiments import compare_iterations, describe_machine
+
+    def show(forest: float, dense: float) -> None:
+        click.echo(
+            f"  forest {1e3 * forest:8.1f} ms   dense {1e3 * dense:8.1f} ms   {dense / forest:5.2f} times", err=True
+        )
+
+    try:
+        result = compare_iterations(points, dimension, width, runs, on_pair=show)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    low, high = np.percentile(result.dense / result.forest, [10, 90])
+    if as_json:
+        report = {
+            "machine": describe_machine(),
+            "points": points,
+            "dimension": dimension,
+            "width": width,
+            "forest_seconds": result.forest.tolist(),
+            "dense_seconds": result.dense.tolist(),
+            "forest_build_seconds": result.forest_build.tolist(),
+            "speedup": result.speedup,
+            "max_loss_difference": result.max_loss_difference,
+        }
+        click.echo(json.dumps(report))
+        return
+    click.echo(
+        f"n = {points}, d = {dimension}, m = {width:,}, exact solver; medians of {result.forest.size} iterations each\n"
+        f"forest {1e3 * np.median(result.forest):.1f} ms, strongest dense {1e3 * np.median(result.dense):.1f} ms: "
+        f"the forest is {result.speedup:.2f} times faster (10th to 90th percentile {low:.2f} to {high:.2f})\n"
+        f"building the forest: {1e3 * np.median(result.forest_build):.0f} ms\n"
+        f"largest relative difference of the losses: {result.max_loss_difference:.1e}\n"
+        f"{describe_machine()}"
+    )
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("streamlit_options", nargs=-1, type=click.UNPROCESSED)
+def app(streamlit_options: tuple[str, ...]) -> None:
+    """Start the app on http://localhost:8501, for this machine only. Further options go to Streamlit."""
+    from treeviz.pages.entry import serve
+
+    serve(streamlit_options)
+
+
+def _load(data: str, options: Mapping[str, Any]) -> Any:
+    """Load a named dataset, or a CSV file if `data` looks like a path."""
+    from treeviz.data import DATASETS, Dataset, load_dataset
+
+    path = Path(data)
+    if data not in DATASETS and (path.suffix or path.exists() or len(path.parts) > 1):
+        foreign = [name for name in ("dimension", "center", "noise") if options[name] is not None]
+        if foreign:
+            raise ValueError(f"--{foreign[0]} does not apply to a CSV file: leave it out")
+        if options["target"] is None:
+            raise ValueError("a CSV file needs --target, the name of the column to learn")
+        return Dataset.from_csv(
+            path,
+            target=options["target"],
+            positive=options["positive"],
+            num_points=options["points"],
+            seed=options["seed"],
+        )
+    if options["positive"] is not None:
+        raise ValueError("--positive applies to CSV files only: leave it out, or choose a --target of the dataset")
+    chosen = {name: options[name] for name in ("target", "dimension", "center", "noise") if options[name] is not None}
+    return load_dataset(data, options["points"], options["seed"], **chosen)
+
+
+def _heading(trace: Trace) -> str:
+    data, config = trace.dataset, trace.config
+    return (
+        f"{data.name}: {data.description}\n"
+        f"n = {data.num_points}, d = {data.dimension}, m = {config.width:,}, b = {config.resolved_threshold:.4f}, "
+        f"{config.method}, search {config.search}, solver {config.solver}, seed {config.seed}\n"
+        f"building: {sum(trace.build_costs.values()):,} operations, {sum(trace.build_seconds.values()):.3f} s\n\n"
+        f"{'iteration':>9} {'loss':>10} {'firing/point':>12} {'touched':>9} {'modified nodes':>14} "
+        f"{'operations':>14} {'seconds':>8}"
+    )
+
+
+def _row(record: StepRecord) -> str:
+    firing = sum(fired.size for fired in record.firing) / len(record.firing)
+    row = (
+        f"{record.iteration:>9} {record.loss:>10.3e} {firing:>12.1f} {record.touched.size:>9,} "
+        f"{int(record.num_modified.sum()):>14,} {record.num_operations:>14,} {record.num_seconds:>8.4f}"
+    )
+    return row if record.status == "ok" else f"{row}\n{'':>9} {record.status}"
+
+
+def _conclusion(trace: Trace, until_loss: float, interrupted: bool) -> str:
+    if not trace.records:
+        return "Interrupted before the first iteration was done."
+    last, count = trace.records[-1], len(trace.records)
+    ending = (
+        "interrupted" if interrupted else f"loss at most {until_loss:g}" if last.loss <= until_loss else "not converged"
+    )
+    own, dense = trace.amortized()[-1], trace.amortized(of="dense")[-1]
+    return (
+        f"\n{count} iterations, {ending}: loss {last.loss:.3e}.\n"
+        f"Amortized per iteration, building included: {own:,.0f} operations, {trace.amortized('seconds')[-1]:.4f} s; "
+        f"the dense method {dense:,.0f} operations ({dense / own:.2f} times as many)."
+    )
+
+
+def _summary(trace: Trace, interrupted: bool) -> dict[str, Any]:
+    """Everything a script may want of a run, as plain JSON values."""
+    data, config = trace.dataset, trace.config
+    return {
+        "dataset": {
+            "name": data.name,
+            "description": data.description,
+            "num_points": data.num_points,
+            "dimension": data.dimension,
+        },
+        "config": {name: getattr(config, name) for name in TrainConfig.__dataclass_fields__}
+        | {"resolved_threshold": config.resolved_threshold},
+        "interrupted": interrupted,
+        "build_costs": dict(trace.build_costs),
+        "build_seconds": dict(trace.build_seconds),
+        "draw_seconds": trace.draw_seconds,
+        "records": [_record_values(trace, record) for record in trace.records],
+        "amortized_operations": trace.amortized().tolist(),
+        "amortized_dense_operations": trace.amortized(of="dense").tolist(),
+        "amortized_seconds": trace.amortized("seconds").tolist(),
+    }
+
+
+def _record_values(trace: Trace, record: StepRecord) -> dict[str, Any]:
+    solve = record.solve
+    return {
+        "iteration": record.iteration,
+        "loss": record.loss,
+        "num_firing": [int(fired.size) for fired in record.firing],
+        "num_touched": int(record.touched.size),
+        "num_visited": record.num_visited.tolist(),
+        "num_modified": record.num_modified.tolist(),
+        "costs": dict(record.costs),
+        "dense_costs": trace.dense_costs(record),
+        "seconds": dict(record.seconds),
+        "solve": {
+            "iterations": solve.iterations,
+            "conditioning": solve.conditioning if math.isfinite(solve.conditioning) else None,
+            "preconditioned_conditioning": solve.preconditioned_conditioning,
+            "rank": solve.rank,
+            "residual_norm": float(solve.residual_norms[-1]) if solve.residual_norms.size else None,
+            "status": solve.status,
+        },
+        "status": record.status,
+        "unlearnable": {str(point): reason for point, reason in record.unlearnable.items()},
+    }
+
+
+if __name__ == "__main__":
+    main()

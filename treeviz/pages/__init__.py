@@ -1,0 +1,1 @@
+"""Streamlit pages; only here, and in the stage, is Streamlit imported."""

@@ -1,0 +1,161 @@
+"""The sidebar: from widgets to a dataset and a configuration."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from treeviz.config import TrainConfig
+from treeviz.data import DATASETS, MAX_POINTS, Dataset, load_dataset
+from treeviz.network import paper_threshold
+from treeviz.views.words import describe_sparsity
+
+WIDTHS = tuple(1 << power for power in range(5, 21))
+_CSV = "your own CSV"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a run depends on, hashable, so that equal settings share one run."""
+
+    dataset: str
+    options: tuple[tuple[str, Any], ...]
+    config: TrainConfig
+    csv: bytes | None = None
+
+    def load(self) -> Dataset:
+        """Make the dataset; raises ValueError with what to do about it."""
+        options = dict(self.options)
+        if self.csv is None:
+            return load_dataset(self.dataset, **options)
+        return Dataset.from_csv(io.BytesIO(self.csv), **options)
+
+    @property
+    def key(self) -> str:
+        """A short name of these settings, different for different ones."""
+        csv = hashlib.sha256(self.csv).hexdigest() if self.csv else ""
+        return hashlib.sha256(repr((self.dataset, self.options, self.config, csv)).encode()).hexdigest()[:16]
+
+
+def choose_settings() -> Settings | None:
+    """Draw the sidebar; return the settings chosen, or None while a CSV file has still to be given."""
+    with st.sidebar:
+        st.subheader("Data")
+        name = st.selectbox(
+            "Dataset",
+            [*DATASETS, _CSV],
+            index=list(DATASETS).index("digits"),
+            key="data",
+            bind="query-params",
+        )
+        if name in DATASETS:
+            st.caption(f"{DATASETS[name].title}.")
+        chosen = _csv_options() if name == _CSV else (_dataset_options(name), None)
+        if chosen is None:
+            return None
+        options, csv = chosen
+        st.subheader("Network")
+        width = st.select_slider(
+            "Width m, neurons",
+            WIDTHS,
+            value=65_536,
+            key="width",
+            bind="query-params",
+            help="The network has m hidden neurons; each is a leaf in every tree.",
+        )
+        paper = st.toggle(
+            "The paper's threshold",
+            value=True,
+            key="paper",
+            bind="query-params",
+            help="b = √(0.48 ln m). A neuron fires where its inner product with the datapoint is at least b.",
+        )
+        threshold = None
+        if not paper:
+            threshold = st.slider(
+                "Threshold b", 0.0, 5.0, round(paper_threshold(width), 2), 0.01, key="b", bind="query-params"
+            )
+        st.caption(describe_sparsity(width, paper_threshold(width) if threshold is None else threshold))
+        solver = st.segmented_control(
+            "Solver",
+            ["exact", "sketch"],
+            default="exact",
+            required=True,
+            key="solver",
+            bind="query-params",
+            help="How the n × n system of an iteration is solved. Exact: Cholesky of the Gram matrix. Sketch: the "
+            "paper's way, a random sketch as preconditioner and conjugate gradient. Both give the same steps.",
+        )
+        seed = st.number_input(
+            "Seed",
+            0,
+            2**31 - 1,
+            0,
+            key="seed",
+            bind="query-params",
+            help="Of the initial weights, the signs, the sketch and the choice of datapoints.",
+        )
+    if csv is None:
+        options["seed"] = int(seed)
+    config = TrainConfig(width=width, threshold=threshold, solver=solver or "exact", seed=int(seed))
+    return Settings("csv" if csv else name, tuple(sorted(options.items())), config, csv)
+
+
+def _dataset_options(name: str) -> dict[str, Any]:
+    """Draw the options that this dataset has."""
+    info = DATASETS[name]
+    largest = min(info.max_points, 200)
+    options: dict[str, Any] = {
+        "num_points": st.slider(
+            "Datapoints n",
+            info.min_points,
+            largest,
+            info.default_points,
+            key=f"{name}-n",
+            bind="query-params",
+            help="One tree is built for each datapoint.",
+        )
+    }
+    if len(info.targets) > 1:
+        options["target"] = st.selectbox("Target", info.targets, key=f"{name}-target", bind="query-params")
+    for option, default in info.defaults.items():
+        key = f"{name}-{option}"
+        if isinstance(default, bool):
+            options[option] = st.toggle("Centre the data", default, key=key, bind="query-params")
+        elif isinstance(default, int):
+            options[option] = int(
+                st.number_input(f"{option.capitalize()} d", 1, 1024, default, key=key, bind="query-params")
+            )
+        else:
+            options[option] = st.slider(
+                option.capitalize(), 0.0, 1.0, float(default), 0.01, key=key, bind="query-params"
+            )
+    return options
+
+
+def _csv_options() -> tuple[dict[str, Any], bytes] | None:
+    """Ask for a CSV file and its target column."""
+    uploaded = st.file_uploader("CSV file with a header line", type=["csv", "tsv", "txt"], key="csv")
+    if uploaded is None:
+        st.info("Choose a CSV file: numeric columns become the datapoints, one column the target.")
+        return None
+    target = st.text_input(
+        "Target column", key="csv-target", help="The name of the column to learn, as in the header line."
+    )
+    positive = st.text_input(
+        "Class to learn (optional)",
+        key="csv-positive",
+        help="For a target with more than two classes: this class becomes +1, all others −1.",
+    )
+    num_points = st.number_input("Datapoints n (0: all)", 0, MAX_POINTS, 0, key="csv-n")
+    if not target:
+        st.info("Name the target column.")
+        return None
+    options: dict[str, Any] = {"target": target}
+    if positive:
+        options["positive"] = positive
+    if num_points:
+        options["num_points"] = int(num_points)
+    return options, uploaded.getvalue()

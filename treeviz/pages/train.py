@@ -1,0 +1,262 @@
+"""The training page: one run, seen iteration by iteration."""
+
+import gc
+
+import numpy as np
+import streamlit as st
+
+from treeviz.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
+from treeviz.engines import ForestEngine
+from treeviz.pages.settings import Settings, choose_settings
+from treeviz.views import words
+from treeviz.views.charts import cost_figure, loss_figure
+from treeviz.views.detail import draw_tree
+from treeviz.views.palette import compact, percent
+from treeviz.views.tree import describe_tree, tree_figure
+
+_MAX_RUN_BYTES = 4 << 30
+
+
+@st.cache_resource(show_spinner=False)
+def _freeze_imports() -> None:
+    """Take the imported modules out of every later garbage collection, which Streamlit asks for after each rerun."""
+    gc.collect()
+    gc.freeze()
+
+
+@st.cache_resource(max_entries=4, show_spinner="Drawing the network and building the trees …")
+def _start(_settings: Settings, key: str) -> BackgroundRun:
+    """Build a run once for all viewers with the same settings (`key`)."""
+    data, config = _settings.load(), _settings.config
+    needed = ForestEngine.required_bytes(config.width, data.num_points, data.dimension)
+    if needed > _MAX_RUN_BYTES:
+        raise ValueError(
+            f"{data.num_points} trees over {config.width:,} neurons need {needed / 1e9:.1f} GB, and a page may take "
+            f"{_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
+        )
+    return BackgroundRun(data, config)
+
+
+def render() -> None:
+    """Draw the page."""
+    _freeze_imports()
+    st.title("A neural network that trains by editing trees", anchor=False)
+    settings = choose_settings()
+    if settings is None:
+        st.info("Choose a CSV file and its target column in the sidebar, or one of the other datasets.")
+        return
+    try:
+        run = _start(settings, settings.key)
+    except ValueError as error:
+        st.error(f"{str(error)[0].upper()}{str(error)[1:]}.", icon=":material/error:")
+        return
+    if st.session_state.get("run") != settings.key:
+        st.session_state.run, st.session_state.cursor = settings.key, 0
+    _explain(run)
+    _controls(run)
+    cursor = min(st.session_state.cursor, max(run.num_computed - 1, 0))
+    if not _wait(run, cursor):
+        return
+    _status(run, cursor)
+    _tree(run, cursor)
+    _numbers(run, cursor)
+    _charts(run, cursor)
+
+
+def _explain(run: BackgroundRun) -> None:
+    data, width = run.data, run.config.width
+    st.markdown(
+        f"Each of the **n = {data.num_points}** datapoints has a tree. Its **m = {width:,}** leaves are the inner "
+        "products of all neurons with that datapoint, and every node above holds the larger of its two children. "
+        "Training repeats two things: *search* each tree for the few neurons that fire, then *move* those neurons, "
+        "which changes a small part of every tree."
+    )
+    st.caption(f"{data.name}: {data.description}")
+
+
+def _controls(run: BackgroundRun) -> None:
+    """Draw the transport; every button only moves the cursor."""
+    state = st.session_state
+    at_end = run.is_finished and state.cursor >= run.num_computed - 1
+    at_start = state.cursor == 0
+
+    def button(label: str, key: str, icon: str, disabled: bool, shortcut: str | None = None) -> bool:
+        return st.button(label, key=key, icon=f":material/{icon}:", width=230, disabled=disabled, shortcut=shortcut)
+
+    with st.container(horizontal=True):
+        if button("Step", "step", "skip_next", at_end, "Right"):
+            if _wait(run, state.cursor + 1):
+                state.cursor += 1
+            st.rerun()
+        if button("Back", "back", "skip_previous", at_start, "Left"):
+            state.cursor -= 1
+            st.rerun()
+        if button("Run to convergence", "converge", "fast_forward", at_end):
+            state.cursor = _converge(run)
+            st.rerun()
+        if button("Reset", "reset", "replay", at_start, "Home"):
+            state.cursor = 0
+            st.rerun()
+
+
+def _converge(run: BackgroundRun) -> int:
+    """Compute until the loss is small, nothing moves, or the limit; return the iteration to show."""
+    progress = st.progress(0.0, "Training …")
+    for iteration in range(MAX_ITERATIONS):
+        while not run.wait_for(iteration, timeout=0.2):
+            if run.is_finished or run.error:
+                return max(run.num_computed - 1, 0)
+            progress.progress(iteration / MAX_ITERATIONS, f"Iteration {iteration} …")
+        loss = run.trace.records[iteration].loss
+        progress.progress((iteration + 1) / MAX_ITERATIONS, f"Iteration {iteration}: loss {loss:.2e}")
+        if loss <= CONVERGED_LOSS:
+            return iteration
+    return MAX_ITERATIONS - 1
+
+
+def _wait(run: BackgroundRun, iteration: int) -> bool:
+    """Wait for an iteration, with a word to the viewer if it takes long."""
+    if not run.wait_for(iteration, timeout=0.25):
+        with st.spinner(f"Computing iteration {iteration} …"):
+            while not run.wait_for(iteration, timeout=0.25):
+                if run.error:
+                    st.error(f"The run stopped: {run.error}. Choose other settings, or reload the page.")
+                    return False
+                if run.is_finished:
+                    return False
+    return True
+
+
+def _status(run: BackgroundRun, cursor: int) -> None:
+    record = run.trace.records[cursor]
+    if record.status != "ok":
+        st.warning(f"{record.status[0].upper()}{record.status[1:]}.", icon=":material/info:")
+    elif record.loss <= CONVERGED_LOSS:
+        st.success(f"Converged: loss {record.loss:.1e} after {cursor} iterations.", icon=":material/check_circle:")
+    if record.unlearnable:
+        with st.expander(f"{len(record.unlearnable)} datapoints cannot be learned"):
+            for point, reason in list(record.unlearnable.items())[:50]:
+                st.markdown(f"- datapoint {point}: {reason}")
+
+
+def _tree(run: BackgroundRun, cursor: int) -> None:
+    record = run.trace.records[cursor]
+    title, choice, size = st.columns([3, 2, 2], vertical_alignment="bottom")
+    point = int(
+        choice.number_input(
+            "Tree of datapoint", 0, run.data.num_points - 1, 0, key="tree", help="Trees are numbered from 0."
+        )
+    )
+    max_nodes = size.segmented_control(
+        "Nodes drawn, at most", [31, 63, 127, 255], default=127, required=True, key="nodes"
+    )
+    title.subheader(f"Iteration {cursor}: tree of datapoint {point}", anchor=False)
+    step = run.trace.replay(point, cursor)
+    drawn = draw_tree(step, int(max_nodes or 63))
+    st.plotly_chart(tree_figure(drawn), key="tree-figure", config={"displayModeBar": False}, width="stretch")
+    st.caption(describe_tree(drawn))
+    left, right = st.columns(2)
+    left.markdown(words.describe_search(step))
+    left.markdown(words.describe_solve(run.trace, record))
+    right.markdown(words.describe_move(step, record))
+    right.markdown(words.describe_cost(run.trace, record))
+
+
+def _numbers(run: BackgroundRun, cursor: int) -> None:
+    """Show this iteration's numbers over all trees."""
+    record, width = run.trace.records[cursor], run.config.width
+    num_nodes = run.data.num_points * (2 * width - 1)
+    counts = np.array([fired.size for fired in record.firing])
+    visited, modified = int(record.num_visited.sum()), int(record.num_modified.sum())
+    previous = run.trace.records[cursor - 1].loss if cursor else None
+    items = (
+        (
+            "Loss ½‖f − y‖²",
+            f"{record.loss:.3e}",
+            f"before: {previous:.1e}" if previous is not None else "untrained",
+            "f holds the network's outputs on the datapoints, y their targets; before this iteration's move.",
+        ),
+        (
+            "Firing per datapoint",
+            f"{counts.mean():,.0f}",
+            f"{percent(counts.mean() / width)} of {width:,}",
+            "Neurons whose inner product with a datapoint is at least b, on average over the datapoints.",
+        ),
+        (
+            "Touched neurons",
+            f"{record.touched.size:,}",
+            f"{percent(record.touched.size / width)} of {width:,}",
+            "They fire on at least one datapoint. Only they have a gradient, so only they move.",
+        ),
+        (
+            "Nodes searched",
+            f"{visited:,}",
+            f"{percent(visited / num_nodes)} of {compact(num_nodes)}",
+            "Nodes the searches of all trees entered in this iteration.",
+        ),
+        (
+            "Nodes modified",
+            f"{modified:,}",
+            f"{percent(modified / num_nodes)} of {compact(num_nodes)}",
+            "Nodes in all trees whose value this iteration's move changed.",
+        ),
+    )
+    with st.container(horizontal=True):
+        for label, value, context, explanation in items:
+            st.metric(label, value, context, delta_color="off", delta_arrow="off", help=explanation, width=165)
+
+
+def _charts(run: BackgroundRun, cursor: int) -> None:
+    """Draw the charts in a fragment that looks again while the dense baseline is behind."""
+    st.fragment(_draw_charts, run_every=1.0 if run.dense_is_behind else None)(run, cursor)
+
+
+def _draw_charts(run: BackgroundRun, cursor: int) -> None:
+    trace, dense = run.trace, run.dense_trace
+    shown = min(len(trace.records), max(cursor + 1, 1))
+    was_behind = run.dense_is_behind
+    loss, operations, seconds = st.tabs(["Loss", "Amortized operations", "Amortized seconds"])
+    with loss:
+        dense_losses = dense.losses[:shown] if dense else np.empty(0)
+        st.plotly_chart(
+            loss_figure(trace.losses[:shown], dense_losses, cursor), key="loss", config={"displayModeBar": False}
+        )
+        st.caption(
+            run.dense_refusal or (words.compare_losses(trace, dense) if dense else "The dense baseline starts …")
+        )
+    with operations:
+        st.plotly_chart(
+            cost_figure(
+                trace.amortized()[:shown],
+                trace.amortized(include_build=False)[:shown],
+                trace.amortized(of="dense")[:shown],
+                cursor,
+                "operations",
+                "dense method, same solver",
+            ),
+            key="operations",
+            config={"displayModeBar": False},
+        )
+        st.caption(
+            "Amortized: (building + all iterations so far) / iterations so far. One operation is a multiply-add, or "
+            "one tree node read or written; the dense method is charged by the same rules."
+        )
+    with seconds:
+        st.plotly_chart(
+            cost_figure(
+                trace.amortized("seconds")[:shown],
+                trace.amortized("seconds", include_build=False)[:shown],
+                dense.amortized("seconds")[:shown] if dense else np.empty(0),
+                cursor,
+                "seconds",
+                "strongest dense baseline",
+            ),
+            key="seconds",
+            config={"displayModeBar": False},
+        )
+        st.caption(
+            "Wall-clock time measured on this machine while the page was in use, so it is noisy. The dense baseline is "
+            "the strongest we know: matrix products into buffers allocated once, exact Gram matrix, Cholesky."
+        )
+    if was_behind and not run.dense_is_behind:
+        st.rerun()

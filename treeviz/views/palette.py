@@ -1,0 +1,34 @@
+"""Colours and number formats of all figures.
+
+The colours are those of Okabe and Ito, told apart by every kind of colour vision; the blue is a little lighter than
+theirs, to be seen on a dark page as well as on a light one.
+"""
+
+ORANGE = "#E69F00"
+BLUE = "#2B8CCB"
+GREEN = "#009E73"
+VERMILION = "#D55E00"
+PURPLE = "#CC79A7"
+GREY = "#8A8F98"
+
+FONT_SIZE = 13
+
+
+def compact(number: float) -> str:
+    """Shorten a count to at most four characters: 87, 1.2k, 34k, 5.6M."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= 0.9995 * limit:
+            scaled = number / limit
+            return f"{scaled:.1f}{unit}".replace(".0", "") if scaled < 9.95 else f"{scaled:.0f}{unit}"
+    return f"{number:.0f}"
+
+
+def seconds(duration: float) -> str:
+    """Write a duration in s or ms with three digits."""
+    return f"{duration:.3g} s" if duration >= 1 else f"{1e3 * duration:.3g} ms"
+
+
+def percent(share: float) -> str:
+    """Write a share in per cent, with enough digits not to become 0."""
+    value = 100 * share
+    return f"{value:.0f} %" if value >= 10 else f"{value:.2g} %"
