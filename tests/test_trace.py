@@ -229,7 +229,7 @@ def test_no_pickle_is_in_the_file(tmp_path):
         for name in archive.namelist():
             with archive.open(name) as member:
                 array = np.lib.format.read_array(member, allow_pickle=False)
-            assert array.dtype.kind in "iuf", name
+            assert array.dtype.kind in "biuf", name
         with archive.open("meta.npy") as member:
             assert json.loads(np.lib.format.read_array(member).tobytes())["format"] == "treeviz-trace"
 

@@ -239,8 +239,8 @@ def _record_values(trace: Trace, record: StepRecord) -> dict[str, Any]:
         "seconds": dict(record.seconds),
         "solve": {
             "iterations": solve.iterations,
-            "conditioning": solve.conditioning if math.isfinite(solve.conditioning) else None,
-            "preconditioned_conditioning": solve.preconditioned_conditioning,
+            "conditioning": _finite_or_none(solve.conditioning),
+            "preconditioned_conditioning": _finite_or_none(solve.preconditioned_conditioning),
             "rank": solve.rank,
             "residual_norm": float(solve.residual_norms[-1]) if solve.residual_norms.size else None,
             "status": solve.status,
@@ -248,6 +248,11 @@ def _record_values(trace: Trace, record: StepRecord) -> dict[str, Any]:
         "status": record.status,
         "unlearnable": {str(point): reason for point, reason in record.unlearnable.items()},
     }
+
+
+def _finite_or_none(value: float | None) -> float | None:
+    """JSON has no infinity: a singular system's conditioning is null there, and its status says so in words."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 if __name__ == "__main__":

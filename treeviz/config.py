@@ -47,31 +47,43 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require_integer("width", self.width, 1, MAX_WIDTH)
-        _require_integer("sketch_factor", self.sketch_factor, 2, 1000)
-        _require_integer("seed", self.seed, 0, 2**63 - 1)
-        for name, allowed in (("method", METHODS), ("search", SEARCHES), ("solver", SOLVERS)):
-            value = getattr(self, name)
-            if value not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}")
+        # NumPy's numbers and the like become Python's own, which can be saved as JSON.
+        checked: dict[str, object] = {
+            "width": _integer("width", self.width, 1, MAX_WIDTH),
+            "sketch_factor": _integer("sketch_factor", self.sketch_factor, 2, 1000),
+            "seed": _integer("seed", self.seed, 0, 2**63 - 1),
+            "method": _choice("method", self.method, METHODS),
+            "search": _choice("search", self.search, SEARCHES),
+            "solver": _choice("solver", self.solver, SOLVERS),
+            "step_size": _number("step_size", self.step_size, "greater than 0", above=0.0),
+            "ridge": _number("ridge", self.ridge, "0 or more", low=0.0),
+            "tolerance": _number("tolerance", self.tolerance, "between 0 and 1", above=0.0, below=1.0),
+        }
         if self.threshold is not None:
-            _require_number("threshold", self.threshold, "0 or more (or None for the paper's)", low=0.0)
-        _require_number("step_size", self.step_size, "greater than 0", above=0.0)
-        _require_number("ridge", self.ridge, "0 or more", low=0.0)
-        _require_number("tolerance", self.tolerance, "between 0 and 1", above=0.0, below=1.0)
+            rule = "0 or more (or None for the paper's)"
+            checked["threshold"] = _number("threshold", self.threshold, rule, low=0.0)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @property
     def resolved_threshold(self) -> float:
         """The threshold b in use: the one given, or the paper's for this width."""
-        return paper_threshold(self.width) if self.threshold is None else float(self.threshold)
+        return paper_threshold(self.width) if self.threshold is None else self.threshold
 
 
-def _require_integer(name: str, value: object, low: int, high: int) -> None:
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or not low <= int(value) <= high:
-        raise ValueError(f"{name} must be a whole number from {low:,} to {high:,}; got {value!r}")
+def _integer(name: str, value: object, low: int, high: int) -> int:
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and low <= int(value) <= high:
+        return int(value)
+    raise ValueError(f"{name} must be a whole number from {low:,} to {high:,}; got {value!r}")
 
 
-def _require_number(
+def _choice(name: str, value: object, allowed: tuple[str, ...]) -> str:
+    if isinstance(value, str) and value in allowed:
+        return str(value)
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}")
+
+
+def _number(
     name: str,
     value: object,
     rule: str,
@@ -79,7 +91,12 @@ def _require_number(
     low: float = -math.inf,
     above: float = -math.inf,
     below: float = math.inf,
-) -> None:
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not is_number or not (float(value) >= low and above < float(value) < below):  # type: ignore[arg-type]
-        raise ValueError(f"{name} must be a number {rule}; got {value!r}")
+) -> float:
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if math.isfinite(number) and number >= low and above < number < below:
+            return number
+    raise ValueError(f"{name} must be a number {rule}; got {value!r}")

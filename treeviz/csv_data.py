@@ -224,9 +224,9 @@ def _read(file: CsvFile, source: str) -> str | bytes:
                 file.seek(0)
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ValueError(f"there is no file {_quote(str(file))}; check the path, or pass an open file") from None
+        raise ValueError(f"there is no file {_shown_path(file)}; check the path, or pass an open file") from None
     except IsADirectoryError:
-        raise ValueError(f"{_shorten(str(file))} is a directory; pass the path of a CSV file in it") from None
+        raise ValueError(f"{_shown_path(file)} is a directory; pass the path of a CSV file in it") from None
     except OSError as error:
         reason = error.strerror or "it cannot be opened"
         raise ValueError(f"{_quote(source)}: {reason}; check the path and its permissions") from None
@@ -431,6 +431,12 @@ def _listing(names: Sequence[str], quote: bool = True) -> str:
 
 def _quote(name: str) -> str:
     return _shorten(repr(name))
+
+
+def _shown_path(path: object) -> str:
+    """Show a path whole, or the end of a very long one: the file's own name is what a reader looks for."""
+    shown = str(path)
+    return repr(shown if len(shown) <= 300 else "…" + shown[-300:])
 
 
 def _shorten(shown: str) -> str:

@@ -20,6 +20,7 @@ from treeviz.csv_data import CsvFile, file_name, read_table
 
 MAX_POINTS = 4096
 MAX_FEATURES = 4096
+MAX_TARGET = 1e150
 _LENGTH_TOLERANCE = 1e-9
 # A deviation from the column mean below this fraction of the column's largest entry is round-off, not data.
 _ROUND_OFF = 16 * np.finfo(np.float64).eps
@@ -61,6 +62,12 @@ class Dataset:
             raise ValueError(
                 f"X: row {row} has length {lengths[row]:.12g}, not 1; divide it by its length, or use "
                 "Dataset.from_arrays"
+            )
+        if np.abs(y).max() > MAX_TARGET:
+            row = int(np.abs(y).argmax())
+            raise ValueError(
+                f"y: row {row} is {y[row]:.3g}, too large for its square to be summed; divide all targets by a power "
+                f"of ten, to at most {MAX_TARGET:g}"
             )
         for argument, value in (("name", self.name), ("description", self.description)):
             if not isinstance(value, str):

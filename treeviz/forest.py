@@ -24,6 +24,8 @@ _CHUNK_BYTES = 1 << 18
 # Forests with this many leaf values, over this many neurons, are searched and repaired by one thread a subtree, and
 # repaired by compiled loops. Smaller ones answer in milliseconds and need neither threads nor a compiler.
 _LARGE_VALUES, _LARGE_WIDTH = 1 << 22, 1 << 12
+# A leaf changed by less than this stays finite, whatever it was.
+_LARGEST_CHANGE = 1e150
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -223,7 +225,7 @@ class Forest:
         Raises
         ------
         ValueError
-            If `neurons` are not distinct, ascending and in range, or `rows` has the wrong shape or a value that is not
+            If `neurons` are not distinct, ascending and in range, `rows` has the wrong shape, or a leaf would not be
             finite. Nothing is changed then.
 
         Notes
@@ -238,11 +240,14 @@ class Forest:
             )
         if neurons.size and (neurons[0] < 0 or neurons[-1] >= self.num_leaves or np.any(np.diff(neurons) <= 0)):
             raise ValueError(f"neurons must be distinct, ascending and between 0 and {self.num_leaves - 1}")
-        _require_finite(rows, "rows")
+        if relative:
+            with np.errstate(over="ignore"):
+                rows = self.leaves[neurons] + rows
+        _require_finite(rows, "leaves after the update")
 
         nodes = neurons + self.num_leaves
         log = _ModifiedNodes(self.num_trees, with_nodes)
-        changed = self._write_leaves(nodes, rows, relative, log)
+        changed = self._write_leaves(nodes, rows, log)
         num_rows = nodes.size
         if self._deepest:
             # Leaves lie on the two deepest levels: the deeper ones start the climb, the others join a level later.
@@ -258,13 +263,20 @@ class Forest:
         The matrix has `steps[p]` at firing pair p; `basis` is (n, n). This is `update` with relative rows
         `firing.matrix(steps) @ basis`, to the last bit, but a large forest is repaired a thread a subtree by compiled
         loops that never write those rows down. Counts only. Cost: n * num_pairs, and that of `update`.
+
+        Raises ValueError if a step is not a number or so long that leaves could overflow; nothing is changed then.
         """
+        largest = np.abs(steps).max(initial=0.0) * firing.degrees.max(initial=0)
+        if not largest * np.abs(basis).max() < _LARGEST_CHANGE:
+            raise ValueError(
+                f"steps of up to {np.abs(steps).max():.3g} could change leaves by {_LARGEST_CHANGE:g} or more, and "
+                "leaves must stay finite: use a smaller step_size"
+            )
         if not self._split_level:
             rows = np.asarray(firing.matrix(steps) @ basis)
             return self.update(firing.neurons, rows, relative=True, with_nodes=False)
         from treeviz.kernels import repair_subtree  # loads a compiler, so only once a forest is large enough
 
-        _require_finite(steps[:, None], "steps")
         nodes, level = firing.neurons + self.num_leaves, self._split_level
         roots = np.arange(1 << level, (2 << level) + 1)
         shallow = np.searchsorted(nodes, np.minimum(roots << (self._deepest - 1 - level), 1 << self._deepest))
@@ -292,18 +304,13 @@ class Forest:
             climbing = self._recompute(parents, log)
         return num_rows
 
-    def _write_leaves(self, nodes: Ints, rows: Floats, relative: bool, log: "_ModifiedNodes") -> Ints:
+    def _write_leaves(self, nodes: Ints, rows: Floats, log: "_ModifiedNodes") -> Ints:
         """Write leaf rows, chunk by chunk; return the nodes whose row changed."""
         changed = np.empty(nodes.size, dtype=bool)
         for low in range(0, nodes.size, len(self._fresh)):
             chunk = nodes[low : low + len(self._fresh)]
-            fresh, stale = self._fresh[: chunk.size], self._stale[: chunk.size]
-            np.take(self.values, chunk, axis=0, out=stale, mode="clip")
-            if relative:
-                np.add(stale, rows[low : low + chunk.size], out=fresh)
-            else:
-                fresh[:] = rows[low : low + chunk.size]
-            changed[low : low + chunk.size] = self._replace(chunk, fresh, stale, log)
+            stale = np.take(self.values, chunk, axis=0, out=self._stale[: chunk.size], mode="clip")
+            changed[low : low + chunk.size] = self._replace(chunk, rows[low : low + chunk.size], stale, log)
         return nodes[changed]
 
     def _recompute(self, parents: Ints, log: "_ModifiedNodes") -> Ints:

@@ -35,11 +35,12 @@ class Ledger:
     @contextmanager
     def time(self, phase: str) -> Iterator[None]:
         """Add the wall-clock time of the block to a phase."""
+        _known(phase)
         start = time.perf_counter()
         try:
             yield
         finally:
-            self.seconds[_known(phase)] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
+            self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
 
 
 class Stopwatch:
@@ -53,10 +54,12 @@ class Stopwatch:
         iterator = iter(items)
         while True:
             start = time.perf_counter()
-            item = next(iterator, None)
-            self.seconds += time.perf_counter() - start
-            if item is None:
+            try:
+                item = next(iterator)
+            except StopIteration:
                 return
+            finally:
+                self.seconds += time.perf_counter() - start
             yield item
 
 

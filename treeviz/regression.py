@@ -39,25 +39,30 @@ class SolveReport:
     Attributes
     ----------
     iterations : conjugate-gradient iterations; 0 for a direct solve.
-    residual_norms : relative residual after each iteration in the preconditioned norm, then the true one,
-        ||G g - residual|| / ||residual|| on the part of the residual that G can reach.
-    conditioning : condition number of G in the 1-norm, estimated; inf if G is singular.
+    residual_norms : relative residual after each conjugate-gradient iteration, and at the end computed afresh; on the
+        part of the residual that G can reach, and in the preconditioned norm if there is a preconditioner.
+    conditioning : condition number of G in the 1-norm, estimated; inf if G is singular; None if nothing was solved.
     preconditioned_conditioning : condition number conjugate gradient met, from its own coefficients; None if direct.
     rank : numerical rank of G.
     num_active : datapoints that fire at least one neuron; the others have a zero row and take no part.
     num_sketch_rows, num_sketches : rows of the sketch, and how many were drawn; 0 for a direct solve.
+    singular : whether G was handled by its eigenvectors (or T by its singular vectors), being singular or close to it.
     status : "ok", or what went short in words.
     """
 
     iterations: int
     residual_norms: Floats
-    conditioning: float
+    conditioning: float | None
     preconditioned_conditioning: float | None
     rank: int
     num_active: int
     num_sketch_rows: int
     num_sketches: int
+    singular: bool
     status: str
+
+    def __post_init__(self) -> None:
+        self.residual_norms.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,7 +196,7 @@ def solve_exact(jacobian: Jacobian, residual: Floats, ledger: Ledger, *, ridge: 
     """
     active = np.flatnonzero(jacobian.counts)
     right = residual[active]
-    conditioning, rank, norm = 1.0, active.size, 0.0
+    conditioning, rank, norm, singular = 1.0, active.size, 0.0, False
     dual = right
     with ledger.time("solve"):
         if active.size:
@@ -203,14 +208,15 @@ def solve_exact(jacobian: Jacobian, residual: Floats, ledger: Ledger, *, ridge: 
                 conditioning = 1.0 / reciprocal
                 dual = la.cho_solve((factor, False), right)
             else:
+                singular = True
                 eigenvalues, vectors = la.eigh(gram)
                 keep = eigenvalues > _singular_below(active.size) * eigenvalues[-1]
-                basis, rank, conditioning = vectors[:, keep], int(keep.sum()), np.inf
+                basis, rank = vectors[:, keep], int(keep.sum())
+                conditioning = float(eigenvalues[-1] / eigenvalues[0]) if keep.all() else np.inf
                 coordinates = basis.T @ right
                 reachable = basis @ coordinates
                 dual = basis @ (coordinates / eigenvalues[keep])
             norm = _relative_norm(gram @ dual - reachable, right)
-    singular = rank < active.size
     ledger.post_all(exact_solve_costs(jacobian.num_pairs, jacobian.overlap_operations, active.size, singular=singular))
     report = SolveReport(
         iterations=0,
@@ -221,6 +227,7 @@ def solve_exact(jacobian: Jacobian, residual: Floats, ledger: Ledger, *, ridge: 
         num_active=active.size,
         num_sketch_rows=0,
         num_sketches=0,
+        singular=singular,
         status=_rank_status(rank, active.size),
     )
     return Solution(_scatter(dual, active, residual.size), report)
@@ -262,18 +269,20 @@ def solve_sketched(
     def gram_product(vector: Floats) -> Floats:
         return jacobian.gram_product(_scatter(vector, active, num_points))[active] + ridge * vector
 
-    maker = _Preconditioner(np.empty((0, 0)), 1.0, 0, 0, 0)
+    maker = _Preconditioner(np.empty((0, 0)), 1.0, 0, 0, 0, False)
     dual, norms, met, status = right, np.zeros(1), None, "ok"
     if active.size:
         maker = _precondition(jacobian, active, ledger, generator, sketch_factor, ridge, gram_product)
         inverse = maker.inverse
         with ledger.time("solve"):
-            start = inverse.T @ right
+            largest = float(np.abs(right).max()) or 1.0  # scaled away, lest squares of it under- or overflow
+            start = inverse.T @ (right / largest)
             solved, steps, met = _conjugate_gradient(
                 lambda z: inverse.T @ gram_product(inverse @ z), start, tolerance, _MAX_CG_ITERATIONS
             )
-            dual = inverse @ solved
-            norms = np.append(steps, _relative_norm(inverse.T @ gram_product(dual) - start, start))
+            unit_dual = inverse @ solved
+            norms = np.append(steps, _relative_norm(inverse.T @ gram_product(unit_dual) - start, start))
+            dual = largest * unit_dual
         status = _rank_status(maker.rank, active.size)
         if status == "ok" and steps.size == _MAX_CG_ITERATIONS and steps[-1] > tolerance:
             status = (
@@ -288,7 +297,7 @@ def solve_sketched(
             num_blocks=SKETCH_BLOCKS,
             num_sketches=maker.num_sketches,
             iterations=norms.size - 1,
-            singular=maker.rank < active.size,
+            singular=maker.singular,
         )
     )
     report = SolveReport(
@@ -300,6 +309,7 @@ def solve_sketched(
         num_active=active.size,
         num_sketch_rows=maker.num_rows,
         num_sketches=maker.num_sketches,
+        singular=maker.singular,
         status=status,
     )
     return Solution(_scatter(dual, active, num_points), report)
@@ -314,6 +324,7 @@ class _Preconditioner:
     rank: int
     num_rows: int
     num_sketches: int
+    singular: bool
 
 
 def _precondition(
@@ -344,7 +355,7 @@ def _precondition(
             reciprocal = lapack.dpocon(triangle, np.abs(triangle.T @ triangle).sum(axis=0).max())[0]
             if reciprocal > _singular_below(size):
                 inverse = la.solve_triangular(triangle, np.eye(size))
-                return _Preconditioner(inverse, 1.0 / reciprocal, size, num_rows, attempt)
+                return _Preconditioner(inverse, 1.0 / reciprocal, size, num_rows, attempt, False)
             _, scales, turned = la.svd(triangle)
             keep = scales**2 > _singular_below(size) * scales[0] ** 2
             null = turned[~keep].T @ generator.standard_normal(size - int(keep.sum()))
@@ -353,7 +364,8 @@ def _precondition(
                 break
         if attempt < _MAX_SKETCHES:
             num_rows *= 2
-    return _Preconditioner(turned[keep].T / scales[keep], np.inf, int(keep.sum()), num_rows, attempt)
+    conditioning = float((scales[0] / scales[-1]) ** 2) if keep.all() else np.inf
+    return _Preconditioner(turned[keep].T / scales[keep], conditioning, int(keep.sum()), num_rows, attempt, True)
 
 
 def _conjugate_gradient(
@@ -402,8 +414,8 @@ def _gram(jacobian: Jacobian, active: Ints, ridge: float) -> Floats:
 
 
 def _singular_below(size: int) -> float:
-    """Ratio to the largest eigenvalue under which an eigenvalue of G is round-off."""
-    return 10.0 * size * float(np.finfo(np.float64).eps)
+    """Ratio to the largest eigenvalue under which an eigenvalue of G counts as zero: round-off has eaten its digits."""
+    return max(1e-12, 10.0 * size * float(np.finfo(np.float64).eps))
 
 
 def _rank_status(rank: int, num_active: int) -> str:

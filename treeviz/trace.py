@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -153,11 +154,10 @@ class Trace:
         """
         width, (num_points, dimension) = self.config.width, self.dataset.X.shape
         entries, report = width * num_points, record.solve
-        singular = report.rank < report.num_active
         solve_costs: dict[str, int] = {}
         if self.config.method == "gauss-newton" and self.config.solver == "exact":
             overlaps = dense_overlap_operations(width, num_points)
-            solve_costs = exact_solve_costs(entries, overlaps, report.num_active, singular=singular)
+            solve_costs = exact_solve_costs(entries, overlaps, report.num_active, singular=report.singular)
         elif self.config.method == "gauss-newton":
             solve_costs = sketch_solve_costs(
                 entries,
@@ -167,7 +167,7 @@ class Trace:
                 num_blocks=SKETCH_BLOCKS,
                 num_sketches=report.num_sketches,
                 iterations=report.iterations,
-                singular=singular,
+                singular=report.singular,
             )
         return dense_iteration_costs(width, num_points, dimension, record.touched.size, solve_costs)
 
@@ -207,7 +207,8 @@ class Trace:
         """Return Z(0) of one datapoint, (m,): from the living trainer, or by redrawing the network (m n d)."""
         leaves = self.leaf_source(point) if self.leaf_source else None
         if leaves is None:
-            if point not in self._redrawn:
+            column = self._redrawn.get(point)
+            if column is None:
                 column = np.empty(self.config.width)
                 X = self.dataset.X
                 blocks = initial_weight_blocks(self.config.seed, self.config.width, X.shape[1])
@@ -216,7 +217,7 @@ class Trace:
                 if 8 * column.size * (len(self._redrawn) + 1) > 1 << 28:
                     self._redrawn.clear()
                 self._redrawn[point] = column
-            leaves = self._redrawn[point].copy()
+            leaves = column.copy()
         return leaves
 
     def leaves(self, point: int, iteration: int) -> Floats:
@@ -277,7 +278,7 @@ class Trace:
         target = Path(path)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **_to_arrays(self))
-        partial = target.with_name(target.name + ".partial")
+        partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
         try:
             partial.write_bytes(buffer.getvalue())
             os.replace(partial, target)
@@ -301,24 +302,27 @@ class Trace:
                 return _from_arrays({key: archive[key] for key in archive.files})
         except FileNotFoundError as error:
             raise ValueError(f"there is no file {name}: check the path") from error
-        except (
-            OSError,
-            EOFError,
-            KeyError,
-            IndexError,
-            TypeError,
-            ValueError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
+        except _UNREADABLE as error:
             raise ValueError(
                 f"{name} is not a readable treeviz trace ({error}): it may be damaged, or another kind of file; "
                 "save the run again with Trace.save or treeviz run --save"
             ) from error
 
 
+# What NumPy, zipfile and our own reading raise for a file that is not as `save` wrote it.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _PER_POINT = ("outputs", "residual", "dual_step", "num_visited", "num_modified")
-_REPORT = ("iterations", "conditioning", "rank", "num_active", "num_sketch_rows", "num_sketches")
+_REPORT = ("iterations", "rank", "num_active", "num_sketch_rows", "num_sketches", "singular")
 
 
 def _to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
@@ -347,6 +351,7 @@ def _to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
         "firing": _joined([s for record in records for s in record.firing], np.int32),
         "residual_norms": _joined([record.solve.residual_norms for record in records], np.float64),
         "num_residual_norms": np.array([record.solve.residual_norms.size for record in records], dtype=np.int64),
+        "conditioning": np.array([record.solve.conditioning for record in records], dtype=np.float64),
         "preconditioned": np.array([record.solve.preconditioned_conditioning for record in records], dtype=np.float64),
     }
     for name in _PER_POINT:
@@ -365,9 +370,18 @@ def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
         raise ValueError(f"its format is {meta['format']!r}")
     if meta["version"] != _VERSION or tuple(meta["phases"]) != PHASES:
         raise ValueError(f"it was written by another version of treeviz (format {meta['version']}, this is {_VERSION})")
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"{name} holds no numbers")
     dataset = Dataset(arrays["X"], arrays["y"], meta["name"], meta["description"])
     config = TrainConfig(**meta["config"])
-    trace = Trace(dataset, config, meta["build_costs"], meta["build_seconds"], meta["draw_seconds"])
+    trace = Trace(
+        dataset,
+        config,
+        {str(phase): int(cost) for phase, cost in meta["build_costs"].items()},
+        {str(phase): float(duration) for phase, duration in meta["build_seconds"].items()},
+        float(meta["draw_seconds"]),
+    )
 
     num_records = arrays["loss"].size
     for name in (*_PER_POINT, "num_firing"):
@@ -379,7 +393,6 @@ def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
     norms = _split(arrays["residual_norms"], arrays["num_residual_norms"])
     for t in range(num_records):
         sets = tuple(firing[t * dataset.num_points : (t + 1) * dataset.num_points])
-        met = float(arrays["preconditioned"][t])
         report = {name: arrays[f"solve_{name}"][t].item() for name in _REPORT}
         trace.records.append(
             StepRecord(
@@ -389,7 +402,8 @@ def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
                 touched=np.unique(np.concatenate(sets)),
                 solve=SolveReport(
                     residual_norms=norms[t],
-                    preconditioned_conditioning=None if math.isnan(met) else met,
+                    conditioning=_number_or_none(arrays["conditioning"][t]),
+                    preconditioned_conditioning=_number_or_none(arrays["preconditioned"][t]),
                     status=meta["solve_status"][t],
                     **report,
                 ),
@@ -401,6 +415,10 @@ def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
             )
         )
     return trace
+
+
+def _number_or_none(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
 
 
 def _joined(pieces: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:

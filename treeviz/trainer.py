@@ -19,8 +19,8 @@ _ENGINES: dict[str, type[ForestEngine] | type[DenseEngine]] = {"forest": ForestE
 _SKETCH_STREAM = 2
 # A move longer than this has left the range in which squares of outputs are finite numbers.
 _LONGEST_MOVE = 1e100
-# Stalled: the loss fell by less than this factor over so many iterations. Below _ROUND_OFF * ||y||^2 there is nothing
-# left to fall.
+# Stalled: the loss fell by less than this factor over so many iterations. Below _ROUND_OFF times the size of what is
+# learned, ||y||^2 or the first loss, there is nothing left to fall.
 _STALL_WINDOW, _STALL_FACTOR, _ROUND_OFF = 5, 0.99, 1e-24
 
 
@@ -70,9 +70,11 @@ class Trainer:
         Raises ValueError if a neuron is out of range. Cost: drawing the rows, and |U(0)| n d.
         """
         if neurons is not None:
-            neurons = np.atleast_1d(np.asarray(neurons, dtype=np.int64))
-            if neurons.size and (neurons.min() < 0 or neurons.max() >= self.config.width):
-                raise ValueError(f"neurons must be between 0 and {self.config.width - 1}")
+            neurons = np.atleast_1d(neurons)
+            whole = neurons.dtype.kind in "iu" or not neurons.size
+            if not whole or np.any(neurons < 0) or np.any(neurons >= self.config.width):
+                raise ValueError(f"neurons must be whole numbers between 0 and {self.config.width - 1}; got {neurons}")
+            neurons = neurons.astype(np.int64)
         return self._engine.weights(neurons)
 
     def step(self) -> StepRecord:
@@ -87,10 +89,11 @@ class Trainer:
         loss = 0.5 * float(residual @ residual)
         solution = self._solve(sensed, residual, ledger)
 
-        dual_step = self.config.step_size * solution.dual
         num_modified = np.zeros(self.data.num_points, dtype=np.int64)
-        # |change of any w_r| <= sum |dual_step_i| / sqrt(m), since datapoints have unit length.
-        diverged = not np.abs(dual_step).sum() / np.sqrt(self.config.width) < _LONGEST_MOVE
+        with np.errstate(over="ignore", invalid="ignore"):
+            dual_step = self.config.step_size * solution.dual
+            # |change of any w_r| <= sum |dual_step_i| / sqrt(m), since datapoints have unit length.
+            diverged = not np.abs(dual_step).sum() / np.sqrt(self.config.width) < _LONGEST_MOVE
         if diverged:
             dual_step = np.zeros_like(dual_step)
         elif dual_step.any():
@@ -169,7 +172,8 @@ class Trainer:
         if report.status != "ok":
             notes.append(report.status)
         window = self._recent_losses
-        floor = _ROUND_OFF * float(self.data.y @ self.data.y)
+        first_loss = self.trace.records[0].loss if self.trace.records else loss
+        floor = _ROUND_OFF * max(float(self.data.y @ self.data.y), first_loss)
         if len(window) == _STALL_WINDOW and loss > floor and loss > _STALL_FACTOR * window[0]:
             notes.append(
                 f"stalled: the loss fell by less than 1 % over {_STALL_WINDOW} iterations; "
@@ -190,12 +194,13 @@ def _gradient(sensed: Sensed, residual: Floats) -> Solution:
     report = SolveReport(
         iterations=0,
         residual_norms=np.zeros(0),
-        conditioning=np.nan,
+        conditioning=None,
         preconditioned_conditioning=None,
         rank=num_active,
         num_active=num_active,
         num_sketch_rows=0,
         num_sketches=0,
+        singular=False,
         status="ok",
     )
     return Solution(np.where(sensed.jacobian.counts > 0, residual, 0.0), report)

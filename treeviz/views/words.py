@@ -41,9 +41,9 @@ def describe_move(step: TreeStep, record: StepRecord) -> str:
 def describe_solve(trace: Trace, record: StepRecord) -> str:
     """Say how the Gauss-Newton system was solved."""
     num_points, report = record.residual.size, record.solve
-    kappa = "singular" if math.isinf(report.conditioning) else f"condition number about {report.conditioning:.3g}"
-    if trace.config.method == "gradient-descent":
+    if report.conditioning is None:
         return "**Solve.** Gradient descent solves nothing: the move is the residual times the step size."
+    kappa = "singular" if math.isinf(report.conditioning) else f"condition number about {report.conditioning:.3g}"
     if trace.config.solver == "exact":
         return (
             f"**Solve.** The {num_points} × {num_points} Gram matrix of the gradients ({kappa}) was formed from the "
@@ -86,7 +86,7 @@ def compare_losses(trace: Trace, dense: Trace) -> str:
     extent = f"over {len(pairs)} iterations with a loss above 10⁻⁸"
     if same_sets and worst <= 1e-9:
         return f"The two coincide: the same firing sets, and losses that differ by {worst:.1g} at most, {extent}."
-    conditioning = max(a.solve.conditioning for a, _ in pairs)
+    conditioning = max(a.solve.conditioning or 0.0 for a, _ in pairs)
     reason = (
         f"with condition numbers up to {conditioning:.1g}, round-off is amplified from step to step"
         if conditioning > 1e6
