@@ -20,6 +20,7 @@ from treeviz.network import (
     moved_rows,
     output_signs,
     outputs_from_pairs,
+    pair_steps,
     paper_threshold,
     random_stream,
 )
@@ -334,7 +335,7 @@ def test_implicit_weights_equal_explicit_ones(seed, m, n, density):
             incidence[touched, rng.integers(0, n, size=int(touched.sum()))] = True
         g = rng.standard_normal(n)
         firing = firing_of(incidence)
-        implicit.add(firing, g)
+        implicit.add(firing, pair_steps(firing, g, signs))
         explicit -= (signs[:, None] / math.sqrt(m)) * (incidence * g) @ X
         np.testing.assert_allclose(implicit.rows(), explicit, rtol=0, atol=1e-12)
         chosen = rng.integers(0, m, size=12)  # repeated, unsorted, some that never moved
@@ -347,7 +348,7 @@ def test_neurons_that_never_fire_keep_their_bits():
     X = unit_rows(rng, 4, 2)
     implicit = ImplicitWeights(X, np.ones(50), 1)
     incidence = rng.random((50, 4)) < 0.2
-    implicit.add(firing_of(incidence), np.ones(4))
+    implicit.add(firing_of(incidence), np.ones(incidence.sum()))
     still = ~incidence.any(axis=1)
     assert 0 < still.sum() < 50
     np.testing.assert_array_equal(implicit.rows()[still], initial_weights(1, 50, 2)[still])
@@ -357,7 +358,7 @@ def test_neurons_that_never_fire_keep_their_bits():
 def test_asking_for_implicit_weights_changes_nothing():
     X = unit_rows(np.random.default_rng(0), 3, 2)
     implicit = ImplicitWeights(X, np.ones(8), 1)
-    implicit.add(firing_of(np.ones((8, 3), dtype=bool)), np.arange(3.0))
+    implicit.add(firing_of(np.ones((8, 3), dtype=bool)), np.arange(24.0))
     first = implicit.rows().copy()
     implicit.rows()[:] = 0.0
     implicit.rows(np.array([1, 1, 2]))

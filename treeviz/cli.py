@@ -91,7 +91,7 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
 )
 @click.option("--dimension", type=click.IntRange(1), default=64, show_default=True, help="Input dimension d.")
 @click.option("--width", type=click.IntRange(1, MAX_WIDTH), default=1 << 20, show_default=True, help="Neurons m.")
-@click.option("--runs", type=click.IntRange(1), default=3, show_default=True, help="Runs, each from another seed.")
+@click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Runs, each from another seed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def bench(points: int, dimension: int, width: int, runs: int, as_json: bool) -> None:
     """Time an iteration through the forest against the strongest dense baseline, turn by turn in one process."""

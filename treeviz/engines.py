@@ -69,6 +69,7 @@ class ForestEngine:
         weight_blocks = drawing.over(initial_weight_blocks(config.seed, config.width, X.shape[1]))
         with ledger.time("build"):
             self.forest = Forest.from_blocks(config.width, X.shape[0], leaf_blocks(X, weight_blocks))
+        self.forest.load_compiled_loops()  # by this project's rules, compiling is no part of training
         self.draw_seconds = drawing.seconds
         ledger.seconds["build"] -= drawing.seconds  # every method starts from given initial weights
         ledger.post("build", forest_build_operations(config.width, *X.shape))
@@ -93,12 +94,12 @@ class ForestEngine:
     def move(self, firing: FiringSets, dual_step: Floats, ledger: Ledger) -> Ints:
         """Change the coefficients of the firing pairs, then the leaves of the touched neurons and their ancestors."""
         with ledger.time("move"):
-            self._implicit.add(firing, dual_step)
+            steps = pair_steps(firing, dual_step, self._signs)
+            self._implicit.add(firing, steps)
         ledger.post("move", firing.num_pairs)
         if self._initial_rows is None:  # for replay; kept before the first leaf changes
             self._initial_rows = (firing.neurons, self.forest.leaves[firing.neurons])
         with ledger.time("repair"):
-            steps = pair_steps(firing, dual_step, self._signs)
             update = self.forest.add_product(firing, steps, self._gram)
         ledger.post("repair", firing.num_pairs * dual_step.size + update.num_operations)
         return update.num_modified

@@ -39,7 +39,7 @@ def compare_iterations(
     num_points: int,
     dimension: int,
     width: int,
-    num_runs: int = 3,
+    num_runs: int = 5,
     on_pair: Callable[[float, float], object] | None = None,
 ) -> Comparison:
     """Time iterations of the forest against the strongest dense baseline, turn by turn in one process.

@@ -9,7 +9,7 @@ lie side by side, so an update, which changes a neuron in all n trees at once, s
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,8 +21,9 @@ from treeviz.network import FiringSets, Floats, Ints
 
 # Bytes of children gathered at a time during an update: small enough to stay in a core's cache.
 _CHUNK_BYTES = 1 << 18
-# Forests with this many leaf values, over this many neurons, are searched and repaired by one thread a subtree, and
-# repaired by compiled loops. Smaller ones answer in milliseconds and need neither threads nor a compiler.
+# Forests with this many leaf values, over this many neurons, are searched and repaired in several threads, and repaired
+# by compiled loops. Smaller ones answer in milliseconds and need neither threads nor a compiler. (A search gains nothing
+# from compiled loops: it waits for memory.)
 _LARGE_VALUES, _LARGE_WIDTH = 1 << 22, 1 << 12
 # A leaf changed by less than this stays finite, whatever it was.
 _LARGEST_CHANGE = 1e150
@@ -115,8 +116,11 @@ class Forest:
         self._differs = np.empty((chunk, num_trees), dtype=np.float32)
         self._deepest = (2 * num_leaves - 1).bit_length() - 1  # level of the deepest leaves
         is_large = num_leaves * num_trees >= _LARGE_VALUES and num_leaves >= _LARGE_WIDTH
-        # Subtrees that threads may work on apart hang from the nodes of this level; 0: the whole tree, one thread.
-        self._split_level = min(3, (os.cpu_count() or 1).bit_length() - 1) if is_large else 0
+        # A thread searches below each node of the split level; 0: one thread searches the whole trees. Repairs take the
+        # subtrees below the block level one after the other, each small enough for a core's cache.
+        self._split_level = min(3, _num_threads().bit_length() - 1) if is_large else 0
+        height = max(1, (_CHUNK_BYTES // (16 * num_trees)).bit_length() - 1)
+        self._block_level = max(self._split_level, self._deepest - height)
         self._raise_maxima()
 
     def _raise_maxima(self) -> None:
@@ -126,6 +130,11 @@ class Forest:
             if low < high:
                 children = self.values[2 * low : 2 * high].reshape(high - low, 2, self.num_trees)
                 np.maximum(children[:, 0], children[:, 1], out=self.values[low:high])
+
+    def load_compiled_loops(self) -> None:
+        """Load what updates of this forest will need, so that the first one takes no longer than the others."""
+        if self._split_level:
+            _compiled_repair()
 
     @property
     def leaves(self) -> Floats:
@@ -166,12 +175,14 @@ class Forest:
         starts = [self.num_trees + trees]
         if self._split_level:  # the top of the trees first; then a thread for each subtree hanging from it
             top = self.values[1 : 1 << self._split_level] >= threshold
-            num_visited += 2 * top.sum(axis=0)
-            roots = np.arange(1 << self._split_level, 2 << self._split_level)
+            num_visited += 2 * np.count_nonzero(top, axis=0)
+            roots = range(1 << self._split_level, 2 << self._split_level)
             starts = [root * self.num_trees + trees[top[root // 2 - 1]] for root in roots]
-        parts = _pool().map(lambda start: self._search_below(start, threshold), starts)
-        reached, visited_below = zip(*parts, strict=True)
-        num_visited += np.sum(visited_below, axis=0)
+        search = _pool().map if self._split_level else map
+        reached, num_visited_below = zip(
+            *search(lambda start: self._search_below(start, threshold), starts), strict=True
+        )
+        num_visited += np.sum(num_visited_below, axis=0)
         places = np.sort(np.concatenate(reached))  # node-major: by neuron, then by datapoint
         nodes = places // self.num_trees
         points = places - nodes * self.num_trees
@@ -261,8 +272,9 @@ class Forest:
         """Add the rows of a sparse matrix times `basis` to the leaves of the touched neurons, and repair all trees.
 
         The matrix has `steps[p]` at firing pair p; `basis` is (n, n). This is `update` with relative rows
-        `firing.matrix(steps) @ basis`, to the last bit, but a large forest is repaired a thread a subtree by compiled
-        loops that never write those rows down. Counts only. Cost: n * num_pairs, and that of `update`.
+        `firing.matrix(steps) @ basis`, to the last bit, but a large forest is repaired subtree by subtree, by compiled
+        loops in several threads that never write those rows down. Counts only. Cost: n * num_pairs, and that of
+        `update`.
 
         Raises ValueError if a step is not a number or so long that leaves could overflow; nothing is changed then.
         """
@@ -275,22 +287,31 @@ class Forest:
         if not self._split_level:
             rows = np.asarray(firing.matrix(steps) @ basis)
             return self.update(firing.neurons, rows, relative=True, with_nodes=False)
-        from treeviz.kernels import repair_subtree  # loads a compiler, so only once a forest is large enough
-
-        nodes, level = firing.neurons + self.num_leaves, self._split_level
+        repair_subtrees = _compiled_repair()
+        nodes, level = firing.neurons + self.num_leaves, self._block_level
         roots = np.arange(1 << level, (2 << level) + 1)
         shallow = np.searchsorted(nodes, np.minimum(roots << (self._deepest - 1 - level), 1 << self._deepest))
         deep = np.searchsorted(nodes, roots << (self._deepest - level))
+        parts = np.linspace(0, 1 << level, _num_threads() + 1).astype(np.int64)
         jobs = [
             _pool().submit(
-                repair_subtree, self.values, nodes, firing.indptr, firing.points, steps, basis, *spans, level
+                repair_subtrees,
+                self.values,
+                nodes,
+                firing.indptr,
+                firing.points,
+                steps,
+                basis,
+                shallow[first : last + 1],
+                deep[first : last + 1],
+                level,
             )
-            for spans in zip(itertools.pairwise(shallow), itertools.pairwise(deep), strict=True)
+            for first, last in itertools.pairwise(parts)
         ]
         done = [job.result() for job in jobs]
         log = _ModifiedNodes(self.num_trees, keep_nodes=False)
         log.num_modified += sum(num_modified for num_modified, _, _ in done)
-        climbing = roots[:-1][[changed for _, _, changed in done]]
+        climbing = np.concatenate([changed_roots for _, _, changed_roots in done])
         num_rows = sum(num_rows for _, num_rows, _ in done) + self._climb(climbing, level, log)
         return UpdateResult(log.num_modified, num_rows * self.num_trees, None)
 
@@ -367,8 +388,23 @@ class _ModifiedNodes:
 
 
 @lru_cache(maxsize=1)
+def _compiled_repair() -> Callable[..., tuple[Ints, int, Ints]]:
+    """Load the compiler and the compiled loop: half a second, or some seconds the first time on a machine."""
+    from treeviz.kernels import repair_subtrees
+
+    # A call that changes nothing compiles it, or loads it from disk, for the types it will be called with.
+    none = np.zeros(1, dtype=np.int64)
+    repair_subtrees(np.zeros((2, 1)), none[:0], none, none[:0], np.zeros(0), np.zeros((1, 1)), none, none, 0)
+    return repair_subtrees  # type: ignore[no-any-return]
+
+
+def _num_threads() -> int:
+    return os.cpu_count() or 1
+
+
+@lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="forest")
+    return ThreadPoolExecutor(max_workers=_num_threads(), thread_name_prefix="forest")
 
 
 @lru_cache(maxsize=32)

@@ -1,4 +1,4 @@
-"""Compiled loop of the forest's update, for forests large enough to be worth loading a compiler.
+"""Compiled loop of the forest's repair, for forests large enough to be worth loading a compiler.
 
 It does what `Forest.add_product` does in NumPy, bit for bit; tests hold the two together. Importing this module imports
 numba (about half a second); the machine code is cached on disk, so compiling happens once on a machine.
@@ -9,82 +9,78 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def repair_subtree(  # type: ignore[no-untyped-def]
+def repair_subtrees(  # type: ignore[no-untyped-def]
     values, nodes, indptr, points, steps, basis, shallow, deep, root_level
 ):
-    """Add to the leaf rows of one subtree and recompute the rows above them, up to the subtree's root.
+    """Add to the leaf rows of some subtrees and recompute the rows above them, up to the subtrees' roots.
 
     `nodes` are ascending leaves of the whole forest; leaf `nodes[u]` grows by sum_p steps[p] * basis[points[p]] over p
-    in indptr[u]..indptr[u + 1]. Those of the subtree are `nodes[shallow[0]:shallow[1]]` on the last level but one and
-    `nodes[deep[0]:deep[1]]` on the last. The subtree's root is on `root_level`. Other subtrees may be repaired at the
-    same time: no two share a row.
+    in indptr[u]..indptr[u + 1]. The leaves of subtree k are `nodes[shallow[k]:shallow[k + 1]]` on the last level but
+    one and `nodes[deep[k]:deep[k + 1]]` on the last; its root is on `root_level`. A subtree is finished before the next
+    is begun, so one that fits in a core's cache is read from memory once. Other threads may repair other subtrees at
+    the same time: no two share a row.
 
-    Returns num_modified (n,), the number of rows written or recomputed, and whether the root changed.
+    Returns num_modified (n,), the number of rows written or recomputed, and the roots that changed.
     """
-    waiting, num_modified = _add_to_leaves(values, nodes, indptr, points, steps, basis, shallow)
-    climbing, num_changed = _add_to_leaves(values, nodes, indptr, points, steps, basis, deep)
-    num_modified += num_changed
-    num_rows = shallow[1] - shallow[0] + deep[1] - deep[0]
-    level = 0
-    while (2 << level) < values.shape[0]:
-        level += 1  # in the end, that of the deepest leaves
-    joined = False
-    while level > root_level:
-        level -= 1
-        climbing, num_changed, num_recomputed = _recompute_parents(values, climbing)
-        num_modified += num_changed
-        num_rows += num_recomputed
-        if not joined:
-            climbing, joined = np.concatenate((climbing, waiting)), True
-    return num_modified, num_rows, climbing.size > 0
-
-
-@njit(cache=True, nogil=True)
-def _add_to_leaves(values, nodes, indptr, points, steps, basis, span):  # type: ignore[no-untyped-def]
-    """Change the leaf rows in `span`; return the nodes that changed in some tree, and how many did in each."""
-    num_modified = np.zeros(values.shape[1], dtype=np.int64)  # made here: no alias keeps the loop from being vectorized
-    changed_nodes, num_changed = np.empty(span[1] - span[0], dtype=np.int64), 0
-    row = np.empty(values.shape[1])
-    for index in range(span[0], span[1]):
-        row[:] = 0.0
-        for pair in range(indptr[index], indptr[index + 1]):  # the order of a sparse matrix product, for the same bits
-            step, point = steps[pair], points[pair]
-            for tree in range(values.shape[1]):
-                row[tree] += step * basis[point, tree]
-        node, changed = nodes[index], False
-        for tree in range(values.shape[1]):
-            stale = values[node, tree]
-            fresh = stale + row[tree]
-            differs = fresh != stale
-            values[node, tree] = fresh
-            num_modified[tree] += differs
-            changed |= differs
-        if changed:
-            changed_nodes[num_changed] = node
-            num_changed += 1
-    return changed_nodes[:num_changed], num_modified
-
-
-@njit(cache=True, nogil=True)
-def _recompute_parents(values, children):  # type: ignore[no-untyped-def]
-    """Recompute the parents of ascending `children`; return those that changed, counts per tree, their number."""
-    num_modified = np.zeros(values.shape[1], dtype=np.int64)
-    changed_nodes, num_changed = np.empty(children.size, dtype=np.int64), 0
-    num_recomputed, last = 0, 0
-    for child in children:
-        parent = child // 2
-        if parent == last:
-            continue
-        last, changed = parent, False
-        num_recomputed += 1
-        for tree in range(values.shape[1]):
-            left, right = values[2 * parent, tree], values[2 * parent + 1, tree]
-            fresh = left if left > right else right
-            differs = fresh != values[parent, tree]
-            values[parent, tree] = fresh
-            num_modified[tree] += differs
-            changed |= differs
-        if changed:
-            changed_nodes[num_changed] = parent
-            num_changed += 1
-    return changed_nodes[:num_changed], num_modified, num_recomputed
+    # One function, without allocations in its loops: calls and allocations for every subtree took half of the time.
+    num_trees = values.shape[1]
+    num_modified = np.zeros(num_trees, dtype=np.int64)
+    changed_roots, num_roots = np.empty(shallow.size, dtype=np.int64), 0
+    num_rows = shallow[-1] - shallow[0] + deep[-1] - deep[0]
+    deepest = 0
+    while (2 << deepest) < values.shape[0]:
+        deepest += 1
+    # Nodes whose parents are to be looked at, deepest first, and changed leaves that wait to join them a level higher.
+    climbing = np.empty((1 << (deepest - root_level)) + 1, dtype=np.int64)
+    waiting = np.empty_like(climbing)
+    row = np.empty(num_trees)
+    for subtree in range(shallow.size - 1):
+        num_climbing, num_waiting = 0, 0
+        for is_deep in (False, True):
+            bounds = deep if is_deep else shallow
+            for index in range(bounds[subtree], bounds[subtree + 1]):
+                row[:] = 0.0
+                for pair in range(indptr[index], indptr[index + 1]):  # in the order of a sparse product: the same bits
+                    step, point = steps[pair], points[pair]
+                    for tree in range(num_trees):
+                        row[tree] += step * basis[point, tree]
+                node, changed = nodes[index], False
+                for tree in range(num_trees):
+                    stale = values[node, tree]
+                    fresh = stale + row[tree]
+                    differs = fresh != stale
+                    values[node, tree] = fresh
+                    num_modified[tree] += differs
+                    changed |= differs
+                if changed and is_deep:
+                    climbing[num_climbing] = node
+                    num_climbing += 1
+                elif changed:
+                    waiting[num_waiting] = node
+                    num_waiting += 1
+        for level in range(deepest, root_level, -1):
+            out, last = 0, 0
+            for index in range(num_climbing):
+                parent = climbing[index] // 2
+                if parent == last:
+                    continue
+                last, changed = parent, False
+                num_rows += 1
+                for tree in range(num_trees):
+                    left, right = values[2 * parent, tree], values[2 * parent + 1, tree]
+                    fresh = left if left > right else right
+                    differs = fresh != values[parent, tree]
+                    values[parent, tree] = fresh
+                    num_modified[tree] += differs
+                    changed |= differs
+                if changed:
+                    climbing[out] = parent
+                    out += 1
+            if level == deepest:
+                climbing[out : out + num_waiting] = waiting[:num_waiting]
+                out += num_waiting
+            num_climbing = out
+        if num_climbing:
+            changed_roots[num_roots] = climbing[0]
+            num_roots += 1
+    return num_modified, num_rows, changed_roots[:num_roots]

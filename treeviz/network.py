@@ -187,15 +187,15 @@ class ImplicitWeights:
         self._coefficients: Floats = np.empty((0, X.shape[0]))
         self._row_of = np.full(signs.size, -1, dtype=np.int32)  # row of a neuron's coefficients; -1: it never moved
 
-    def add(self, firing: FiringSets, dual_step: Floats) -> None:
-        """Add one move of `dual_step` (n,) to the coefficients of the firing pairs. Cost: sum_i k_i."""
+    def add(self, firing: FiringSets, steps: Floats) -> None:
+        """Add `steps` (sum_i k_i,), as `pair_steps` makes them, to the coefficients of the firing pairs."""
         if not self._neurons.size:
             self._neurons = firing.neurons
             self._coefficients = np.zeros((firing.neurons.size, firing.num_points))
             self._row_of[firing.neurons] = np.arange(firing.neurons.size)
         first = self._row_of[firing.neurons] * np.int64(firing.num_points)
         places = np.repeat(first, firing.degrees) + firing.points
-        self._coefficients.reshape(-1)[places] += pair_steps(firing, dual_step, self._signs)
+        self._coefficients.reshape(-1)[places] += steps
 
     def rows(self, neurons: Ints | None = None) -> Floats:
         """Materialise W, (m, d), or the rows of `neurons`. Cost: drawing them, and |U(0)| * n * d."""
