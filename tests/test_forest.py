@@ -99,11 +99,12 @@ def thresholds_of(forest, rng):
 
 @contextlib.contextmanager
 def large_forests(cpus):
-    """Make every forest built in this block a large one, on a machine with `cpus` processors."""
+    """Make every forest built in this block a large one, in blocks of a few leaves, for `cpus` processors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forest_module, "_LARGE_VALUES", 0)
         patch.setattr(forest_module, "_LARGE_WIDTH", 0)
-        patch.setattr(forest_module.os, "cpu_count", lambda: cpus)
+        patch.setattr(forest_module, "_CHUNK_BYTES", 64 * cpus)
+        patch.setattr(forest_module, "_num_threads", lambda: cpus)
         yield
 
 
@@ -398,21 +399,17 @@ def test_products_added_equal_dense_ones(m, n, palette, seed):
 # Large forests: one thread a subtree, compiled loops
 
 
-def smallest_splittable(cpus):
-    """The fewest leaves for which all subtree roots exist and some leaf lies below them."""
-    return (1 << min(3, cpus.bit_length() - 1)) + 1
-
-
-@pytest.mark.parametrize("cpus", [2, 4, 8, 64])
-def test_large_path_equals_the_small_one_bit_for_bit(cpus):
-    for m in range(smallest_splittable(cpus), 80):
+@pytest.mark.parametrize("cpus", [1, 2, 3, 8])
+def test_large_path_equals_the_small_one_bit_for_bit(cpus, monkeypatch):
+    monkeypatch.setattr(forest_module, "_num_threads", lambda: cpus)
+    for m in range(1, 80):
         rng = np.random.default_rng(m)
         n, palette = int(rng.integers(1, 6)), ("few", "normal")[m % 2]
         leaves = draw_values(rng, (m, n), palette)
         small, updated = Forest(leaves), Forest(leaves)
         with large_forests(cpus):
             large = Forest(leaves)
-        assert small._split_level == 0 and large._split_level == min(3, cpus.bit_length() - 1)
+        assert large._is_large and not small._is_large
         for _ in range(6):
             product = random_product(rng, m, n, palette)
             before = small.values.copy()
@@ -490,21 +487,13 @@ def test_signed_zeros_take_both_paths_alike():
             assert small.values.tobytes() == large.values.tobytes()
 
 
-@pytest.mark.parametrize("cpus", [1, None])
-def test_one_processor_never_splits(cpus):
-    with large_forests(cpus):
-        assert Forest(np.zeros((50, 2)))._split_level == 0
-
-
 def test_a_forest_over_the_size_limit_is_right():
     m, n = 4_100, 1_024
     assert m * n >= forest_module._LARGE_VALUES and m >= forest_module._LARGE_WIDTH
     rng = np.random.default_rng(0)
     leaves = rng.standard_normal((m, n))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forest_module.os, "cpu_count", lambda: 4)
-        forest = Forest(leaves)
-    assert forest._split_level == 2
+    forest = Forest(leaves)
+    assert forest._is_large and forest._block_level > 1
     incidence = rng.random((m, n)) < 0.01
     incidence[rng.random(m) < 0.9] = False
     firing = FiringSets.from_pairs(*np.nonzero(incidence), n)

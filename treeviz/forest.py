@@ -9,10 +9,11 @@ lie side by side, so an update, which changes a neuron in all n trees at once, s
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,9 +22,8 @@ from treeviz.network import FiringSets, Floats, Ints
 
 # Bytes of children gathered at a time during an update: small enough to stay in a core's cache.
 _CHUNK_BYTES = 1 << 18
-# Forests with this many leaf values, over this many neurons, are searched and repaired in several threads, and repaired
-# by compiled loops. Smaller ones answer in milliseconds and need neither threads nor a compiler. (A search gains nothing
-# from compiled loops: it waits for memory.)
+# Forests with this many leaf values, over this many neurons, are searched and repaired by compiled loops in several
+# threads. Smaller ones answer in milliseconds and need neither threads nor a compiler.
 _LARGE_VALUES, _LARGE_WIDTH = 1 << 22, 1 << 12
 # A leaf changed by less than this stays finite, whatever it was.
 _LARGEST_CHANGE = 1e150
@@ -115,12 +115,11 @@ class Forest:
         # A 0/1 mask in float32: its row and column sums are then BLAS products, four times faster than bool reductions.
         self._differs = np.empty((chunk, num_trees), dtype=np.float32)
         self._deepest = (2 * num_leaves - 1).bit_length() - 1  # level of the deepest leaves
-        is_large = num_leaves * num_trees >= _LARGE_VALUES and num_leaves >= _LARGE_WIDTH
-        # A thread searches below each node of the split level; 0: one thread searches the whole trees. Repairs take the
-        # subtrees below the block level one after the other, each small enough for a core's cache.
-        self._split_level = min(3, _num_threads().bit_length() - 1) if is_large else 0
+        # Large forests are worked on subtree by subtree, each small enough for a core's cache, by several threads.
+        self._is_large = num_leaves * num_trees >= _LARGE_VALUES and num_leaves >= _LARGE_WIDTH
         height = max(1, (_CHUNK_BYTES // (16 * num_trees)).bit_length() - 1)
-        self._block_level = max(self._split_level, self._deepest - height)
+        self._block_level = max(0, self._deepest - height)
+        self._found: dict[int, Ints] = {}  # room for what each thread finds, kept: memory touched first is slow
         self._raise_maxima()
 
     def _raise_maxima(self) -> None:
@@ -133,8 +132,8 @@ class Forest:
 
     def load_compiled_loops(self) -> None:
         """Load what updates of this forest will need, so that the first one takes no longer than the others."""
-        if self._split_level:
-            _compiled_repair()
+        if self._is_large:
+            _compiled()
 
     @property
     def leaves(self) -> Floats:
@@ -170,33 +169,49 @@ class Forest:
         """Query every tree at once with the same threshold; same answer and same cost as n calls of `query`."""
         if np.isnan(threshold):
             raise ValueError("threshold must be a number; got NaN")
-        trees = np.arange(self.num_trees)
-        num_visited = np.ones(self.num_trees, dtype=np.int64)
-        starts = [self.num_trees + trees]
-        if self._split_level:  # the top of the trees first; then a thread for each subtree hanging from it
-            top = self.values[1 : 1 << self._split_level] >= threshold
-            num_visited += 2 * np.count_nonzero(top, axis=0)
-            roots = range(1 << self._split_level, 2 << self._split_level)
-            starts = [root * self.num_trees + trees[top[root // 2 - 1]] for root in roots]
-        search = _pool().map if self._split_level else map
-        reached, num_visited_below = zip(
-            *search(lambda start: self._search_below(start, threshold), starts), strict=True
-        )
-        num_visited += np.sum(num_visited_below, axis=0)
-        places = np.sort(np.concatenate(reached))  # node-major: by neuron, then by datapoint
+        search = self._search_subtrees if self._is_large else self._search_levels
+        places, num_visited = search(float(threshold))  # node-major: by neuron, then by datapoint
         nodes = places // self.num_trees
         points = places - nodes * self.num_trees
         firing = FiringSets.from_pairs(nodes - self.num_leaves, points, self.num_trees)
         return SearchResult(firing, self.values.reshape(-1)[places], num_visited)
 
-    def _search_below(self, start: Ints, threshold: float) -> tuple[Ints, Ints]:
-        """Descend from the places `start`; return the leaves reached and the nodes entered below them, per tree."""
-        num_visited = np.zeros(self.num_trees, dtype=np.int64)
+    def _search_levels(self, threshold: float) -> tuple[Ints, Ints]:
+        """Return the places of all leaves >= the threshold, ascending, and the nodes entered in each tree."""
+        num_visited = np.ones(self.num_trees, dtype=np.int64)
         reached = []
-        for _, trees, leaves in self._descend(start, threshold):
+        for _, trees, leaves in self._descend(self.num_trees + np.arange(self.num_trees), threshold):
             num_visited += 2 * np.bincount(trees, minlength=self.num_trees)
             reached.append(leaves)
-        return np.concatenate(reached), num_visited
+        return np.sort(np.concatenate(reached)), num_visited
+
+    def _search_subtrees(self, threshold: float) -> tuple[Ints, Ints]:
+        """Do what `_search_levels` does, subtree by subtree, by compiled loops in several threads."""
+        level = self._block_level
+        num_visited = 1 + 2 * np.count_nonzero(self.values[1 : 1 << level] >= threshold, axis=0)
+
+        def search(part: int, first: int, last: int) -> tuple[Ints, Ints]:
+            room = self._found.setdefault(part, np.empty(1 << 16, dtype=np.int64))
+            queue = np.empty(4 << (self._deepest - level), dtype=np.int64)
+            while True:
+                num_places, num_visited_below = _compiled().search_subtrees(
+                    self.values, threshold, first, last, queue, room
+                )
+                if num_places >= 0:
+                    return room[:num_places], num_visited_below
+                room = self._found[part] = np.empty(2 * room.size + self.num_trees, dtype=np.int64)
+
+        jobs = [
+            _pool().submit(search, part, (1 << level) + first, (1 << level) + last)
+            for part, (first, last) in enumerate(self._parts())
+        ]
+        done = [job.result() for job in jobs]
+        num_visited += sum(num_visited_below for _, num_visited_below in done)
+        return np.sort(np.concatenate([places for places, _ in done])), num_visited
+
+    def _parts(self) -> Iterable[tuple[int, int]]:
+        """Share the subtrees below the block level out among the threads, as spans of their numbers."""
+        return itertools.pairwise(np.linspace(0, 1 << self._block_level, _num_threads() + 1).astype(int).tolist())
 
     def _descend(self, start: Ints, threshold: float) -> Iterator[tuple[Ints, Ints, Ints]]:
         """Walk down from the places `start`, all on one level, a level at a time.
@@ -284,18 +299,16 @@ class Forest:
                 f"steps of up to {np.abs(steps).max():.3g} could change leaves by {_LARGEST_CHANGE:g} or more, and "
                 "leaves must stay finite: use a smaller step_size"
             )
-        if not self._split_level:
+        if not self._is_large:
             rows = np.asarray(firing.matrix(steps) @ basis)
             return self.update(firing.neurons, rows, relative=True, with_nodes=False)
-        repair_subtrees = _compiled_repair()
         nodes, level = firing.neurons + self.num_leaves, self._block_level
         roots = np.arange(1 << level, (2 << level) + 1)
-        shallow = np.searchsorted(nodes, np.minimum(roots << (self._deepest - 1 - level), 1 << self._deepest))
+        shallow = np.searchsorted(nodes, np.minimum(roots << max(0, self._deepest - 1 - level), 1 << self._deepest))
         deep = np.searchsorted(nodes, roots << (self._deepest - level))
-        parts = np.linspace(0, 1 << level, _num_threads() + 1).astype(np.int64)
         jobs = [
             _pool().submit(
-                repair_subtrees,
+                _compiled().repair_subtrees,
                 self.values,
                 nodes,
                 firing.indptr,
@@ -306,7 +319,7 @@ class Forest:
                 deep[first : last + 1],
                 level,
             )
-            for first, last in itertools.pairwise(parts)
+            for first, last in self._parts()
         ]
         done = [job.result() for job in jobs]
         log = _ModifiedNodes(self.num_trees, keep_nodes=False)
@@ -388,14 +401,15 @@ class _ModifiedNodes:
 
 
 @lru_cache(maxsize=1)
-def _compiled_repair() -> Callable[..., tuple[Ints, int, Ints]]:
-    """Load the compiler and the compiled loop: half a second, or some seconds the first time on a machine."""
-    from treeviz.kernels import repair_subtrees
+def _compiled() -> ModuleType:
+    """Load the compiled loops: half a second, or some seconds the first time on a machine."""
+    import treeviz.kernels as kernels
 
-    # A call that changes nothing compiles it, or loads it from disk, for the types it will be called with.
-    none = np.zeros(1, dtype=np.int64)
-    repair_subtrees(np.zeros((2, 1)), none[:0], none, none[:0], np.zeros(0), np.zeros((1, 1)), none, none, 0)
-    return repair_subtrees  # type: ignore[no-any-return]
+    # Calls that change nothing compile them, or load them from disk, for the types they will be called with.
+    none, values = np.zeros(1, dtype=np.int64), np.zeros((2, 1))
+    kernels.search_subtrees(values, 1.0, 1, 1, none, none)
+    kernels.repair_subtrees(values, none[:0], none, none[:0], np.zeros(0), np.zeros((1, 1)), none, none, 0)
+    return kernels
 
 
 def _num_threads() -> int:

@@ -1,17 +1,83 @@
-"""Compiled loop of the forest's repair, for forests large enough to be worth loading a compiler.
+"""Compiled loops of the forest, for forests large enough to be worth loading a compiler.
 
-It does what `Forest.add_product` does in NumPy, bit for bit; tests hold the two together. Importing this module imports
-numba (about half a second); the machine code is cached on disk, so compiling happens once on a machine.
+They do what `Forest.query_all` and `Forest.add_product` do in NumPy, bit for bit; tests hold the two together. Both
+wait for memory most of the time, so both ask for rows before they need them, and neither allocates in its loops.
+Importing this module imports numba (about half a second); the machine code is cached on disk, so compiling happens once
+on a machine.
 """
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+# Rows of neurons the repair looks ahead, and bytes of a cache line.
+_AHEAD, _LINE = 6, 64
+
+
+@intrinsic
+def _prefetch(typing_context, values, row, offset):
+    """Ask for the cache line `offset` bytes into a row of a two-dimensional array; never faults, returns nothing."""
+
+    def generate(context, builder, signature, arguments):
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        row_bytes = cgutils.unpack_tuple(builder, array.strides)[0]
+        byte_pointer = ir.IntType(8).as_pointer()
+        start = builder.bitcast(array.data, byte_pointer)
+        address = builder.gep(start, [builder.add(builder.mul(arguments[1], row_bytes), arguments[2])])
+        flag = ir.IntType(32)
+        prefetch = builder.module.declare_intrinsic(
+            "llvm.prefetch", [byte_pointer], ir.FunctionType(ir.VoidType(), [byte_pointer, flag, flag, flag])
+        )
+        builder.call(prefetch, [address, flag(0), flag(3), flag(1)])  # for reading, to be kept in all caches, data
+        return context.get_dummy_value()
+
+    return types.void(values, row, offset), generate
 
 
 @njit(cache=True, nogil=True)
-def repair_subtrees(  # type: ignore[no-untyped-def]
-    values, nodes, indptr, points, steps, basis, shallow, deep, root_level
-):
+def search_subtrees(values, threshold, first_root, last_root, queue, places):
+    """Find the leaves below some nodes of one level that are >= the threshold, in all trees at once.
+
+    Takes the subtrees of the nodes first_root..last_root - 1 one after the other, each breadth first. A row is entered
+    if its parent is >= the threshold in some tree: the walk is the union of the n queries. The places node * n + tree
+    of the leaves found are written to `places`; `queue` is room to work in, for the largest subtree.
+
+    Returns the number of places, or -1 if `places` is too short, and per tree the nodes entered below the roots.
+    """
+    num_leaves, num_trees = values.shape[0] // 2, values.shape[1]
+    pair_bytes = 2 * values.strides[0]
+    num_visited = np.zeros(num_trees, dtype=np.int64)
+    num_places = 0
+    for root in range(first_root, last_root):
+        queue[0], head, tail = root, 0, 1
+        while head < tail and queue[head] < num_leaves:
+            node = queue[head]
+            head += 1
+            num_passed = 0
+            for tree in range(num_trees):  # no branches: the compiler turns this into vector instructions
+                passes = 1 if values[node, tree] >= threshold else 0
+                num_visited[tree] += 2 * passes
+                num_passed += passes
+            if num_passed:
+                queue[tail], queue[tail + 1] = 2 * node, 2 * node + 1
+                tail += 2
+                for offset in range(0, pair_bytes, _LINE):
+                    _prefetch(values, 2 * node, offset)
+        # Breadth first, every inner node comes before every leaf: what is left of the queue are the leaves entered.
+        for index in range(head, tail):
+            if num_places + num_trees > places.size:
+                return -1, num_visited
+            node = queue[index]
+            for tree in range(num_trees):
+                places[num_places] = node * num_trees + tree
+                num_places += 1 if values[node, tree] >= threshold else 0  # what does not fire is overwritten
+    return num_places, num_visited
+
+
+@njit(cache=True, nogil=True)
+def repair_subtrees(values, nodes, indptr, points, steps, basis, shallow, deep, root_level):
     """Add to the leaf rows of some subtrees and recompute the rows above them, up to the subtrees' roots.
 
     `nodes` are ascending leaves of the whole forest; leaf `nodes[u]` grows by sum_p steps[p] * basis[points[p]] over p
@@ -23,7 +89,7 @@ def repair_subtrees(  # type: ignore[no-untyped-def]
     Returns num_modified (n,), the number of rows written or recomputed, and the roots that changed.
     """
     # One function, without allocations in its loops: calls and allocations for every subtree took half of the time.
-    num_trees = values.shape[1]
+    num_trees, pair_bytes = values.shape[1], 2 * values.strides[0]
     num_modified = np.zeros(num_trees, dtype=np.int64)
     changed_roots, num_roots = np.empty(shallow.size, dtype=np.int64), 0
     num_rows = shallow[-1] - shallow[0] + deep[-1] - deep[0]
@@ -39,6 +105,11 @@ def repair_subtrees(  # type: ignore[no-untyped-def]
         for is_deep in (False, True):
             bounds = deep if is_deep else shallow
             for index in range(bounds[subtree], bounds[subtree + 1]):
+                if index + _AHEAD < nodes.size:
+                    ahead = nodes[index + _AHEAD]
+                    for offset in range(0, pair_bytes, _LINE):
+                        _prefetch(values, ahead & ~1, offset)  # the leaf and its sibling
+                        _prefetch(values, (ahead >> 1) & ~1, offset)  # their parent and its sibling
                 row[:] = 0.0
                 for pair in range(indptr[index], indptr[index + 1]):  # in the order of a sparse product: the same bits
                     step, point = steps[pair], points[pair]
