@@ -646,3 +646,12 @@ def test_slow_packages_are_imported_only_when_needed():
     for module in ("data.py", "csv_data.py"):
         top_level = [line for line in (source / module).read_text().splitlines() if line.startswith(("import", "from"))]
         assert not any("pandas" in line or "sklearn" in line for line in top_level)
+
+
+def test_digits_are_those_of_scikit_learn():
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    data = load_dataset("digits", len(pixels), target="digit")
+    np.testing.assert_array_equal(data.X, pixels / np.linalg.norm(pixels, axis=1, keepdims=True))
+    np.testing.assert_allclose(data.y, (labels - labels.mean()) / labels.std())

@@ -16,8 +16,10 @@ from treeviz.trainer import Trainer
 
 CONVERGED_LOSS = 1e-10
 MAX_ITERATIONS = 100
-# Iterations computed before anybody asks: enough for most Gauss-Newton runs at small widths to be ready at once.
-_AHEAD = 4
+# Iterations computed before anybody asks: enough for most Gauss-Newton runs to be in store after the first pause.
+_AHEAD = 12
+# Seconds without a request after which work nobody waits for begins: until then the cores belong to drawing.
+_IDLE_SECONDS = 0.5
 _MAX_DENSE_BYTES = 3 << 30
 
 
@@ -49,7 +51,8 @@ class BackgroundRun:
             )
         self.error: Exception | None = None
         self._dense: Trainer | None = None
-        self._wanted = 0
+        self._needed = self._wanted = 0  # iterations somebody waits for, and those to have in store
+        self._last_request = 0.0
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self.request(0)
@@ -78,6 +81,9 @@ class BackgroundRun:
     def request(self, iteration: int) -> None:
         """Ask that `iteration` and a few after it be computed; returns at once."""
         with self._changed:
+            self._last_request = time.monotonic()
+            self._needed = max(self._needed, min(iteration + 1, MAX_ITERATIONS))
+            self._changed.notify_all()
             self._wanted = max(self._wanted, min(iteration + 1 + _AHEAD, MAX_ITERATIONS))
             if self._thread is None and not self.error and self._has_work():
                 self._thread = threading.Thread(target=self._work, name="treeviz-run", daemon=True)
@@ -85,7 +91,8 @@ class BackgroundRun:
 
     def wait_for(self, iteration: int, timeout: float) -> bool:
         """Wait until `iteration` is computed or cannot be; return whether it is there. `timeout` in seconds."""
-        self.request(iteration)
+        if self.num_computed <= iteration:
+            self.request(iteration)
         deadline = time.monotonic() + timeout
         with self._changed:
             while self.num_computed <= iteration and not self.is_finished and not self.error:
@@ -98,10 +105,18 @@ class BackgroundRun:
     def _has_work(self) -> bool:
         return (self.num_computed < self._wanted and not self.is_finished) or self.dense_is_behind
 
+    def _seconds_to_idle(self) -> float:
+        """How long to leave the cores alone; 0 if somebody waits for an iteration."""
+        if self.num_computed < self._needed and not self.is_finished:
+            return 0.0
+        return self._last_request + _IDLE_SECONDS - time.monotonic()
+
     def _work(self) -> None:
         try:
             while True:
                 with self._changed:
+                    while self._has_work() and (wait := self._seconds_to_idle()) > 0:
+                        self._changed.wait(wait)
                     if not self._has_work():
                         self._thread = None
                         return
@@ -118,6 +133,10 @@ class BackgroundRun:
 
     def _step_dense(self) -> None:
         if self._dense is None:
-            self._dense = Trainer(self.data, replace(self.config, search="dense", solver="exact"))
+            try:
+                self._dense = Trainer(self.data, replace(self.config, search="dense", solver="exact"))
+            except (MemoryError, ValueError) as error:
+                self.dense_refusal = f"The dense baseline cannot be trained beside the trees: {error}."
+                return
             self.dense_trace = self._dense.trace
         self._dense.step()

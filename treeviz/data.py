@@ -7,9 +7,10 @@ constant coordinate, scale each row to length 1. ``Dataset.from_arrays``, ``Data
 """
 
 import difflib
+import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import Any
 
@@ -504,6 +505,20 @@ def _bundled(loader: str, **options: Any) -> tuple[NDArray[np.float64], NDArray[
     return np.asarray(features, dtype=np.float64), np.asarray(targets, dtype=np.float64)
 
 
+def _digits() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the pixels and labels of scikit-learn's digits, from its file if it lies where it always did.
+
+    The app opens on them, and reading the file takes a tenth of the time that importing scikit-learn does.
+    """
+    package = importlib.util.find_spec("sklearn")
+    for folder in (package.submodule_search_locations or []) if package else []:
+        path = Path(folder, "datasets", "data", "digits.csv.gz")
+        if path.is_file():
+            table = np.loadtxt(path, delimiter=",")  # (1797, 65), the label last
+            return table[:, :-1], table[:, -1]
+    return _bundled("load_digits")
+
+
 def _class_target(labels: NDArray[np.float64], target: str, noun: str) -> tuple[NDArray[np.float64], str]:
     if target.startswith("is-"):
         number = int(target.removeprefix("is-"))
@@ -514,7 +529,7 @@ def _class_target(labels: NDArray[np.float64], target: str, noun: str) -> tuple[
 def _make_digits(n: int, generator: np.random.Generator, target: str, center: bool) -> Dataset:
     if center and n == 1:
         raise ValueError("center=True leaves nothing of num_points=1; pass num_points of at least 2")
-    pixels, labels = _bundled("load_digits")  # (1797, 64), (1797,)
+    pixels, labels = _digits()  # (1797, 64), (1797,)
     if target == "parity":
         y, rule = np.where(labels % 2 == 1, 1.0, -1.0), "+1 for odd digits and -1 for even ones"
     else:

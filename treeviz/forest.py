@@ -102,12 +102,24 @@ class Forest:
         forest._fill(num_leaves, num_trees, blocks)
         return forest
 
+    @classmethod
+    def over(cls, values: Floats) -> "Forest":
+        """Return a forest over the (2m, n) values of another, which it does not copy: updates change them in place."""
+        forest = cls.__new__(cls)
+        forest._adopt(values)
+        return forest
+
     def _fill(self, num_leaves: int, num_trees: int, blocks: Iterable[tuple[int, Floats]]) -> None:
-        self.num_leaves, self.num_trees = num_leaves, num_trees
-        self.values = np.empty((2 * num_leaves, num_trees))
+        self._adopt(np.empty((2 * num_leaves, num_trees)))
         self.values[0] = -np.inf
         for first, rows in blocks:
             self.leaves[first : first + len(rows)] = rows
+        self._raise_maxima()
+
+    def _adopt(self, values: Floats) -> None:
+        """Set up the buffers that work on `values` needs."""
+        self.values = values
+        self.num_leaves, self.num_trees = num_leaves, num_trees = values.shape[0] // 2, values.shape[1]
         chunk = max(16, _CHUNK_BYTES // (16 * num_trees))
         self._children = np.empty((chunk, 2 * num_trees))
         self._fresh = np.empty((chunk, num_trees))
@@ -120,7 +132,6 @@ class Forest:
         height = max(1, (_CHUNK_BYTES // (16 * num_trees)).bit_length() - 1)
         self._block_level = max(0, self._deepest - height)
         self._found: dict[int, Ints] = {}  # room for what each thread finds, kept: memory touched first is slow
-        self._raise_maxima()
 
     def _raise_maxima(self) -> None:
         """Fill the inner nodes level by level, deepest first, so that a node's children are ready before it."""
@@ -143,7 +154,7 @@ class Forest:
     @property
     def num_nodes(self) -> int:
         """Number of nodes in all trees together, n * (2m - 1)."""
-        return self.num_trees * (2 * self.num_leaves - 1)
+        return int(self.num_trees * (2 * self.num_leaves - 1))
 
     def query(self, tree: int, threshold: float) -> QueryResult:
         """Find the neurons of one tree whose leaf is >= `threshold`; ties count.

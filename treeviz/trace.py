@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import threading
 import uuid
 import zipfile
 import zlib
@@ -34,6 +35,8 @@ from treeviz.ledger import (
 from treeviz.network import FiringSets, Floats, Ints, initial_weight_blocks, leaf_blocks, moved_rows, output_signs
 from treeviz.regression import SKETCH_BLOCKS, SolveReport
 
+# Replayed trees kept by a trace: at most so many, in at most so many bytes.
+_MAX_KEPT, _MAX_KEPT_BYTES = 16, 1 << 27
 _FORMAT, _VERSION = "treeviz-trace", 1
 
 
@@ -139,7 +142,10 @@ class Trace:
     # Where the initial leaves of a datapoint can be had without redrawing the network, while its trainer lives.
     leaf_source: Callable[[int], Floats | None] | None = field(default=None, repr=False)
     _redrawn: dict[int, Floats] = field(default_factory=dict, init=False, repr=False)
-    _latest: tuple[int, int, Floats] | None = field(default=None, init=False, repr=False)
+    # Trees replayed of late, by datapoint and iteration; viewers in several threads share a trace.
+    _replayed: dict[tuple[int, int], Floats] = field(default_factory=dict, init=False, repr=False)
+    _fixed: tuple[Floats, Floats] | None = field(default=None, init=False, repr=False)  # K and the output signs
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @property
     def losses(self) -> Floats:
@@ -220,26 +226,42 @@ class Trace:
             leaves = column.copy()
         return leaves
 
-    def leaves(self, point: int, iteration: int) -> Floats:
-        """Return the leaves of one datapoint's tree, (m,), before the move of `iteration` (T for the end of the run).
+    def tree_values(self, point: int, iteration: int) -> Floats:
+        """Return the node values of one datapoint's tree, (2m,), before the move of `iteration` (T: after the last).
 
-        Equal bit for bit to what the trainer's forest held. Cost: the pairs that fired in the iterations replayed; a
-        call for the same datapoint and a later iteration goes on from where the last one stopped.
+        Equal bit for bit to what the trainer's forest held; node 1 is the root, node m + r the leaf of neuron r.
+        Replayed from the nearest earlier moment at hand, at the cost of the pairs that fired since; the latest few are
+        kept. Raises ValueError if there is no such datapoint, or no record of the iteration before.
         """
         self._require_moment(point, iteration, len(self.records))
-        latest = self._latest
-        if latest is not None and latest[0] == point and latest[1] <= iteration:
-            start, leaves = latest[1], latest[2].copy()
-        else:
-            start, leaves = 0, self.initial_leaves(point)
-        gram = (self.dataset.X @ self.dataset.X.T)[:, [point]]
-        signs = output_signs(self.config.seed, self.config.width)
+        with self._lock:
+            known = [past for tree, past in self._replayed if tree == point and past <= iteration]
+            start = max(known, default=0)
+            values = self._replayed.get((point, start))
+        if values is None:
+            values = Forest(self.initial_leaves(point)[:, None]).values[:, 0]
+            self._keep(point, 0, values)
+        if start == iteration:
+            return values
+        values = values.copy()
+        tree = Forest.over(values[:, None])
+        if self._fixed is None:
+            self._fixed = (self.dataset.gram, output_signs(self.config.seed, self.config.width))
+        gram, signs = self._fixed
         for record in self.records[start:iteration]:
             if record.dual_step.any():
                 firing = FiringSets.from_sets(record.firing)
-                leaves[firing.neurons] += moved_rows(firing, record.dual_step, signs, gram)[:, 0]
-        self._latest = (point, iteration, leaves.copy())
-        return leaves
+                rows = moved_rows(firing, record.dual_step, signs, gram[:, [point]])
+                tree.update(firing.neurons, rows, relative=True, with_nodes=False)
+        self._keep(point, iteration, values)
+        return values
+
+    def _keep(self, point: int, iteration: int, values: Floats) -> None:
+        values.flags.writeable = False
+        with self._lock:
+            self._replayed[point, iteration] = values
+            while len(self._replayed) > max(2, min(_MAX_KEPT, _MAX_KEPT_BYTES // values.nbytes)):
+                del self._replayed[next(iter(self._replayed))]  # the oldest
 
     def replay(self, point: int, iteration: int) -> TreeStep:
         """Rebuild one datapoint's tree at one iteration, search it and move it, as the trainer did.
@@ -248,20 +270,10 @@ class Trace:
         """
         self._require_moment(point, iteration, len(self.records) - 1)
         threshold = self.config.resolved_threshold
-        tree = Forest(self.leaves(point, iteration)[:, None])
-        before = tree.values[:, 0].copy()
-        found = tree.query(0, threshold)
-        modified: Ints = np.empty(0, dtype=np.int64)
-        record = self.records[iteration]
-        if record.dual_step.any():
-            moved = self.leaves(point, iteration + 1)
-            touched = record.touched.astype(np.int64)
-            update = tree.update(touched, moved[touched, None])
-            assert update.modified is not None
-            modified = update.modified[0]
-        return TreeStep(
-            point, iteration, threshold, before, tree.values[:, 0].copy(), found.visited, found.neurons, modified
-        )
+        before, after = self.tree_values(point, iteration), self.tree_values(point, iteration + 1)
+        found = Forest.over(before[:, None]).query(0, threshold)
+        modified = np.flatnonzero(before != after)
+        return TreeStep(point, iteration, threshold, before, after, found.visited, found.neurons, modified)
 
     def _require_moment(self, point: int, iteration: int, last: int) -> None:
         num_points = self.dataset.num_points

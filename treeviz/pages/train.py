@@ -1,8 +1,10 @@
 """The training page: one run, seen iteration by iteration."""
 
 import gc
+from collections.abc import Callable
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 
 from treeviz.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
@@ -53,10 +55,13 @@ def render() -> None:
     if st.session_state.get("run") != settings.key:
         st.session_state.run, st.session_state.cursor = settings.key, 0
     _explain(run)
-    _controls(run)
-    cursor = min(st.session_state.cursor, max(run.num_computed - 1, 0))
-    if not _wait(run, cursor):
+    run.request(st.session_state.cursor or 0)
+    if st.session_state.cursor is None:
+        st.session_state.cursor = _converge(run)
+    if not _wait(run, st.session_state.cursor):
         return
+    cursor = st.session_state.cursor = min(st.session_state.cursor, run.num_computed - 1)
+    _controls(run)
     _status(run, cursor)
     _tree(run, cursor)
     _numbers(run, cursor)
@@ -75,56 +80,59 @@ def _explain(run: BackgroundRun) -> None:
 
 
 def _controls(run: BackgroundRun) -> None:
-    """Draw the transport; every button only moves the cursor."""
+    """Draw the transport. A button only moves the cursor; the page, drawn again, then waits for the iteration."""
     state = st.session_state
     at_end = run.is_finished and state.cursor >= run.num_computed - 1
     at_start = state.cursor == 0
 
-    def button(label: str, key: str, icon: str, disabled: bool, shortcut: str | None = None) -> bool:
-        return st.button(label, key=key, icon=f":material/{icon}:", width=230, disabled=disabled, shortcut=shortcut)
+    def button(label: str, icon: str, cursor: int | None, disabled: bool, shortcut: str | None = None) -> None:
+        st.button(
+            label,
+            key=label,
+            icon=f":material/{icon}:",
+            width=230,
+            disabled=disabled,
+            shortcut=shortcut,
+            on_click=state.update,
+            args=({"cursor": cursor},),
+        )
 
     with st.container(horizontal=True):
-        if button("Step", "step", "skip_next", at_end, "Right"):
-            if _wait(run, state.cursor + 1):
-                state.cursor += 1
-            st.rerun()
-        if button("Back", "back", "skip_previous", at_start, "Left"):
-            state.cursor -= 1
-            st.rerun()
-        if button("Run to convergence", "converge", "fast_forward", at_end):
-            state.cursor = _converge(run)
-            st.rerun()
-        if button("Reset", "reset", "replay", at_start, "Home"):
-            state.cursor = 0
-            st.rerun()
+        button("Step", "skip_next", state.cursor + 1, at_end, "Right")
+        button("Back", "skip_previous", max(0, state.cursor - 1), at_start, "Left")
+        button("Run to convergence", "fast_forward", None, at_end)
+        button("Reset", "replay", 0, at_start, "Home")
 
 
 def _converge(run: BackgroundRun) -> int:
     """Compute until the loss is small, nothing moves, or the limit; return the iteration to show."""
-    progress = st.progress(0.0, "Training …")
+    place = st.empty()
+    progress = place.progress(0.0, "Training …")
+    reached = MAX_ITERATIONS - 1
     for iteration in range(MAX_ITERATIONS):
-        while not run.wait_for(iteration, timeout=0.2):
-            if run.is_finished or run.error:
-                return max(run.num_computed - 1, 0)
+        while not (run.wait_for(iteration, timeout=0.2) or run.is_finished or run.error):
             progress.progress(iteration / MAX_ITERATIONS, f"Iteration {iteration} …")
+        if run.num_computed <= iteration:
+            reached = max(run.num_computed - 1, 0)
+            break
         loss = run.trace.records[iteration].loss
         progress.progress((iteration + 1) / MAX_ITERATIONS, f"Iteration {iteration}: loss {loss:.2e}")
         if loss <= CONVERGED_LOSS:
-            return iteration
-    return MAX_ITERATIONS - 1
+            reached = iteration
+            break
+    place.empty()
+    return reached
 
 
 def _wait(run: BackgroundRun, iteration: int) -> bool:
-    """Wait for an iteration, with a word to the viewer if it takes long."""
+    """Wait for an iteration or the end of the run, with a word to the viewer if it takes long; False after an error."""
     if not run.wait_for(iteration, timeout=0.25):
         with st.spinner(f"Computing iteration {iteration} …"):
-            while not run.wait_for(iteration, timeout=0.25):
-                if run.error:
-                    st.error(f"The run stopped: {run.error}. Choose other settings, or reload the page.")
-                    return False
-                if run.is_finished:
-                    return False
-    return True
+            while not (run.wait_for(iteration, timeout=0.25) or run.is_finished or run.error):
+                pass
+    if run.error:
+        st.error(f"The run stopped: {run.error}. Choose other settings, or reload the page.", icon=":material/error:")
+    return run.error is None
 
 
 def _status(run: BackgroundRun, cursor: int) -> None:
@@ -148,7 +156,7 @@ def _tree(run: BackgroundRun, cursor: int) -> None:
         )
     )
     max_nodes = size.segmented_control(
-        "Nodes drawn, at most", [31, 63, 127, 255], default=127, required=True, key="nodes"
+        "Nodes drawn, at most", [31, 63, 127, 255], default=63, required=True, key="nodes"
     )
     title.subheader(f"Iteration {cursor}: tree of datapoint {point}", anchor=False)
     step = run.trace.replay(point, cursor)
@@ -207,56 +215,63 @@ def _numbers(run: BackgroundRun, cursor: int) -> None:
 
 
 def _charts(run: BackgroundRun, cursor: int) -> None:
-    """Draw the charts in a fragment that looks again while the dense baseline is behind."""
-    st.fragment(_draw_charts, run_every=1.0 if run.dense_is_behind else None)(run, cursor)
+    """Draw the chart chosen, in a fragment that looks again while the dense baseline is behind."""
+    st.fragment(_draw_chart, run_every=1.0 if run.dense_is_behind else None)(run, cursor)
 
 
-def _draw_charts(run: BackgroundRun, cursor: int) -> None:
-    trace, dense = run.trace, run.dense_trace
-    shown = min(len(trace.records), max(cursor + 1, 1))
+def _draw_chart(run: BackgroundRun, cursor: int) -> None:
     was_behind = run.dense_is_behind
-    loss, operations, seconds = st.tabs(["Loss", "Amortized operations", "Amortized seconds"])
-    with loss:
-        dense_losses = dense.losses[:shown] if dense else np.empty(0)
-        st.plotly_chart(
-            loss_figure(trace.losses[:shown], dense_losses, cursor), key="loss", config={"displayModeBar": False}
-        )
-        st.caption(
-            run.dense_refusal or (words.compare_losses(trace, dense) if dense else "The dense baseline starts …")
-        )
-    with operations:
-        st.plotly_chart(
-            cost_figure(
-                trace.amortized()[:shown],
-                trace.amortized(include_build=False)[:shown],
-                trace.amortized(of="dense")[:shown],
-                cursor,
-                "operations",
-                "dense method, same solver",
-            ),
-            key="operations",
-            config={"displayModeBar": False},
-        )
-        st.caption(
-            "Amortized: (building + all iterations so far) / iterations so far. One operation is a multiply-add, or "
-            "one tree node read or written; the dense method is charged by the same rules."
-        )
-    with seconds:
-        st.plotly_chart(
-            cost_figure(
-                trace.amortized("seconds")[:shown],
-                trace.amortized("seconds", include_build=False)[:shown],
-                dense.amortized("seconds")[:shown] if dense else np.empty(0),
-                cursor,
-                "seconds",
-                "strongest dense baseline",
-            ),
-            key="seconds",
-            config={"displayModeBar": False},
-        )
-        st.caption(
-            "Wall-clock time measured on this machine while the page was in use, so it is noisy. The dense baseline is "
-            "the strongest we know: matrix products into buffers allocated once, exact Gram matrix, Cholesky."
-        )
+    chosen = st.segmented_control(
+        "Chart", list(_CHARTS), default="Loss", required=True, key="chart", label_visibility="collapsed"
+    )
+    figure, caption = _CHARTS[chosen or "Loss"](run, cursor)
+    st.plotly_chart(figure, key="chart-figure", config={"displayModeBar": False})
+    st.caption(caption)
     if was_behind and not run.dense_is_behind:
         st.rerun()
+
+
+def _loss_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
+    trace, dense, shown = run.trace, run.dense_trace, cursor + 1
+    dense_losses = dense.losses[:shown] if dense else np.empty(0)
+    caption = run.dense_refusal or (words.compare_losses(trace, dense) if dense else "The dense baseline starts …")
+    return loss_figure(trace.losses[:shown], dense_losses, cursor), caption
+
+
+def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
+    trace, shown = run.trace, cursor + 1
+    figure = cost_figure(
+        trace.amortized()[:shown],
+        trace.amortized(include_build=False)[:shown],
+        trace.amortized(of="dense")[:shown],
+        cursor,
+        "operations",
+        "dense method, same solver",
+    )
+    return figure, (
+        "Amortized: (building + all iterations so far) / iterations so far. One operation is a multiply-add, or one "
+        "tree node read or written; the dense method is charged by the same rules."
+    )
+
+
+def _seconds_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
+    trace, dense, shown = run.trace, run.dense_trace, cursor + 1
+    figure = cost_figure(
+        trace.amortized("seconds")[:shown],
+        trace.amortized("seconds", include_build=False)[:shown],
+        dense.amortized("seconds")[:shown] if dense else np.empty(0),
+        cursor,
+        "seconds",
+        "strongest dense baseline",
+    )
+    return figure, run.dense_refusal or (
+        "Wall-clock time measured on this machine while the page was in use, so it is noisy. The dense baseline is the "
+        "strongest we know: matrix products into buffers allocated once, exact Gram matrix, Cholesky."
+    )
+
+
+_CHARTS: dict[str, Callable[[BackgroundRun, int], tuple[go.Figure, str]]] = {
+    "Loss": _loss_chart,
+    "Amortized operations": _operations_chart,
+    "Amortized seconds": _seconds_chart,
+}

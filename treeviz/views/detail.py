@@ -84,7 +84,9 @@ def draw_tree(step: TreeStep, max_nodes: int = 95) -> DrawnTree:
     parent[0] = -1
     firing_nodes = step.firing + width
     num_neurons = np.array([_num_leaves_below(int(node), width) for node in nodes])
-    num_modified = np.isin(nodes, step.modified).astype(np.int64)
+    before, after = step.before[nodes], step.after[nodes]
+    modified = before != after
+    num_modified = modified.astype(np.int64)
     num_modified[is_stub] = [
         _count_below(step.modified, int(node), width, leaves_only=False) for node in nodes[is_stub]
     ]
@@ -94,15 +96,16 @@ def draw_tree(step: TreeStep, max_nodes: int = 95) -> DrawnTree:
         parent=parent,
         x=_slots(nodes, parent, is_leaf | is_stub, np.where(is_stub, 1.0 + 0.2 * _num_digits(num_neurons), 1.0)),
         depth=np.array([int(node).bit_length() - 1 for node in nodes]),
-        before=step.before[nodes],
-        after=step.after[nodes],
+        before=before,
+        after=after,
         is_leaf=is_leaf,
         is_stub=is_stub,
         neuron=np.where(is_leaf, nodes - width, -1),
         num_neurons=num_neurons,
         num_firing=np.array([_count_below(firing_nodes, int(node), width, leaves_only=True) for node in nodes]),
-        visited=np.isin(nodes, step.visited),
-        modified=np.isin(nodes, step.modified),
+        # The search enters the root and the children of nodes >= the threshold; all nodes above such a node are, too.
+        visited=(nodes == 1) | (step.before[nodes // 2] >= step.threshold),
+        modified=modified,
         num_modified=num_modified,
     )
 
@@ -142,12 +145,18 @@ def _leaves_by_interest(step: TreeStep, limit: int = 64) -> Ints:
     change = np.abs(step.after[touched] - step.before[touched])
     fired, fires = step.before[touched] >= threshold, step.after[touched] >= threshold
     crossing = touched[fired != fires]
-    by_change = np.argsort(-change, kind="stable")
+
+    def largest_changes(among: Mask) -> Ints:
+        rows = np.flatnonzero(among)
+        if rows.size > limit:
+            rows = rows[np.argpartition(-change[rows], limit)[:limit]]
+        return np.asarray(touched[rows[np.argsort(-change[rows], kind="stable")]])
+
     firing = step.firing + width
     kinds = [
-        touched[by_change][fired[by_change]][:limit],
+        largest_changes(fired),
         firing[np.argsort(-step.before[firing], kind="stable")][:limit],
-        touched[by_change][~fired[by_change]][:limit],
+        largest_changes(~fired),
     ]
     longest = max((kind.size for kind in kinds), default=0)
     turns = [kind[turn] for turn in range(longest) for kind in kinds if turn < kind.size]
