@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from treeviz.data import DATASETS, MAX_FEATURES, MAX_POINTS, Dataset, load_dataset
+from treeviz.data import MAX_FEATURES, MAX_POINTS, Dataset
+from treeviz.datasets import DATASETS, load_dataset
 
 # A remedy: every refusal must tell what to do.
 REMEDIES = (

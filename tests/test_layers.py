@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "treeviz"
 
 # What each module may import of treeviz; everything else is a wrong turn.
-CORE = {"network", "config", "ledger", "csv_data", "data", "forest", "kernels", "regression", "engines"}
+CORE = {"network", "config", "ledger", "csv_data", "data", "datasets", "forest", "kernels", "regression", "engines"}
 ALLOWED = {
     "network": set(),
     "ledger": set(),
@@ -20,14 +20,16 @@ ALLOWED = {
     "kernels": set(),
     "config": {"network"},
     "data": {"csv_data"},
+    "datasets": {"data"},
     "forest": {"network", "kernels"},
     "regression": {"network", "ledger"},
     "engines": {"network", "config", "forest", "ledger", "regression"},
-    "trace": CORE - {"engines", "kernels", "csv_data"},
+    "trace": (CORE - {"engines", "kernels", "csv_data"}) | {"trace_file"},
+    "trace_file": {"config", "data", "ledger", "regression", "trace"},
     "trainer": CORE | {"trace"},
     "views": {"network", "trace", "views"},
     "background": {"config", "data", "engines", "trace", "trainer"},
-    "experiments": {"config", "data", "network", "trace", "trainer"},
+    "experiments": {"config", "datasets", "network", "trace", "trainer"},
     "pages": CORE | {"trace", "background", "views", "pages"},
     "cli": CORE | {"trace", "trainer", "experiments", "pages"},
 }

@@ -1,7 +1,8 @@
 """treeviz: watch a wide two-layer network train by changing a small part of a set of max-trees."""
 
 from treeviz.config import TrainConfig
-from treeviz.data import DATASETS, Dataset, load_dataset
+from treeviz.data import Dataset
+from treeviz.datasets import DATASETS, load_dataset
 from treeviz.forest import Forest
 from treeviz.trace import StepRecord, Trace
 from treeviz.trainer import Trainer

@@ -144,7 +144,8 @@ def app(streamlit_options: tuple[str, ...]) -> None:
 
 def _load(data: str, options: Mapping[str, Any]) -> Any:
     """Load a named dataset, or a CSV file if `data` looks like a path."""
-    from treeviz.data import DATASETS, Dataset, load_dataset
+    from treeviz.data import Dataset
+    from treeviz.datasets import DATASETS, load_dataset
 
     path = Path(data)
     if data not in DATASETS and (path.suffix or path.exists() or len(path.parts) > 1):

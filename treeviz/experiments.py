@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from treeviz.config import TrainConfig
-from treeviz.data import load_dataset
+from treeviz.datasets import load_dataset
 from treeviz.network import Floats
 from treeviz.trainer import Trainer
 

@@ -5,16 +5,12 @@ leaves at the start; `Trace.replay` puts them together and gets the very bits th
 (about 8 bytes a firing pair and iteration), and the picture drawn from it cannot drift from the computation.
 """
 
-import dataclasses
 import io
-import json
 import math
 import os
 import threading
 import uuid
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +22,6 @@ from treeviz.config import TrainConfig
 from treeviz.data import Dataset
 from treeviz.forest import Forest
 from treeviz.ledger import (
-    PHASES,
     dense_iteration_costs,
     dense_overlap_operations,
     exact_solve_costs,
@@ -37,7 +32,6 @@ from treeviz.regression import SKETCH_BLOCKS, SolveReport
 
 # Replayed trees kept by a trace: at most so many, in at most so many bytes.
 _MAX_KEPT, _MAX_KEPT_BYTES = 16, 1 << 27
-_FORMAT, _VERSION = "treeviz-trace", 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -287,9 +281,11 @@ class Trace:
 
         The trees are not in it: they are replayed from the seed.
         """
+        from treeviz.trace_file import to_arrays
+
         target = Path(path)
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **_to_arrays(self))
+        np.savez_compressed(buffer, allow_pickle=False, **to_arrays(self))
         partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
         try:
             partial.write_bytes(buffer.getvalue())
@@ -306,138 +302,18 @@ class Trace:
         ValueError
             If the file is missing, is not a treeviz trace, is damaged, or was written by another version.
         """
+        from treeviz.trace_file import UNREADABLE, from_arrays
+
         name = getattr(source, "name", source)
         try:
             with np.load(source, allow_pickle=False) as archive:
                 if not hasattr(archive, "files"):
                     raise KeyError("meta")
-                return _from_arrays({key: archive[key] for key in archive.files})
+                return from_arrays({key: archive[key] for key in archive.files})
         except FileNotFoundError as error:
             raise ValueError(f"there is no file {name}: check the path") from error
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise ValueError(
                 f"{name} is not a readable treeviz trace ({error}): it may be damaged, or another kind of file; "
                 "save the run again with Trace.save or treeviz run --save"
             ) from error
-
-
-# What NumPy, zipfile and our own reading raise for a file that is not as `save` wrote it.
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    LookupError,
-    TypeError,
-    ValueError,
-    AttributeError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-_PER_POINT = ("outputs", "residual", "dual_step", "num_visited", "num_modified")
-_REPORT = ("iterations", "rank", "num_active", "num_sketch_rows", "num_sketches", "singular")
-
-
-def _to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
-    records = trace.records
-    shape = (len(records), trace.dataset.num_points)
-    meta = {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "config": dataclasses.asdict(trace.config),
-        "name": trace.dataset.name,
-        "description": trace.dataset.description,
-        "build_costs": dict(trace.build_costs),
-        "build_seconds": dict(trace.build_seconds),
-        "draw_seconds": trace.draw_seconds,
-        "phases": PHASES,
-        "status": [record.status for record in records],
-        "solve_status": [record.solve.status for record in records],
-        "unlearnable": [{str(k): v for k, v in record.unlearnable.items()} for record in records],
-    }
-    arrays: dict[str, NDArray[Any]] = {
-        "meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8),
-        "X": trace.dataset.X,
-        "y": trace.dataset.y,
-        "loss": np.array([record.loss for record in records]),
-        "num_firing": np.array([[s.size for s in record.firing] for record in records], dtype=np.int64).reshape(shape),
-        "firing": _joined([s for record in records for s in record.firing], np.int32),
-        "residual_norms": _joined([record.solve.residual_norms for record in records], np.float64),
-        "num_residual_norms": np.array([record.solve.residual_norms.size for record in records], dtype=np.int64),
-        "conditioning": np.array([record.solve.conditioning for record in records], dtype=np.float64),
-        "preconditioned": np.array([record.solve.preconditioned_conditioning for record in records], dtype=np.float64),
-    }
-    for name in _PER_POINT:
-        arrays[name] = np.array([getattr(record, name) for record in records]).reshape(shape)
-    for name in _REPORT:
-        arrays[f"solve_{name}"] = np.array([getattr(record.solve, name) for record in records])
-    for name, absent in (("costs", -1), ("seconds", np.nan)):
-        table = [[getattr(record, name).get(phase, absent) for phase in PHASES] for record in records]
-        arrays[name] = np.array(table).reshape(len(records), len(PHASES))
-    return arrays
-
-
-def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
-    meta = json.loads(arrays["meta"].tobytes())
-    if meta["format"] != _FORMAT:
-        raise ValueError(f"its format is {meta['format']!r}")
-    if meta["version"] != _VERSION or tuple(meta["phases"]) != PHASES:
-        raise ValueError(f"it was written by another version of treeviz (format {meta['version']}, this is {_VERSION})")
-    for name, array in arrays.items():
-        if array.dtype.kind not in "biuf":
-            raise ValueError(f"{name} holds no numbers")
-    dataset = Dataset(arrays["X"], arrays["y"], meta["name"], meta["description"])
-    config = TrainConfig(**meta["config"])
-    trace = Trace(
-        dataset,
-        config,
-        {str(phase): int(cost) for phase, cost in meta["build_costs"].items()},
-        {str(phase): float(duration) for phase, duration in meta["build_seconds"].items()},
-        float(meta["draw_seconds"]),
-    )
-
-    num_records = arrays["loss"].size
-    for name in (*_PER_POINT, "num_firing"):
-        if arrays[name].shape != (num_records, dataset.num_points):
-            raise ValueError(f"{name} has shape {arrays[name].shape}")
-    firing = _split(arrays["firing"], arrays["num_firing"].ravel())
-    if arrays["firing"].size and not 0 <= arrays["firing"].min() <= arrays["firing"].max() < config.width:
-        raise ValueError("a firing set holds a neuron that the network does not have")
-    norms = _split(arrays["residual_norms"], arrays["num_residual_norms"])
-    for t in range(num_records):
-        sets = tuple(firing[t * dataset.num_points : (t + 1) * dataset.num_points])
-        report = {name: arrays[f"solve_{name}"][t].item() for name in _REPORT}
-        trace.records.append(
-            StepRecord(
-                iteration=t,
-                loss=float(arrays["loss"][t]),
-                firing=sets,
-                touched=np.unique(np.concatenate(sets)),
-                solve=SolveReport(
-                    residual_norms=norms[t],
-                    conditioning=_number_or_none(arrays["conditioning"][t]),
-                    preconditioned_conditioning=_number_or_none(arrays["preconditioned"][t]),
-                    status=meta["solve_status"][t],
-                    **report,
-                ),
-                costs={p: int(c) for p, c in zip(PHASES, arrays["costs"][t], strict=True) if c >= 0},
-                seconds={p: float(s) for p, s in zip(PHASES, arrays["seconds"][t], strict=True) if not np.isnan(s)},
-                status=meta["status"][t],
-                unlearnable={int(k): v for k, v in meta["unlearnable"][t].items()},
-                **{name: arrays[name][t].copy() for name in _PER_POINT},
-            )
-        )
-    return trace
-
-
-def _number_or_none(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
-
-
-def _joined(pieces: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
-    return np.concatenate([np.empty(0, dtype=dtype), *pieces])
-
-
-def _split(joined: NDArray[Any], sizes: NDArray[np.int64]) -> list[NDArray[Any]]:
-    if joined.ndim != 1 or (sizes < 0).any() or sizes.sum() != joined.size:
-        raise ValueError("an array does not have the length the others imply")
-    return [piece.copy() for piece in np.split(joined, np.cumsum(sizes)[:-1])] if sizes.size else []

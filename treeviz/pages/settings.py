@@ -8,7 +8,8 @@ from typing import Any
 import streamlit as st
 
 from treeviz.config import TrainConfig
-from treeviz.data import DATASETS, MAX_POINTS, Dataset, load_dataset
+from treeviz.data import MAX_POINTS, Dataset
+from treeviz.datasets import DATASETS, load_dataset
 from treeviz.network import paper_threshold
 from treeviz.views.words import describe_sparsity
 
