@@ -10,7 +10,7 @@ from treeviz.trace import TreeStep
 from treeviz.views import words
 from treeviz.views.charts import cost_figure, loss_figure
 from treeviz.views.detail import draw_tree
-from treeviz.views.palette import compact, percent, seconds
+from treeviz.views.palette import compact, percent, rounded, seconds
 from treeviz.views.tree import describe_tree, tree_figure
 
 
@@ -168,5 +168,12 @@ def test_compact_numbers_have_at_most_four_characters(number, text):
 
 
 def test_shares_and_durations_keep_their_digits():
-    assert [percent(share) for share in (0, 0.00012, 0.0345, 0.5, 1)] == ["0 %", "0.012 %", "3.5 %", "50 %", "100 %"]
+    assert [percent(share) for share in (0, 0.00012, 0.0345, 0.5, 1)] == [
+        "0\u00a0%",
+        "0.012\u00a0%",
+        "3.5\u00a0%",
+        "50\u00a0%",
+        "100\u00a0%",
+    ]
+    assert [rounded(value) for value in (1.78, 118.3, 3090, 1.234e6)] == ["1.8", "120", "3,100", "1.2e+06"]
     assert [seconds(value) for value in (0.00012, 0.1234, 12.345)] == ["0.12 ms", "123 ms", "12.3 s"]

@@ -126,7 +126,7 @@ def bench(points: int, dimension: int, width: int, runs: int, as_json: bool) -> 
     click.echo(
         f"n = {points}, d = {dimension}, m = {width:,}, exact solver; medians of {result.forest.size} iterations each\n"
         f"forest {1e3 * np.median(result.forest):.1f} ms, strongest dense {1e3 * np.median(result.dense):.1f} ms: "
-        f"the forest is {result.speedup:.2f} times faster (10th to 90th percentile {low:.2f} to {high:.2f})\n"
+        f"dense takes {result.speedup:.2f} times as long (10th to 90th percentile {low:.2f} to {high:.2f})\n"
         f"building the forest: {1e3 * np.median(result.forest_build):.0f} ms\n"
         f"largest relative difference of the losses: {result.max_loss_difference:.1e}\n"
         f"{describe_machine()}"

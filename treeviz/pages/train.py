@@ -90,7 +90,7 @@ def _controls(run: BackgroundRun) -> None:
             label,
             key=label,
             icon=f":material/{icon}:",
-            width=230,
+            width="content",
             disabled=disabled,
             shortcut=shortcut,
             on_click=state.update,
@@ -149,16 +149,23 @@ def _status(run: BackgroundRun, cursor: int) -> None:
 
 def _tree(run: BackgroundRun, cursor: int) -> None:
     record = run.trace.records[cursor]
-    title, choice, size = st.columns([3, 2, 2], vertical_alignment="bottom")
-    point = int(
-        choice.number_input(
-            "Tree of datapoint", 0, run.data.num_points - 1, 0, key="tree", help="Trees are numbered from 0."
+    place = st.empty()
+    with st.container(horizontal=True):
+        point = int(
+            st.number_input(
+                "Tree of datapoint",
+                0,
+                run.data.num_points - 1,
+                0,
+                key="tree",
+                help="There is one tree for each datapoint, numbered from 0.",
+                width=200,
+            )
         )
-    )
-    max_nodes = size.segmented_control(
-        "Nodes drawn, at most", [31, 63, 127, 255], default=63, required=True, key="nodes"
-    )
-    title.subheader(f"Iteration {cursor}: tree of datapoint {point}", anchor=False)
+        max_nodes = st.segmented_control(
+            "Nodes drawn, at most", [31, 63, 127, 255], default=63, required=True, key="nodes", width="content"
+        )
+    place.subheader(f"Iteration {cursor}: tree of datapoint {point}", anchor=False)
     step = run.trace.replay(point, cursor)
     drawn = draw_tree(step, int(max_nodes or 63))
     st.plotly_chart(tree_figure(drawn), key="tree-figure", config={"displayModeBar": False}, width="stretch")

@@ -29,6 +29,13 @@ def seconds(duration: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share in per cent, with enough digits not to become 0."""
+    """Write a share in per cent, with enough digits not to become 0; the space before the sign does not break."""
     value = 100 * share
-    return f"{value:.0f} %" if value >= 10 else f"{value:.2g} %"
+    return f"{value:.0f}\u00a0%" if value >= 10 else f"{value:.2g}\u00a0%"
+
+
+def rounded(number: float) -> str:
+    """Write a positive number with two digits: 1.8, 120, 3,100, and from a million on 1.2e+06."""
+    if number >= 1e6:
+        return f"{number:.1e}"
+    return f"{float(f'{number:.2g}'):,.0f}" if number >= 10 else f"{number:.2g}"

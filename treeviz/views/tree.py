@@ -111,21 +111,22 @@ def _edges(tree: DrawnTree) -> list[go.Scatter]:
 
 
 def _label_crossings(figure: go.Figure, tree: DrawnTree) -> None:
-    """Write beside a leaf that it starts or stops firing."""
-    for mask, word, color in (
-        (tree.starts_firing, "starts firing", GREEN),
-        (tree.stops_firing, "stops firing", VERMILION),
-    ):
-        for row in np.flatnonzero(mask):
-            figure.add_annotation(
-                x=tree.x[row],
-                y=-tree.depth[row],
-                text=f"#{tree.neuron[row]} {word}",
-                xanchor="left" if tree.x[row] < 2 else "right" if tree.x[row] > tree.x.max() - 2 else "center",
-                yshift=-18,
-                showarrow=False,
-                font={"size": 11, "color": color},
-            )
+    """Write under a leaf that it starts or stops firing; of close neighbours, one lower than the other."""
+    last_x, is_low = -np.inf, False
+    crossing = np.flatnonzero(tree.starts_firing | tree.stops_firing)
+    for row in crossing[np.argsort(tree.x[crossing])]:
+        word, color = ("starts firing", GREEN) if tree.starts_firing[row] else ("stops firing", VERMILION)
+        is_low = not is_low and tree.x[row] - last_x < 4
+        last_x = tree.x[row]
+        figure.add_annotation(
+            x=tree.x[row],
+            y=-tree.depth[row],
+            text=f"#{tree.neuron[row]} {word}",
+            xanchor="left" if tree.x[row] < 2 else "right" if tree.x[row] > tree.x.max() - 2 else "center",
+            yshift=-32 if is_low else -18,
+            showarrow=False,
+            font={"size": 11, "color": color},
+        )
 
 
 def _describe(tree: DrawnTree, row: int) -> str:

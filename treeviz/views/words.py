@@ -6,7 +6,7 @@ import numpy as np
 
 from treeviz.network import firing_probability
 from treeviz.trace import StepRecord, Trace, TreeStep
-from treeviz.views.palette import percent, seconds
+from treeviz.views.palette import percent, rounded, seconds
 
 
 def describe_search(step: TreeStep) -> str:
@@ -43,7 +43,7 @@ def describe_solve(trace: Trace, record: StepRecord) -> str:
     num_points, report = record.residual.size, record.solve
     if report.conditioning is None:
         return "**Solve.** Gradient descent solves nothing: the move is the residual times the step size."
-    kappa = "singular" if math.isinf(report.conditioning) else f"condition number about {report.conditioning:.3g}"
+    kappa = "singular" if math.isinf(report.conditioning) else f"condition number about {rounded(report.conditioning)}"
     if trace.config.solver == "exact":
         return (
             f"**Solve.** The {num_points} × {num_points} Gram matrix of the gradients ({kappa}) was formed from the "
