@@ -221,6 +221,8 @@ def _conflicting_targets(data: Dataset) -> dict[int, str]:
 
 
 def _require_memory(needed: int, data: Dataset, config: TrainConfig) -> None:
+    if not hasattr(os, "sysconf"):  # Windows does not say; an allocation that fails raises MemoryError there
+        return
     available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > 0.8 * available:
         raise ValueError(
