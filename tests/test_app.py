@@ -174,21 +174,37 @@ def test_a_damaged_address_opens_the_nearest_valid_page(page, server):
     assert page.get_by_test_id("stException").count() == 0
 
 
-def test_a_csv_file_is_uploaded_and_trained(page, server, tmp_path):
-    open_page(page, server)
-    path = tmp_path / "table.csv"
-    path.write_text("a,b,kind\n1,2,x\n3,1,y\n2,5,x\n4,4,y\n")
+def upload(page, path, content):
+    path.write_text(content)
     page.get_by_label("Dataset").first.click()
     page.get_by_role("option", name="your own CSV").click()
     page.locator("input[type=file]").set_input_files(path)
-    page.get_by_role("textbox", name="Target column").fill("kindd")
+
+
+def fill(page, label, text):
+    page.get_by_role("textbox", name=label).fill(text)
     page.keyboard.press("Enter")
-    page.get_by_text("kindd", exact=False).last.wait_for()
-    assert "kind" in page.get_by_test_id("stAlert").last.inner_text()
-    page.get_by_role("textbox", name="Target column").fill("kind")
-    page.keyboard.press("Enter")
+
+
+def test_a_csv_file_is_uploaded_and_trained(page, server, tmp_path):
+    open_page(page, server)
+    upload(page, tmp_path / "table.csv", "a,b,kind\n1,2,x\n3,1,y\n2,5,x\n4,4,y\n")
+    fill(page, "Target column", "kindd")
+    page.get_by_test_id("stAlert").filter(has_text="'kindd'").wait_for()
+    fill(page, "Target column", "kind")
     page.get_by_role("heading", name="Iteration 0: tree of datapoint 0").wait_for()
     assert "n = 4" in page.get_by_test_id("stMain").inner_text()
+
+
+def test_what_a_csv_error_asks_for_can_be_done_on_the_page(page, server, tmp_path):
+    open_page(page, server)
+    upload(page, tmp_path / "table.csv", "a,b,c,kind\n1,2,3,x\n3,1,4,y\n2,5,1,z\n0,0,0,y\n")
+    fill(page, "Target column", "kind")
+    page.get_by_test_id("stAlert").filter(has_text=re.compile("positive=.*in the sidebar")).wait_for()
+    fill(page, "Class to learn (positive)", "y")
+    page.get_by_test_id("stAlert").filter(has_text=re.compile("lift=True.*in the sidebar")).wait_for()
+    page.get_by_text("Add a constant coordinate (lift)").click()
+    page.get_by_role("heading", name="Iteration 0: tree of datapoint 0").wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

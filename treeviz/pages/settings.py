@@ -146,11 +146,17 @@ def _csv_options() -> tuple[dict[str, Any], bytes] | None:
         "Target column", key="csv-target", help="The name of the column to learn, as in the header line."
     )
     positive = st.text_input(
-        "Class to learn (optional)",
+        "Class to learn (positive), optional",
         key="csv-positive",
         help="For a target with more than two classes: this class becomes +1, all others −1.",
     )
     num_points = st.number_input("Datapoints n (0: all)", 0, MAX_POINTS, 0, key="csv-n")
+    lift = st.toggle(
+        "Add a constant coordinate (lift)",
+        key="csv-lift",
+        help="Appends a 1 to every row before it is scaled to unit length, so that its length is not lost. Rows of "
+        "zeros or of one number throughout can be used only with it. Done by itself for one or two columns.",
+    )
     if not target:
         st.info("Name the target column.")
         return None
@@ -159,4 +165,6 @@ def _csv_options() -> tuple[dict[str, Any], bytes] | None:
         options["positive"] = positive
     if num_points:
         options["num_points"] = int(num_points)
+    if lift:
+        options["lift"] = True
     return options, uploaded.getvalue()

@@ -50,7 +50,10 @@ def render() -> None:
     try:
         run = _start(settings, settings.key)
     except ValueError as error:
-        st.error(f"{str(error)[0].upper()}{str(error)[1:]}.", icon=":material/error:")
+        text = f"{str(error)[0].upper()}{str(error)[1:]}."
+        if settings.csv is not None:
+            text += " The settings named here are in the sidebar, under the file."
+        st.error(text, icon=":material/error:")
         return
     if st.session_state.get("run") != settings.key:
         st.session_state.run, st.session_state.cursor = settings.key, 0

@@ -115,7 +115,7 @@ def _open_nodes(step: TreeStep, max_nodes: int) -> set[int]:
     width = step.num_leaves
     room = (max_nodes - 1) // 2  # each opened node adds two
     opened: set[int] = set()
-    for node in range(1, min(8, width)):  # the first three levels, for orientation
+    for node in range(1, min(4, width)):  # the first two levels, for orientation
         if len(opened) < room:
             opened.add(node)
     if 2 * width - 1 <= max_nodes:
