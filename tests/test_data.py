@@ -109,6 +109,21 @@ def test_dataset_refuses_names_that_are_no_text():
     refusal(lambda: Dataset([[1.0]], [1.0], description=None), "description", "None")
 
 
+@pytest.mark.parametrize(
+    ("X", "lifted", "fragments"),
+    [
+        ([[0.6, 0.8]], 1, ["lifted", "1"]),
+        ([[0.6, 0.8]], None, ["lifted", "None"]),
+        ([[1.0]], True, ["lifted=True", "lift=True"]),
+        ([[0.6, 0.8], [1.0, 0.0]], True, ["lifted=True", "positive"]),
+        ([[0.6, 0.8], [0.6, -0.8]], True, ["lifted=True", "positive"]),
+    ],
+)
+def test_dataset_refuses_a_lift_that_cannot_be(X, lifted, fragments):
+    refusal(lambda: Dataset(X, np.zeros(len(X)), lifted=lifted), *fragments)
+    assert not Dataset([[1.0]], [1.0]).lifted and Dataset([[0.6, 0.8]], [1.0], lifted=True).lifted
+
+
 # from_arrays
 
 
@@ -135,9 +150,15 @@ def test_lift_is_automatic_for_one_or_two_features_and_said():
     for d, dimension in ((1, 2), (2, 3), (3, 3)):
         data = Dataset.from_arrays(raw[:, :d], raw[:, 0])
         assert data.dimension == dimension
-        assert ("constant coordinate" in data.description) == (d <= 2)
+        assert ("constant coordinate" in data.description) == (d <= 2) == data.lifted
     assert Dataset.from_arrays(raw[:, :2], raw[:, 0], lift=False).dimension == 2
     assert Dataset.from_arrays(raw, raw[:, 0], lift=True).dimension == 4
+    for lift in (False, True):
+        assert Dataset.from_arrays(raw, raw[:, 0], lift=lift).lifted is lift
+        assert Dataset.from_arrays(raw, raw[:, 0], lift=lift, standardize=False, center=True).lifted is lift
+        assert csv_of(GOOD, lift=lift).lifted is lift
+    assert csv_of("a,y\n1,2\n3,4\n").lifted
+    assert not any(load_dataset(name).lifted for name in ("sphere", "circle", "digits", "wine"))
     zero = Dataset.from_arrays([[0.0, 0.0, 0.0]], [1.0], standardize=False, lift=True)
     assert zero.X.tolist() == [[0.0, 0.0, 0.0, 1.0]]
 
@@ -191,7 +212,9 @@ def test_any_scale_gives_unit_rows_or_a_refusal(raw, exponents, by_rows, standar
             assert any(cause in str(error) for cause in ("constant", "no direction", "one row")), error
             return
     assert_unit(data)
-    assert data.num_points == n and data.dimension in (d, d + 1)
+    assert data.num_points == n and data.dimension == d + data.lifted
+    if data.lifted:
+        assert (data.X[:, -1] > 0).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -580,7 +603,7 @@ def test_planar_sets_are_lifted_and_hold_both_classes(name):
     for n in (4, 5, 33):
         data = load_dataset(name, n)
         assert data.dimension == 3 and set(data.y) == {-1.0, 1.0} and abs(data.y.sum()) <= 1
-        assert (data.X[:, 2] > 0).all()
+        assert data.lifted and (data.X[:, 2] > 0).all()
         raw = data.X[:, :2] / data.X[:, 2:]  # the lift keeps the plane: it can be read back
         np.testing.assert_allclose(raw.mean(axis=0), 0, atol=1e-12)
         np.testing.assert_allclose(raw.std(axis=0), 1)

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 
+import networkx as nx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -43,6 +44,15 @@ def assert_values(forest, leaves):
     np.testing.assert_array_equal(forest.values, expected_values(leaves))
 
 
+def counts_by_level(m, nodes_of_trees):
+    """How many of each tree's nodes lie on each level, (n, levels), by counting bits of node numbers one by one."""
+    counts = np.zeros((len(nodes_of_trees), (2 * m - 1).bit_length()), dtype=np.int64)
+    for tree, nodes in enumerate(nodes_of_trees):
+        for node in nodes:
+            counts[tree, int(node).bit_length() - 1] += 1
+    return counts
+
+
 def recomputed_rows(before, after, m):
     """Number of inner rows with a child row that changed in some tree."""
     changed = (before != after).any(axis=1)
@@ -53,6 +63,8 @@ def assert_update(result, before, after, num_written):
     m, n = before.shape[0] // 2, before.shape[1]
     differs = before != after
     np.testing.assert_array_equal(result.num_modified, differs.sum(axis=0))
+    np.testing.assert_array_equal(result.modified_levels, counts_by_level(m, [np.flatnonzero(d) for d in differs.T]))
+    assert result.modified_levels.dtype == result.num_modified.dtype == np.int64
     assert result.num_operations == (num_written + recomputed_rows(before, after, m)) * n
     if result.modified is not None:
         assert len(result.modified) == n
@@ -86,6 +98,9 @@ def assert_query_all(forest, threshold):
     np.testing.assert_array_equal(found.products, forest.leaves[neurons, points])
     singles = [assert_query(forest, tree, threshold) for tree in range(forest.num_trees)]
     np.testing.assert_array_equal(found.num_visited, [single.visited.size for single in singles])
+    by_level = counts_by_level(forest.num_leaves, [single.visited for single in singles])
+    np.testing.assert_array_equal(found.visited_levels, by_level)
+    assert found.visited_levels.dtype == found.num_visited.dtype == np.int64
     for single, neurons_of_point in zip(singles, firing.sets(), strict=True):
         np.testing.assert_array_equal(single.neurons, neurons_of_point)
 
@@ -136,6 +151,7 @@ def test_build_matches_walking_up_from_the_leaves(m):
     forest = Forest(leaves)
     assert (forest.num_leaves, forest.num_trees) == leaves.shape
     assert forest.num_nodes == np.isfinite(forest.values[1:]).sum() == leaves.shape[1] * (2 * m - 1)
+    assert forest.num_levels == (2 * m - 1).bit_length()
     assert_values(forest, leaves)
 
 
@@ -211,7 +227,9 @@ def test_infinite_thresholds_find_all_or_none():
     found = forest.query_all(np.inf)
     assert found.firing.num_pairs == found.products.size == found.firing.neurons.size == 0
     assert found.num_visited.tolist() == [1, 1]
+    assert found.visited_levels.tolist() == [[1, 0, 0, 0]] * 2
     assert forest.query_all(-np.inf).num_visited.tolist() == [13, 13]
+    assert forest.query_all(-np.inf).visited_levels.tolist() == [[1, 2, 4, 6]] * 2
 
 
 @pytest.mark.parametrize("tree", [-1, 2, 100])
@@ -288,6 +306,7 @@ def test_update_lists_nodes_by_hand():
     result = forest.update(np.array([3]), np.array([[2.0, 1.0]]))
     assert [nodes.tolist() for nodes in result.modified] == [[1, 2, 4, 9], [2, 4, 9]]
     assert result.num_modified.tolist() == [4, 3]
+    assert result.modified_levels.tolist() == [[1, 1, 1, 1], [0, 1, 1, 1]]
     assert result.num_operations == (1 + 3) * 2  # a leaf row and rows 4, 2, 1
 
 
@@ -311,9 +330,13 @@ def test_updates_that_change_nothing_recompute_nothing(m):
 def test_one_leaf_and_one_tree():
     forest = Forest([[2.0, 3.0]])
     assert forest.query(0, 2.0).neurons.tolist() == [0] and forest.query(0, 2.5).neurons.size == 0
-    assert forest.query_all(2.5).firing.points.tolist() == [1] and forest.query_all(2.5).num_visited.tolist() == [1, 1]
+    assert forest.num_levels == 1
+    found = forest.query_all(2.5)
+    assert found.firing.points.tolist() == [1] and found.visited_levels.tolist() == [[1], [1]]
+    assert found.num_visited.tolist() == [1, 1]
     result = forest.update(np.array([0]), np.array([[1.0, 3.0]]))
     assert [nodes.tolist() for nodes in result.modified] == [[1], []] and result.num_operations == 2
+    assert result.modified_levels.tolist() == [[1], [0]]
     assert_values(forest, np.array([[1.0, 3.0]]))
 
 
@@ -426,10 +449,34 @@ def test_large_path_equals_the_small_one_bit_for_bit(cpus, monkeypatch):
             assert large.values.tobytes() == small.values.tobytes() == updated.values.tobytes()
         for threshold in thresholds_of(small, rng):
             one, many = small.query_all(threshold), large.query_all(threshold)
-            np.testing.assert_array_equal(one.num_visited, many.num_visited)
+            np.testing.assert_array_equal(one.visited_levels, many.visited_levels)
             for name in ("neurons", "indptr", "points"):
                 np.testing.assert_array_equal(getattr(one.firing, name), getattr(many.firing, name))
             assert one.products.tobytes() == many.products.tobytes()
+
+
+@given(
+    m=st.one_of(st.integers(1, 20), st.integers(21, 300)),
+    n=st.integers(1, 5),
+    cpus=st.integers(1, 8),
+    palette=st.sampled_from(PALETTES),
+    seed=st.integers(0, 9999),
+)
+def test_both_paths_count_every_level_of_every_tree(m, n, cpus, palette, seed):
+    rng = np.random.default_rng(seed)
+    leaves = draw_values(rng, (m, n), palette)
+    small = Forest(leaves)
+    with large_forests(cpus):
+        large = Forest(leaves)
+        for _ in range(2):
+            for threshold in thresholds_of(small, rng):
+                for forest in (small, large):
+                    assert_query_all(forest, threshold)
+            _, firing, steps, basis = random_product(rng, m, n, palette)
+            before = small.values.copy()
+            for forest in (small, large):
+                result = forest.add_product(firing, steps, basis)
+                assert_update(result, before, forest.values, firing.neurons.size)
 
 
 @pytest.mark.parametrize("is_large", [False, True])
@@ -482,7 +529,7 @@ def test_signed_zeros_take_both_paths_alike():
             steps = rng.choice([0.0, -0.0, -1.0, 1.0], size=firing.num_pairs)
             basis = rng.choice([0.0, -0.0, 1.0], size=(5, 5))
             one, many = (forest.add_product(firing, steps, basis) for forest in (small, large))
-            np.testing.assert_array_equal(one.num_modified, many.num_modified)
+            np.testing.assert_array_equal(one.modified_levels, many.modified_levels)
             assert one.num_operations == many.num_operations
             assert small.values.tobytes() == large.values.tobytes()
 
@@ -509,3 +556,56 @@ def test_a_forest_over_the_size_limit_is_right():
     np.testing.assert_array_equal(np.repeat(found.firing.neurons, found.firing.degrees), expected_neurons)
     np.testing.assert_array_equal(found.firing.points, expected_points)
     np.testing.assert_array_equal(found.num_visited, 1 + 2 * (forest.values[1:m] >= 2.2).sum(axis=0))
+    visited = [forest.query(tree, 2.2).visited for tree in range(n)]
+    np.testing.assert_array_equal(found.visited_levels, counts_by_level(m, visited))
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 5, 8, 100, 129])
+def test_a_networkx_tree_is_an_arborescence_with_the_heap_property(m):
+    forest = Forest(draw_values(np.random.default_rng(m), (m, 3), "few"))
+    for tree in range(3):
+        graph = forest.to_networkx(tree)
+        assert nx.is_arborescence(graph) and sorted(graph) == list(range(1, 2 * m))
+        leaves = [node for node in graph if not graph.out_degree(node)]
+        assert sorted(graph.nodes[node]["neuron"] for node in leaves) == list(range(m))
+        assert [forest.leaves[graph.nodes[node]["neuron"], tree] for node in leaves] == [
+            graph.nodes[node]["value"] for node in leaves
+        ]
+        depths = nx.shortest_path_length(graph, 1)
+        for node, attributes in graph.nodes(data=True):
+            assert set(attributes) == {"value", "neuron", "level"} and attributes["level"] == depths[node]
+            assert [type(attributes[name]) for name in ("value", "level")] == [float, int]
+            children = list(graph.successors(node))
+            if children:
+                assert len(children) == 2 and attributes["neuron"] is None
+                assert attributes["value"] == max(graph.nodes[child]["value"] for child in children)
+
+
+@given(st.integers(1, 90), st.integers(0, 999), st.sampled_from([-9.0, -1.0, 0.0, 0.5, 1.0, 2.0, 9.0, np.inf, -np.inf]))
+def test_states_of_a_networkx_tree_are_those_of_the_query(m, seed, threshold):
+    forest = Forest(draw_values(np.random.default_rng(seed), (m, 2), "few"))
+    found = forest.query(1, threshold)
+    graph = forest.to_networkx(1, threshold)
+    nodes = {"firing": set(), "entered": set(), "pruned": set(), "not entered": set()}
+    for node, state in graph.nodes(data="state"):
+        nodes[state].add(node)
+    visited = set(found.visited.tolist())
+    assert nodes["firing"] == {m + r for r in found.neurons.tolist()}
+    assert nodes["firing"] | nodes["entered"] | nodes["pruned"] == visited
+    assert len(visited) == 1 + 2 * len(nodes["entered"])
+    assert nodes["not entered"] == set(range(1, 2 * m)) - visited
+    assert all(graph.nodes[node]["neuron"] is None for node in nodes["entered"])
+
+
+def test_a_networkx_tree_that_cannot_be_is_a_value_error(monkeypatch):
+    forest = Forest(np.zeros((5, 2)))
+    for tree in (-1, 2):
+        with pytest.raises(ValueError, match="tree must be between 0 and 1"):
+            forest.to_networkx(tree)
+    with pytest.raises(ValueError, match="threshold"):
+        forest.to_networkx(0, np.nan)
+    monkeypatch.setattr(forest_module, "_LARGEST_GRAPH", 4)
+    with pytest.raises(ValueError, match="draw_tree"):
+        forest.to_networkx(0)
+    monkeypatch.setattr(forest_module, "_LARGEST_GRAPH", 5)
+    assert forest.to_networkx(0).number_of_nodes() == 9

@@ -83,7 +83,7 @@ def test_forest_search_and_forward_by_hand(make_engine):
     ledger = Ledger()
     sensed = engine.sense(ledger)
     # Tree 0: inner nodes 3 (root), 3, 0; two are >= 1: 1 + 2 * 2 = 5 nodes. Tree 1: 2, 1.5, 2, all three: 7.
-    assert sensed.num_visited.tolist() == [5, 7]
+    assert sensed.visited_levels.tolist() == [[1, 2, 2], [1, 2, 4]]
     # Forward: 4 pairs and 2 datapoints.
     assert ledger.costs == {"search": 12, "forward": 6}
     assert ledger.seconds.keys() == {"search", "forward", "jacobian"}
@@ -97,11 +97,11 @@ def test_forest_move_and_repair_by_hand(make_engine):
     engine, _ = make_engine(ForestEngine)
     ledger = Ledger()
     firing = engine.sense(Ledger()).firing
-    num_modified = engine.move(firing, np.array([2.0, -2.0]), ledger)
+    modified_levels = engine.move(firing, np.array([2.0, -2.0]), ledger)
     # Rows change by -(a_r / 2) times the dual steps where r fires: 0 by (-1, 0), 1 by (-1, 1), 2 by (0, -1).
     assert engine.forest.leaves.tolist() == [[2.0, -1.0], [0.0, 2.5], [-2.0, 1.0], [0.0, -3.0]]
     # Tree 0: leaves 4, 5, then 2 (3 to 2) and 1. Tree 1: leaves 5, 6, then 2 (1.5 to 2.5), 3 (2 to 1) and 1.
-    assert num_modified.tolist() == [4, 5]
+    assert modified_levels.tolist() == [[1, 1, 2], [1, 2, 2]]
     # Move: 4 coefficients. Repair: 4 pairs * 2 trees of leaf changes; 3 leaf rows and rows 2, 3, 1, in 2 trees:
     # 8 + 6 * 2.
     assert ledger.costs == {"move": 4, "repair": 20}
@@ -111,14 +111,14 @@ def test_forest_move_and_repair_by_hand(make_engine):
 def test_forest_repair_that_stops_early_by_hand(make_engine):
     engine, _ = make_engine(ForestEngine)
     ledger = Ledger()
-    num_modified = engine.move(engine.sense(Ledger()).firing, np.array([0.0, 0.5]), ledger)
+    modified_levels = engine.move(engine.sense(Ledger()).firing, np.array([0.0, 0.5]), ledger)
     # Neuron 0 stays, 1 changes by (0, -0.25), 2 by (0, +0.25). Tree 1: leaves 5, 6, then 2 (1.25), 3 (2.25), 1 (2.25).
-    assert num_modified.tolist() == [0, 5]
+    assert modified_levels.tolist() == [[0, 0, 0], [1, 2, 2]]
     # Three leaf rows are written though one stays; rows 2, 3 and 1 are recomputed: 8 + 6 * 2.
     assert ledger.costs == {"move": 4, "repair": 20}
     again = Ledger()
     # Nothing changes: 3 leaf rows and no other: 8 + 3 * 2.
-    assert engine.move(engine.sense(Ledger()).firing, np.zeros(2), again).tolist() == [0, 0]
+    assert engine.move(engine.sense(Ledger()).firing, np.zeros(2), again).tolist() == [[0, 0, 0], [0, 0, 0]]
     assert again.costs == {"move": 4, "repair": 14}
 
 

@@ -231,6 +231,16 @@ def test_from_sets_takes_any_integers_and_empty_sets():
     assert firing.counts.tolist() == [2, 0, 2]
 
 
+@given(incidences(), st.data())
+def test_among_is_the_rows_of_from_sets(incidence, data):
+    sets = firing_of(incidence).sets()
+    chosen = np.array(sorted(data.draw(st.sets(st.integers(0, len(incidence) - 1)))), dtype=np.int64)
+    some = FiringSets.among(chosen, sets)
+    expected = [(r, i) for r in chosen.tolist() for i in np.flatnonzero(incidence[r]).tolist()]
+    assert list(zip(np.repeat(some.neurons, some.degrees).tolist(), some.points.tolist(), strict=True)) == expected
+    assert some.num_points == incidence.shape[1] and some.neurons.dtype == np.int64 and (some.degrees > 0).all()
+
+
 def test_nothing_fires():
     firing = FiringSets.from_sets([np.empty(0, dtype=np.int64)] * 3)
     for silent in (firing, firing_of(np.zeros((4, 3), dtype=bool))):

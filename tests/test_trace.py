@@ -17,7 +17,8 @@ import pytest
 
 from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset
 
-PER_POINT = ("outputs", "residual", "dual_step", "num_visited", "num_modified", "touched")
+ARRAYS = ("outputs", "residual", "dual_step", "visited_levels", "modified_levels", "touched")
+COUNTS = ("num_visited", "num_modified")
 
 
 def leaves_of(trace, point, iteration):
@@ -58,11 +59,11 @@ def assert_same_trace(left, right):
     assert left.config == right.config
     for name in ("build_costs", "build_seconds", "draw_seconds"):
         assert getattr(left, name) == getattr(right, name), name
-    for name in ("X", "y", "name", "description"):
+    for name in ("X", "y", "name", "description", "lifted"):
         assert np.array_equal(getattr(left.dataset, name), getattr(right.dataset, name)), name
     assert len(left.records) == len(right.records)
     for a, b in zip(left.records, right.records, strict=True):
-        for name in PER_POINT:
+        for name in (*ARRAYS, *COUNTS):
             one, other = getattr(a, name), getattr(b, name)
             assert one.dtype == other.dtype and np.array_equal(one, other), name
             assert not other.flags.writeable, name
@@ -103,6 +104,117 @@ def test_replay_has_the_bits_of_the_live_forest(name, settings, tmp_path):
             assert not leaves.flags.writeable  # what is handed out is shared with other viewers
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("sphere", {"width": 1024}),
+        ("moons", {"width": 333, "solver": "exact"}),
+        ("circle", {"width": 16_385, "seed": 3}),
+        ("digits", {"width": 500, "method": "gradient-descent", "step_size": 3.0}),
+        ("circle", {"width": 1, "threshold": 0.0, "seed": 1}),
+        ("circle", {"width": 64, "threshold": 50.0}),
+    ],
+)
+def test_leaf_rows_have_the_bits_of_the_live_forest(name, settings, tmp_path):
+    trainer = trainer_of(load_dataset(name, num_points=6 if name == "digits" else None), **settings)
+    expected, width = run_recording_leaves(trainer, 6), settings["width"]
+    loaded = Trace.load(saved(trainer.trace, tmp_path / "run.npz"))
+    forgetful = Trace.load(tmp_path / "run.npz")
+    rng = np.random.default_rng(0)
+    for trace in (trainer.trace, loaded, forgetful):
+        for iteration in (6, 0, 3, 1, 6):
+            some = np.sort(rng.permutation(width)[: rng.integers(width + 1)])
+            for neurons in (some, np.arange(width), some[:1], np.empty(0, dtype=np.int64), some.astype(np.uint16)):
+                rows = trace.leaf_rows(neurons, iteration)
+                assert rows.shape == (neurons.size, trainer.data.num_points) and rows.dtype == np.float64
+                assert np.array_equal(rows, expected[iteration][neurons])
+                rows[:] = np.nan  # the caller's own: nothing kept may change
+            if trace is forgetful:
+                trace._redrawn_rows = None
+    assert np.array_equal(trainer.forest.leaves, expected[6])
+    assert np.array_equal(loaded.leaf_rows([0], 6)[0], [leaves_of(loaded, i, 6)[0] for i in range(rows.shape[1])])
+
+
+@pytest.mark.slow
+def test_leaf_rows_have_the_bits_of_a_forest_repaired_by_threads(tmp_path):
+    trainer = trainer_of(load_dataset("digits", num_points=70), width=65_537)
+    expected = run_recording_leaves(trainer, 3)
+    loaded = Trace.load(saved(trainer.trace, tmp_path / "run.npz"))
+    neurons = np.sort(np.random.default_rng(0).choice(65_537, 3000, replace=False))
+    for trace, iteration in itertools.product((trainer.trace, loaded), (3, 0, 2, 1)):
+        assert np.array_equal(trace.leaf_rows(neurons, iteration), expected[iteration][neurons])
+
+
+def test_redrawn_rows_are_kept_within_bounds(tmp_path, monkeypatch):
+    """With no room to keep the moving neurons or earlier ones, each request is redrawn, and right."""
+    trainer = trainer_of(width=200)
+    expected = run_recording_leaves(trainer, 2)
+    trace = Trace.load(saved(trainer.trace, tmp_path / "run.npz"))
+    monkeypatch.setattr("treeviz.trace._MAX_KEPT_BYTES", 8 * 5 * 20)
+    for neurons in (np.arange(15), np.arange(100, 104), np.arange(150, 190), np.arange(3)):
+        assert np.array_equal(trace.leaf_rows(neurons, 2), expected[2][neurons])
+        assert trace._redrawn_rows[0].size <= max(20, neurons.size)
+
+
+def test_leaf_rows_of_a_dense_run_are_its_products(tmp_path):
+    trainer = trainer_of(load_dataset("sphere"), width=512, search="dense")
+    neurons = np.arange(0, 512, 7)
+    products = []
+    for _ in range(4):
+        products.append(trainer.weights(neurons) @ trainer.data.X.T)
+        trainer.step()
+    for trace, t in itertools.product((trainer.trace, Trace.load(saved(trainer.trace, tmp_path / "r.npz"))), range(4)):
+        assert np.allclose(trace.leaf_rows(neurons, t), products[t], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("neurons", "iteration", "fragment"),
+    [
+        ([2, 1], 0, "ascending"),
+        ([1, 1], 0, "distinct"),
+        ([-1, 1], 0, "between 0 and 63"),
+        ([63, 64], 0, "between 0 and 63"),
+        (3, 0, "shape"),
+        ([[1, 2]], 0, "shape"),
+        ([1.0, 2.0], 0, "whole numbers"),
+        ([False, True], 0, "whole numbers"),
+        ([1, 2], 4, "between 0 and 3"),
+        ([1, 2], -1, "between 0 and 3"),
+    ],
+)
+def test_leaf_rows_that_are_not_there_are_a_value_error(neurons, iteration, fragment):
+    trainer = trainer_of()
+    trainer.run(3, until_loss=0.0)
+    with pytest.raises(ValueError, match=fragment):
+        trainer.trace.leaf_rows(neurons, iteration)
+
+
+def test_leaf_rows_are_exact_while_the_trainer_steps():
+    settings = {"width": 2000, "method": "gradient-descent", "step_size": 2.0}
+    data = load_dataset("sphere")
+    expected = run_recording_leaves(trainer_of(data, **settings), 60)
+    trainer = trainer_of(data, **settings)
+    done, wrong = threading.Event(), []
+
+    def watch(seed):
+        rng, count = np.random.default_rng(seed), 0
+        while not done.is_set() or count < 40:
+            iteration = int(rng.integers(len(trainer.trace.records) + 1))
+            neurons = np.sort(rng.choice(2000, 50, replace=False))
+            if not np.array_equal(trainer.trace.leaf_rows(neurons, iteration), expected[iteration][neurons]):
+                wrong.append(iteration)
+            count += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        watchers = [pool.submit(watch, seed) for seed in (1, 2)]
+        for _ in range(60):
+            trainer.step()
+        done.set()
+        for watcher in watchers:
+            watcher.result()
+    assert not wrong, wrong[:5]
+
+
 @pytest.mark.parametrize("name", ["sphere", "moons", "circle"])
 @pytest.mark.parametrize("method", ["gauss-newton", "gradient-descent"])
 def test_replay_is_the_step_that_was_recorded(name, method, tmp_path):
@@ -125,6 +237,9 @@ def test_replay_is_the_step_that_was_recorded(name, method, tmp_path):
             inner = [v for v in range(1, 300) if before[v] >= trainer.threshold]
             assert sorted(step.visited) == sorted({1, *(2 * v for v in inner), *(2 * v + 1 for v in inner)})
             assert step.visited.size == record.num_visited[point]
+            for nodes, counts in ((step.visited, record.visited_levels), (step.modified, record.modified_levels)):
+                levels = [node.bit_length() - 1 for node in nodes.tolist()]
+                assert [levels.count(level) for level in range(10)] == counts[point].tolist()  # 599 nodes
             entered = set()
             for node in step.visited.tolist():
                 assert node == 1 or node // 2 in entered, "a node entered before its parent"
@@ -142,6 +257,8 @@ def test_replay_has_the_bits_of_a_forest_repaired_by_threads(tmp_path):
             step = trace.replay(point, iteration)
             assert step.modified.size == trace.records[iteration].num_modified[point]
             assert step.visited.size == trace.records[iteration].num_visited[point]
+            levels = np.bincount(np.log2(step.visited).astype(int), minlength=18)
+            assert np.array_equal(levels, trace.records[iteration].visited_levels[point])
 
 
 def test_a_trace_goes_on_while_the_trainer_does():
@@ -198,7 +315,9 @@ ROUND_TRIPS = [
 @pytest.mark.parametrize("num_steps", [0, 1, 4])
 def test_every_field_survives_a_file(settings, num_steps, tmp_path):
     X = small_data().X[[0, 1, 2, 0, 3]]
-    data = Dataset(X, np.array([1.0, -1.0, 0.5, 2.0, 1e-300]), "naïve ∑ name", 'A "quoted"\nline \\ and \u2028.')
+    X[:, -1] = np.abs(X[:, -1])
+    text = 'A "quoted"\nline \\ and \u2028.'
+    data = Dataset(X, np.array([1.0, -1.0, 0.5, 2.0, 1e-300]), "naïve ∑ name", text, lifted=num_steps == 1)
     trainer = trainer_of(data, **settings)
     for _ in range(num_steps):
         trainer.step()
@@ -309,6 +428,30 @@ def test_a_file_with_an_array_missing_or_of_another_kind_is_refused(tmp_path):
         for change in changes:
             content_now = with_arrays(content, **{key: change})
             equal_or_value_error(content_now, trace, f"{key} replaced by {change!r}")
+
+
+def test_a_file_of_the_first_version_is_refused_in_words(tmp_path):
+    """It counted nodes by tree, not by level."""
+    content, trace = file_bytes(tmp_path)
+    old = with_arrays(
+        with_meta(content, version=1),
+        visited_levels=None,
+        modified_levels=None,
+        **{name: np.array([getattr(record, name) for record in trace.records]) for name in COUNTS},
+    )
+    with pytest.raises(ValueError, match=r"another version of treeviz \(format 1, this is 2\)"):
+        Trace.load(io.BytesIO(old))
+
+
+@pytest.mark.parametrize("name", ["visited_levels", "modified_levels"])
+@pytest.mark.parametrize("search", ["forest", "dense"])
+def test_counts_of_levels_the_trees_do_not_have_are_refused(name, search, tmp_path):
+    content, _ = file_bytes(tmp_path, search=search)
+    shape = (3, 5, 7 if search == "forest" else 0)
+    Trace.load(io.BytesIO(with_arrays(content, **{name: np.zeros(shape, dtype=np.int64)})))
+    for wrong in ((3, 5, shape[2] + 1), (3, 5), (3, 4, shape[2]), (2, 5, shape[2])):
+        with pytest.raises(ValueError, match=f"{name} has shape"):
+            Trace.load(io.BytesIO(with_arrays(content, **{name: np.zeros(wrong, dtype=np.int64)})))
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,11 @@ def test_the_contract_holds(search, solver):
     for name in PER_POINT:
         kind = np.int64 if name.startswith("num_") else np.float64
         assert getattr(record, name).shape == (6,) and getattr(record, name).dtype == kind, name
+    num_levels = 7 if search == "forest" else 0
+    for counts in (record.visited_levels, record.modified_levels):
+        assert counts.shape == (6, num_levels) and counts.dtype == np.int64
+    assert np.array_equal(record.num_visited, record.visited_levels.sum(axis=1))
+    assert np.array_equal(record.num_modified, record.modified_levels.sum(axis=1))
     assert record.loss == 0.5 * float(record.residual @ record.residual)
     assert np.array_equal(record.residual, record.outputs - data.y)
     assert len(record.firing) == 6
@@ -172,6 +177,15 @@ def test_visited_and_modified_are_those_of_the_tree(name, width, method):
         inner = before[1:width]
         assert np.array_equal(record.num_visited, 1 + 2 * (inner >= trainer.threshold).sum(axis=0))
         assert np.array_equal(record.num_modified, (forest.values[1:] != before[1:]).sum(axis=0))
+        passed, modified = before >= trainer.threshold, forest.values != before
+        assert record.visited_levels.shape == record.modified_levels.shape == (data.num_points, forest.num_levels)
+        assert (record.visited_levels[:, 0] == 1).all()
+        for level in range(forest.num_levels):
+            nodes = range(1 << level, min(2 << level, 2 * width))
+            assert np.array_equal(record.modified_levels[:, level], modified[nodes].sum(axis=0))
+            if level:
+                entered = passed[[node // 2 for node in nodes]]
+                assert np.array_equal(record.visited_levels[:, level], entered.sum(axis=0))
 
 
 @pytest.mark.slow
@@ -199,7 +213,7 @@ def test_a_dense_trainer_has_no_forest():
 @each_variant
 def test_records_are_frozen(search, solver):
     record = trainer_of(sphere(), search=search, solver=solver).step()
-    arrays = [getattr(record, name) for name in (*PER_POINT, "touched")]
+    arrays = [getattr(record, name) for name in (*PER_POINT, "touched", "visited_levels", "modified_levels")]
     for array in (*arrays, *record.firing):
         with pytest.raises(ValueError):
             array[:1] = 0

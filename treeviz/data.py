@@ -35,6 +35,8 @@ class Dataset:
     X : (n, d) one datapoint a row, each of Euclidean length 1 to 1e-9; kept as given.
     y : (n,) targets.
     name, description : a short name, and a sentence or two on the points, the target and their preparation.
+    lifted : whether a constant coordinate 1 was appended before rows were scaled to unit length. It is the last one,
+        and dividing by it gives the other coordinates back.
 
     Raises
     ------
@@ -46,6 +48,7 @@ class Dataset:
     y: NDArray[np.float64]
     name: str = "data"
     description: str = ""
+    lifted: bool = False
 
     def __post_init__(self) -> None:
         """Validate, copy and freeze the arrays."""
@@ -70,6 +73,13 @@ class Dataset:
         for argument, value in (("name", self.name), ("description", self.description)):
             if not isinstance(value, str):
                 raise ValueError(f"{argument} must be text, not {value!r}; pass a string")
+        if not isinstance(self.lifted, bool):
+            raise ValueError(f"lifted must be True or False, not {self.lifted!r}; pass one of these")
+        if self.lifted and (X.shape[1] < 2 or not (X[:, -1] > 0).all()):
+            raise ValueError(
+                "lifted=True says that the last coordinate was 1 before scaling, so there must be others and it must "
+                "be positive in every row; use Dataset.from_arrays with lift=True"
+            )
         X.setflags(write=False)
         y.setflags(write=False)
         object.__setattr__(self, "X", X)
@@ -134,8 +144,8 @@ class Dataset:
         X = _real_array("features", features, ndim=2)
         y = _real_array("targets", targets, ndim=1)
         _check_same_length("features", X, "targets", y)
-        rows, done = unit_rows(X, standardize=standardize, center=center, lift=lift)
-        return cls(rows, y, name, f"{description} {done}".strip())
+        rows, done, lifted = unit_rows(X, standardize=standardize, center=center, lift=lift)
+        return cls(rows, y, name, f"{description} {done}".strip(), lifted)
 
     @classmethod
     def from_csv(
@@ -198,7 +208,7 @@ class Dataset:
                     "choose another column"
                 )
         chosen = None if num_points is None else choose_rows(N, num_points, seeded_generator(seed))
-        X, done = unit_rows(
+        X, done, lifted = unit_rows(
             table.features,
             standardize=standardize,
             lift=lift,
@@ -212,7 +222,7 @@ class Dataset:
         left = ", ".join(repr(name) for name in table.left_out[:10]) + (", …" if len(table.left_out) > 10 else "")
         left = f" Left out, not numbers: {left}." if left else ""
         description = f"Points are rows of {table.text.source}, {columns}. {rule}.{left} {done}"
-        return cls(X, y if chosen is None else y[chosen], name, description)
+        return cls(X, y if chosen is None else y[chosen], name, description, lifted)
 
 
 # Preparation: the one path from raw numbers to unit rows.
@@ -227,8 +237,8 @@ def unit_rows(
     chosen: NDArray[np.intp] | None = None,
     column_label: Callable[[int], str] = "column {} of features".format,
     row_label: Callable[[int], str] = "row {} of features".format,
-) -> tuple[NDArray[np.float64], str]:
-    """Return unit rows and the sentence that says what was done.
+) -> tuple[NDArray[np.float64], str, bool]:
+    """Return unit rows, the sentence that says what was done, and whether a constant coordinate was appended.
 
     Columns are standardized over the whole (N, d) table before the rows in `chosen` are taken. Scales from
     1e-300 to 1e300 pass without overflow: columns and rows are first multiplied by powers of two, exactly.
@@ -276,7 +286,7 @@ def unit_rows(
     X /= np.linalg.norm(X, axis=1, keepdims=True)
     done.append("each row scaled to unit length")
     sentence = "; ".join(done)
-    return X, sentence[0].upper() + sentence[1:] + "."
+    return X, sentence[0].upper() + sentence[1:] + ".", lift
 
 
 def _centered(table: NDArray[np.float64]) -> NDArray[np.float64]:

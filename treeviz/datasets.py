@@ -104,7 +104,7 @@ def _checked_option(info: DatasetInfo, option: str, value: Any) -> Any:
 
 
 def _make_sphere(n: int, generator: np.random.Generator, target: str, dimension: int) -> Dataset:
-    X, _ = unit_rows(generator.standard_normal((n, dimension)))
+    X, _, _ = unit_rows(generator.standard_normal((n, dimension)))
     signs = generator.choice([-1.0, 1.0], size=n)
     if target == "sign":
         y, rule = signs, "random signs, -1 or +1: nothing can be inferred, all is learned by heart"
@@ -217,7 +217,7 @@ def _make_digits(n: int, generator: np.random.Generator, target: str, center: bo
         y, rule = _class_target(labels, target, "digit")
     chosen = choose_rows(len(y), n, generator)
     # The mean image of the chosen points: what the training set itself knows.
-    X, done = unit_rows(pixels[chosen], center=center)
+    X, done, _ = unit_rows(pixels[chosen], center=center)
     sentence = f"Points are handwritten digits of 8 x 8 pixels, {n} chosen at random; the target is {rule}. {done}"
     return Dataset(X, y[chosen], "digits", sentence)
 
@@ -231,7 +231,7 @@ def _make_tabular(
     sentence: str,
 ) -> Dataset:
     chosen = choose_rows(len(y), n, generator)
-    X, done = unit_rows(features, standardize=True, chosen=chosen)
+    X, done, _ = unit_rows(features, standardize=True, chosen=chosen)
     return Dataset(X, y[chosen], name, f"{sentence} {done}")
 
 

@@ -31,12 +31,15 @@ from treeviz.regression import DenseJacobian, Jacobian, SparseJacobian
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sensed:
-    """What an engine reports of the current weights: who fires, the outputs (n,), J, and nodes visited per tree."""
+    """What an engine reports of the current weights: who fires, the outputs (n,), J, and the nodes visited.
+
+    `visited_levels` (n, levels) counts them on each level of each tree; a method without trees has no levels, (n, 0).
+    """
 
     firing: FiringSets
     outputs: Floats
     jacobian: Jacobian
-    num_visited: Ints
+    visited_levels: Ints
 
 
 class Engine(Protocol):
@@ -48,13 +51,16 @@ class Engine(Protocol):
         """Find the firing neurons and the outputs; posts search, forward and what J needs."""
 
     def move(self, firing: FiringSets, dual_step: Floats, ledger: Ledger) -> Ints:
-        """Move w_r by -(a_r / sqrt(m)) sum_{i in T_r} dual_step_i x_i; return tree nodes modified, (n,)."""
+        """Move w_r by -(a_r / sqrt(m)) sum_{i in T_r} dual_step_i x_i; return tree nodes modified, (n, levels)."""
 
     def weights(self, neurons: Ints | None) -> Floats:
         """Materialise W or some of its rows."""
 
     def initial_leaves(self, point: int) -> Floats | None:
         """Return Z(0) of one datapoint, (m,), if it is at hand without redrawing the weights."""
+
+    def initial_rows(self, neurons: Ints) -> Floats | None:
+        """Return Z(0) of some ascending neurons, (u, n), if it is at hand without redrawing the weights."""
 
 
 class ForestEngine:
@@ -89,7 +95,7 @@ class ForestEngine:
         ledger.post("forward", forward_operations(found.firing.num_pairs, outputs.size))
         with ledger.time("jacobian"):
             jacobian = SparseJacobian(found.firing, self._X, self._signs.size)
-        return Sensed(found.firing, outputs, jacobian, found.num_visited)
+        return Sensed(found.firing, outputs, jacobian, found.visited_levels)
 
     def move(self, firing: FiringSets, dual_step: Floats, ledger: Ledger) -> Ints:
         """Change the coefficients of the firing pairs, then the leaves of the touched neurons and their ancestors."""
@@ -102,7 +108,7 @@ class ForestEngine:
         with ledger.time("repair"):
             update = self.forest.add_product(firing, steps, self._gram)
         ledger.post("repair", firing.num_pairs * dual_step.size + update.num_operations)
-        return update.num_modified
+        return update.modified_levels
 
     def weights(self, neurons: Ints | None) -> Floats:
         """Redraw W(0) and add the coefficients times X."""
@@ -118,6 +124,16 @@ class ForestEngine:
             neurons, rows = self._initial_rows
             leaves[neurons] = rows[:, point]
         return leaves
+
+    def initial_rows(self, neurons: Ints) -> Floats | None:
+        """Do what `initial_leaves` does for whole rows, as safely. Cost: u * (n + log |U(0)|)."""
+        rows = np.array(self.forest.leaves[neurons])
+        if self._initial_rows is not None:
+            moving, kept = self._initial_rows
+            places = moving.searchsorted(neurons)
+            moves = moving.take(places, mode="clip") == neurons
+            rows[moves] = kept[places[moves]]
+        return rows
 
 
 class DenseEngine:
@@ -172,7 +188,7 @@ class DenseEngine:
         neurons, points = np.nonzero(self._incidence)
         firing = FiringSets.from_pairs(neurons, points, num_points)
         jacobian = DenseJacobian(self._incidence, overlaps, self._X)
-        return Sensed(firing, outputs, jacobian, np.zeros(num_points, dtype=np.int64))
+        return Sensed(firing, outputs, jacobian, np.zeros((num_points, 0), dtype=np.int64))
 
     def move(self, firing: FiringSets, dual_step: Floats, ledger: Ledger) -> Ints:
         """Add (A o (a dual^T)) X to the rows of W that fire somewhere. There is no tree to repair."""
@@ -188,7 +204,7 @@ class DenseEngine:
                 signed = mask[rows] * self._signs[block][rows, None]
                 self._W[block.start + rows] += signed @ scaled
         ledger.post("move", self._incidence.size + num_moved * num_points * dimension)
-        return np.zeros(num_points, dtype=np.int64)
+        return np.zeros((num_points, 0), dtype=np.int64)
 
     def weights(self, neurons: Ints | None) -> Floats:
         """Return a copy of W or of some of its rows."""
@@ -196,6 +212,10 @@ class DenseEngine:
 
     def initial_leaves(self, point: int) -> Floats | None:
         """Return None: the dense method keeps no initial inner products."""
+        return None
+
+    def initial_rows(self, neurons: Ints) -> Floats | None:
+        """Return None, as `initial_leaves` does."""
         return None
 
     def _blocks(self) -> Iterator[slice]:

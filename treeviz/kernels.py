@@ -36,29 +36,42 @@ def _prefetch(typing_context, values, row, offset):
     return types.void(values, row, offset), generate
 
 
+@njit(cache=True)
+def _deepest_level(num_nodes):
+    """Level of the last of the nodes 1..num_nodes - 1 of a heap; the root is on level 0."""
+    level = 0
+    while (2 << level) < num_nodes:
+        level += 1
+    return level
+
+
 @njit(cache=True, nogil=True)
-def search_subtrees(values, threshold, first_root, last_root, queue, places):
+def search_subtrees(values, threshold, first_root, last_root, root_level, queue, places):
     """Find the leaves below some nodes of one level that are >= the threshold, in all trees at once.
 
-    Takes the subtrees of the nodes first_root..last_root - 1 one after the other, each breadth first. A row is entered
-    if its parent is >= the threshold in some tree: the walk is the union of the n queries. The places node * n + tree
-    of the leaves found are written to `places`; `queue` is room to work in, for the largest subtree.
+    Takes the subtrees of the nodes first_root..last_root - 1, on `root_level`, one after the other, each breadth first.
+    A row is entered if its parent is >= the threshold in some tree: the walk is the union of the n queries. The places
+    node * n + tree of the leaves found are written to `places`; `queue` is room to work in, for the largest subtree.
 
-    Returns the number of places, or -1 if `places` is too short, and per tree the nodes entered below the roots.
+    Returns the number of places, or -1 if `places` is too short, and visited (levels, n), the nodes entered below the
+    roots.
     """
     num_leaves, num_trees = values.shape[0] // 2, values.shape[1]
     pair_bytes = 2 * values.strides[0]
-    num_visited = np.zeros(num_trees, dtype=np.int64)
+    visited = np.zeros((_deepest_level(values.shape[0]) + 1, num_trees), dtype=np.int64)
     num_places = 0
     for root in range(first_root, last_root):
         queue[0], head, tail = root, 0, 1
+        below, level_below = 2 * root, root_level + 1  # the first node a level below the queue's head, and its level
         while head < tail and queue[head] < num_leaves:
             node = queue[head]
             head += 1
+            if node >= below:  # no level is skipped: a node is in the queue because its parent was
+                below, level_below = 2 * below, level_below + 1
             num_passed = 0
             for tree in range(num_trees):  # no branches: the compiler turns this into vector instructions
                 passes = 1 if values[node, tree] >= threshold else 0
-                num_visited[tree] += 2 * passes
+                visited[level_below, tree] += 2 * passes
                 num_passed += passes
             if num_passed:
                 queue[tail], queue[tail + 1] = 2 * node, 2 * node + 1
@@ -68,12 +81,12 @@ def search_subtrees(values, threshold, first_root, last_root, queue, places):
         # Breadth first, every inner node comes before every leaf: what is left of the queue are the leaves entered.
         for index in range(head, tail):
             if num_places + num_trees > places.size:
-                return -1, num_visited
+                return -1, visited
             node = queue[index]
             for tree in range(num_trees):
                 places[num_places] = node * num_trees + tree
                 num_places += 1 if values[node, tree] >= threshold else 0  # what does not fire is overwritten
-    return num_places, num_visited
+    return num_places, visited
 
 
 @njit(cache=True, nogil=True)
@@ -86,16 +99,15 @@ def repair_subtrees(values, nodes, indptr, points, steps, basis, shallow, deep, 
     is begun, so one that fits in a core's cache is read from memory once. Other threads may repair other subtrees at
     the same time: no two share a row.
 
-    Returns num_modified (n,), the number of rows written or recomputed, and the roots that changed.
+    Returns modified (levels, n), the nodes whose value changed, the number of rows written or recomputed, and the roots
+    that changed.
     """
     # One function, without allocations in its loops: calls and allocations for every subtree took half of the time.
     num_trees, pair_bytes = values.shape[1], 2 * values.strides[0]
-    num_modified = np.zeros(num_trees, dtype=np.int64)
+    deepest = _deepest_level(values.shape[0])
+    modified = np.zeros((deepest + 1, num_trees), dtype=np.int64)
     changed_roots, num_roots = np.empty(shallow.size, dtype=np.int64), 0
     num_rows = shallow[-1] - shallow[0] + deep[-1] - deep[0]
-    deepest = 0
-    while (2 << deepest) < values.shape[0]:
-        deepest += 1
     # Nodes whose parents are to be looked at, deepest first, and changed leaves that wait to join them a level higher.
     climbing = np.empty((1 << (deepest - root_level)) + 1, dtype=np.int64)
     waiting = np.empty_like(climbing)
@@ -103,7 +115,7 @@ def repair_subtrees(values, nodes, indptr, points, steps, basis, shallow, deep, 
     for subtree in range(shallow.size - 1):
         num_climbing, num_waiting = 0, 0
         for is_deep in (False, True):
-            bounds = deep if is_deep else shallow
+            bounds, level = (deep, deepest) if is_deep else (shallow, deepest - 1)
             for index in range(bounds[subtree], bounds[subtree + 1]):
                 if index + _AHEAD < nodes.size:
                     ahead = nodes[index + _AHEAD]
@@ -121,7 +133,7 @@ def repair_subtrees(values, nodes, indptr, points, steps, basis, shallow, deep, 
                     fresh = stale + row[tree]
                     differs = fresh != stale
                     values[node, tree] = fresh
-                    num_modified[tree] += differs
+                    modified[level, tree] += differs
                     changed |= differs
                 if changed and is_deep:
                     climbing[num_climbing] = node
@@ -142,7 +154,7 @@ def repair_subtrees(values, nodes, indptr, points, steps, basis, shallow, deep, 
                     fresh = left if left > right else right
                     differs = fresh != values[parent, tree]
                     values[parent, tree] = fresh
-                    num_modified[tree] += differs
+                    modified[level - 1, tree] += differs
                     changed |= differs
                 if changed:
                     climbing[out] = parent
@@ -154,4 +166,4 @@ def repair_subtrees(values, nodes, indptr, points, steps, basis, shallow, deep, 
         if num_climbing:
             changed_roots[num_roots] = climbing[0]
             num_roots += 1
-    return num_modified, num_rows, changed_roots[:num_roots]
+    return modified, num_rows, changed_roots[:num_roots]

@@ -119,6 +119,20 @@ class FiringSets:
         order = np.argsort(neurons, kind="stable")
         return cls.from_pairs(neurons[order], points[order], len(sets))
 
+    @classmethod
+    def among(cls, neurons: Ints, sets: Sequence[NDArray[np.int32]]) -> "FiringSets":
+        """Rebuild only the rows of `neurons`, (u,) ascending and distinct, from the n firing sets S_i.
+
+        Rows are equal to those of `from_sets`; neurons that fire nowhere have none. Cost: n * u * log k_i.
+        """
+        wanted = neurons.astype(np.int32)  # of another type, a search would convert the whole set
+        fires = np.zeros((wanted.size, len(sets)), dtype=bool)
+        for point, members in enumerate(sets):
+            if members.size:
+                fires[:, point] = members.take(members.searchsorted(wanted), mode="clip") == wanted
+        rows, points = np.nonzero(fires)
+        return cls.from_pairs(neurons[rows], points, len(sets))
+
     @property
     def num_pairs(self) -> int:
         """Number of firing pairs, sum_i k_i = sum_r |T_r|."""

@@ -12,11 +12,12 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from treeviz.config import TrainConfig
 from treeviz.data import Dataset
@@ -46,8 +47,9 @@ class StepRecord:
     firing : n ascending arrays, the neurons that fire on each datapoint.
     touched : ascending, their union: the only neurons the iteration moves.
     dual_step : (n,), the move: w_r changes by -(a_r / sqrt(m)) * sum of dual_step_i x_i over the i on which r fires.
-    num_visited : (n,) tree nodes entered by the search; zeros for a method without trees.
-    num_modified : (n,) tree nodes whose value the move changed; zeros for a method without trees.
+    visited_levels : (n, levels) nodes the search entered on each level of each tree, the root's level first; a method
+        without trees has no levels, (n, 0).
+    modified_levels : (n, levels) nodes whose value the move changed, likewise.
     solve : how the regression went.
     costs : operations by phase.
     seconds : wall-clock seconds by phase.
@@ -62,8 +64,8 @@ class StepRecord:
     firing: tuple[NDArray[np.int32], ...]
     touched: NDArray[np.int32]
     dual_step: Floats
-    num_visited: Ints
-    num_modified: Ints
+    visited_levels: Ints
+    modified_levels: Ints
     solve: SolveReport
     costs: Mapping[str, int]
     seconds: Mapping[str, float]
@@ -72,8 +74,18 @@ class StepRecord:
 
     def __post_init__(self) -> None:
         arrays: list[NDArray[Any]] = [self.outputs, self.residual, self.touched, self.dual_step]
-        for array in (*arrays, self.num_visited, self.num_modified, *self.firing):
+        for array in (*arrays, self.visited_levels, self.modified_levels, *self.firing):
             array.flags.writeable = False
+
+    @property
+    def num_visited(self) -> Ints:
+        """(n,) tree nodes entered by the search; zeros for a method without trees."""
+        return _sum_of_levels(self.visited_levels)
+
+    @property
+    def num_modified(self) -> Ints:
+        """(n,) tree nodes whose value the move changed; zeros for a method without trees."""
+        return _sum_of_levels(self.modified_levels)
 
     @property
     def num_operations(self) -> int:
@@ -84,6 +96,12 @@ class StepRecord:
     def num_seconds(self) -> float:
         """Wall-clock seconds of the iteration, all phases."""
         return math.fsum(self.seconds.values())
+
+
+def _sum_of_levels(counts: Ints) -> Ints:
+    totals = np.asarray(counts.sum(axis=1))
+    totals.flags.writeable = False
+    return totals
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,11 +153,23 @@ class Trace:
     records: list[StepRecord] = field(default_factory=list)
     # Where the initial leaves of a datapoint can be had without redrawing the network, while its trainer lives.
     leaf_source: Callable[[int], Floats | None] | None = field(default=None, repr=False)
+    # The same for whole rows, of ascending neurons.
+    row_source: Callable[[Ints], Floats | None] | None = field(default=None, repr=False)
     _redrawn: dict[int, Floats] = field(default_factory=dict, init=False, repr=False)
+    _redrawn_rows: tuple[Ints, Floats] | None = field(default=None, init=False, repr=False)
     # Trees replayed of late, by datapoint and iteration; viewers in several threads share a trace.
     _replayed: dict[tuple[int, int], Floats] = field(default_factory=dict, init=False, repr=False)
-    _fixed: tuple[Floats, Floats] | None = field(default=None, init=False, repr=False)  # K and the output signs
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    @cached_property
+    def gram(self) -> Floats:
+        """K = X X^T, (n, n), computed once."""
+        return self.dataset.gram
+
+    @cached_property
+    def output_signs(self) -> Floats:
+        """The untrained second layer a, (m,), redrawn once from the seed."""
+        return output_signs(self.config.seed, self.config.width)
 
     @property
     def losses(self) -> Floats:
@@ -220,6 +250,64 @@ class Trace:
             leaves = column.copy()
         return leaves
 
+    def leaf_rows(self, neurons: ArrayLike, iteration: int) -> Floats:
+        """Return some neurons' leaves in all n trees, (u, n), before the move of `iteration` (T: after the last).
+
+        Equal bit for bit to what the trainer's forest held, and so to the leaves of `tree_values`.
+
+        Parameters
+        ----------
+        neurons : (u,) distinct neurons, ascending.
+
+        Raises
+        ------
+        ValueError
+            If `neurons` are not distinct whole numbers, ascending and in range, or there is no record of the iteration
+            before.
+
+        Notes
+        -----
+        Cost: n * u * log k_i an iteration; once m * n * d more where no living trainer has the initial leaves.
+        """
+        chosen = np.asarray(neurons)
+        if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
+            raise ValueError(f"neurons must be whole numbers, shape (u,); got {chosen.dtype}, shape {chosen.shape}")
+        width = self.config.width
+        if chosen.size and (chosen[0] < 0 or chosen[-1] >= width or np.any(chosen[1:] <= chosen[:-1])):
+            raise ValueError(f"neurons must be distinct, ascending and between 0 and {width - 1}; sort them first")
+        self._require_moment(0, iteration, len(self.records))
+        chosen = chosen.astype(np.int64)
+        rows = self.row_source(chosen) if self.row_source else None
+        if rows is None:
+            rows = self._redraw_rows(chosen)
+        for record in self.records[:iteration]:
+            if record.dual_step.any():
+                firing = FiringSets.among(_common(chosen, record.touched), record.firing)
+                rows[chosen.searchsorted(firing.neurons)] += moved_rows(
+                    firing, record.dual_step, self.output_signs, self.gram
+                )
+        return rows
+
+    def _redraw_rows(self, neurons: Ints) -> Floats:
+        """Return initial leaves of some neurons, (u, n): kept ones, or by redrawing the network.
+
+        A redraw keeps the rows of all neurons that ever move, too, as long as there is room: those are asked for next.
+        """
+        X, room = self.dataset.X, _MAX_KEPT_BYTES // (8 * self.dataset.num_points)
+        kept = self._redrawn_rows  # another thread may set it meanwhile
+        if kept is None or _common(neurons, kept[0]).size < neurons.size:
+            wanted = neurons
+            for others in (self.records[0].touched if self.records else None, kept[0] if kept else None):
+                if others is not None and wanted.size + others.size <= room:
+                    wanted = np.union1d(wanted, others)
+            rows = np.empty((wanted.size, self.dataset.num_points))
+            blocks = initial_weight_blocks(self.config.seed, self.config.width, X.shape[1])
+            for first, leaves in leaf_blocks(X, blocks):
+                low, high = wanted.searchsorted([first, first + len(leaves)])
+                rows[low:high] = leaves[wanted[low:high] - first]
+            self._redrawn_rows = kept = (wanted, rows)
+        return kept[1][kept[0].searchsorted(neurons)]
+
     def tree_values(self, point: int, iteration: int) -> Floats:
         """Return the node values of one datapoint's tree, (2m,), before the move of `iteration` (T: after the last).
 
@@ -239,9 +327,7 @@ class Trace:
             return values
         values = values.copy()
         tree = Forest.over(values[:, None])
-        if self._fixed is None:
-            self._fixed = (self.dataset.gram, output_signs(self.config.seed, self.config.width))
-        gram, signs = self._fixed
+        gram, signs = self.gram, self.output_signs
         for record in self.records[start:iteration]:
             if record.dual_step.any():
                 firing = FiringSets.from_sets(record.firing)
@@ -263,11 +349,23 @@ class Trace:
         Raises ValueError if there is no such datapoint, or no record of that iteration.
         """
         self._require_moment(point, iteration, len(self.records) - 1)
+        return self._between(point, iteration, iteration + 1)
+
+    def compare(self, point: int, earlier: int, later: int) -> TreeStep:
+        """Return one datapoint's tree before two iterations' moves, as if one step led from `earlier` to `later`.
+
+        Either may be the larger number. Raises ValueError if there is no such datapoint, or no such record.
+        """
+        for iteration in (earlier, later):
+            self._require_moment(point, iteration, len(self.records) - 1)
+        return self._between(point, earlier, later)
+
+    def _between(self, point: int, earlier: int, later: int) -> TreeStep:
         threshold = self.config.resolved_threshold
-        before, after = self.tree_values(point, iteration), self.tree_values(point, iteration + 1)
+        before, after = self.tree_values(point, earlier), self.tree_values(point, later)
         found = Forest.over(before[:, None]).query(0, threshold)
         modified = np.flatnonzero(before != after)
-        return TreeStep(point, iteration, threshold, before, after, found.visited, found.neurons, modified)
+        return TreeStep(point, earlier, threshold, before, after, found.visited, found.neurons, modified)
 
     def _require_moment(self, point: int, iteration: int, last: int) -> None:
         num_points = self.dataset.num_points
@@ -317,3 +415,11 @@ class Trace:
                 f"{name} is not a readable treeviz trace ({error}): it may be damaged, or another kind of file; "
                 "save the run again with Trace.save or treeviz run --save"
             ) from error
+
+
+def _common(neurons: Ints, members: NDArray[np.integer]) -> Ints:
+    """Return those of the ascending `neurons` that are among the ascending `members`, by binary search."""
+    if not members.size:
+        return neurons[:0]
+    wanted = neurons.astype(members.dtype)  # of another type, the search would convert all members
+    return np.asarray(neurons[members.take(members.searchsorted(wanted), mode="clip") == wanted])

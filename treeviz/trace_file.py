@@ -17,7 +17,7 @@ from treeviz.ledger import PHASES
 from treeviz.regression import SolveReport
 from treeviz.trace import StepRecord, Trace
 
-_FORMAT, _VERSION = "treeviz-trace", 1
+_FORMAT, _VERSION = "treeviz-trace", 2
 # What NumPy, zipfile and our own reading raise for a file that is not as `save` wrote it.
 UNREADABLE = (
     OSError,
@@ -30,7 +30,8 @@ UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
 )
-_PER_POINT = ("outputs", "residual", "dual_step", "num_visited", "num_modified")
+_PER_POINT = ("outputs", "residual", "dual_step")
+_PER_LEVEL = ("visited_levels", "modified_levels")
 _REPORT = ("iterations", "rank", "num_active", "num_sketch_rows", "num_sketches", "singular")
 
 
@@ -44,6 +45,7 @@ def to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
         "config": dataclasses.asdict(trace.config),
         "name": trace.dataset.name,
         "description": trace.dataset.description,
+        "lifted": trace.dataset.lifted,
         "build_costs": dict(trace.build_costs),
         "build_seconds": dict(trace.build_seconds),
         "draw_seconds": trace.draw_seconds,
@@ -66,11 +68,14 @@ def to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
     }
     for name in _PER_POINT:
         arrays[name] = np.array([getattr(record, name) for record in records]).reshape(shape)
+    for name in _PER_LEVEL:
+        table = np.array([getattr(record, name) for record in records], dtype=np.int64)
+        arrays[name] = table.reshape(*shape, _num_levels(trace.config))
     for name in _REPORT:
         arrays[f"solve_{name}"] = np.array([getattr(record.solve, name) for record in records])
     for name, absent in (("costs", -1), ("seconds", np.nan)):
-        table = [[getattr(record, name).get(phase, absent) for phase in PHASES] for record in records]
-        arrays[name] = np.array(table).reshape(len(records), len(PHASES))
+        rows = [[getattr(record, name).get(phase, absent) for phase in PHASES] for record in records]
+        arrays[name] = np.array(rows).reshape(len(records), len(PHASES))
     return arrays
 
 
@@ -84,7 +89,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf":
             raise ValueError(f"{name} holds no numbers")
-    dataset = Dataset(arrays["X"], arrays["y"], meta["name"], meta["description"])
+    dataset = Dataset(arrays["X"], arrays["y"], meta["name"], meta["description"], meta["lifted"])
     config = TrainConfig(**meta["config"])
     trace = Trace(
         dataset,
@@ -95,8 +100,11 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
     )
 
     num_records = arrays["loss"].size
-    for name in (*_PER_POINT, "num_firing"):
-        if arrays[name].shape != (num_records, dataset.num_points):
+    shape = (num_records, dataset.num_points)
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys((*_PER_POINT, "num_firing"), shape)
+    shapes |= dict.fromkeys(_PER_LEVEL, (*shape, _num_levels(config)))
+    for name, expected in shapes.items():
+        if arrays[name].shape != expected:
             raise ValueError(f"{name} has shape {arrays[name].shape}")
     firing = _split(arrays["firing"], arrays["num_firing"].ravel())
     if arrays["firing"].size and not 0 <= arrays["firing"].min() <= arrays["firing"].max() < config.width:
@@ -122,10 +130,15 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
                 seconds={p: float(s) for p, s in zip(PHASES, arrays["seconds"][t], strict=True) if not np.isnan(s)},
                 status=meta["status"][t],
                 unlearnable={int(k): v for k, v in meta["unlearnable"][t].items()},
-                **{name: arrays[name][t].copy() for name in _PER_POINT},
+                **{name: arrays[name][t].copy() for name in (*_PER_POINT, *_PER_LEVEL)},
             )
         )
     return trace
+
+
+def _num_levels(config: TrainConfig) -> int:
+    """Levels of a tree in the records of a run: none without trees."""
+    return (2 * config.width - 1).bit_length() if config.search == "forest" else 0
 
 
 def _number_or_none(value: float) -> float | None:

@@ -53,7 +53,7 @@ class Trainer:
         ledger = Ledger()
         self._engine: Engine = engine_class(data.X, self.output_signs, config, ledger)
         self.trace = Trace(data, config, ledger.costs, ledger.seconds, self._engine.draw_seconds)
-        self.trace.leaf_source = self._engine.initial_leaves
+        self.trace.leaf_source, self.trace.row_source = self._engine.initial_leaves, self._engine.initial_rows
         self._conflicts = _conflicting_targets(data)
         self._recent_losses: deque[float] = deque(maxlen=_STALL_WINDOW)
 
@@ -89,7 +89,7 @@ class Trainer:
         loss = 0.5 * float(residual @ residual)
         solution = self._solve(sensed, residual, ledger)
 
-        num_modified = np.zeros(self.data.num_points, dtype=np.int64)
+        modified_levels = np.zeros_like(sensed.visited_levels)
         with np.errstate(over="ignore", invalid="ignore"):
             dual_step = self.config.step_size * solution.dual
             # |change of any w_r| <= sum |dual_step_i| / sqrt(m), since datapoints have unit length.
@@ -97,7 +97,7 @@ class Trainer:
         if diverged:
             dual_step = np.zeros_like(dual_step)
         elif dual_step.any():
-            num_modified = self._engine.move(sensed.firing, dual_step, ledger)
+            modified_levels = self._engine.move(sensed.firing, dual_step, ledger)
 
         self._recent_losses.append(loss)
         record = StepRecord(
@@ -108,8 +108,8 @@ class Trainer:
             firing=sensed.firing.sets(),
             touched=sensed.firing.neurons.astype(np.int32),
             dual_step=dual_step,
-            num_visited=sensed.num_visited,
-            num_modified=num_modified,
+            visited_levels=sensed.visited_levels,
+            modified_levels=modified_levels,
             solve=solution.report,
             costs=ledger.costs,
             seconds=ledger.seconds,
