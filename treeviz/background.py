@@ -13,6 +13,7 @@ from treeviz.data import Dataset
 from treeviz.engines import DenseEngine
 from treeviz.trace import Trace
 from treeviz.trainer import Trainer
+from treeviz.verify import IterationCheck, check_iteration, scan_forest
 
 CONVERGED_LOSS = 1e-10
 MAX_ITERATIONS = 100
@@ -29,18 +30,22 @@ class BackgroundRun:
     Parameters
     ----------
     data, config : as for `Trainer`; building happens here, in the caller's thread.
+    is_checked : whether every iteration is checked against brute force, which for large forests takes longer than the
+        iteration itself.
 
     Attributes
     ----------
     trace : of the method; grows while the thread works.
+    checks : one `IterationCheck` for each record of the trace; empty if not `is_checked`.
     dense_trace : of the dense baseline, exact solver; None where it would not fit in memory, see `dense_refusal`.
     error : what stopped the thread, if something unforeseen did.
     """
 
-    def __init__(self, data: Dataset, config: TrainConfig) -> None:
-        self.data, self.config = data, config
+    def __init__(self, data: Dataset, config: TrainConfig, *, is_checked: bool = True) -> None:
+        self.data, self.config, self.is_checked = data, config, is_checked
         self._trainer = Trainer(data, config)
         self.trace = self._trainer.trace
+        self.checks: list[IterationCheck] = []
         self.dense_trace: Trace | None = None
         self.dense_refusal = ""
         needed = DenseEngine.required_bytes(config.width, data.num_points, data.dimension)
@@ -121,7 +126,7 @@ class BackgroundRun:
                         self._thread = None
                         return
                 if self.num_computed < self._wanted and not self.is_finished:
-                    self._trainer.step()
+                    self._step()
                 else:
                     self._step_dense()
                 with self._changed:
@@ -130,6 +135,13 @@ class BackgroundRun:
             with self._changed:
                 self.error, self._thread = error, None
                 self._changed.notify_all()
+
+    def _step(self) -> None:
+        if not self.is_checked:
+            self._trainer.step()
+            return
+        scan = scan_forest(self._trainer.forest, self._trainer.threshold)
+        self.checks.append(check_iteration(self._trainer.step(), scan))
 
     def _step_dense(self) -> None:
         if self._dense is None:

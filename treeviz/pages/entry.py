@@ -12,6 +12,7 @@ _SERVER_OPTIONS = {
     "--server.address": "127.0.0.1",
     "--server.port": "8501",
     "--server.headless": "true",
+    "--server.enableWebsocketCompression": "true",
     "--browser.gatherUsageStats": "false",
     "--client.toolbarMode": "minimal",
 }

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ class Settings:
     options: tuple[tuple[str, Any], ...]
     config: TrainConfig
     csv: bytes | None = None
+    is_checked: bool = True
 
     def load(self) -> Dataset:
         """Make the dataset; raises ValueError with what to do about it."""
@@ -37,7 +39,9 @@ class Settings:
     def key(self) -> str:
         """A short name of these settings, different for different ones."""
         csv = hashlib.sha256(self.csv).hexdigest() if self.csv else ""
-        return hashlib.sha256(repr((self.dataset, self.options, self.config, csv)).encode()).hexdigest()[:16]
+        return hashlib.sha256(
+            repr((self.dataset, self.options, self.config, csv, self.is_checked)).encode()
+        ).hexdigest()[:16]
 
 
 def choose_settings() -> Settings | None:
@@ -98,10 +102,45 @@ def choose_settings() -> Settings | None:
             bind="query-params",
             help="Of the initial weights, the signs, the sketch and the choice of datapoints.",
         )
+        is_checked = st.toggle(
+            "Check every iteration",
+            value=True,
+            key="check",
+            bind="query-params",
+            help="Compares every search with a scan of all leaves, every node with its children, and every loss with "
+            "the dense method's. For a large forest this takes longer than the iteration itself.",
+        )
     if csv is None:
         options["seed"] = int(seed)
     config = TrainConfig(width=width, threshold=threshold, solver=solver or "exact", seed=int(seed))
-    return Settings("csv" if csv else name, tuple(sorted(options.items())), config, csv)
+    return Settings("csv" if csv else name, tuple(sorted(options.items())), config, csv, is_checked)
+
+
+def explain_changes(address: Mapping[str, str], other_names: Sequence[str]) -> tuple[str, ...]:
+    """Say which settings in an address were not taken as they are, once the sidebar has been drawn.
+
+    A value that a widget cannot hold becomes its default; `other_names` in an address are somebody else's.
+    """
+    notices = []
+    for name, text in address.items():
+        if name in other_names:
+            continue
+        if name not in st.session_state:
+            notices.append(f"“{name}” in the address is not a setting of this page with these data, and was left out.")
+        elif not _means(text, st.session_state[name]):
+            notices.append(f"“{name}={text[:40]}” in the address cannot be used; {name} is {st.session_state[name]}.")
+    return tuple(notices)
+
+
+def _means(text: str, value: object) -> bool:
+    if isinstance(value, bool):
+        return text.lower() == str(value).lower()
+    if isinstance(value, int | float):
+        try:
+            return float(text) == float(value)
+        except ValueError:
+            return False
+    return text == str(value)
 
 
 def _dataset_options(name: str) -> dict[str, Any]:

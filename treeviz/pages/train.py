@@ -1,22 +1,29 @@
-"""The training page: one run, seen iteration by iteration."""
+"""The training page: the stage, where one run is seen step by step, and the charts that follow its cursor."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from treeviz.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
+from treeviz.background import BackgroundRun
 from treeviz.engines import ForestEngine
-from treeviz.pages.settings import Settings, choose_settings
+from treeviz.pages.settings import Settings, choose_settings, explain_changes
+from treeviz.stage.component import last_question, show_stage
+from treeviz.stage.frames import FrameMaker, View
+from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
 from treeviz.views import words
 from treeviz.views.charts import cost_figure, loss_figure
-from treeviz.views.detail import draw_tree
 from treeviz.views.palette import compact, percent
-from treeviz.views.tree import describe_tree, tree_figure
 
 _MAX_RUN_BYTES = 4 << 30
+_STAGE = "stage"
+# The pictures need the room that Streamlit leaves around the page.
+_ROOM = """<style>
+[data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
+</style>"""
 
 
 @st.cache_resource(show_spinner=False)
@@ -27,7 +34,7 @@ def _freeze_imports() -> None:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Drawing the network and building the trees …")
-def _start(_settings: Settings, key: str) -> BackgroundRun:
+def _start(_settings: Settings, key: str) -> FrameMaker:
     """Build a run once for all viewers with the same settings (`key`)."""
     data, config = _settings.load(), _settings.config
     needed = ForestEngine.required_bytes(config.width, data.num_points, data.dimension)
@@ -36,152 +43,101 @@ def _start(_settings: Settings, key: str) -> BackgroundRun:
             f"{data.num_points} trees over {config.width:,} neurons need {needed / 1e9:.1f} GB, and a page may take "
             f"{_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
         )
-    return BackgroundRun(data, config)
+    return FrameMaker(BackgroundRun(data, config, is_checked=_settings.is_checked), key)
 
 
 def render() -> None:
     """Draw the page."""
     _freeze_imports()
-    st.title("A neural network that trains by editing trees", anchor=False)
+    st.html(_ROOM)
+    st.subheader("A neural network that trains by editing trees", anchor=False)
+    address = st.session_state.setdefault("address", st.query_params.to_dict())
     settings = choose_settings()
     if settings is None:
         st.info("Choose a CSV file and its target column in the sidebar, or one of the other datasets.")
         return
     try:
-        run = _start(settings, settings.key)
+        maker = _start(settings, settings.key)
     except ValueError as error:
         text = f"{str(error)[0].upper()}{str(error)[1:]}."
         if settings.csv is not None:
             text += " The settings named here are in the sidebar, under the file."
         st.error(text, icon=":material/error:")
         return
+    _explain(maker.run)
     if st.session_state.get("run") != settings.key:
-        st.session_state.run, st.session_state.cursor = settings.key, 0
-    _explain(run)
-    run.request(st.session_state.cursor or 0)
-    if st.session_state.cursor is None:
-        st.session_state.cursor = _converge(run)
-    if not _wait(run, st.session_state.cursor):
-        return
-    cursor = st.session_state.cursor = min(st.session_state.cursor, run.num_computed - 1)
-    _controls(run)
-    _status(run, cursor)
-    _tree(run, cursor)
-    _numbers(run, cursor)
-    _charts(run, cursor)
+        is_first = "run" not in st.session_state
+        st.session_state.run = settings.key
+        st.session_state.start, st.session_state.notices = _begin(maker, address if is_first else {})
+    _lesson(maker)
+
+
+def _begin(maker: FrameMaker, address: Mapping[str, str]) -> tuple[Moment, tuple[str, ...]]:
+    """Find the moment to open a run at; an address may ask for one that has still to be computed."""
+    _wait(maker.run, wanted_iteration(address))
+    if not maker.run.num_computed:  # it failed; the page says so
+        return Moment(), ()
+    moment, notices = read_moment(address, maker)
+    return moment, explain_changes(address, NAMES) + notices
 
 
 def _explain(run: BackgroundRun) -> None:
     data, width = run.data, run.config.width
     st.markdown(
-        f"Each of the **n = {data.num_points}** datapoints has a tree. Its **m = {width:,}** leaves are the inner "
-        "products of all neurons with that datapoint, and every node above holds the larger of its two children. "
-        "Training repeats two things: *search* each tree for the few neurons that fire, then *move* those neurons, "
-        "which changes a small part of every tree."
+        f"Each of the **n = {data.num_points}** datapoints has a tree: its **m = {width:,}** leaves are the inner "
+        "products of all neurons with it, and every node above holds the larger of its two children. An iteration "
+        "*searches* each tree for the few neurons that fire and *moves* those, which changes a part of every tree.",
+        help=f"{data.name}: {data.description}",
     )
-    st.caption(f"{data.name}: {data.description}")
 
 
-def _controls(run: BackgroundRun) -> None:
-    """Draw the transport. A button only moves the cursor; the page, drawn again, then waits for the iteration."""
-    state = st.session_state
-    at_end = run.is_finished and state.cursor >= run.num_computed - 1
-    at_start = state.cursor == 0
-
-    def button(label: str, icon: str, cursor: int | None, disabled: bool, shortcut: str | None = None) -> None:
-        st.button(
-            label,
-            key=label,
-            icon=f":material/{icon}:",
-            width="content",
-            disabled=disabled,
-            shortcut=shortcut,
-            on_click=state.update,
-            args=({"cursor": cursor},),
-        )
-
-    with st.container(horizontal=True):
-        button("Step", "skip_next", state.cursor + 1, at_end, "Right")
-        button("Back", "skip_previous", max(0, state.cursor - 1), at_start, "Left")
-        button("Run to convergence", "fast_forward", None, at_end)
-        button("Reset", "replay", 0, at_start, "Home")
-
-
-def _converge(run: BackgroundRun) -> int:
-    """Compute until the loss is small, nothing moves, or the limit; return the iteration to show."""
-    place = st.empty()
-    progress = place.progress(0.0, "Training …")
-    reached = MAX_ITERATIONS - 1
-    for iteration in range(MAX_ITERATIONS):
-        while not (run.wait_for(iteration, timeout=0.2) or run.is_finished or run.error):
-            progress.progress(iteration / MAX_ITERATIONS, f"Iteration {iteration} …")
-        if run.num_computed <= iteration:
-            reached = max(run.num_computed - 1, 0)
-            break
-        loss = run.trace.records[iteration].loss
-        progress.progress((iteration + 1) / MAX_ITERATIONS, f"Iteration {iteration}: loss {loss:.2e}")
-        if loss <= CONVERGED_LOSS:
-            reached = iteration
-            break
-    place.empty()
-    return reached
+@st.fragment
+def _lesson(maker: FrameMaker) -> None:
+    """Answer the stage's question, and draw what follows the cursor. Runs alone whenever the stage asks."""
+    run, start = maker.run, st.session_state.start
+    question: Mapping[str, Any] = last_question(_STAGE)
+    if question.get("run") != maker.key:
+        question = {}
+    wanted = [int(iteration) for iteration in question.get("wanted", [start.iteration])]
+    for iteration in wanted:
+        run.wait_for(iteration, timeout=0.25)
+    if run.error:
+        st.error(f"The run stopped: {run.error}. Choose other settings, or reload the page.", icon=":material/error:")
+        return
+    view = View.from_request(question["view"], run.data.num_points, run.config.width) if question else start.view
+    cursor = min(int(question.get("cursor") or start.iteration), run.num_computed - 1) if question else start.iteration
+    run.request(cursor)
+    answer = maker.answer(
+        view,
+        wanted,
+        start=start.describe(),
+        notices=st.session_state.notices,
+        nonce=question.get("nonce", 0),
+    )
+    show_stage(_STAGE, answer)
+    _unlearnable(run, cursor)
+    _numbers(run, cursor)
+    _charts(run, cursor)
 
 
-def _wait(run: BackgroundRun, iteration: int) -> bool:
-    """Wait for an iteration or the end of the run, with a word to the viewer if it takes long; False after an error."""
+def _wait(run: BackgroundRun, iteration: int) -> None:
+    """Wait for an iteration or the end of the run, with a word to the viewer if it takes long."""
     if not run.wait_for(iteration, timeout=0.25):
         with st.spinner(f"Computing iteration {iteration} …"):
             while not (run.wait_for(iteration, timeout=0.25) or run.is_finished or run.error):
                 pass
-    if run.error:
-        st.error(f"The run stopped: {run.error}. Choose other settings, or reload the page.", icon=":material/error:")
-    return run.error is None
 
 
-def _status(run: BackgroundRun, cursor: int) -> None:
+def _unlearnable(run: BackgroundRun, cursor: int) -> None:
     record = run.trace.records[cursor]
-    if record.status != "ok":
-        st.warning(f"{record.status[0].upper()}{record.status[1:]}.", icon=":material/info:")
-    elif record.loss <= CONVERGED_LOSS:
-        st.success(f"Converged: loss {record.loss:.1e} after {cursor} iterations.", icon=":material/check_circle:")
     if record.unlearnable:
         with st.expander(f"{len(record.unlearnable)} datapoints cannot be learned"):
             for point, reason in list(record.unlearnable.items())[:50]:
                 st.markdown(f"- datapoint {point}: {reason}")
 
 
-def _tree(run: BackgroundRun, cursor: int) -> None:
-    record = run.trace.records[cursor]
-    place = st.empty()
-    with st.container(horizontal=True):
-        point = int(
-            st.number_input(
-                "Tree of datapoint",
-                0,
-                run.data.num_points - 1,
-                0,
-                key="tree",
-                help="There is one tree for each datapoint, numbered from 0.",
-                width=200,
-            )
-        )
-        max_nodes = st.segmented_control(
-            "Nodes drawn, at most", [31, 63, 127, 255], default=63, required=True, key="nodes", width="content"
-        )
-    place.subheader(f"Iteration {cursor}: tree of datapoint {point}", anchor=False)
-    step = run.trace.replay(point, cursor)
-    drawn = draw_tree(step, int(max_nodes or 63))
-    st.plotly_chart(tree_figure(drawn), key="tree-figure", config={"displayModeBar": False}, width="stretch")
-    st.caption(describe_tree(drawn))
-    left, right = st.columns(2)
-    left.markdown(words.describe_search(step))
-    left.markdown(words.describe_solve(run.trace, record))
-    right.markdown(words.describe_move(step, record))
-    right.markdown(words.describe_cost(run.trace, record))
-
-
 def _numbers(run: BackgroundRun, cursor: int) -> None:
-    """Show this iteration's numbers over all trees."""
+    """Show the numbers of the iteration the cursor rests at, over all trees."""
     record, width = run.trace.records[cursor], run.config.width
     num_nodes = run.data.num_points * (2 * width - 1)
     counts = np.array([fired.size for fired in record.firing])
@@ -225,35 +181,28 @@ def _numbers(run: BackgroundRun, cursor: int) -> None:
 
 
 def _charts(run: BackgroundRun, cursor: int) -> None:
-    """Draw the chart chosen, in a fragment that looks again while the dense baseline is behind."""
-    st.fragment(_draw_chart, run_every=1.0 if run.dense_is_behind else None)(run, cursor)
-
-
-def _draw_chart(run: BackgroundRun, cursor: int) -> None:
-    was_behind = run.dense_is_behind
+    """Draw the chart chosen."""
     chosen = st.segmented_control(
         "Chart", list(_CHARTS), default="Loss", required=True, key="chart", label_visibility="collapsed"
     )
     figure, caption = _CHARTS[chosen or "Loss"](run, cursor)
     st.plotly_chart(figure, key="chart-figure", config={"displayModeBar": False})
     st.caption(caption)
-    if was_behind and not run.dense_is_behind:
-        st.rerun()
 
 
 def _loss_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
-    trace, dense, shown = run.trace, run.dense_trace, cursor + 1
-    dense_losses = dense.losses[:shown] if dense else np.empty(0)
+    trace, dense = run.trace, run.dense_trace
+    dense_losses = dense.losses if dense else np.empty(0)
     caption = run.dense_refusal or (words.compare_losses(trace, dense) if dense else "The dense baseline starts …")
-    return loss_figure(trace.losses[:shown], dense_losses, cursor), caption
+    return loss_figure(trace.losses, dense_losses, cursor), caption
 
 
 def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
-    trace, shown = run.trace, cursor + 1
+    trace = run.trace
     figure = cost_figure(
-        trace.amortized()[:shown],
-        trace.amortized(include_build=False)[:shown],
-        trace.amortized(of="dense")[:shown],
+        trace.amortized(),
+        trace.amortized(include_build=False),
+        trace.amortized(of="dense"),
         cursor,
         "operations",
         "dense method, same solver",
@@ -265,11 +214,11 @@ def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
 
 
 def _seconds_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
-    trace, dense, shown = run.trace, run.dense_trace, cursor + 1
+    trace, dense = run.trace, run.dense_trace
     figure = cost_figure(
-        trace.amortized("seconds")[:shown],
-        trace.amortized("seconds", include_build=False)[:shown],
-        dense.amortized("seconds")[:shown] if dense else np.empty(0),
+        trace.amortized("seconds"),
+        trace.amortized("seconds", include_build=False),
+        dense.amortized("seconds") if dense else np.empty(0),
         cursor,
         "seconds",
         "strongest dense baseline",

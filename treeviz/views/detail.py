@@ -1,11 +1,12 @@
 """Level of detail: which nodes of a tree to draw, and where.
 
-A tree of a wide network has millions of nodes and a screen has room for a hundred. Drawn are whole paths from the root
-to the leaves that matter most in the iteration; each subtree left out becomes a *stub* that says how many neurons it
-holds and how many of them fire. A node is drawn with its sibling or not at all, so every drawn inner node has two
+A tree of a wide network has millions of nodes and a screen has room for a few hundred. Drawn are whole paths from the
+root to the leaves that matter most in the iteration; each subtree left out becomes a *stub* that says how many neurons
+it holds and how many of them fire. A node is drawn with its sibling or not at all, so every drawn inner node has two
 drawn children and the search can be followed decision by decision.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from treeviz.network import Floats, Ints
 from treeviz.trace import TreeStep
+from treeviz.views.palette import compact
 
 Mask = NDArray[np.bool_]
 
@@ -26,14 +28,14 @@ class DrawnTree:
     step : the tree and iteration it was made from.
     nodes : heap numbers; node 1 is the root.
     parent : row of the parent in this table, -1 for the root.
-    x, depth : position; x is the room of the leaves and stubs to the left, depth is 0 at the root.
+    x, depth : position; x in units of the room a leaf takes, from 0; depth is 0 at the root.
     before, after : values of the node before and after the move.
     is_leaf, is_stub : a leaf (a neuron), or a subtree drawn as one node; neither: an inner node.
     neuron : the neuron of a leaf, else -1.
     num_neurons, num_firing : leaves below the node (or itself), and how many of them fire.
     visited : entered by the search. Pruned are those entered whose value is below the threshold.
     modified : value changed by the move.
-    num_modified : modified nodes in a stub's subtree, itself included; 0 or 1 elsewhere.
+    num_visited, num_modified : visited and modified nodes in a stub's subtree, itself included; 0 or 1 elsewhere.
     """
 
     step: TreeStep
@@ -50,6 +52,7 @@ class DrawnTree:
     num_firing: Ints
     visited: Mask
     modified: Mask
+    num_visited: Ints
     num_modified: Ints
 
     @property
@@ -68,33 +71,42 @@ class DrawnTree:
         return self.is_leaf & self.passes & (self.after < self.step.threshold)
 
 
-def draw_tree(step: TreeStep, max_nodes: int = 95) -> DrawnTree:
+def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = ()) -> DrawnTree:
     """Choose at most `max_nodes` nodes of a tree and lay them out.
 
-    Cost: sorting the firing neurons and a few operations a drawn node; no pass over the tree.
+    Parameters
+    ----------
+    step : the tree and what happened in it.
+    max_nodes : at least 3, a root and two children.
+    opened : inner nodes a viewer has opened: each is drawn with the path to the largest leaf below it, before all
+        else; those there is no room for stay closed, the latest last.
+
+    Raises ValueError if `max_nodes` is less than 3 or a node to open is not in the tree. Cost: sorting the firing
+    neurons and a few operations a drawn node; no pass over the tree.
     """
     if max_nodes < 3:
         raise ValueError(f"max_nodes must be at least 3, a root and two children; got {max_nodes}")
     width = step.num_leaves
-    opened = _open_nodes(step, max_nodes)
-    nodes = np.array(sorted({1} | {child for node in opened for child in (2 * node, 2 * node + 1)}), dtype=np.int64)
+    is_open = _open_nodes(step, max_nodes, [int(node) for node in opened])
+    nodes = np.array(sorted({1} | {child for node in is_open for child in (2 * node, 2 * node + 1)}), dtype=np.int64)
     is_leaf = nodes >= width
-    is_stub = ~is_leaf & ~np.isin(nodes, list(opened))
+    is_stub = ~is_leaf & ~np.isin(nodes, list(is_open))
     parent = np.searchsorted(nodes, nodes // 2)
     parent[0] = -1
-    firing_nodes = step.firing + width
+    firing_nodes, visited_nodes = step.firing + width, np.sort(step.visited)
     num_neurons = np.array([_num_leaves_below(int(node), width) for node in nodes])
     before, after = step.before[nodes], step.after[nodes]
+    # The search enters the root and the children of nodes >= the threshold; all nodes above such a node are, too.
+    visited = (nodes == 1) | (step.before[nodes // 2] >= step.threshold)
     modified = before != after
-    num_modified = modified.astype(np.int64)
-    num_modified[is_stub] = [
-        _count_below(step.modified, int(node), width, leaves_only=False) for node in nodes[is_stub]
-    ]
+    num_visited, num_modified = visited.astype(np.int64), modified.astype(np.int64)
+    for members, counts in ((visited_nodes, num_visited), (step.modified, num_modified)):
+        counts[is_stub] = [_count_below(members, int(node), width, leaves_only=False) for node in nodes[is_stub]]
     return DrawnTree(
         step=step,
         nodes=nodes,
         parent=parent,
-        x=_slots(nodes, parent, is_leaf | is_stub, np.where(is_stub, 1.0 + 0.2 * _num_digits(num_neurons), 1.0)),
+        x=_tidy(parent, is_leaf | is_stub, np.where(is_stub, 0.4 + 0.22 * _num_digits(num_neurons), 1.0)),
         depth=np.array([int(node).bit_length() - 1 for node in nodes]),
         before=before,
         after=after,
@@ -103,35 +115,51 @@ def draw_tree(step: TreeStep, max_nodes: int = 95) -> DrawnTree:
         neuron=np.where(is_leaf, nodes - width, -1),
         num_neurons=num_neurons,
         num_firing=np.array([_count_below(firing_nodes, int(node), width, leaves_only=True) for node in nodes]),
-        # The search enters the root and the children of nodes >= the threshold; all nodes above such a node are, too.
-        visited=(nodes == 1) | (step.before[nodes // 2] >= step.threshold),
+        visited=visited,
         modified=modified,
+        num_visited=num_visited,
         num_modified=num_modified,
     )
 
 
-def _open_nodes(step: TreeStep, max_nodes: int) -> set[int]:
-    """Choose the inner nodes whose children are drawn: the top of the tree, then paths to the leaves that matter."""
+def _open_nodes(step: TreeStep, max_nodes: int, opened: list[int]) -> set[int]:
+    """Choose the inner nodes whose children are drawn: what a viewer opened, then paths to the leaves that matter."""
     width = step.num_leaves
     room = (max_nodes - 1) // 2  # each opened node adds two
-    opened: set[int] = set()
-    for node in range(1, min(4, width)):  # the first two levels, for orientation
-        if len(opened) < room:
-            opened.add(node)
+    if wrong := [node for node in opened if not 1 <= node < 2 * width]:
+        raise ValueError(f"nodes to open must be between 1 and {2 * width - 1}, nodes of this tree; got {wrong[0]}")
     if 2 * width - 1 <= max_nodes:
         return set(range(1, width))
+    chosen = set(range(1, min(4, width, room + 1)))  # the first two levels, for orientation
+    for node in opened:
+        path = _unopened_path(_largest_leaf(step, node), chosen)
+        if len(chosen) + len(path) <= room:
+            chosen.update(path)
     for leaf in _leaves_by_interest(step):
-        path = []
-        node = int(leaf) // 2
-        while node >= 1 and node not in opened:
-            path.append(node)
-            node //= 2
-        if len(opened) + len(path) > room:
+        path = _unopened_path(int(leaf), chosen)
+        if len(chosen) + len(path) > room:
             if len(path) > room // 4:
                 continue
             break
-        opened.update(path)
-    return opened
+        chosen.update(path)
+    return chosen
+
+
+def _unopened_path(leaf: int, opened: set[int]) -> list[int]:
+    """Return the nodes above `leaf` that are not open yet."""
+    path = []
+    node = leaf // 2
+    while node >= 1 and node not in opened:
+        path.append(node)
+        node //= 2
+    return path
+
+
+def _largest_leaf(step: TreeStep, node: int) -> int:
+    """Follow the maximum from `node` down to a leaf."""
+    while node < step.num_leaves:
+        node = 2 * node + int(step.before[2 * node + 1] > step.before[2 * node])
+    return node
 
 
 def _leaves_by_interest(step: TreeStep, limit: int = 64) -> Ints:
@@ -161,10 +189,7 @@ def _leaves_by_interest(step: TreeStep, limit: int = 64) -> Ints:
     longest = max((kind.size for kind in kinds), default=0)
     turns = [kind[turn] for turn in range(longest) for kind in kinds if turn < kind.size]
     if not turns:  # nothing fires and nothing moves: show where the largest value sits
-        leaf = 1
-        while leaf < width:
-            leaf = 2 * leaf + int(step.before[2 * leaf + 1] > step.before[2 * leaf])
-        turns = [np.int64(leaf)]
+        turns = [np.int64(_largest_leaf(step, 1))]
     some = np.unique(np.linspace(0, crossing.size - 1, min(3, crossing.size)).astype(np.int64))  # apart from each other
     ordered = np.concatenate([crossing[some], np.array(turns, dtype=np.int64)])
     _, first = np.unique(ordered, return_index=True)
@@ -195,30 +220,39 @@ def _count_below(members: Ints, node: int, width: int, *, leaves_only: bool) -> 
 
 
 def _num_digits(counts: Ints) -> Ints:
-    return np.char.str_len(counts.astype(str)).astype(np.int64)
+    return np.array([len(compact(count)) for count in counts])
 
 
-def _slots(nodes: Ints, parent: Ints, is_end: Mask, widths: Floats) -> Floats:
-    """Place leaves and stubs side by side in depth-first order, and every inner node midway between its children.
+def _tidy(parent: Ints, is_end: Mask, widths: Floats) -> Floats:
+    """Lay out the drawn nodes as closely as they go without touching (Reingold and Tilford 1981), x from 0.
 
-    `widths` is the room an end takes: a stub needs some for its label.
+    Subtrees are put side by side so that on every level neighbours have room for their `widths`, and a parent stands
+    midway above its children. A leaf or stub takes the level below it too, for its label. Rows are in heap order, so
+    that children come after their parents.
     """
-    children: dict[int, list[int]] = {}
-    for row in range(1, nodes.size):
-        children.setdefault(int(parent[row]), []).append(row)
-    x = np.zeros(nodes.size)
-    next_slot = 0.0
-    stack = [0]
-    order = []
-    while stack:
-        row = stack.pop()
-        order.append(row)
+    children: list[list[int]] = [[] for _ in parent]
+    for row in range(1, parent.size):
+        children[parent[row]].append(row)
+    offset = np.zeros(parent.size)  # from the parent
+    # Per row, the left and right outline of its subtree, level by level from the row down, relative to the row.
+    outlines: dict[int, tuple[list[float], list[float]]] = {}
+    for row in reversed(range(parent.size)):
+        half = float(widths[row]) / 2
         if is_end[row]:
-            x[row] = next_slot + widths[row] / 2
-            next_slot += widths[row]
-        else:
-            stack.extend(reversed(children[row]))
-    for row in reversed(order):  # children before parents
-        if not is_end[row]:
-            x[row] = float(np.mean(x[children[row]]))
-    return x
+            outlines[row] = ([-half, -half], [half, half])
+            continue
+        left, right = (outlines.pop(child) for child in children[row])
+        apart = max(end - start for end, start in zip(left[1], right[0], strict=False))
+        offset[children[row][0]], offset[children[row][1]] = -apart / 2, apart / 2
+        outlines[row] = (
+            [-half, *_joined(left[0], -apart / 2, right[0], apart / 2)],
+            [half, *_joined(right[1], apart / 2, left[1], -apart / 2)],
+        )
+    for row in range(1, parent.size):
+        offset[row] += offset[parent[row]]
+    return np.asarray(offset - (offset - widths / 2).min())
+
+
+def _joined(near: list[float], near_shift: float, far: list[float], far_shift: float) -> list[float]:
+    """Return the outline of two subtrees on one side: of the near one, and of the far one where that goes deeper."""
+    return [at + near_shift for at in near] + [at + far_shift for at in far[len(near) :]]

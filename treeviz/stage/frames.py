@@ -1,0 +1,345 @@
+"""What the stage is sent: one frame an iteration and tree, made from the records, as compressed JSON.
+
+The browser owns the cursor and asks for what it lacks; nothing is sent twice unless it asks twice. A frame holds
+everything about one iteration seen from one tree: the drawn nodes, every small step with its sentence, the atlas of
+all trees, the neurons in their plane. So playing, stepping and jumping within what has arrived need no server.
+"""
+
+import json
+import math
+import threading
+import zlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from treeviz.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
+from treeviz.stage.script import number, phases, pseudocode, write_script
+from treeviz.trace import StepRecord
+from treeviz.verify import LOSS_FLOOR, check_loss
+from treeviz.views.detail import DrawnTree, draw_tree
+from treeviz.views.field import OutputField, is_planar
+from treeviz.views.geometry import neuron_plane
+from treeviz.views.palette import percent
+
+DETAILS = (31, 63, 127, 255, 599)
+DEFAULT_DETAIL = 127
+MAX_OPENED = 12
+_MAX_FRAMES_AN_ANSWER = 4
+_MAX_FRAMES_KEPT = 64
+_MAX_LEAF_VALUES = 24_000
+_TITLES = {"jacobian": "Jacobian"}
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a viewer looks at a run: which tree, how many nodes at most, stubs opened, and a pinned iteration or None."""
+
+    tree: int = 0
+    detail: int = DEFAULT_DETAIL
+    opened: tuple[int, ...] = ()
+    pinned: int | None = None
+
+    @classmethod
+    def from_request(cls, request: Mapping[str, Any], num_points: int, width: int) -> "View":
+        """Read what a browser sent; whatever does not fit becomes the nearest thing that does."""
+
+        given, pinned = request.get("opened"), request.get("pinned")
+        opened = [node for node in given if isinstance(node, int)] if isinstance(given, list) else []
+        return cls(
+            tree=_whole(request.get("tree"), 0, num_points - 1, 0),
+            detail=_whole(request.get("detail"), DETAILS[0], DETAILS[-1], DEFAULT_DETAIL),
+            opened=tuple(dict.fromkeys(node for node in opened if 1 <= node < 2 * width))[-MAX_OPENED:],
+            pinned=None if pinned is None else _whole(pinned, 0, MAX_ITERATIONS - 1, 0),
+        )
+
+
+def _whole(value: object, low: int, high: int, default: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return default
+    return min(max(int(value), low), high)
+
+
+class FrameMaker:
+    """Makes frames of one run for all its viewers, and keeps the latest.
+
+    Parameters
+    ----------
+    run : the run shown.
+    key : a name of its settings; frames of another run are told apart by it.
+    """
+
+    def __init__(self, run: BackgroundRun, key: str) -> None:
+        self.run, self.key = run, key
+        self._kept: OrderedDict[tuple[View, int], str] = OrderedDict()
+        self._lock = threading.Lock()
+        self._field: OutputField | None = None
+        self._field_thread: threading.Thread | None = None
+        if is_planar(run.data):  # a pass over all neurons and a thousand inputs: nobody waits for it
+            self._field_thread = threading.Thread(target=self._make_field, name="treeviz-field", daemon=True)
+            self._field_thread.start()
+
+    def _make_field(self) -> None:
+        field = OutputField(self.run.trace)
+        field.values(0)
+        self._field = field
+
+    def header(self) -> dict[str, Any]:
+        """Return what stays the same for the whole run."""
+        config, data = self.run.config, self.run.data
+        width = config.width
+        deepest = (2 * width - 1).bit_length() - 1
+        return {
+            "run": self.key,
+            "data": data.name,
+            "points": data.num_points,
+            "dimension": data.dimension,
+            "width": width,
+            "threshold": config.resolved_threshold,
+            "phases": [{"id": phase, "title": _TITLES.get(phase, phase.capitalize())} for phase in phases(config)],
+            "code": [{"phase": line.phase, "text": line.text, "indent": line.indent} for line in pseudocode(config)],
+            "levels": [min(2 << level, 2 * width) - (1 << level) for level in range(deepest + 1)],
+            "targets": _rounded(data.y),
+            "details": DETAILS,
+            "detail": DEFAULT_DETAIL,
+            "planar": self._field_thread is not None,
+        }
+
+    def status(self) -> dict[str, Any]:
+        """Return how far the run has come, and the exactness of every iteration so far."""
+        run = self.run
+        return {
+            "computed": run.num_computed,
+            "finished": run.is_finished,
+            "behind": run.dense_is_behind or len(run.checks) < run.num_computed * run.is_checked,
+            "losses": [float(f"{record.loss:.4g}") for record in run.trace.records],
+            "badges": [self.badge(iteration) for iteration in range(run.num_computed)],
+        }
+
+    def badge(self, iteration: int) -> dict[str, str]:
+        """Say whether an iteration is exact: state "exact", "wrong", "waiting" or "off", with the numbers."""
+        run = self.run
+        if not run.is_checked:
+            return {"state": "off", "text": "Not checked: the exactness check is switched off in the sidebar."}
+        if iteration >= len(run.checks):
+            return {"state": "waiting", "text": "Being checked against brute force …"}
+        check = run.checks[iteration]
+        if check.firing_fault:
+            point, neuron = check.firing_fault
+            text = (
+                f"Tree {point}: search and scan disagree about neuron {neuron:,}, node {run.config.width + neuron:,}."
+            )
+            return {"state": "wrong", "text": text}
+        if check.heap_fault:
+            tree, node = check.heap_fault
+            return {"state": "wrong", "text": f"Tree {tree}: node {node:,} is not the larger of its children."}
+        found = (
+            f"Firing sets equal a scan of all {check.num_leaves:,} leaves; all {check.num_inner_nodes:,} inner nodes "
+            "hold the larger of their children"
+        )
+        if run.dense_refusal:
+            return {"state": "exact", "text": f"{found}. {run.dense_refusal}"}
+        dense = run.dense_trace
+        if dense is None or iteration >= len(dense.records):
+            return {"state": "waiting", "text": f"{found}. The dense method has yet to reach this iteration."}
+        loss = check_loss(run.trace, dense, iteration)
+        if not loss.agrees:
+            text = f"The loss differs from the dense method's by {loss.difference:.1e}, more than 1e-9. {found}."
+            return {"state": "wrong", "text": text}
+        if loss.is_comparable:
+            how = f"to {loss.difference:.0e}" if loss.difference else "to the last bit"
+            return {"state": "exact", "text": f"{found}; the loss equals the dense method's {how}."}
+        why = "is below 1e-8" if dense.records[iteration].loss <= LOSS_FLOOR else "follows badly conditioned steps"
+        return {"state": "exact", "text": f"{found}. The loss {why}, where only round-off is left to compare."}
+
+    def answer(self, view: View, iterations: list[int], **rest: object) -> bytes:
+        """Return header, status and the frames of some iterations, those of them that are computed, compressed.
+
+        `rest` is sent with them as it is.
+        """
+        known = [i for i in dict.fromkeys(iterations) if 0 <= i < self.run.num_computed][:_MAX_FRAMES_AN_ANSWER]
+        frames = ",".join(self.frame(view, iteration) for iteration in known)
+        rest = {"header": self.header(), "status": self.status(), "fields": self.fields(known), **rest}
+        return zlib.compress(f'{{"frames":[{frames}],{_dumps(rest)[1:]}'.encode(), 6)
+
+    def drawn_nodes(self, view: View, iteration: int) -> list[int]:
+        """Return the heap numbers of the nodes drawn."""
+        nodes: list[int] = json.loads(self.frame(view, iteration))["nodes"]["id"]
+        return nodes
+
+    def num_steps(self, view: View, iteration: int, phase: str) -> int:
+        """Return the number of small steps a phase has."""
+        return len(json.loads(self.frame(view, iteration))["script"][phase])
+
+    def fields(self, iterations: list[int]) -> dict[str, Any] | None:
+        """Return the outputs over the input plane in some iterations; None for data that lie in no plane, or not yet.
+
+        Values are in thousandths; rows run along v from its lower end, columns along u.
+        """
+        field = self._field
+        if field is None:
+            return None
+        return {
+            "extent": _rounded(np.array(field.extent)),
+            "points": _rounded(field.coordinates),
+            "values": {i: _thousandths(field.values(i)) for i in iterations},
+        }
+
+    def frame(self, view: View, iteration: int) -> str:
+        """Return one frame as JSON. Cost: one replay of the tree, and a few operations a drawn node."""
+        with self._lock:
+            kept = self._kept.get((view, iteration))
+        if kept is None:
+            kept = _dumps(self._make(view, iteration))
+            with self._lock:
+                self._kept[view, iteration] = kept
+                while len(self._kept) > _MAX_FRAMES_KEPT:
+                    self._kept.popitem(last=False)
+        return kept
+
+    def _make(self, view: View, iteration: int) -> dict[str, Any]:
+        trace = self.run.trace
+        record = trace.records[iteration]
+        is_compared = view.pinned is not None
+        if is_compared:
+            step = trace.compare(view.tree, min(view.pinned or 0, len(trace.records) - 1), iteration)
+        else:
+            step = trace.replay(view.tree, iteration)
+        drawn = draw_tree(step, view.detail, view.opened)
+        neurons = np.sort(drawn.neuron[drawn.is_leaf])
+        plane = neuron_plane(trace, view.tree, iteration, include=neurons)
+        num_nodes = 2 * step.num_leaves - 1
+        if is_compared:
+            script = {}
+            summary = (
+                f"Tree {view.tree} at iteration {iteration}, compared with the pinned iteration {step.iteration}: "
+                f"{step.modified.size:,} of {num_nodes:,} nodes differ ({percent(step.modified.size / num_nodes)})."
+            )
+        else:
+            script = {
+                phase: [[s.line, s.text, s.row, _rounded_pairs(s.writes)] for s in steps]
+                for phase, steps in write_script(trace, record, drawn).items()
+            }
+            summary = (
+                f"Tree {view.tree}: {step.visited.size:,} nodes searched, {step.firing.size:,} neurons fire, "
+                f"{step.modified.size:,} of {num_nodes:,} nodes modified ({percent(step.modified.size / num_nodes)})."
+            )
+        return {
+            "view": {"tree": view.tree, "detail": view.detail, "opened": view.opened, "pinned": view.pinned},
+            "iteration": iteration,
+            "summary": summary,
+            "record": _describe_record(record, view.tree),
+            "nodes": _node_table(drawn),
+            "leaves": self._leaves(drawn, iteration, step.iteration if is_compared else None),
+            "script": script,
+            "visited": record.visited_levels.tolist(),
+            "modified": record.modified_levels.tolist(),
+            "plane": {
+                "neurons": plane.neurons.tolist(),
+                "before": _rounded(plane.before),
+                "after": _rounded(plane.after),
+                "fires": _bits(plane.fires_before),
+                "will_fire": _bits(plane.fires_after),
+                "touched": _bits(plane.touched),
+                "ever": _bits(plane.ever),
+                "normal": _rounded(plane.normal),
+                "threshold": plane.threshold,
+                "labels": plane.labels,
+                "exact": plane.is_exact,
+                "caption": plane.caption,
+            },
+        }
+
+    def _leaves(self, drawn: DrawnTree, iteration: int, pinned: int | None) -> dict[int, list[Any]]:
+        """Return, per drawn leaf, its values in all trees before and after, in thousandths, and where it fires.
+
+        For as many leaves as there is room for, those whose value changes across the threshold first.
+        """
+        trace, threshold = self.run.trace, self.run.config.resolved_threshold
+        rows = np.flatnonzero(drawn.is_leaf)
+        importance = np.where(drawn.starts_firing | drawn.stops_firing, 2, 0) + drawn.passes
+        rows = rows[np.argsort(-importance[rows], kind="stable")][
+            : max(1, _MAX_LEAF_VALUES // (2 * len(self.run.data.y)))
+        ]
+        rows = np.sort(rows)
+        neurons = drawn.neuron[rows]  # ascending on each level; leaves of two levels are out of order
+        order = np.argsort(neurons)
+        earlier, later = (iteration, iteration + 1) if pinned is None else (pinned, iteration)
+        before = trace.leaf_rows(neurons[order], earlier)
+        after = trace.leaf_rows(neurons[order], later)
+        return {
+            int(rows[place]): [
+                _thousandths(before[at]),
+                _thousandths(after[at]),
+                np.flatnonzero(before[at] >= threshold).tolist(),
+                np.flatnonzero(after[at] >= threshold).tolist(),
+            ]
+            for at, place in enumerate(order)
+        }
+
+
+def _describe_status(record: StepRecord) -> str:
+    if record.status != "ok":
+        return record.status
+    return f"converged: the loss is {record.loss:.1e}" if record.loss <= CONVERGED_LOSS else ""
+
+
+def _describe_record(record: StepRecord, tree: int) -> dict[str, Any]:
+    return {
+        "loss": f"{record.loss:.3e}",
+        "output": number(float(record.outputs[tree])),
+        "touched": int(record.touched.size),
+        "residual": _rounded(record.residual),
+        "dual": _rounded(record.dual_step),
+        "status": _describe_status(record),
+    }
+
+
+def _node_table(drawn: DrawnTree) -> dict[str, Any]:
+    """Return the drawn nodes, column by column; kind 0 is an inner node, 1 a leaf, 2 a stub."""
+    return {
+        "id": drawn.nodes.tolist(),
+        "parent": drawn.parent.tolist(),
+        "x": [round(float(x), 2) for x in drawn.x],
+        "depth": drawn.depth.tolist(),
+        "kind": (drawn.is_leaf + 2 * drawn.is_stub).tolist(),
+        "before": _rounded(drawn.before),
+        "after": _rounded(drawn.after),
+        "neurons": drawn.num_neurons.tolist(),
+        "firing": drawn.num_firing.tolist(),
+        "visited": drawn.num_visited.tolist(),
+        "modified": drawn.num_modified.tolist(),
+        "entered": _bits(drawn.visited),
+        "passes": _bits(drawn.passes),
+        "changes": _bits(drawn.modified),
+        "starts": _bits(drawn.starts_firing),
+        "stops": _bits(drawn.stops_firing),
+    }
+
+
+def _bits(mask: np.ndarray) -> str:
+    """Write a mask as a string of 0 and 1."""
+    return "".join("1" if bit else "0" for bit in mask)
+
+
+def _rounded(values: np.ndarray) -> list[Any]:
+    """Round to seven digits, enough for every label; decisions are sent as masks, never left to rounded numbers."""
+    if values.ndim > 1:
+        return [_rounded(row) for row in values]
+    return [float(f"{value:.7g}") for value in values]
+
+
+def _rounded_pairs(pairs: tuple[tuple[int, float], ...]) -> list[list[float]]:
+    return [[row, float(f"{value:.7g}")] for row, value in pairs]
+
+
+def _thousandths(values: np.ndarray) -> list[int]:
+    clipped = np.clip(np.rint(1000 * values), -1e12, 1e12)
+    return [int(value) for value in np.ravel(clipped)]
+
+
+def _dumps(content: object) -> str:
+    return json.dumps(content, separators=(",", ":"), allow_nan=False)

@@ -1,0 +1,112 @@
+"""Checks that the fast path is exact, against brute force: made while a run goes on, shown beside every iteration.
+
+The trees are trusted with nothing: all m * n leaves are compared with the threshold one by one, every inner node with
+its two children, and the loss with that of the dense method, which keeps its own weights and has no trees.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from treeviz.forest import Forest
+from treeviz.network import Ints
+from treeviz.trace import StepRecord, Trace
+
+# Two correct programs agree this closely in the loss, while it is above the floor and the Gram matrices met so far are
+# no worse conditioned than this; beyond, round-off is amplified from step to step (algorithm.md §4).
+LOSS_TOLERANCE, LOSS_FLOOR, MAX_CONDITIONING = 1e-9, 1e-8, 1e6
+
+_CHUNK_VALUES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForestScan:
+    """What brute force finds in a forest: the firing set of each tree, and the first (tree, node) that is wrong.
+
+    A node is wrong if it is not the larger of its two children. None if all are right.
+    """
+
+    firing: tuple[Ints, ...]
+    heap_fault: tuple[int, int] | None
+    num_leaves: int
+    num_inner_nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class IterationCheck:
+    """How one iteration's search compares with brute force.
+
+    Attributes
+    ----------
+    num_leaves, num_inner_nodes : how many were looked at, in all trees.
+    firing_fault : (datapoint, neuron) that only one of the two found; None if the firing sets are equal.
+    heap_fault : (tree, node) that is not the larger of its children; None if there is none.
+    """
+
+    num_leaves: int
+    num_inner_nodes: int
+    firing_fault: tuple[int, int] | None
+    heap_fault: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class LossCheck:
+    """How the loss compares with the dense method's: relative difference, and whether equality can be asked for."""
+
+    difference: float
+    is_comparable: bool
+
+    @property
+    def agrees(self) -> bool:
+        """False if the losses differ where they must not."""
+        return not self.is_comparable or self.difference <= LOSS_TOLERANCE
+
+
+def scan_forest(forest: Forest, threshold: float) -> ForestScan:
+    """Look at every leaf and every inner node of all trees. Cost: 3 m n, in blocks that stay in cache."""
+    width, num_trees = forest.num_leaves, forest.num_trees
+    rows = max(1, _CHUNK_VALUES // num_trees)
+    found: list[tuple[Ints, Ints]] = []
+    for low in range(0, width, rows):
+        neurons, trees = np.nonzero(forest.leaves[low : low + rows] >= threshold)
+        found.append((neurons + low, trees))
+    neurons = np.concatenate([pair[0] for pair in found])
+    trees = np.concatenate([pair[1] for pair in found])
+    order = np.argsort(trees, kind="stable")
+    counts = np.bincount(trees, minlength=num_trees)
+    firing = tuple(np.split(neurons[order], np.cumsum(counts)[:-1]))
+    return ForestScan(firing, _first_wrong_node(forest, rows), width * num_trees, (width - 1) * num_trees)
+
+
+def _first_wrong_node(forest: Forest, rows: int) -> tuple[int, int] | None:
+    values = forest.values
+    for low in range(1, forest.num_leaves, rows):
+        high = min(low + rows, forest.num_leaves)
+        children = values[2 * low : 2 * high].reshape(high - low, 2, forest.num_trees)
+        wrong = values[low:high] != np.maximum(children[:, 0], children[:, 1])
+        if wrong.any():
+            node, tree = np.argwhere(wrong)[0]
+            return int(tree), int(node + low)
+    return None
+
+
+def check_iteration(record: StepRecord, scan: ForestScan) -> IterationCheck:
+    """Compare the firing sets an iteration worked with to those of a scan made just before it."""
+    fault = None
+    for point, (found, expected) in enumerate(zip(record.firing, scan.firing, strict=True)):
+        if not np.array_equal(found, expected):
+            fault = (point, int(np.setxor1d(found, expected)[0]))
+            break
+    return IterationCheck(scan.num_leaves, scan.num_inner_nodes, fault, scan.heap_fault)
+
+
+def check_loss(trace: Trace, dense: Trace, iteration: int) -> LossCheck:
+    """Compare the loss of an iteration with the dense method's, both having done it.
+
+    The two are asked to agree to `LOSS_TOLERANCE` as long as the loss is above `LOSS_FLOOR` and every Gram matrix met
+    on the way had a condition number under `MAX_CONDITIONING`.
+    """
+    ours, theirs = trace.records[iteration].loss, dense.records[iteration].loss
+    met = [record.solve.conditioning or 1.0 for record in trace.records[:iteration]]
+    comparable = theirs > LOSS_FLOOR and max(met, default=1.0) < MAX_CONDITIONING
+    return LossCheck(abs(ours - theirs) / max(theirs, np.finfo(float).tiny), comparable)
