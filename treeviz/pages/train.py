@@ -110,6 +110,7 @@ def _lesson(maker: FrameMaker) -> None:
     answer = maker.answer(
         view,
         wanted,
+        question.get("fields", wanted),
         start=start.describe(),
         notices=st.session_state.notices,
         nonce=question.get("nonce", 0),

@@ -10,12 +10,18 @@ from typing import Any
 import streamlit as st
 
 _WEB = Path(__file__).parent / "web"
-_SCRIPTS = ("dom", "cursor", "tree", "atlas", "plane", "panel", "transport", "stage")
+_SCRIPTS = ("dom", "cursor", "tree", "atlas", "plane", "output", "panel", "transport", "stage")
+
+
+def _read(name: str) -> str:
+    return (_WEB / name).read_text(encoding="utf-8")
+
 
 _mount = st.components.v2.component(
     "treeviz-stage",
-    css=(_WEB / "stage.css").read_text(encoding="utf-8"),
-    js="\n".join((_WEB / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS),
+    html=_read("stage.html"),
+    css=_read("stage.css"),
+    js="\n".join(_read(f"{name}.js") for name in _SCRIPTS),
 )
 
 

@@ -6,7 +6,6 @@ all trees, the neurons in their plane. So playing, stepping and jumping within w
 """
 
 import json
-import math
 import threading
 import zlib
 from collections import OrderedDict
@@ -19,13 +18,13 @@ import numpy as np
 from treeviz.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
 from treeviz.stage.script import number, phases, pseudocode, write_script
 from treeviz.trace import StepRecord
-from treeviz.verify import LOSS_FLOOR, check_loss
+from treeviz.verify import check_loss
 from treeviz.views.detail import DrawnTree, draw_tree
 from treeviz.views.field import OutputField, is_planar
 from treeviz.views.geometry import neuron_plane
 from treeviz.views.palette import percent
 
-DETAILS = (31, 63, 127, 255, 599)
+DETAILS = (63, 127, 255, 599)
 DEFAULT_DETAIL = 127
 MAX_OPENED = 12
 _MAX_FRAMES_AN_ANSWER = 4
@@ -46,21 +45,21 @@ class View:
     @classmethod
     def from_request(cls, request: Mapping[str, Any], num_points: int, width: int) -> "View":
         """Read what a browser sent; whatever does not fit becomes the nearest thing that does."""
-
         given, pinned = request.get("opened"), request.get("pinned")
-        opened = [node for node in given if isinstance(node, int)] if isinstance(given, list) else []
+        opened = [node for node in given if type(node) is int] if isinstance(given, list) else []
         return cls(
-            tree=_whole(request.get("tree"), 0, num_points - 1, 0),
-            detail=_whole(request.get("detail"), DETAILS[0], DETAILS[-1], DEFAULT_DETAIL),
+            tree=_whole(request.get("tree"), 0, num_points - 1) or 0,
+            detail=_whole(request.get("detail"), DETAILS[0], DETAILS[-1]) or DEFAULT_DETAIL,
             opened=tuple(dict.fromkeys(node for node in opened if 1 <= node < 2 * width))[-MAX_OPENED:],
-            pinned=None if pinned is None else _whole(pinned, 0, MAX_ITERATIONS - 1, 0),
+            pinned=_whole(pinned, 0, MAX_ITERATIONS - 1),
         )
 
 
-def _whole(value: object, low: int, high: int, default: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return default
-    return min(max(int(value), low), high)
+def _whole(value: object, low: int, high: int) -> int | None:
+    """Return the nearest whole number in range; None if `value` is not a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        return None
+    return int(min(max(value, low), high))
 
 
 class FrameMaker:
@@ -75,6 +74,7 @@ class FrameMaker:
     def __init__(self, run: BackgroundRun, key: str) -> None:
         self.run, self.key = run, key
         self._kept: OrderedDict[tuple[View, int], str] = OrderedDict()
+        self._badges: dict[int, dict[str, str]] = {}
         self._lock = threading.Lock()
         self._field: OutputField | None = None
         self._field_thread: threading.Thread | None = None
@@ -105,22 +105,31 @@ class FrameMaker:
             "targets": _rounded(data.y),
             "details": DETAILS,
             "detail": DEFAULT_DETAIL,
+            "opened": MAX_OPENED,
             "planar": self._field_thread is not None,
         }
 
     def status(self) -> dict[str, Any]:
         """Return how far the run has come, and the exactness of every iteration so far."""
         run = self.run
+        is_finished = run.is_finished  # asked first: the run goes on meanwhile
+        computed = run.num_computed
         return {
-            "computed": run.num_computed,
-            "finished": run.is_finished,
-            "behind": run.dense_is_behind or len(run.checks) < run.num_computed * run.is_checked,
-            "losses": [float(f"{record.loss:.4g}") for record in run.trace.records],
-            "badges": [self.badge(iteration) for iteration in range(run.num_computed)],
+            "computed": computed,
+            "finished": is_finished,
+            "behind": run.dense_is_behind or len(run.checks) < computed * run.is_checked,
+            "losses": [float(f"{record.loss:.4g}") for record in run.trace.records[:computed]],
+            "badges": [self.badge(iteration) for iteration in range(computed)],
         }
 
     def badge(self, iteration: int) -> dict[str, str]:
         """Say whether an iteration is exact: state "exact", "wrong", "waiting" or "off", with the numbers."""
+        badge = self._badges.get(iteration) or self._make_badge(iteration)
+        if badge["state"] in ("exact", "wrong"):
+            self._badges[iteration] = badge  # nothing to come can change it
+        return badge
+
+    def _make_badge(self, iteration: int) -> dict[str, str]:
         run = self.run
         if not run.is_checked:
             return {"state": "off", "text": "Not checked: the exactness check is switched off in the sidebar."}
@@ -147,22 +156,24 @@ class FrameMaker:
             return {"state": "waiting", "text": f"{found}. The dense method has yet to reach this iteration."}
         loss = check_loss(run.trace, dense, iteration)
         if not loss.agrees:
-            text = f"The loss differs from the dense method's by {loss.difference:.1e}, more than 1e-9. {found}."
-            return {"state": "wrong", "text": text}
+            how = f"by {loss.difference:.1e} of it, which round-off cannot explain"
+            return {"state": "wrong", "text": f"The loss differs from the dense method's {how}. {found}."}
         if loss.is_comparable:
             how = f"to {loss.difference:.0e}" if loss.difference else "to the last bit"
             return {"state": "exact", "text": f"{found}; the loss equals the dense method's {how}."}
-        why = "is below 1e-8" if dense.records[iteration].loss <= LOSS_FLOOR else "follows badly conditioned steps"
-        return {"state": "exact", "text": f"{found}. The loss {why}, where only round-off is left to compare."}
+        return {"state": "exact", "text": f"{found}. The loss {loss.excuse}, so only round-off is left to compare."}
 
-    def answer(self, view: View, iterations: list[int], **rest: object) -> bytes:
-        """Return header, status and the frames of some iterations, those of them that are computed, compressed.
+    def answer(self, view: View, iterations: list[int], fields: list[int], **rest: object) -> bytes:
+        """Return header, status and the frames and output fields of some iterations, compressed.
 
-        `rest` is sent with them as it is.
+        Of those that are computed; `rest` is sent with them as it is.
         """
-        known = [i for i in dict.fromkeys(iterations) if 0 <= i < self.run.num_computed][:_MAX_FRAMES_AN_ANSWER]
+        known, fields = (
+            [i for i in dict.fromkeys(asked) if 0 <= i < self.run.num_computed][:_MAX_FRAMES_AN_ANSWER]
+            for asked in (iterations, fields)
+        )
         frames = ",".join(self.frame(view, iteration) for iteration in known)
-        rest = {"header": self.header(), "status": self.status(), "fields": self.fields(known), **rest}
+        rest = {"header": self.header(), "status": self.status(), "fields": self.fields(fields), **rest}
         return zlib.compress(f'{{"frames":[{frames}],{_dumps(rest)[1:]}'.encode(), 6)
 
     def drawn_nodes(self, view: View, iteration: int) -> list[int]:
@@ -193,7 +204,10 @@ class FrameMaker:
         with self._lock:
             kept = self._kept.get((view, iteration))
         if kept is None:
+            is_lasting = view.pinned is None or view.pinned < self.run.num_computed  # else compared with the latest
             kept = _dumps(self._make(view, iteration))
+            if not is_lasting:
+                return kept
             with self._lock:
                 self._kept[view, iteration] = kept
                 while len(self._kept) > _MAX_FRAMES_KEPT:

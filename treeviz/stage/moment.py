@@ -1,7 +1,7 @@
 """A moment of a run that an address can hold: which tree, iteration, phase, step and node."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -50,7 +50,7 @@ def read_moment(query: Mapping[str, str], maker: FrameMaker) -> tuple[Moment, tu
     """
     run, notices = maker.run, []
 
-    def number(name: str, low: int, high: int, default: int, what: str) -> int:
+    def number(name: str, allowed: Sequence[int], default: int, what: str) -> int:
         if name not in query:
             return default
         value = _whole(query[name])
@@ -59,36 +59,48 @@ def read_moment(query: Mapping[str, str], maker: FrameMaker) -> tuple[Moment, tu
                 f"“{name}={_short(query[name])}” in the address is no whole number; {what} {default} is shown."
             )
             return default
-        nearest = min(max(value, low), high)
+        nearest = _nearest(value, allowed)
         if nearest != value:
             notices.append(f"There is no {what} {_short(query[name])} here; {nearest} is shown, the nearest there is.")
         return nearest
 
-    last = run.num_computed - 1
-    tree = number("tree", 0, run.data.num_points - 1, 0, "tree")
-    iteration = number("it", 0, last, 0, "iteration")
-    detail = number("nodes", DETAILS[0], DETAILS[-1], DEFAULT_DETAIL, "number of nodes drawn")
-    detail = min(DETAILS, key=lambda offered: abs(offered - detail))
-    pinned = number("pin", 0, last, 0, "pinned iteration") if "pin" in query else None
+    computed = range(run.num_computed)
+    tree = number("tree", range(run.data.num_points), 0, "tree")
+    iteration = number("it", computed, 0, "iteration")
+    detail = number("nodes", DETAILS, DEFAULT_DETAIL, "level of detail")
+    pinned = number("pin", computed, 0, "pinned iteration") if "pin" in query else None
     view = View(tree=tree, detail=detail, pinned=pinned)
-    node: int | None = number("node", 1, 2 * run.config.width - 1, 1, "node") if "node" in query else None
+    node = number("node", range(1, 2 * run.config.width), 1, "node") if "node" in query else None
     if node is not None and node not in maker.drawn_nodes(view, iteration):
-        view = replace(view, opened=(node,))
-        if node not in maker.drawn_nodes(view, iteration):
-            node = None
+        view = replace(view, opened=(node,))  # even the least detail has room for one path to a leaf
     if pinned is not None:
+        notices += [
+            f"A comparison with a pinned iteration has no {name}; “{name}={_short(query[name])}” was left out."
+            for name in ("phase", "step")
+            if name in query
+        ]
         return Moment(view, iteration, 0, 0, node), tuple(notices)
     names = phases(run.config)
     name = query.get("phase", names[0])
     if name not in names:
         notices.append(f"An iteration here has no phase “{_short(name)}”; {names[0]} is shown.")
         name = names[0]
-    step = number("step", 0, maker.num_steps(view, iteration, name) - 1, 0, f"step of the phase {name}")
+    step = number("step", range(maker.num_steps(view, iteration, name)), 0, f"step of the phase {name}")
     return Moment(view, iteration, names.index(name), step, node), tuple(notices)
 
 
+def _nearest(value: int, allowed: Sequence[int]) -> int:
+    if isinstance(allowed, range):
+        return min(max(value, allowed[0]), allowed[-1])
+    return min(allowed, key=lambda offered: abs(offered - value))
+
+
 def _whole(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text.strip()) else None
+    text = text.strip()
+    if not re.fullmatch(r"-?[0-9]+", text):
+        return None
+    size = int(text.lstrip("-0")[:18] or "0")  # more digits are out of every range all the same
+    return -size if text.startswith("-") else size
 
 
 def _short(text: str) -> str:

@@ -84,7 +84,7 @@ def write_script(trace: Trace, record: StepRecord, drawn: DrawnTree) -> dict[str
     first = {phase: next(i for i, line in enumerate(lines) if line.phase == phase) for phase in phases(trace.config)}
     moves = Moves(trace, record, drawn.neuron[drawn.is_leaf])
     tellers = {
-        "search": lambda line: _search(drawn, line),
+        "search": lambda line: _search(drawn, len(record.firing), line),
         "forward": lambda line: _forward(trace, record, drawn, line),
         "jacobian": lambda line: _jacobian(trace, record, drawn, line),
         "sketch": lambda line: _sketch(trace, record, line),
@@ -107,7 +107,7 @@ class Moves:
     """
 
     def __init__(self, trace: Trace, record: StepRecord, neurons: np.ndarray) -> None:
-        gram, width = trace.dataset.gram, trace.config.width
+        gram, width = trace.gram, trace.config.width
         self.neurons = neurons
         self.fires_on: Mask = np.zeros((neurons.size, len(record.firing)), dtype=bool)
         for point, firing in enumerate(record.firing):
@@ -125,8 +125,8 @@ class Moves:
 def number(value: float, other: float | None = None) -> str:
     """Write a value with three decimals, or with as many, up to eight, as it takes to tell it from `other`."""
     for digits in range(3, 9):
-        text = f"{value:.{digits}f}"
-        if other is None or other == value or text != f"{other:.{digits}f}":
+        text = f"{value:z.{digits}f}"  # z: never −0.000
+        if other is None or other == value or text != f"{other:z.{digits}f}":
             break
     return text.replace("-", "−")
 
@@ -135,7 +135,7 @@ def _count(quantity: int, noun: str) -> str:
     return f"{quantity:,} {noun}{'' if quantity == 1 else 's'}"
 
 
-def _search(drawn: DrawnTree, line: int) -> Iterator[Step]:
+def _search(drawn: DrawnTree, num_trees: int, line: int) -> Iterator[Step]:
     step, b = drawn.step, drawn.step.threshold
     row_of = {int(node): row for row, node in enumerate(drawn.nodes)}
     prune, go_on, fire = line + 1, line + 2, line + 3
@@ -165,8 +165,8 @@ def _search(drawn: DrawnTree, line: int) -> Iterator[Step]:
     yield Step(
         fire if step.firing.size else line,
         f"Tree {step.point} is searched: {step.visited.size:,} of {num_nodes:,} nodes entered "
-        f"({percent(step.visited.size / num_nodes)}), {_count(step.firing.size, 'firing neuron')} found. "
-        "The other trees are searched in the same way.",
+        f"({percent(step.visited.size / num_nodes)}), {_count(step.firing.size, 'firing neuron')} found."
+        f"{' The other trees are searched in the same way.' if num_trees > 1 else ''}",
     )
 
 
@@ -186,7 +186,7 @@ def _forward(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> I
     yield Step(
         line + 1,
         f"The residual is f − y = {number(output)} − {f'({number(target)})' if target < 0 else number(target)} = "
-        f"{number(residual)}. Over all {record.residual.size} datapoints the loss is {record.loss:.3e}.",
+        f"{number(residual)}. Over all {_count(record.residual.size, 'datapoint')} the loss is {record.loss:.3e}.",
     )
 
 
@@ -204,12 +204,17 @@ def _jacobian(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> 
 
 def _sketch(trace: Trace, record: StepRecord, line: int) -> Iterator[Step]:
     report, (num_points, dimension) = record.solve, trace.dataset.X.shape
-    columns = trace.config.width * dimension
+    rows, columns = report.num_sketch_rows, report.num_active
+    if not columns:
+        yield Step(line, "No neuron fires on any datapoint, so J is zero and there is nothing to sketch.")
+        return
     text = (
-        f"Jᵀ has {columns:,} rows. A random sign matrix S mixes them into {report.num_sketch_rows:,}, "
-        f"{trace.config.sketch_factor} a datapoint, and only firing neurons need to be touched: A = S Jᵀ is "
-        f"{report.num_sketch_rows:,} × {num_points}."
+        f"Jᵀ has {trace.config.width * dimension:,} rows. A random sign matrix S mixes them into {rows:,}, "
+        f"{rounded(rows / columns)} a datapoint, and only firing neurons need to be touched: A = S Jᵀ is "
+        f"{rows:,} × {columns}."
     )
+    if columns < num_points:
+        text += " Datapoints that fire no neuron are left out."
     if report.num_sketches > 1:
         text += f" The first looked singular, so {report.num_sketches} sketches of growing size were drawn."
     yield Step(line, text)
@@ -217,20 +222,21 @@ def _sketch(trace: Trace, record: StepRecord, line: int) -> Iterator[Step]:
 
 def _precondition(record: StepRecord, line: int) -> Iterator[Step]:
     report = record.solve
-    kappa = _conditioning(report.conditioning)
+    if not report.num_active:
+        yield Step(line, "There is no sketch, and nothing to precondition.")
+        return
     met = report.preconditioned_conditioning
-    better = f"; J Jᵀ behind R has about {rounded(met)}" if met is not None else ""
+    better = f"; behind R it is {_conditioning(met)}" if met is not None else ""
+    factor = "A is singular: its singular vectors take the part of R." if report.singular else "The factor T gives R."
     yield Step(
         line,
-        f"The triangular factor of A gives R. J Jᵀ itself has the condition number {kappa}{better}: the closer to 1, "
-        "the fewer iterations conjugate gradient needs.",
+        f"{factor} The condition number of J Jᵀ itself is {_conditioning(report.conditioning)}{better}: the closer to "
+        "1, the fewer iterations conjugate gradient needs.",
     )
 
 
 def _conditioning(kappa: float | None) -> str:
-    if kappa is None:
-        return "(nothing to solve)"
-    return "infinity (singular)" if math.isinf(kappa) else f"{rounded(kappa)}"
+    return "infinity" if kappa is None or math.isinf(kappa) else f"about {rounded(kappa)}"
 
 
 def _solve(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Iterator[Step]:
@@ -239,6 +245,9 @@ def _solve(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Ite
     if report.status != "ok":
         g += f" {report.status[0].upper()}{report.status[1:]}."
     num_points = record.residual.size
+    if not report.num_active:
+        yield Step(line, f"No neuron fires on any datapoint, so there is nothing to solve. {g}")
+        return
     if trace.config.solver == "exact":
         other = (point + 1) % num_points
         if other != point:
@@ -246,10 +255,12 @@ def _solve(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Ite
             example = f", and {shared:,} neurons fire on both {point} and {other}"
         else:
             example = ""
+        left_out = "" if report.num_active == num_points else " on the datapoints that fire some neuron"
         yield Step(
             line,
             f"G is {num_points} × {num_points} and comes from firing sets alone: {drawn.step.firing.size:,} neurons "
-            f"fire on datapoint {point}{example}. Its condition number is {_conditioning(report.conditioning)}.",
+            f"fire on datapoint {point}{example}. Its condition number{left_out} is "
+            f"{_conditioning(report.conditioning)}.",
         )
         yield Step(line + 1, f"Solving G g = ρ gives the dual step, one number a datapoint. {g}")
         return
@@ -299,14 +310,15 @@ def _repair(record: StepRecord, drawn: DrawnTree, moves: Moves, line: int) -> It
             if inner in children:
                 values[inner] = max(values[child] for child in children[inner])
         writes = tuple((int(row), float(values[row])) for row in np.flatnonzero(values != drawn.before))
+        hidden = int(drawn.num_modified[stubs].sum())
         yield Step(
             line,
-            f"Most changes lie in parts of tree {step.point} that are not drawn: the stubs hold "
-            f"{int(drawn.num_modified[stubs].sum()):,} of its {step.modified.size:,} modified nodes. They go up first.",
+            f"{'Most' if 2 * hidden > step.modified.size else 'Some'} changes lie in parts of tree {step.point} that "
+            f"are not drawn: the stubs hold {hidden:,} of its {step.modified.size:,} modified nodes. They go up first.",
             writes=writes,
         )
-    for row in np.flatnonzero(drawn.is_leaf & drawn.modified):
-        yield from _climb(int(row), drawn, moves, values, children, (line, up, stop))
+    for leaf in np.flatnonzero(drawn.is_leaf & drawn.modified):
+        yield from _climb(int(leaf), drawn, moves, values, children, (line, up, stop))
     num_nodes = 2 * step.num_leaves - 1
     if step.modified.size:
         text = (

@@ -66,7 +66,8 @@ def _decades(figure: go.Figure) -> dict[str, object]:
     values = values[np.isfinite(values) & (values > 0)]
     low, high = (np.log10(values.min()), np.log10(values.max())) if values.size else (0.0, 1.0)
     low, high = np.floor(low - 0.1), np.ceil(high + 0.1)
-    return {"range": [low - 0.1, high + 0.1], "dtick": int(np.ceil((high - low) / 8))}
+    margin = 0.06 * (high - low)  # room for the markers
+    return {"range": [low - margin, high + margin], "dtick": int(np.ceil((high - low) / 8))}
 
 
 def _mark_cursor(figure: go.Figure, x: int) -> None:

@@ -79,7 +79,7 @@ def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = ()) -
     step : the tree and what happened in it.
     max_nodes : at least 3, a root and two children.
     opened : inner nodes a viewer has opened: each is drawn with the path to the largest leaf below it, before all
-        else; those there is no room for stay closed, the latest last.
+        else; where there is no room for all, the earliest stay closed.
 
     Raises ValueError if `max_nodes` is less than 3 or a node to open is not in the tree. Cost: sorting the firing
     neurons and a few operations a drawn node; no pass over the tree.
@@ -131,7 +131,7 @@ def _open_nodes(step: TreeStep, max_nodes: int, opened: list[int]) -> set[int]:
     if 2 * width - 1 <= max_nodes:
         return set(range(1, width))
     chosen = set(range(1, min(4, width, room + 1)))  # the first two levels, for orientation
-    for node in opened:
+    for node in reversed(opened):
         path = _unopened_path(_largest_leaf(step, node), chosen)
         if len(chosen) + len(path) <= room:
             chosen.update(path)

@@ -18,7 +18,11 @@ function advance(at, unit, direction, lengths) {
   const { iteration, phase, step } = at;
   const isCompared = lengths.length === 1;
   if (unit === "iteration" || isCompared) {
-    return { iteration: iteration + direction, phase: isCompared ? 0 : phase, step: isCompared || direction > 0 ? 0 : step };
+    return {
+      iteration: iteration + direction,
+      phase: isCompared ? 0 : phase,
+      step: isCompared || direction > 0 ? 0 : step,
+    };
   }
   const last = unit === "phase" ? 0 : Infinity;
   const inside = unit === "phase" ? 0 : step + direction;
@@ -36,7 +40,15 @@ function momentOf(frame, phases, at) {
   const size = nodes.id.length;
   if (frame.view.pinned !== null) {
     const written = Uint8Array.from({ length: size }, (_, row) => isSet(nodes.changes, row));
-    return { phase: "compare", line: -1, text: frame.summary, row: -1, entered: new Uint8Array(size).fill(1), values: nodes.after, written };
+    return {
+      phase: "compare",
+      line: -1,
+      text: frame.summary,
+      row: -1,
+      entered: new Uint8Array(size).fill(1),
+      values: nodes.after,
+      written,
+    };
   }
   const phase = phases[at.phase].id;
   const [line, text, row] = script[phase][at.step];
@@ -61,7 +73,7 @@ function momentOf(frame, phases, at) {
   return { phase, line, text, row, entered, values, written };
 }
 
-// The state of a drawn node at a moment, one of the keys of GLYPHS in tree.js.
+// The state of a drawn node at a moment, a key of GLYPHS in tree.js.
 function stateOf(nodes, row, moment) {
   const isStub = nodes.kind[row] === 2;
   if (moment.written[row] && isSet(nodes.starts, row)) return "starts";

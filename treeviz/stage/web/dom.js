@@ -1,26 +1,18 @@
-// Small helpers to build HTML and SVG, and to write numbers.
+// Small helpers: build HTML and SVG, change no more of a page than differs, write numbers.
 
 const SVG = "http://www.w3.org/2000/svg";
-
-function el(tag, attributes = {}, ...children) {
-  return fill(document.createElement(tag), attributes, children);
-}
-
-function svg(tag, attributes = {}, ...children) {
-  return fill(document.createElementNS(SVG, tag), attributes, children);
-}
+const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
+const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
 function fill(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value === true) node.setAttribute(name, "");
-    else if (value !== false && value != null) node.setAttribute(name, value);
+    else node.setAttribute(name, value);
   }
   node.append(...children);
   return node;
 }
 
-// Set text or an attribute only where it differs, so that a step touches no more of the page than it changes.
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -29,16 +21,17 @@ function setAttribute(node, name, value) {
   if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 
+const range = (count) => [...Array(count).keys()];
+const clamp = (value, low, high) => Math.max(low, Math.min(value, high));
+const isSet = (bits, index) => bits[index] === "1";
 const grouped = (count) => count.toLocaleString("en-US");
+const things = (count, noun) => `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 function compact(count) {
-  for (const [limit, unit] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-    if (count >= 0.9995 * limit) {
-      const scaled = count / limit;
-      return scaled < 9.95 ? scaled.toFixed(1).replace(".0", "") + unit : Math.round(scaled) + unit;
-    }
-  }
-  return String(count);
+  const [limit, unit] = count >= 999_500 ? [1e6, "M"] : count >= 999.5 ? [1e3, "k"] : [1, ""];
+  const scaled = count / limit;
+  const digits = limit > 1 && scaled < 9.95 ? 1 : 0;
+  return scaled.toFixed(digits).replace(".0", "") + unit;
 }
 
 function percent(share) {
@@ -46,13 +39,9 @@ function percent(share) {
   return `${value >= 10 || value === 0 ? Math.round(value) : Number(value.toPrecision(2))} %`;
 }
 
-// Three decimals, or as many as it takes to tell `value` from `other`.
+// Three decimals, or as many, up to eight, as it takes to tell `value` from `other`.
 function decimals(value, other = value) {
-  let text = value.toFixed(3);
-  for (let digits = 4; digits <= 8 && other !== value && text === other.toFixed(digits - 1); digits++) {
-    text = value.toFixed(digits);
-  }
-  return text.replace("-", "−");
+  let digits = 3;
+  while (digits < 8 && other !== value && value.toFixed(digits) === other.toFixed(digits)) digits++;
+  return value.toFixed(digits).replace("-", "−");
 }
-
-const isSet = (bits, index) => bits[index] === "1";

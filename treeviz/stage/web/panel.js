@@ -1,103 +1,109 @@
-// Draws what stands beside the pictures: narration, pseudocode, badge, the node inspected, bars of the vectors.
+// Draws what stands beside the pictures: narration, pseudocode, badge, bars of the vectors, the node inspected.
+
+const BADGES = { exact: "✓ Exact", wrong: "✗ Not exact", waiting: "… Checking", off: "○ Not checked" };
+const SOLVED = ["solve", "move", "repair"]; // phases in which the dual step is known
+const BARS = 270;
 
 class Panel {
-  constructor(stage) {
+  constructor(stage, part) {
     this.stage = stage;
-    this.narration = el("p", { class: "narration", "aria-live": "polite" });
-    this.status = el("p", { class: "status", role: "status", hidden: true });
-    this.badgeMark = el("strong");
-    this.badgeText = el("span");
-    this.badge = el("p", { class: "badge" }, this.badgeMark, " ", this.badgeText);
-    this.code = el("ol", { class: "code", "aria-label": "Pseudocode of one iteration" });
-    this.bars = new Bars();
-    this.inspector = el("section", { class: "inspector", "aria-label": "Node inspected" });
-    this.side = el("aside", { class: "side" }, el("h3", {}, "One iteration"), this.code, this.bars.element, this.inspector);
+    const names = ["narration", "status", "badge", "code", "bars-title", "bars", "inspector"];
+    [this.narration, this.status, this.badge, this.code, this.title, this.bars, this.inspector] = names.map(part);
   }
 
   setHeader({ code, phases }) {
-    this.code.replaceChildren(...code.map(({ phase, text, indent }) => {
+    const line = ({ phase, text, indent }) => {
       const index = phases.findIndex(({ id }) => id === phase);
       const jump = () => this.stage.go({ iteration: this.stage.at.iteration, phase: index, step: 0 });
-      return el("li", { style: `padding-left:${indent * 1.1}em` }, el("button", { onclick: jump, title: `go to the phase ${phases[index].title}` }, text));
-    }));
+      const button = el("button", { onclick: jump, title: `go to the phase ${phases[index].title}` }, text);
+      return el("li", { style: `padding-left:${1.1 * indent}em` }, button);
+    };
+    this.code.replaceChildren(...code.map(line));
   }
 
-  show(frame, moment) {
+  show(frame, moment, badge) {
     setAttribute(this.narration, "aria-live", this.stage.playing ? "off" : "polite");
     setText(this.narration, moment.text);
     [...this.code.children].forEach((item, line) => {
       if (line === moment.line) item.setAttribute("aria-current", "step");
       else item.removeAttribute("aria-current");
     });
-    const status = frame.record.status;
+    const { status } = frame.record;
     this.status.hidden = !status;
-    setText(this.status, status && status[0].toUpperCase() + status.slice(1) + ".");
-    this.bars.show(frame, moment);
+    setText(this.status, status && `${status[0].toUpperCase()}${status.slice(1)}.`);
+    setAttribute(this.badge, "class", `badge ${badge.state}`);
+    setText(this.badge.firstElementChild, BADGES[badge.state]);
+    setText(this.badge.lastElementChild, badge.text);
+    this.drawBars(frame, SOLVED.includes(moment.phase));
     this.inspect(frame);
   }
 
-  showBadge({ state, text }) {
-    const marks = { exact: "✓ Exact", wrong: "✗ Not exact", waiting: "… Checking", off: "○ Not checked" };
-    setAttribute(this.badge, "class", `badge ${state}`);
-    setText(this.badgeMark, marks[state]);
-    setText(this.badgeText, text);
+  // One bar a datapoint: the residual until the system is solved, then the dual step.
+  drawBars(frame, isSolved) {
+    const values = isSolved ? frame.record.dual : frame.record.residual;
+    if (values === this.values) return;
+    this.values = values;
+    const { tree } = frame.view;
+    const largest = Math.max(...values.map(Math.abs));
+    const title = isSolved ? "Dual step g, a bar per datapoint" : "Residual f − y, a bar per datapoint";
+    setText(this.title, title);
+    this.bars.replaceChildren(...barsOf(values, 32, 30 / (largest || 1), (point) => (point === tree ? "chosen" : "")));
+    const [most, own] = [largest, values[tree]].map((value) => value.toPrecision(3));
+    const words = `The largest is ${most} in size; that of datapoint ${tree} is ${own}.`;
+    setAttribute(this.bars, "aria-label", `${title}. ${words}`);
   }
 
   inspect(frame) {
-    const row = frame.nodes.id.indexOf(this.stage.selected);
-    const shown = `${this.stage.selected} ${frame.iteration} ${JSON.stringify(frame.view)} ${row}`;
-    if (shown === this.inspected) return;
-    this.inspected = shown;
+    const { selected } = this.stage;
+    const row = frame.nodes.id.indexOf(selected);
+    if (frame === this.frame && selected === this.selected) return;
+    [this.frame, this.selected] = [frame, selected];
     if (row < 0) {
-      const hint = this.stage.selected === null ? "Click a node to look into it, a stub to open it." : "The node is being fetched …";
+      const idle = "Click a node to look into it, a stub to open it.";
+      const hint = selected === null ? idle : "The node is being fetched …";
       this.inspector.replaceChildren(el("h3", {}, "Inspect"), el("p", { class: "hint" }, hint));
       return;
     }
     const [title, ...lines] = this.stage.describe(row);
     const path = [];
-    for (let at = row; at >= 0; at = frame.nodes.parent[at]) path.push(`${frame.nodes.id[at]} (${decimals(frame.nodes.before[at])})`);
+    for (let at = row; at >= 0; at = frame.nodes.parent[at]) {
+      path.push(`${grouped(frame.nodes.id[at])} (${decimals(frame.nodes.before[at])})`);
+    }
+    lines.push(`Path to the root, with maxima: ${path.join(" ‹ ")}.`);
     const leaf = frame.leaves[row];
-    const parts = [el("h3", {}, title), ...lines.map((line) => el("p", {}, line)), el("p", {}, `Path to the root, with maxima: ${path.join(" ‹ ")}.`)];
-    if (leaf) parts.push(el("p", {}, sharing(leaf, frame.view.tree)), this.strip(leaf));
-    this.inspector.replaceChildren(...parts, el("button", { onclick: () => this.stage.select(null) }, "close"));
+    if (leaf) lines.push(sharing(leaf));
+    const close = el("button", { onclick: () => this.stage.select(null) }, "close");
+    const strip = leaf ? [this.strip(leaf)] : [];
+    this.inspector.replaceChildren(el("h3", {}, title), ...lines.map((line) => el("p", {}, line)), ...strip, close);
   }
 
-  // The neuron's leaf in all trees: a bar from b up where it fires, down where it does not.
+  // The neuron's leaf in all trees: a bar up from b where it fires, down where it does not.
   strip([before, , fires]) {
-    const b = 1000 * this.stage.header.threshold, wide = 270 / before.length;
-    const largest = Math.max(...before.map((value) => Math.abs(value - b)), 1);
-    const bars = before.map((value, point) => svg("rect", { class: fires.includes(point) ? "fires" : "silent", x: point * wide, width: Math.max(1, wide - 1),
-      y: 24 - Math.max(0, ((value - b) / largest) * 22), height: Math.max(1, (Math.abs(value - b) / largest) * 22) }));
-    return svg("svg", { class: "strip", viewBox: "0 0 270 48", role: "img", "aria-label": `Its leaf in all ${before.length} trees, above or below b` }, ...bars);
+    const over = before.map((value) => value / 1000 - this.stage.header.threshold);
+    const unit = 30 / Math.max(...over.map(Math.abs), 1e-3);
+    const bars = barsOf(over, 32, unit, (point) => (fires.includes(point) ? "fires" : ""));
+    const strip = { class: "bars", viewBox: `0 0 ${BARS} 64`, preserveAspectRatio: "none", role: "img" };
+    return svg("svg", { ...strip, "aria-label": `Its leaf in all ${before.length} trees, above or below b` }, ...bars);
   }
 }
 
-function sharing([, , fires, later], tree) {
-  const others = fires.filter((point) => point !== tree);
-  const list = fires.length ? `It fires on ${fires.length === 1 ? "datapoint" : "datapoints"} ${fires.join(", ")}` : "It fires on no datapoint, so it does not move";
-  const gained = later.filter((point) => !fires.includes(point)), lost = fires.filter((point) => !later.includes(point));
-  return list + (fires.includes(tree) && !others.length ? " alone" : "")
-    + (gained.length ? `; after the move also on ${gained.join(", ")}` : "") + (lost.length ? `; after the move no longer on ${lost.join(", ")}` : "") + ".";
+function barsOf(values, zero, unit, classOf) {
+  const wide = BARS / values.length;
+  return values.map((value, index) => {
+    const height = Math.max(0.8, Math.abs(value) * unit);
+    const place = { x: index * wide, y: value > 0 ? zero - height : zero, width: Math.max(0.6, wide - 1), height };
+    return svg("rect", { class: classOf(index), ...place });
+  });
 }
 
-// One bar a datapoint: the residual until the system is solved, then the dual step.
-class Bars {
-  constructor() {
-    this.title = el("h3");
-    this.svg = svg("svg", { role: "img", class: "bars", viewBox: "0 0 270 64", preserveAspectRatio: "none" });
-    this.element = el("div", { class: "bars-box" }, this.title, this.svg);
-  }
-
-  show(frame, { phase }) {
-    const isSolved = ["solve", "move", "repair"].includes(phase);
-    if (frame === this.frame && isSolved === this.isSolved) return;
-    [this.frame, this.isSolved] = [frame, isSolved];
-    const values = isSolved ? frame.record.dual : frame.record.residual;
-    const largest = Math.max(...values.map(Math.abs)), wide = 270 / values.length;
-    const unit = largest ? 30 / largest : 0;
-    setText(this.title, isSolved ? "Dual step g, a bar per datapoint" : "Residual f − y, a bar per datapoint");
-    this.svg.replaceChildren(...values.map((value, point) => svg("rect", { class: point === frame.view.tree ? "chosen" : "", x: point * wide, width: Math.max(0.6, wide - 1),
-      y: 32 - Math.max(0, value * unit), height: Math.max(0.8, Math.abs(value) * unit) })));
-    setAttribute(this.svg, "aria-label", `${this.title.textContent}; the largest is ${largest.toPrecision(3)}, that of datapoint ${frame.view.tree} is ${values[frame.view.tree].toPrecision(3)}.`);
-  }
+// On which datapoints a neuron fires, before the move and after.
+function sharing([, , before, after]) {
+  if (!before.length) return "It fires on no datapoint, so it does not move.";
+  const list = (points) => `${points.length === 1 ? "datapoint" : "datapoints"} ${points.join(", ")}`;
+  const gained = after.filter((point) => !before.includes(point));
+  const lost = before.filter((point) => !after.includes(point));
+  const changes = [];
+  if (gained.length) changes.push(`also on ${list(gained)}`);
+  if (lost.length) changes.push(`no longer on ${list(lost)}`);
+  return `It fires on ${list(before)}${changes.length ? `; after the move ${changes.join(", ")}` : ""}.`;
 }

@@ -1,45 +1,40 @@
 // The stage: owns the cursor, asks the server for frames it lacks, and has the pictures drawn.
 
-const PLACES_KEPT = 240; // frames kept, of all views together
-const PATIENCE = 6000; // milliseconds until a question without an answer is asked again
+const FRAMES_KEPT = 240; // of all views together
 const AHEAD = 3; // iterations fetched before they are wanted
+const HEARTBEAT = 250; // milliseconds between looks at what is missing
+const REST = 300; // milliseconds without a move after which the cursor rests
+const PATIENCE = 6000; // milliseconds until a question without an answer is asked again
 const stages = new WeakMap();
 
 class Stage {
-  constructor(root) {
+  constructor(element) {
+    this.element = element;
     this.frames = new Map();
     this.at = { iteration: 0, phase: 0, step: 0 };
-    this.owed = []; // moves asked for while their frame was still missing
-    this.view = { tree: 0, detail: 127, opened: [], pinned: null };
-    [this.selected, this.hovered, this.playing, this.loop, this.speed, this.unit] = [null, null, false, false, 8, "step"];
-    this.asked = 0;
-    this.transport = new Transport(this);
-    this.panel = new Panel(this);
-    this.tree = new TreePicture(this);
-    this.atlas = new Atlas(this);
-    this.plane = new Plane(this);
-    this.output = new OutputPicture(this);
-    this.notices = el("div", { class: "notices", role: "status" });
-    this.summary = el("p", { class: "totals" });
-    this.nodeTable = el("tbody");
-    this.nodeText = textVersion("Text version of the tree", ["node", "before", "after", "state", ""], this.nodeTable, () => this.fillNodes());
-    this.element = el("section", { class: "stage", tabindex: 0, role: "region", "aria-label": "Stage: one iteration, step by step. Press ? for the keys.", "aria-busy": "true" },
-      this.notices, this.transport.element, this.transport.viewRow, this.panel.narration, this.panel.status,
-      el("div", { class: "main" },
-        el("div", { class: "picture" }, this.tree.element, this.tree.legend(), this.summary, this.panel.badge, this.nodeText),
-        this.panel.side),
-      el("div", { class: "cards" }, this.atlas.element, this.plane.element, this.output.element));
-    root.append(this.element);
+    this.owed = []; // moves asked for while their frame was missing
+    this.view = { tree: 0, detail: 0, opened: [], pinned: null };
+    [this.selected, this.hovered] = [null, null]; // heap numbers of nodes
+    [this.playing, this.loop, this.speed, this.unit] = [false, false, 8, "step"];
+    [this.asked, this.askedAt, this.movedAt] = [0, 0, 0];
+    const part = (name) => element.querySelector(`[data-part="${name}"]`);
+    [this.notices, this.summary, this.nodeText] = ["notices", "summary", "node-text"].map(part);
+    this.transport = new Transport(this, part);
+    this.panel = new Panel(this, part);
+    this.tree = new TreePicture(this, part);
+    this.atlas = new Atlas(this, part);
+    this.plane = new Plane(this, part);
+    this.output = new OutputPicture(this, part);
+    this.nodeText.addEventListener("toggle", () => this.fillNodes());
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
-    this.heartbeat = setInterval(() => this.ask(), 250);
+    this.heartbeat = setInterval(() => this.ask(), HEARTBEAT);
   }
 
   close() {
     document.removeEventListener("keydown", this.onKey);
     clearInterval(this.heartbeat);
     this.playing = false;
-    this.element.remove();
   }
 
   // ---- frames ----
@@ -52,93 +47,90 @@ class Stage {
     this.status = status;
     if (fields) this.fields = { ...fields, values: { ...this.fields?.values, ...fields.values } };
     for (const frame of frames) this.frames.set(this.name(frame.iteration, frame.view), frame);
-    for (const name of this.frames.keys()) {
-      if (this.frames.size <= PLACES_KEPT) break;
-      this.frames.delete(name);
-    }
+    for (const name of [...this.frames.keys()].slice(0, -FRAMES_KEPT)) this.frames.delete(name); // the oldest
     this.transport.setStatus(status);
-    this.settleDebts();
+    if (this.at.iteration > this.last) this.go(this.at);
+    while (this.frame && this.owed.length) this.move(...this.owed.shift());
     this.render();
   }
 
   begin(header, start, notices) {
+    const { tree, detail, opened, pinned, node, iteration, phase, step } = start;
     this.header = header;
     this.frames.clear();
-    this.fields = null;
-    [this.selected, this.hovered, this.owed, this.reported] = [start.node, null, [], start.iteration];
+    [this.fields, this.owed, this.selected, this.hovered] = [null, [], node, null];
+    [this.view, this.at, this.reported] = [{ tree, detail, opened, pinned }, { iteration, phase, step }, iteration];
     this.play(false);
-    this.view = { tree: start.tree, detail: start.detail, opened: start.opened, pinned: start.pinned };
-    this.at = { iteration: start.iteration, phase: start.phase, step: start.step };
-    this.output.element.hidden = !header.planar;
+    this.output.card.hidden = !header.planar;
     this.transport.setHeader(header);
     this.panel.setHeader(header);
-    this.notices.replaceChildren(...notices.map((text) => el("p", {}, text)));
-    if (notices.length) this.notices.append(el("button", { onclick: () => this.notices.replaceChildren() }, "understood"));
+    const close = el("button", { onclick: () => this.notices.replaceChildren() }, "understood");
+    this.notices.replaceChildren(...notices.map((text) => el("p", {}, text)), ...(notices.length ? [close] : []));
   }
 
-  name(iteration, view = this.view) {
-    return JSON.stringify([iteration, view.tree, view.detail, view.opened, view.pinned]);
+  name(iteration, { tree, detail, opened, pinned } = this.view) {
+    return JSON.stringify([iteration, tree, detail, opened, pinned]);
   }
 
   get frame() {
     return this.frames.get(this.name(this.at.iteration));
   }
 
+  get lengths() {
+    return lengthsOf(this.frame, this.header.phases);
+  }
+
+  // The last iteration there will be, as far as is known.
   get last() {
     return this.status.finished ? this.status.computed - 1 : Infinity;
   }
 
-  // Ask for the frame under the cursor, then for those around it; say where the cursor rests. One question at a time.
+  // Ask for the frame under the cursor, then for those around it; say where the cursor rests.
+  // One question at a time, but what is under the cursor waits for no other.
   ask() {
-    if (!this.status || !this.send) return;
+    if (!this.status) return;
     const now = performance.now();
-    if (this.isWaiting && now - this.askedAt < PATIENCE) return;
-    const lacks = (iteration) => iteration >= 0 && iteration <= this.last && !this.frames.has(this.name(iteration));
     const { iteration } = this.at;
-    const isHere = !lacks(iteration);
-    let wanted = isHere ? [] : [iteration];
-    const isResting = !this.playing && now - this.movedAt > 300;
-    if (isHere) {
-      wanted = [...range(AHEAD).map((ahead) => iteration + 1 + ahead), iteration - 1].filter((place) => lacks(place) && place < this.status.computed).slice(0, 1);
-      if (!this.status.finished && iteration + 1 >= this.status.computed) wanted.push(iteration + 1);
-    }
-    const isBehind = (this.status.behind || (this.header.planar && !this.fields?.values[iteration])) && now - this.askedAt > 1500;
-    const isNews = isResting && (this.reported !== iteration || isBehind);
+    const { computed, behind } = this.status;
+    const isAwaited = this.awaited === this.name(iteration);
+    if (this.isWaiting && now - this.askedAt < PATIENCE && (this.frame || isAwaited)) return;
+    const isMissing = (place) => place >= 0 && place <= this.last && !this.frames.has(this.name(place));
+    const ahead = [...range(AHEAD).map((more) => iteration + 1 + more), iteration - 1];
+    const wanted = isMissing(iteration)
+      ? [iteration]
+      : ahead.filter((place) => isMissing(place) && (place < computed || place === iteration + 1)).slice(0, 1);
+    const isResting = !this.playing && now - this.movedAt > REST;
+    const isFieldMissing = this.header.planar && !this.fields?.values[iteration];
+    const isNews = this.reported !== iteration || ((behind || isFieldMissing) && now - this.askedAt > PATIENCE / 4);
     if (isResting) this.writeAddress();
-    if (!wanted.length && !isNews) return;
+    if (!wanted.length && !(isResting && isNews)) return;
     if (isResting) this.reported = iteration;
-    [this.isWaiting, this.askedAt] = [true, now];
+    [this.isWaiting, this.askedAt, this.awaited] = [true, now, this.frame ? null : this.name(iteration)];
     this.asked += 1;
-    this.send({ run: this.header.run, nonce: this.asked, view: this.view, wanted, at: this.at, node: this.selected, cursor: this.reported });
+    const wantedFields = isFieldMissing ? [iteration] : [];
+    const question = { run: this.header.run, nonce: this.asked, view: this.view, wanted, cursor: this.reported };
+    this.send({ ...question, fields: [...wanted, ...wantedFields] });
   }
 
   // ---- the cursor ----
 
+  // Go to a place; its phase and step may be Infinity, for the last. Beyond either end of the run, that end is reached.
   go(at) {
-    const iteration = clamp(at.iteration, 0, this.last);
-    const isBeyond = at.iteration > this.last;
-    this.at = isBeyond ? { iteration, phase: Infinity, step: Infinity } : { ...at, iteration };
-    if (isBeyond && this.playing) this.play(false);
+    const isBeyond = at.iteration < 0 || at.iteration > this.last;
+    const place = at.iteration < 0 ? 0 : Infinity;
+    this.at = isBeyond ? { iteration: clamp(at.iteration, 0, this.last), phase: place, step: place } : at;
+    if (isBeyond) this.play(false);
     this.movedAt = performance.now();
-    if (this.frame) this.at = settle(this.at, lengthsOf(this.frame, this.header.phases));
-    else queueMicrotask(() => this.ask());
+    if (this.frame) this.at = settle(this.at, this.lengths);
+    else this.ask();
     this.render();
   }
 
   move(unit, direction) {
     if (!this.header) return;
-    if (!this.frame) {
-      this.owed.push([unit, direction]); // five quick presses are five steps, also while a frame is on its way
-      return;
-    }
-    this.go(advance(this.at, unit, direction, lengthsOf(this.frame, this.header.phases)));
-  }
-
-  settleDebts() {
-    if (this.at.iteration > this.last) this.go({ ...this.at, iteration: this.last + 1 });
-    if (!this.frame) return;
-    this.at = settle(this.at, lengthsOf(this.frame, this.header.phases));
-    while (this.owed.length && this.frame) this.move(...this.owed.shift());
+    // Five quick presses are five steps, also while a frame is on its way.
+    if (this.frame) this.go(advance(settle(this.at, this.lengths), unit, direction, this.lengths));
+    else this.owed.push([unit, direction]);
   }
 
   play(isOn) {
@@ -152,77 +144,83 @@ class Stage {
       for (; due >= 1 && this.playing && this.frame; due--) this.playOne();
       requestAnimationFrame(tick);
     };
-    if (isOn) requestAnimationFrame(tick);
+    requestAnimationFrame(tick);
     this.render();
   }
 
   playOne() {
-    const lengths = lengthsOf(this.frame, this.header.phases);
-    const isPhaseOver = this.at.step >= lengths[this.at.phase] - 1;
-    if (this.loop && (isPhaseOver || this.unit !== "step")) this.go({ ...this.at, step: 0 });
+    const isPhaseOver = this.unit !== "step" || this.at.step >= this.lengths[this.at.phase] - 1;
+    if (this.loop && isPhaseOver) this.go({ ...this.at, step: 0 });
     else this.move(this.unit, 1);
   }
 
   key(event) {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || !this.header) return;
-    const target = event.composedPath()[0];
-    const isInside = event.composedPath().includes(this.element);
-    if (target.matches?.("input, select, textarea, [contenteditable], dialog, dialog *")) return;
-    if (!isInside && target !== document.body) return;
-    if (target.matches?.("button, summary") && [" ", "Enter"].includes(event.key)) return;
-    const unit = event.shiftKey ? "iteration" : "step";
-    const actions = {
+    const path = event.composedPath();
+    const isInside = path.includes(this.element);
+    const isOurs = isInside || path[0] === document.body;
+    const isTyping = path[0].matches?.("input, select, textarea, dialog, dialog *");
+    const isPress = path[0].matches?.("button, summary") && [" ", "Enter"].includes(event.key);
+    if (!this.status || !isOurs || isTyping || isPress || event.ctrlKey || event.metaKey || event.altKey) return;
+    const act = this.actionOf(event, isInside);
+    if (!act) return;
+    event.preventDefault();
+    act();
+  }
+
+  actionOf({ key, shiftKey }, isInside) {
+    const unit = shiftKey ? "iteration" : "step";
+    const end = { iteration: this.status.computed - 1, phase: Infinity, step: Infinity };
+    const phase = Number(key) - 1;
+    if (phase >= 0 && phase < this.header.phases.length) return () => this.go({ ...this.at, phase, step: 0 });
+    return {
       " ": () => this.play(!this.playing),
       ArrowRight: () => this.move(unit, 1),
       ArrowLeft: () => this.move(unit, -1),
+      ArrowDown: isInside && (() => this.move("phase", 1)), // elsewhere they scroll the page
+      ArrowUp: isInside && (() => this.move("phase", -1)),
       Home: () => this.go({ iteration: 0, phase: 0, step: 0 }),
-      End: () => this.go({ iteration: this.status.computed - 1, phase: Infinity, step: Infinity }),
+      End: () => this.go(end),
       "?": () => this.transport.help.showModal(),
-    };
-    if (isInside) Object.assign(actions, { ArrowDown: () => this.move("phase", 1), ArrowUp: () => this.move("phase", -1) });
-    if (/^[1-9]$/.test(event.key) && +event.key <= this.header.phases.length) {
-      actions[event.key] = () => this.go({ iteration: this.at.iteration, phase: +event.key - 1, step: 0 });
-    }
-    if (!actions[event.key]) return;
-    event.preventDefault();
-    actions[event.key]();
+    }[key];
   }
 
   // ---- what is looked at ----
 
   look(change) {
     Object.assign(this.view, change);
-    this.movedAt = performance.now();
-    this.reported = null;
+    this.view.opened = [...new Set(this.view.opened)].slice(-this.header.opened);
+    [this.movedAt, this.reported] = [performance.now(), null];
     this.ask();
     this.render();
+  }
+
+  openTree(tree) {
+    if (tree >= 0 && tree < this.header.points) this.look({ tree, opened: [] });
   }
 
   pin() {
     const isPinned = this.view.pinned !== null;
     this.look({ pinned: isPinned ? null : this.at.iteration });
-    if (!isPinned) this.go({ iteration: this.at.iteration, phase: 0, step: 0 });
+    this.go({ iteration: this.at.iteration, phase: 0, step: 0 });
   }
 
-  resetView() {
-    this.tree.zoom = 1;
-    this.selected = null;
+  showWhole() {
+    [this.tree.zoom, this.selected] = [1, null];
     this.look({ opened: [] });
     if (this.shown) this.tree.layOut();
   }
 
-  // A click on a drawn node: a stub opens, any other is inspected.
-  choose(nodes, row) {
-    if (nodes.kind[row] === 2) this.look({ opened: [...this.view.opened, nodes.id[row]] });
-    else this.select(nodes.id[row]);
+  // A click on a drawn node: a stub opens, any other is inspected. Row -1 is none.
+  choose(row) {
+    const { kind, id } = this.shown.nodes;
+    if (kind[row] === 2) this.look({ opened: [...this.view.opened, id[row]] });
+    else this.select(row < 0 ? null : id[row]);
   }
 
   select(node) {
     this.selected = node;
-    this.movedAt = performance.now();
-    this.reported = null;
-    if (node !== null && this.frame && !this.frame.nodes.id.includes(node)) this.look({ opened: [...this.view.opened, node] });
-    else this.render();
+    const isDrawn = node === null || this.shown.nodes.id.includes(node);
+    this.look(isDrawn ? {} : { opened: [...this.view.opened, node] });
   }
 
   hover(node) {
@@ -231,51 +229,77 @@ class Stage {
     this.render();
   }
 
-  // The leaf pointed at, or else the one selected, in all trees.
+  // The leaf pointed at, or else the one selected, and the trees in which it fires now.
   leafData() {
-    const frame = this.shown;
+    const isMoved = ["repair", "compare"].includes(this.moment.phase);
     for (const node of [this.hovered, this.selected]) {
-      const leaf = frame.leaves[frame.nodes.id.indexOf(node)];
-      if (leaf) return { node, fires: leaf[this.moment.phase === "repair" || this.moment.phase === "compare" ? 3 : 2] };
+      const leaf = this.shown.leaves[this.shown.nodes.id.indexOf(node)];
+      if (leaf) return { node, fires: leaf[isMoved ? 3 : 2] };
     }
     return null;
   }
 
   // A drawn node in words: a title, then lines.
   describe(row) {
-    const { nodes, record } = this.shown;
-    const [before, after] = [nodes.before[row], nodes.after[row]];
-    const passes = isSet(nodes.passes, row);
-    const sign = `${decimals(before, this.header.threshold)} ${passes ? "≥" : "<"} b = ${decimals(this.header.threshold, before)}`;
-    const lines = [];
-    if (nodes.kind[row] === 1) lines.push(`neuron ${grouped(nodes.id[row] - this.header.width)}`, `leaf ${grouped(nodes.id[row])}: ${sign}, ${passes ? "fires" : "does not fire"}`);
-    else lines.push(`${nodes.kind[row] === 2 ? "stub" : "inner node"} ${grouped(nodes.id[row])}`, `maximum ${sign}`, `${grouped(nodes.neurons[row])} neurons below, ${grouped(nodes.firing[row])} fire`);
-    if (nodes.kind[row] === 2) lines.push(`${grouped(2 * nodes.neurons[row] - 1)} nodes: ${grouped(nodes.visited[row])} entered, ${grouped(nodes.modified[row])} modified; click to open`);
-    if (!isSet(nodes.entered, row)) lines.push("not entered: a maximum above it is below b");
-    if (isSet(nodes.changes, row)) lines.push(`${decimals(before, after)} → ${decimals(after, before)}`);
-    else if (record) lines.push("not modified");
+    const { id, kind, before, after, neurons, firing, visited, modified, ...bits } = this.shown.nodes;
+    const { threshold, width } = this.header;
+    const passes = isSet(bits.passes, row);
+    const sign = `${decimals(before[row], threshold)} ${passes ? "≥" : "<"} b = ${decimals(threshold, before[row])}`;
+    const node = grouped(id[row]);
+    const lines =
+      kind[row] === 1
+        ? [`Neuron ${grouped(id[row] - width)}`, `Leaf ${node}: ${sign}, it ${passes ? "fires" : "does not fire"}.`]
+        : [
+            `${kind[row] === 2 ? "Stub" : "Inner node"} ${node}`,
+            `Maximum ${sign}; ${things(neurons[row], "neuron")} below, ${grouped(firing[row])} firing.`,
+          ];
+    if (kind[row] === 2) {
+      const [size, entered, changed] = [2 * neurons[row] - 1, visited[row], modified[row]].map(grouped);
+      lines.push(`${size} nodes: ${entered} entered, ${changed} modified. Click to open it.`);
+    }
+    if (!isSet(bits.entered, row)) lines.push("Not entered: a maximum above it is below b.");
+    const [old, now] = [before[row], after[row]];
+    const isModified = isSet(bits.changes, row);
+    lines.push(isModified ? `Modified: ${decimals(old, now)} → ${decimals(now, old)}.` : "Not modified.");
     return lines;
   }
 
+  // The tree in words, for those who do not see it; filled while it is open.
   fillNodes() {
-    const { nodes } = this.shown;
-    const rows = range(nodes.id.length).filter((row) => nodes.kind[row] > 0);
-    this.nodeTable.replaceChildren(...rows.map((row) => {
-      const isStub = nodes.kind[row] === 2;
-      const name = isStub ? `stub ${grouped(nodes.id[row])}, ${grouped(nodes.neurons[row])} neurons` : `neuron ${grouped(nodes.id[row] - this.header.width)}`;
-      const states = [isSet(nodes.entered, row) ? (isSet(nodes.passes, row) ? (isStub ? "entered" : "fires") : "pruned") : "not entered"];
-      if (isSet(nodes.starts, row)) states.push("starts firing");
-      if (isSet(nodes.stops, row)) states.push("stops firing");
-      return el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, decimals(nodes.before[row])), el("td", {}, decimals(nodes.after[row])), el("td", {}, states.join(", ")),
-        el("td", {}, el("button", { "aria-label": `${isStub ? "open" : "inspect"} ${name}`, onclick: () => this.choose(nodes, row) }, isStub ? "open" : "inspect")));
-    }));
+    if (!this.nodeText.open || !this.shown) return;
+    const { id, kind, before, after, neurons, ...bits } = this.shown.nodes;
+    const line = (row) => {
+      const isStub = kind[row] === 2;
+      const number = grouped(isStub ? id[row] : id[row] - this.header.width);
+      const name = isStub ? `stub ${number}, ${things(neurons[row], "neuron")}` : `neuron ${number}`;
+      const found = isSet(bits.passes, row) ? (isStub ? "entered" : "fires") : "pruned";
+      const states = [isSet(bits.entered, row) ? found : "not entered"];
+      if (isSet(bits.starts, row)) states.push("starts firing");
+      if (isSet(bits.stops, row)) states.push("stops firing");
+      const act = isStub ? "open" : "inspect";
+      const button = el("button", { "aria-label": `${act} ${name}`, onclick: () => this.choose(row) }, act);
+      const cells = [decimals(before[row]), decimals(after[row]), states.join(", "), button];
+      return el("tr", {}, el("th", { scope: "row" }, name), ...cells.map((cell) => el("td", {}, cell)));
+    };
+    const rows = range(id.length).filter((row) => kind[row] > 0);
+    this.nodeText.querySelector("tbody").replaceChildren(...rows.map(line));
   }
 
   // The address holds the moment; the settings' part of it is Streamlit's own.
   writeAddress() {
     const url = new URL(location.href);
     const { tree, detail, pinned } = this.view;
-    const moment = { tree, it: this.at.iteration, phase: pinned === null ? this.header.phases[this.at.phase]?.id : null, step: this.at.step || null, node: this.selected, nodes: detail === this.header.detail ? null : detail, pin: pinned };
+    const { iteration, phase, step } = this.at;
+    const isPinned = pinned !== null;
+    const moment = {
+      tree,
+      it: iteration,
+      phase: isPinned ? null : this.header.phases[phase]?.id,
+      step: isPinned || !step ? null : step,
+      node: this.selected,
+      nodes: detail === this.header.detail ? null : detail,
+      pin: pinned,
+    };
     for (const [name, value] of Object.entries(moment)) {
       if (value === null || value === undefined || value === Infinity) url.searchParams.delete(name);
       else url.searchParams.set(name, value);
@@ -294,34 +318,34 @@ class Stage {
   }
 
   draw() {
-    const { frame } = this;
+    const { frame, header, status } = this;
     setAttribute(this.element, "aria-busy", String(!frame));
-    if (!frame || !this.element.isConnected) return;
-    const { phases } = this.header;
-    const lengths = lengthsOf(frame, phases);
-    this.at = settle(this.at, lengths);
-    const isNew = frame !== this.shown;
-    this.shown = frame;
-    this.moment = momentOf(frame, phases, this.at);
-    if (isNew) {
+    if (!frame) return;
+    this.at = settle(this.at, this.lengths);
+    this.moment = momentOf(frame, header.phases, this.at);
+    if (frame !== this.shown) {
+      this.shown = frame;
       this.tree.setFrame(frame);
       setAttribute(this.tree.svg, "aria-label", frame.summary);
       setText(this.summary, frame.summary);
-      if (this.nodeText.open) this.fillNodes();
+      this.fillNodes();
     }
     this.tree.show(this.moment);
     this.atlas.show(frame, this.moment);
     this.plane.show(frame, this.moment);
-    if (this.header.planar) this.output.show(this.fields, frame.iteration, frame.view.tree);
-    this.panel.show(frame, this.moment);
-    this.panel.showBadge(this.status.badges[frame.iteration]);
-    this.transport.show(frame, this.at, this.moment, lengths);
+    if (header.planar) this.output.show(this.fields, frame.iteration, frame.view.tree);
+    this.panel.show(frame, this.moment, status.badges[frame.iteration]);
+    this.transport.show(frame, this.at, this.lengths);
   }
 }
 
 export default function ({ parentElement, data, setStateValue }) {
+  const element = parentElement.querySelector(".stage");
   let stage = stages.get(parentElement);
-  if (!stage) stages.set(parentElement, (stage = new Stage(parentElement)));
+  if (stage?.element !== element) {
+    stage?.close();
+    stages.set(parentElement, (stage = new Stage(element)));
+  }
   stage.send = (question) => setStateValue("asked", question);
   if (data) stage.receive(data);
   return () => {

@@ -1,72 +1,48 @@
-// The transport: buttons, scrub bar, jump, speed, and what is looked at.
+// The transport: buttons, scrub bar, jump, speed, and how much of the tree is drawn.
 
-const ICONS = {
-  "iteration back": "M2 2h2v12H2zM14 2v12L9 8zM9 2v12L4 8z",
-  "phase back": "M3 2h2v12H3zM13 2v12L6 8z",
-  "step back": "M12 2v12L4 8z",
-  play: "M4 2v12l10-6z",
-  pause: "M3 2h4v12H3zM9 2h4v12H9z",
-  step: "M4 2v12l8-6z",
-  phase: "M11 2h2v12h-2zM3 2v12l7-6z",
-  iteration: "M12 2h2v12h-2zM2 2v12l5-6zM7 2v12l5-6z",
-};
-const SPEEDS = [1, 2, 4, 8, 16, 32, 60];
-const HELP = [
-  ["Space", "play or pause"],
-  ["→ ←", "one step on or back"],
-  ["↓ ↑", "one phase on or back (with the stage in focus)"],
-  ["Shift + → ←", "one iteration on or back"],
-  ["Home End", "first or last iteration computed"],
-  ["1 to 8", "go to a phase of this iteration"],
-  ["?", "this list"],
-];
+const PLAY_ICONS = { play: "M4 2v12l10-6z", pause: "M3 2h4v12H3zM9 2h4v12H9z" };
 
 class Transport {
-  constructor(stage) {
+  constructor(stage, part) {
     this.stage = stage;
-    const button = (name, words, action) =>
-      el("button", { class: "icon", "aria-label": words, title: words, onclick: action }, icon(name));
-    const move = (unit, direction) => () => stage.move(unit, direction);
-    this.playButton = button("play", "play", () => stage.play(!stage.playing));
-    this.buttons = el("div", { class: "buttons", role: "group", "aria-label": "Playback" },
-      button("iteration back", "iteration back", move("iteration", -1)), button("phase back", "phase back", move("phase", -1)), button("step back", "step back", move("step", -1)),
-      this.playButton,
-      button("step", "step", move("step", 1)), button("phase", "next phase", move("phase", 1)), button("iteration", "next iteration", move("iteration", 1)));
-    this.jump = el("input", { type: "number", min: 0, value: 0, onchange: () => stage.go({ iteration: Math.max(0, Math.round(+this.jump.value)), phase: 0, step: 0 }) });
-    this.tree = el("input", { type: "number", min: 0, value: 0, onchange: () => stage.look({ tree: clamp(Math.round(+this.tree.value), 0, stage.header.points - 1), opened: [] }) });
-    this.speed = el("select", { onchange: () => (stage.speed = +this.speed.value) }, ...SPEEDS.map((n) => el("option", { value: n, selected: n === stage.speed }, `${n} a second`)));
-    this.unit = el("select", { onchange: () => (stage.unit = this.unit.value) }, ...["step", "phase", "iteration"].map((unit) => el("option", {}, unit)));
-    this.loop = el("input", { type: "checkbox", onchange: () => (stage.loop = this.loop.checked) });
-    this.detail = el("select", { onchange: () => stage.look({ detail: +this.detail.value }) });
-    this.pin = el("button", { onclick: () => stage.pin() });
-    this.reset = el("button", { onclick: () => stage.resetView() }, "whole tree");
-    this.copied = el("span", { role: "status", class: "copied" });
-    this.help = el("dialog", { "aria-label": "Keys" }, el("h3", {}, "Keys"), el("dl", {}, ...HELP.flatMap(([keys, words]) => [el("dt", {}, keys), el("dd", {}, words)])), el("button", { onclick: () => this.help.close() }, "close"));
-    const labelled = (words, ...fields) => el("label", {}, words, ...fields);
-    this.scrub = el("input", { type: "range", class: "scrub", min: 0, step: 1, value: 0, "aria-label": "Iteration and phase", oninput: () => this.scrubbed() });
-    this.ticks = svg("svg", { class: "ticks", "aria-hidden": "true", preserveAspectRatio: "none" });
-    this.where = el("p", { class: "where" });
-    this.element = el("div", { class: "transport" },
-      el("div", { class: "row" }, this.buttons, this.where, el("div", { class: "options" }, labelled("iteration", this.jump), labelled("tree", this.tree))),
-      el("div", { class: "scrub-box" }, this.scrub, this.ticks));
-    this.viewRow = el("div", { class: "row view-row" },
-      labelled("play by", this.unit), labelled("speed", this.speed), labelled("loop the phase", this.loop), labelled("nodes", this.detail),
-      el("div", { class: "buttons", role: "group", "aria-label": "Zoom" },
-        el("button", { "aria-label": "zoom in", title: "zoom in", onclick: () => stage.tree.setZoom(stage.tree.zoom * 1.5) }, "+"),
-        el("button", { "aria-label": "zoom out", title: "zoom out", onclick: () => stage.tree.setZoom(stage.tree.zoom / 1.5) }, "−"), this.reset),
-      this.pin, el("button", { onclick: () => this.copyLink() }, "copy link"), el("button", { title: "keyboard shortcuts", onclick: () => this.help.showModal() }, "keys"), this.copied, this.help);
+    [this.where, this.loss, this.copied, this.help] = ["where", "loss", "copied", "help"].map(part);
+    [this.button, this.icon, this.pin] = ["play", "play-icon", "pin"].map(part);
+    [this.jump, this.tree, this.detail] = ["jump", "tree-number", "detail"].map(part);
+    [this.scrub, this.ticks] = ["scrub", "ticks"].map(part);
+    for (const button of part("transport").querySelectorAll("[data-move]")) {
+      const [unit, direction] = button.dataset.move.split(" ");
+      button.addEventListener("click", () => stage.move(unit, +direction));
+    }
+    const onClick = (name, act) => part(name).addEventListener("click", act);
+    onClick("play", () => stage.play(!stage.playing));
+    onClick("zoom-in", () => stage.tree.setZoom(stage.tree.zoom * 1.5));
+    onClick("zoom-out", () => stage.tree.setZoom(stage.tree.zoom / 1.5));
+    onClick("whole", () => stage.showWhole());
+    onClick("pin", () => stage.pin());
+    onClick("copy", () => this.copyLink());
+    onClick("keys", () => this.help.showModal());
+    onClick("close-help", () => this.help.close());
+    const onChange = (field, act) => field.addEventListener("change", () => act(+field.value || 0, field));
+    onChange(this.jump, (value) => stage.go({ iteration: Math.max(0, Math.round(value)), phase: 0, step: 0 }));
+    onChange(this.tree, (value) => stage.openTree(clamp(Math.round(value), 0, stage.header.points - 1)));
+    onChange(this.detail, (detail) => stage.look({ detail }));
+    onChange(part("speed"), (speed) => (stage.speed = speed));
+    onChange(part("unit"), (_, { value }) => (stage.unit = value));
+    onChange(part("loop"), (_, { checked }) => (stage.loop = checked));
+    this.scrub.addEventListener("input", () => {
+      const [place, count] = [+this.scrub.value, stage.header.phases.length];
+      stage.go({ iteration: Math.floor(place / count), phase: place % count, step: 0 });
+    });
     new ResizeObserver(() => stage.header && this.drawTicks()).observe(this.ticks);
   }
 
-  setHeader({ details, points, phases }) {
-    this.detail.replaceChildren(...details.map((count) => el("option", { value: count }, String(count))));
+  setHeader({ details, points }) {
+    this.detail.replaceChildren(...details.map((count) => el("option", { value: count }, `up to ${count}`)));
     this.tree.max = points - 1;
-    this.phases = phases;
   }
 
-  // The last place is the start of the iteration after the last computed, unless the run has ended.
   setStatus({ computed, finished }) {
-    this.scrub.max = Math.max(1, computed * this.phases.length - 1);
+    this.scrub.max = Math.max(1, computed * this.stage.header.phases.length - 1);
     this.jump.max = finished ? computed - 1 : 99;
     if (computed !== this.computed) {
       this.computed = computed;
@@ -74,46 +50,45 @@ class Transport {
     }
   }
 
+  // Marks under the scrub bar: an iteration, with its number, and its phases where there is room.
   drawTicks() {
-    const wide = this.ticks.clientWidth, count = this.computed * this.phases.length;
-    const x = (place) => 8 + ((wide - 16) * place) / Math.max(1, count - 1);
-    const apart = (wide - 16) / Math.max(1, this.computed);
-    const every = Math.ceil(18 / apart);
+    const { length } = this.stage.header.phases;
+    const count = this.computed * length;
+    const apart = (this.ticks.clientWidth - 16) / Math.max(1, count - 1); // the thumb is 16 pixels wide
+    const every = Math.ceil(18 / (apart * length));
     const marks = [];
-    for (let place = 0; place < count; place++) {
-      const isIteration = place % this.phases.length === 0, iteration = place / this.phases.length;
-      if (!isIteration && apart / this.phases.length < 3) continue;
-      marks.push(svg("path", { class: isIteration ? "major" : "", d: `M${x(place)} 0v${isIteration ? 7 : 3}` }));
-      if (isIteration && iteration % every === 0) marks.push(svg("text", { x: x(place), y: 18, "text-anchor": iteration ? "middle" : "start" }, String(iteration)));
+    for (const place of range(count)) {
+      const x = 8 + apart * place;
+      const iteration = place / length;
+      if (!Number.isInteger(iteration)) {
+        if (apart >= 3) marks.push(svg("path", { d: `M${x} 0v3` }));
+        continue;
+      }
+      marks.push(svg("path", { class: "major", d: `M${x} 0v7` }));
+      if (iteration % every === 0) marks.push(svg("text", { x, y: 18, "text-anchor": "middle" }, String(iteration)));
     }
     this.ticks.replaceChildren(...marks);
   }
 
-  scrubbed() {
-    const place = +this.scrub.value, count = this.phases.length;
-    this.stage.go({ iteration: Math.floor(place / count), phase: place % count, step: 0 });
-  }
-
-  show(frame, at, moment, lengths) {
+  show(frame, at, lengths) {
     const { stage } = this;
-    const playing = stage.playing ? "pause" : "play";
-    if (this.playButton.title !== playing) {
-      this.playButton.replaceChildren(icon(playing));
-      this.playButton.title = playing;
-      this.playButton.setAttribute("aria-label", playing);
-    }
-    const isCompared = moment.phase === "compare";
-    const title = isCompared ? "" : this.phases[at.phase].title;
-    const where = isCompared ? `Iteration ${at.iteration}, compared with ${frame.view.pinned}` : `Iteration ${at.iteration} · ${at.phase + 1} ${title} · step ${at.step + 1} of ${lengths[at.phase]}`;
+    const { phases } = stage.header;
+    const { pinned } = frame.view;
+    const state = stage.playing ? "pause" : "play";
+    setAttribute(this.icon, "d", PLAY_ICONS[state]);
+    for (const name of ["title", "aria-label"]) setAttribute(this.button, name, state);
+    const phase = `phase ${at.phase + 1}, ${phases[at.phase]?.title} · step ${at.step + 1} of ${lengths[at.phase]}`;
+    const where = `Iteration ${at.iteration} ${pinned === null ? `· ${phase}` : `compared with ${pinned}`}`;
     setText(this.where, where);
-    const place = at.iteration * this.phases.length + at.phase;
-    if (+this.scrub.value !== place) this.scrub.value = place;
+    setText(this.loss, `loss ${frame.record.loss}`);
     setAttribute(this.scrub, "aria-valuetext", where);
-    for (const [field, value] of [[this.jump, at.iteration], [this.tree, stage.view.tree], [this.detail, stage.view.detail]]) {
-      if (+field.value !== value && !field.matches(":focus")) field.value = value;
-    }
-    setText(this.pin, isCompared ? `unpin iteration ${frame.view.pinned}` : "pin, to compare");
-    this.element.classList.toggle("compared", isCompared);
+    const place = at.iteration * phases.length + at.phase;
+    const show = (field, value) => +field.value !== value && !field.matches(":focus") && (field.value = value);
+    show(this.jump, at.iteration);
+    show(this.tree, stage.view.tree);
+    show(this.detail, stage.view.detail);
+    if (+this.scrub.value !== place) this.scrub.value = place;
+    setText(this.pin, pinned === null ? "pin, to compare" : `unpin iteration ${pinned}`);
   }
 
   async copyLink() {
@@ -128,6 +103,3 @@ class Transport {
     setTimeout(() => setText(this.copied, ""), 4000);
   }
 }
-
-const icon = (name) => svg("svg", { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
-const clamp = (value, low, high) => Math.max(low, Math.min(value, high));

@@ -1,0 +1,71 @@
+"""The stage as a test sees it: where its cursor is, what it says, which nodes it draws in which state."""
+
+import re
+from urllib.parse import parse_qs, urlparse
+
+
+class StageDriver:
+    """Drives the stage of a page opened at `url`."""
+
+    def __init__(self, page, url):
+        self.page, self.url = page, url
+        self.element = page.locator(".stage")
+
+    def open(self, query=""):
+        self.page.goto(f"{self.url}/?{query}")
+        return self.wait()
+
+    def wait(self):
+        """Wait until the tree is drawn."""
+        self.element.locator("[data-part=where]", has_text="Iteration").wait_for()
+        self.element.locator(".node").first.wait_for()
+        self.page.locator(".stage[aria-busy=false]").wait_for()
+        return self
+
+    def part(self, name):
+        return self.element.locator(f"[data-part={name}]")
+
+    @property
+    def where(self):
+        """(iteration, number of the phase, step), the step counted from 1 as on the screen."""
+        found = re.match(r"Iteration (\d+) · phase (\d+), \w+ · step (\d+) of", self.part("where").inner_text())
+        return tuple(map(int, found.groups()))
+
+    def wait_for(self, iteration, phase=None, step=None):
+        tail = "" if phase is None else rf" · phase {phase}, \w+" + ("" if step is None else rf" · step {step} of")
+        self.part("where").filter(has_text=re.compile(rf"^Iteration {iteration}\b{tail}")).wait_for()
+        self.page.locator(".stage[aria-busy=false]").wait_for()
+        return self
+
+    @property
+    def narration(self):
+        return self.part("narration").inner_text()
+
+    def press(self, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def click(self, name):
+        self.element.get_by_role("button", name=name, exact=True).click()
+
+    def click_node(self, node):
+        self.element.locator(f'[data-node="{node}"] .glyph').click()
+
+    def states(self):
+        """{heap number: set of classes} of all nodes drawn."""
+        groups = self.element.evaluate(
+            "stage => [...stage.querySelectorAll('[data-node]')].map(g => [+g.dataset.node, g.getAttribute('class')])"
+        )
+        return {node: set(classes.split()) - {"node"} for node, classes in groups}
+
+    def nodes_with(self, *classes):
+        return {node for node, own in self.states().items() if own & set(classes)}
+
+    def rest(self):
+        """Wait until the address holds the moment and the server has been told of it."""
+        self.page.wait_for_timeout(900)
+        script = "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
+        self.page.wait_for_function(script)
+
+    def address(self):
+        return {name: values[0] for name, values in parse_qs(urlparse(self.page.url).query).items()}

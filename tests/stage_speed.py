@@ -1,0 +1,118 @@
+"""Measures the stage in a real browser: `python tests/stage_speed.py`.
+
+From a key press to pixels with up to 599 nodes drawn, playback in frames a second, jumps at a million neurons, and
+the bytes a frame takes on its way.
+"""
+
+import json
+import statistics
+import tempfile
+import zlib
+
+from chromium import ARGUMENTS, find_chromium
+from server import running_server
+from stage_driver import StageDriver
+
+from treeviz import TrainConfig, load_dataset
+from treeviz.background import BackgroundRun
+from treeviz.stage.frames import FrameMaker, View
+
+# Milliseconds from each key press until the browser has drawn what follows from it.
+PRESS = """async ([key, shiftKey, count, pause]) => {
+    const times = [];
+    for (let i = 0; i < count; i++) {
+        const start = performance.now();
+        document.body.dispatchEvent(new KeyboardEvent("keydown", { key, shiftKey, bubbles: true, composed: true }));
+        await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn, 0)));
+        times.push(performance.now() - start);
+        await new Promise((passed) => setTimeout(passed, pause));
+    }
+    return times;
+}"""
+# Steps shown in five seconds of playback.
+PLAY = """async (stage) => {
+    const where = stage.querySelector("[data-part=where]");
+    const space = () => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: " ", bubbles: true }));
+    let [shown, last] = [0, where.textContent];
+    space();
+    for (const start = performance.now(); performance.now() - start < 5000;) {
+        await new Promise(requestAnimationFrame);
+        if (where.textContent !== last) [shown, last] = [shown + 1, where.textContent];
+    }
+    space();
+    return shown / 5;
+}"""
+# Milliseconds until an iteration asked for in the field is drawn.
+JUMP = """async (stage, to) => {
+    const [field, where] = ["jump", "where"].map((name) => stage.querySelector(`[data-part=${name}]`));
+    const start = performance.now();
+    field.value = to;
+    field.dispatchEvent(new Event("change"));
+    while (!where.textContent.startsWith(`Iteration ${to} `)) await new Promise(requestAnimationFrame);
+    await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn, 0)));
+    return performance.now() - start;
+}"""
+
+
+def describe(times):
+    """Give median, 95th percentile and maximum of some milliseconds."""
+    ordered = sorted(times)
+    tail = ordered[int(0.95 * (len(ordered) - 1))]
+    return f"median {statistics.median(ordered):.0f} ms, 95th percentile {tail:.0f} ms, at most {ordered[-1]:.0f} ms"
+
+
+def measure_browser(page, url):
+    """Print the speed of steps, playback and jumps."""
+    stage = StageDriver(page, url).open("nodes=599")
+    page.wait_for_timeout(8000)
+    print(f"nodes drawn: {len(stage.states())}")
+    print("small steps, search:", describe(page.evaluate(PRESS, ["ArrowRight", False, 80, 60])))
+    stage.press("6")
+    page.wait_for_timeout(500)
+    print("small steps, repair:", describe(page.evaluate(PRESS, ["ArrowRight", False, 80, 60])))
+    stage.press("Home")
+    page.wait_for_timeout(500)
+    print("whole iterations:", describe(page.evaluate(PRESS, ["ArrowRight", True, 7, 600])))
+    stage.press("Home")
+    stage.part("speed").select_option("60")
+    print(f"playback: {stage.element.evaluate(PLAY):.0f} steps shown a second, of 60 asked for")
+
+    stage.open("data=sphere&width=1048576")
+    page.wait_for_timeout(8000)
+    jumps = []
+    for tree in (0, 7, 3, 11):
+        stage.part("tree-number").fill(str(tree))
+        stage.press("Enter")
+        page.wait_for_timeout(600)
+        for iteration in (4, 0, 3, 1, 2, 4, 0):
+            jumps.append(stage.element.evaluate(JUMP, iteration))
+            page.wait_for_timeout(300)
+    print("jumps at 1,048,576 neurons, most to frames the browser has yet to be sent:", describe(jumps))
+
+
+def measure_bytes():
+    """Print what is sent for the stage at 65,536 neurons and 50 datapoints."""
+    run = BackgroundRun(load_dataset("digits"), TrainConfig(width=65_536, solver="exact"))
+    run.wait_for(7, timeout=60)
+    maker = FrameMaker(run, "key")
+    for detail in (127, 599):
+        first = len(maker.answer(View(detail=detail), [0], [0]))
+        frames = [
+            len(zlib.compress(json.dumps(json.loads(maker.frame(View(detail=detail), i))).encode())) for i in range(8)
+        ]
+        print(f"up to {detail} nodes: first answer {first:,} bytes, then at most {max(frames):,} an iteration")
+
+
+def main():
+    """Measure on this machine."""
+    from playwright.sync_api import sync_playwright
+
+    measure_bytes()
+    with tempfile.NamedTemporaryFile() as log, running_server(log.name) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=list(ARGUMENTS))
+        measure_browser(browser.new_page(viewport={"width": 1400, "height": 900}), url)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+// Draws the network's output over the plane of planar data, with the datapoints.
+
+const OUTPUT_SHADES = 8; // half of them negative
+
+class OutputPicture {
+  constructor(stage, part) {
+    this.stage = stage;
+    [this.card, this.svg, this.caption] = ["output-card", "output", "output-caption"].map(part);
+    [this.shades, this.points] = this.svg.children;
+    this.shades.append(...range(OUTPUT_SHADES).map((index) => svg("path", { class: `output-${index}` })));
+  }
+
+  show(fields, iteration, tree) {
+    const values = fields?.values[iteration];
+    if (!values) return setText(this.caption, "The output over the input plane is being computed …");
+    if (values === this.values && tree === this.tree) return;
+    [this.values, this.tree] = [values, tree];
+    const size = Math.sqrt(values.length);
+    const cell = PLANE / size;
+    const largest = Math.max(1000, ...values.map(Math.abs));
+    const cells = range(OUTPUT_SHADES).map(() => []);
+    values.forEach((value, index) => {
+      const shade = clamp(Math.floor(((value / largest + 1) / 2) * OUTPUT_SHADES), 0, OUTPUT_SHADES - 1);
+      const top = PLANE - (Math.floor(index / size) + 1) * cell;
+      cells[shade].push(`M${(index % size) * cell} ${top}h${cell}v${cell}h${-cell}z`);
+    });
+    [...this.shades.children].forEach((path, index) => setAttribute(path, "d", cells[index].join("")));
+    const [left, right, bottom, top] = fields.extent;
+    const points = fields.points.map(([u, v], point) => {
+      const place = [(PLANE * (u - left)) / (right - left), PLANE - (PLANE * (v - bottom)) / (top - bottom)];
+      const d = this.stage.header.targets[point] >= 0 ? "M-4 0H4M0-4V4" : "M-4 0H4";
+      const act = { onclick: () => this.stage.openTree(point) };
+      return svg("path", { class: point === tree ? "chosen" : "", transform: `translate(${place.join()})`, d, ...act });
+    });
+    this.points.replaceChildren(...points);
+    const reach = (largest / 1000).toFixed(1);
+    const sentence =
+      `At iteration ${iteration}: orange is negative, down to −${reach}, blue positive, up to ${reach}. ` +
+      `Datapoints are marked + or − by the sign of their target; the bold one is datapoint ${tree}.`;
+    setText(this.caption, sentence);
+    setAttribute(this.svg, "aria-label", `The network's output over the input plane. ${sentence}`);
+  }
+}
