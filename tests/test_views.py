@@ -32,16 +32,16 @@ def below(node, width):
     return np.array(found)
 
 
-@given(
-    st.integers(1, 70).flatmap(
-        lambda m: st.tuples(
-            st.lists(st.floats(-3, 3, width=16), min_size=m, max_size=m),
-            st.lists(st.sampled_from([0.0, 0.0, 0.5, -0.5, 2.0]), min_size=m, max_size=m),
-        )
-    ),
-    st.floats(-1, 3),
-    st.integers(3, 200),
+# Leaves, and how they change.
+LEAVES = st.integers(1, 70).flatmap(
+    lambda m: st.tuples(
+        st.lists(st.floats(-3, 3, width=16), min_size=m, max_size=m),
+        st.lists(st.sampled_from([0.0, 0.0, 0.5, -0.5, 2.0]), min_size=m, max_size=m),
+    )
 )
+
+
+@given(LEAVES, st.floats(-1, 3), st.integers(3, 200))
 def test_a_drawn_tree_accounts_for_every_node(leaves, threshold, max_nodes):
     before, change = (np.array(part) for part in leaves)
     width = before.size
@@ -70,6 +70,89 @@ def test_a_drawn_tree_accounts_for_every_node(leaves, threshold, max_nodes):
     assert np.unique(tree.x[ends]).size == ends.size
     if 2 * width - 1 <= max_nodes:
         assert tree.nodes.size == 2 * width - 1
+
+
+def widths_of(tree):
+    """The room each node takes along its level: a leaf's or an inner node's circle, a stub's label."""
+    labels = np.array([len(compact(quantity)) for quantity in tree.num_neurons])
+    return np.where(tree.is_stub, 0.4 + 0.22 * labels, 1.0)
+
+
+def check_layout(tree):
+    left, right = tree.x - widths_of(tree) / 2, tree.x + widths_of(tree) / 2
+    assert left.min() == pytest.approx(0.0, abs=1e-9)
+    ends = tree.is_leaf | tree.is_stub
+    for level in range(tree.depth.max() + 2):
+        # Leaves and stubs take the level below them, too, for their labels.
+        rows = np.flatnonzero((tree.depth == level) | (ends & (tree.depth == level - 1)))
+        rows = rows[np.argsort(tree.x[rows], kind="stable")]
+        assert (right[rows[:-1]] <= left[rows[1:]] + 1e-9).all()
+        same = np.flatnonzero(tree.depth == level)
+        assert (np.diff(tree.x[same]) > 0).all()  # heap order is order from left to right
+    for row in range(tree.nodes.size):
+        children = np.flatnonzero(tree.parent == row)
+        assert not children.size or tree.x[children].mean() == pytest.approx(tree.x[row], abs=1e-9)
+
+
+def check_totals(tree):
+    step, drawn = tree.step, ~tree.is_stub
+    assert tree.num_visited[drawn].tolist() == tree.visited[drawn].tolist()
+    assert tree.num_modified[drawn].tolist() == tree.modified[drawn].tolist()
+    assert tree.num_visited.sum() == step.visited.size
+    assert tree.num_modified.sum() == step.modified.size
+    ends = tree.is_leaf | tree.is_stub
+    assert tree.num_neurons[ends].sum() == step.num_leaves == tree.num_neurons[0]
+    assert tree.num_firing[ends].sum() == step.firing.size == tree.num_firing[0]
+
+
+@given(LEAVES, st.floats(-1, 3), st.integers(3, 200), st.lists(st.integers(0, 10**6), max_size=5))
+def test_drawn_nodes_never_touch_and_stubs_account_for_the_rest(leaves, threshold, max_nodes, opened):
+    before, change = (np.array(part) for part in leaves)
+    tree = draw_tree(
+        make_step(before, before + change, threshold), max_nodes, [1 + node % (2 * before.size - 1) for node in opened]
+    )
+    assert tree.nodes.size <= max_nodes
+    check_layout(tree)
+    check_totals(tree)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 5, 1000, 4096, 100_003])
+@pytest.mark.parametrize("max_nodes", [3, 31, 63, 127, 599])
+def test_large_trees_are_laid_out_without_touching(width, max_nodes):
+    rng = np.random.default_rng(width)
+    before = rng.normal(size=width)
+    after = np.where(before > 1.5, before + rng.normal(size=width), before)
+    step = make_step(before, after, 2.0)
+    tree = draw_tree(step, max_nodes, rng.integers(1, 2 * width, 3))
+    assert tree.nodes.size <= max_nodes
+    check_layout(tree)
+    check_totals(tree)
+
+
+@given(st.data())
+def test_opened_nodes_are_drawn_where_there_is_room_the_latest_first(data):
+    width = data.draw(st.sampled_from([100, 1000, 4096]))
+    before = np.random.default_rng(width).normal(size=width)
+    step = make_step(before, before, 2.0)
+    max_nodes = data.draw(st.integers(3, 127))
+    opened = data.draw(st.lists(st.integers(1, 2 * width - 1), max_size=12))
+    tree = draw_tree(step, max_nodes, opened)
+    room, open_ones = (max_nodes - 1) // 2, set(range(1, min(4, (max_nodes + 1) // 2)))
+    for node in reversed(opened):
+        leaf = node
+        while leaf < width:  # down to the largest leaf below
+            leaf = 2 * leaf + int(step.before[2 * leaf + 1] > step.before[2 * leaf])
+        path = {leaf >> level for level in range(1, leaf.bit_length())} - open_ones
+        if len(open_ones) + len(path) <= room:
+            open_ones |= path
+            assert {node, leaf} <= set(tree.nodes.tolist())
+            assert node >= width or not tree.is_stub[tree.nodes.tolist().index(node)]
+
+
+@pytest.mark.parametrize("node", [-1, 0, 8, 10**30])
+def test_draw_tree_refuses_to_open_what_is_not_in_the_tree(node):
+    with pytest.raises(ValueError, match=f"between 1 and 7, nodes of this tree; got {node}"):
+        draw_tree(make_step([1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0], 0.0), 3, [1, node])
 
 
 def test_leaves_that_cross_the_threshold_are_drawn_and_named():

@@ -13,8 +13,12 @@ from treeviz.network import Ints
 from treeviz.trace import StepRecord, Trace
 
 # Two correct programs agree this closely in the loss, while it is above the floor and the Gram matrices met so far are
-# no worse conditioned than this; beyond, round-off is amplified from step to step (algorithm.md §4).
-LOSS_TOLERANCE, LOSS_FLOOR, MAX_CONDITIONING = 1e-9, 1e-8, 1e6
+# no worse conditioned than this; beyond, round-off is amplified from step to step (algorithm.md §4). With the exact
+# solver they agree to 1e-9. The sketch's conjugate gradient stops at 1e-12 of the first residual, which just above the
+# floor came to 3e-9 in the worst of 3,040 runs on the bundled data.
+LOSS_TOLERANCE, LOSS_FLOOR, MAX_CONDITIONING = 1e-8, 1e-8, 1e6
+# A leaf this close to the threshold is a tie, which round-off decides; from there on two correct programs may part.
+_TIE = 1e-9
 
 _CHUNK_VALUES = 1 << 20
 
@@ -51,15 +55,20 @@ class IterationCheck:
 
 @dataclass(frozen=True, slots=True)
 class LossCheck:
-    """How the loss compares with the dense method's: relative difference, and whether equality can be asked for."""
+    """How the loss compares with the dense method's: relative difference, and what excuses one, or ""."""
 
     difference: float
-    is_comparable: bool
+    excuse: str
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the losses must agree."""
+        return not self.excuse
 
     @property
     def agrees(self) -> bool:
         """False if the losses differ where they must not."""
-        return not self.is_comparable or self.difference <= LOSS_TOLERANCE
+        return bool(self.excuse) or self.difference <= LOSS_TOLERANCE
 
 
 def scan_forest(forest: Forest, threshold: float) -> ForestScan:
@@ -103,10 +112,29 @@ def check_iteration(record: StepRecord, scan: ForestScan) -> IterationCheck:
 def check_loss(trace: Trace, dense: Trace, iteration: int) -> LossCheck:
     """Compare the loss of an iteration with the dense method's, both having done it.
 
-    The two are asked to agree to `LOSS_TOLERANCE` as long as the loss is above `LOSS_FLOOR` and every Gram matrix met
-    on the way had a condition number under `MAX_CONDITIONING`.
+    The two are asked to agree to `LOSS_TOLERANCE` as long as the loss is above `LOSS_FLOOR`, every Gram matrix met on
+    the way had a condition number under `MAX_CONDITIONING`, and no tie was decided differently.
     """
     ours, theirs = trace.records[iteration].loss, dense.records[iteration].loss
     met = [record.solve.conditioning or 1.0 for record in trace.records[:iteration]]
-    comparable = theirs > LOSS_FLOOR and max(met, default=1.0) < MAX_CONDITIONING
-    return LossCheck(abs(ours - theirs) / max(theirs, np.finfo(float).tiny), comparable)
+    difference, excuse = abs(ours - theirs) / max(theirs, np.finfo(float).tiny), ""
+    if ours <= LOSS_FLOOR and theirs <= LOSS_FLOOR:
+        excuse = "is below 1e-8"
+    elif max(met, default=1.0) >= MAX_CONDITIONING:
+        excuse = "follows badly conditioned steps"
+    elif not difference <= LOSS_TOLERANCE and _follows_a_tie(trace, dense, iteration):
+        excuse = "follows a tie, a value that is b but for round-off and fell on different sides"
+    return LossCheck(difference, excuse)
+
+
+def _follows_a_tie(trace: Trace, dense: Trace, iteration: int) -> bool:
+    """Whether the firing sets first parted in an earlier iteration, and only by ties."""
+    for ours, theirs in zip(trace.records[:iteration], dense.records, strict=False):
+        odd = [np.setxor1d(*pair, assume_unique=True) for pair in zip(ours.firing, theirs.firing, strict=True)]
+        if any(neurons.size for neurons in odd):
+            return all(
+                bool((np.abs(trace.leaf_rows(neurons, ours.iteration)[:, point] - threshold) <= _TIE).all())
+                for threshold in [trace.config.resolved_threshold]
+                for point, neurons in enumerate(odd)
+            )
+    return False
