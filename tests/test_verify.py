@@ -114,9 +114,9 @@ def pair():
     ("ours", "theirs", "excuse", "agrees"),
     [
         (1.0, 1.0, "", True),
-        (1.0 + 9e-8, 1.0, "", True),
-        (1.0 + 2e-7, 1.0, "", False),
-        (1.0 - 2e-7, 1.0, "", False),
+        (1.0 + 9e-9, 1.0, "", True),
+        (1.0 + 2e-8, 1.0, "", False),
+        (1.0 - 2e-8, 1.0, "", False),
         (2e-8, 1e-12, "", False),  # the dense method got there and ours did not
         (1e-12, 2e-8, "", False),
         (9e-9, 1e-12, "is below 1e-8", True),

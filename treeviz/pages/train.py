@@ -179,6 +179,7 @@ def _numbers(run: BackgroundRun, cursor: int) -> None:
     with st.container(horizontal=True):
         for label, value, context, explanation in items:
             st.metric(label, value, context, delta_color="off", delta_arrow="off", help=explanation, width=165)
+    st.caption(words.describe_cost(run.trace, record))
 
 
 def _charts(run: BackgroundRun, cursor: int) -> None:

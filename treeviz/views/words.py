@@ -1,59 +1,11 @@
 """What happened in an iteration, in plain sentences with its own numbers."""
 
-import math
 
 import numpy as np
 
 from treeviz.network import firing_probability
-from treeviz.trace import StepRecord, Trace, TreeStep
-from treeviz.views.palette import percent, rounded, seconds
-
-
-def describe_search(step: TreeStep) -> str:
-    """Say what the search did in one tree."""
-    width = step.num_leaves
-    num_nodes = 2 * width - 1
-    if not step.firing.size:
-        return (
-            f"**Search.** The root of tree {step.point} holds {step.before[1]:.3f}, below the threshold "
-            f"b = {step.threshold:.3f}: one look, and all {width:,} neurons are known to be silent on this datapoint."
-        )
-    return (
-        f"**Search.** From the root of tree {step.point} the search entered a node's children only where the maximum "
-        f"is at least b = {step.threshold:.3f}. It entered {step.visited.size:,} of {num_nodes:,} nodes "
-        f"({percent(step.visited.size / num_nodes)}) and found the {step.firing.size:,} neurons that fire on this "
-        "datapoint."
-    )
-
-
-def describe_move(step: TreeStep, record: StepRecord) -> str:
-    """Say what the move did to one tree."""
-    num_nodes = 2 * step.num_leaves - 1
-    if not record.dual_step.any():
-        return "**Move.** Nothing moved in this iteration, so no node was modified."
-    return (
-        f"**Move.** The {record.touched.size:,} neurons that fire on at least one datapoint moved "
-        f"({percent(record.touched.size / step.num_leaves)} of {step.num_leaves:,}); the others have no gradient. "
-        f"In tree {step.point} that changed {step.modified.size:,} nodes ({percent(step.modified.size / num_nodes)})."
-    )
-
-
-def describe_solve(trace: Trace, record: StepRecord) -> str:
-    """Say how the Gauss-Newton system was solved."""
-    num_points, report = record.residual.size, record.solve
-    if report.conditioning is None:
-        return "**Solve.** Gradient descent solves nothing: the move is the residual times the step size."
-    kappa = "singular" if math.isinf(report.conditioning) else f"condition number about {rounded(report.conditioning)}"
-    if trace.config.solver == "exact":
-        return (
-            f"**Solve.** The {num_points} × {num_points} Gram matrix of the gradients ({kappa}) was formed from the "
-            "firing sets and factorized (Cholesky)."
-        )
-    return (
-        f"**Solve.** The {num_points} × {num_points} Gram matrix of the gradients ({kappa}) was never formed: a random "
-        f"sketch of {report.num_sketch_rows} rows made a preconditioner, and conjugate gradient needed "
-        f"{report.iterations} iterations."
-    )
+from treeviz.trace import StepRecord, Trace
+from treeviz.views.palette import percent, seconds
 
 
 def describe_cost(trace: Trace, record: StepRecord) -> str:
@@ -62,7 +14,7 @@ def describe_cost(trace: Trace, record: StepRecord) -> str:
     factor = dense / max(own, 1)
     relation = f"{factor:.3g} times as many" if factor >= 1 else f"only {factor:.2g} times as many"
     return (
-        f"**Cost.** This iteration took {own:,} operations and {seconds(record.num_seconds)}, not counting building "
+        f"This iteration took {own:,} operations and {seconds(record.num_seconds)}, not counting building "
         f"the trees. The dense method spends {dense:,} operations on it: {relation}."
     )
 
