@@ -1,6 +1,5 @@
 """What happened in an iteration, in plain sentences with its own numbers."""
 
-
 import numpy as np
 
 from treeviz.network import firing_probability
