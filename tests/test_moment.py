@@ -41,6 +41,7 @@ def address_of(moment, config, written=NAMES):
         "step": moment.step or None,
         "node": moment.node,
         "nodes": None if view.detail == DEFAULT_DETAIL else view.detail,
+        "open": ",".join(map(str, view.opened)) or None,
         "pin": view.pinned,
     }
     return {name: str(value) for name, value in address.items() if value is not None and name in written}
@@ -50,10 +51,11 @@ def address_of(moment, config, written=NAMES):
 def test_a_moment_written_to_an_address_reads_back_the_same(maker, data):
     node = data.draw(st.none() | st.integers(1, 2 * WIDTH - 1))
     pinned = data.draw(st.none() | st.integers(0, COMPUTED - 1))
-    view = View(data.draw(st.integers(0, POINTS - 1)), data.draw(st.sampled_from(DETAILS)), (), pinned)
+    opened = tuple(data.draw(st.lists(st.integers(1, 2 * WIDTH - 1), unique=True, max_size=3)))
+    view = View(data.draw(st.integers(0, POINTS - 1)), data.draw(st.sampled_from(DETAILS)), opened, pinned)
     iteration = data.draw(st.integers(0, COMPUTED - 1))
     if node is not None and node not in maker.drawn_nodes(view, iteration):
-        view = dataclasses.replace(view, opened=(node,))
+        view = dataclasses.replace(view, opened=(*opened, node))
     names = phases(maker.run.config)
     phase = step = 0
     if pinned is None:

@@ -179,15 +179,15 @@ def check_jacobian(run, record, drawn, steps):
 def check_solve(trace, record, drawn, script):
     report, point = record.solve, drawn.step.point
     text = script["solve"][-1].text
-    shown = read(r"it says g = (−?[\d.e+-]+)[.]( |$)", text)[0]
-    assert float(shown) == pytest.approx(record.dual_step[point], rel=1e-2, abs=1e-300)
+    shown = read(r"it says g = ([\d.e+−]+)[.]( |$)", text)[0]
+    assert float(shown.replace("−", "-")) == pytest.approx(record.dual_step[point], rel=1e-2, abs=1e-300)
     if report.status != "ok":
         assert report.status[1:] in text
     if trace.config.solver == "exact":
         assert len(script["solve"]) == (2 if report.num_active else 1)
         if report.num_active and len(record.firing) > 1:
-            own, shared, one, other = read(
-                rf"{COUNT} neurons fire on datapoint \d+, and {COUNT} neurons fire on both (\d+) and (\d+)",
+            one, own, shared, other = read(
+                rf"On datapoint (\d+) {COUNT} neurons? fires?, of these {COUNT} on datapoint (\d+) as well",
                 script["solve"][0].text,
             )
             sets = [set(record.firing[int(i)].tolist()) for i in (one, other)]
@@ -196,7 +196,7 @@ def check_solve(trace, record, drawn, script):
         return
     assert len(script["solve"]) == max(report.iterations, 1)
     for iteration, small in enumerate(script["solve"][: report.iterations]):
-        at, norm = read(r"iteration (\d+): relative residual ([\d.e+-]+)\.", small.text)
+        at, norm = read(r"iteration (\d+): relative error ([\d.e+-]+) of", small.text)
         assert int(at) == iteration + 1
         assert float(norm) == pytest.approx(report.residual_norms[iteration], rel=0.06)
     if report.num_active:
@@ -287,8 +287,13 @@ def check_repair(record, drawn, steps, lines):
                 break
             assert small.writes == ((row_of[node], fresh),)
             assert lines[small.line].text.startswith("go up")
-            assert value(read(rf"is {VALUE}; it was", small.text)[0]) == pytest.approx(fresh, abs=6e-4)
-            assert value(read(rf"it was {VALUE}\.$", small.text)[0]) == pytest.approx(heap[node], abs=6e-4)
+            if abs(fresh - heap[node]) < 1e-8 and "round-off" in small.text:  # no eight digits tell them apart
+                assert float(read(r"changes by ([\d.e+-]+),", small.text)[0]) == pytest.approx(
+                    abs(fresh - heap[node]), rel=0.5
+                )
+            else:
+                assert value(read(rf"is {VALUE}; it was", small.text)[0]) == pytest.approx(fresh, abs=6e-4)
+                assert value(read(rf"it was {VALUE}\.$", small.text)[0]) == pytest.approx(heap[node], abs=6e-4)
             heap[node] = fresh
         assert rest == []
         assert all(map(is_right, path))
@@ -308,8 +313,8 @@ def check_repair(record, drawn, steps, lines):
 
 def check_leaf_sentence(drawn, climb, old):
     text, row, b = climb[0].text, climb[0].row, drawn.step.threshold
-    stale, fresh, sign, changed, ancestors = read(
-        rf"goes from {VALUE} to {VALUE}, (?:still )?([≥<]) b.*\. {COUNT} of its {COUNT} ancestors? change", text
+    stale, fresh, sign, ancestors, changed = read(
+        rf"goes from {VALUE} to {VALUE}(?:, | still )([≥<]) b.*\. Of its {COUNT} ancestors?, {COUNT} changes?\.", text
     )
     new = drawn.after[row]
     assert value(stale) == pytest.approx(old, abs=6e-4)

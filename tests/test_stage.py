@@ -3,7 +3,6 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from stage_driver import StageDriver
 
 from treeviz import TrainConfig, Trainer, load_dataset
@@ -101,8 +100,7 @@ def test_a_journey_by_mouse(stage, circle):
     stage.click("next phase")
     stage.wait_for(0, 2, 1)
     stage.click("step back")
-    assert stage.where[:2] == (0, 1)
-    assert stage.where[2] == circle.replay(0, 0).visited.size + 1
+    stage.wait_for(0, 1, circle.replay(0, 0).visited.size + 1)
     stage.click("phase back")
     stage.wait_for(0, 1, 1)
     stage.click("next iteration")
@@ -166,7 +164,7 @@ def test_a_journey_by_keyboard(stage, circle):
     assert "Converged" in stage.part("status").inner_text()
 
 
-@pytest.mark.parametrize("query", [CIRCLE, DIGITS])
+@pytest.mark.parametrize("query", [CIRCLE, pytest.param(DIGITS, marks=pytest.mark.slow)])
 def test_five_quick_presses_are_five_steps(stage, query):
     stage.open(query)
     stage.press(*["ArrowRight"] * 5)
@@ -179,6 +177,14 @@ def test_five_quick_presses_are_five_steps(stage, query):
     stage.wait_for(3, 1, 4)
 
 
+def test_a_jump_is_not_overrun_by_presses_still_waiting(stage):
+    stage.open("data=moons&width=4096&seed=3")
+    stage.press(*["Shift+ArrowRight"] * 9, "Home")
+    stage.rest()
+    stage.wait_for(0, 1, 1)
+
+
+@pytest.mark.slow
 def test_playing_needs_no_server_and_goes_on_into_what_is_computed_meanwhile(page, server):
     sent = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
@@ -205,7 +211,7 @@ def test_more_is_computed_when_the_cursor_reaches_the_end(stage):
     stage.press("End")
     stage.rest()
     last = stage.where[0]
-    assert 5 <= last < 90
+    assert last < 90
     for more in range(1, 4):
         stage.press("Shift+ArrowRight")
         stage.wait_for(last + more, 6)
@@ -213,6 +219,7 @@ def test_more_is_computed_when_the_cursor_reaches_the_end(stage):
     assert stage.where[:2] == (last + 3, 6)
 
 
+@pytest.mark.slow
 def test_looping_stays_in_the_phase(stage):
     stage.open(CIRCLE)
     stage.press("5")
@@ -300,6 +307,7 @@ def test_a_row_of_the_atlas_opens_its_tree(stage, circle):
     assert stage.part("tree-number").input_value() == "5"
 
 
+@pytest.mark.slow
 def test_planar_data_show_weights_and_outputs(stage):
     stage.open("data=moons&width=1024")
     stage.element.get_by_role("img", name=re.compile("The network's output over the input plane")).wait_for()
@@ -329,195 +337,3 @@ def test_two_iterations_are_compared(stage, circle):
     assert stage.address()["pin"] == "1"
     stage.click("unpin iteration 1")
     stage.wait_for(4, 1, 1)
-
-
-# ---- links ----
-
-
-def test_the_address_holds_the_moment_and_opens_it_elsewhere(context, stage, server):
-    stage.open("data=xor&width=512&xor-n=12&seed=3")
-    stage.part("tree-number").fill("7")
-    stage.press("Enter")
-    stage.element.focus()
-    stage.press("Shift+ArrowRight", "Shift+ArrowRight", "6", "ArrowRight", "ArrowRight")
-    stage.wait_for(2, 6, 3)
-    node = max(stage.nodes_with("firing", "pruned", "starts", "stops") & set(range(512, 1024)))
-    stage.click_node(node)
-    stage.element.get_by_role("heading", name=f"Neuron {node - 512}").wait_for()
-    stage.page.mouse.move(5, 5)
-    stage.rest()
-    copied = stage.page.url
-    assert (
-        stage.address().items() >= {"tree": "7", "it": "2", "phase": "repair", "step": "2", "node": str(node)}.items()
-    )
-
-    other = StageDriver(context.new_page(), server)
-    other.page.goto(copied)
-    other.wait()
-    other.wait_for(2, 6, 3)
-    assert other.narration == stage.narration
-    assert other.states() == stage.states()
-    other.element.get_by_role("heading", name=f"Neuron {node - 512}").wait_for()
-    assert other.part("notices").inner_text() == ""
-    other.rest()
-    assert other.address() == stage.address()
-    other.page.close()
-
-
-def test_copying_the_link(stage):
-    stage.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    stage.open(CIRCLE)
-    stage.press("Shift+ArrowRight")
-    stage.wait_for(1)
-    stage.click("copy link")
-    stage.part("copied").filter(has_text="link copied").wait_for()
-    assert "it=1" in stage.page.evaluate("navigator.clipboard.readText()")
-
-
-def test_a_damaged_link_opens_the_nearest_state_and_says_what_was_changed(stage):
-    stage.open("data=circle&width=63&tree=99&it=900&phase=dance&step=x&node=0&nodes=7&colour=red&seed=-4")
-    notices = stage.part("notices").inner_text()
-    for words in ("width=63", "no tree 99", "no iteration 900", "“dance”", "step=x", "no node 0", "colour", "seed=-4"):
-        assert words in notices
-    iteration, phase, step = stage.where
-    assert iteration > 3
-    assert (phase, step) == (1, 1)
-    assert stage.part("tree-number").input_value() == "7"
-    stage.click("understood")
-    assert stage.part("notices").inner_text() == ""
-
-
-def test_other_settings_begin_a_new_run_at_its_start(stage):
-    stage.open(f"{CIRCLE}&it=2&tree=3")
-    stage.wait_for(2)
-    stage.page.get_by_role("spinbutton", name="Seed").fill("5")
-    stage.press("Enter")
-    expected = Trainer(load_dataset("circle", seed=5), TrainConfig(width=64, solver="exact", seed=5)).step()
-    stage.part("loss").filter(has_text=f"{expected.loss:.3e}").wait_for()
-    stage.wait_for(0, 1, 1)
-    assert stage.part("tree-number").input_value() == "0"
-
-
-# ---- exactness ----
-
-
-def test_every_iteration_wears_its_badge(stage, circle):
-    stage.open(CIRCLE)
-    badge = stage.part("badge")
-    badge.filter(has_text="✓ Exact").filter(has_text="the loss equals the dense method's").wait_for()
-    assert "a scan of all 512 leaves; all 504 inner nodes" in badge.inner_text()
-    stage.press("End")
-    badge.filter(has_text="✓ Exact").filter(has_text="below 1e-8").wait_for()
-    stage.page.get_by_text("Check every iteration").click()
-    badge.filter(has_text="Not checked").wait_for()
-
-
-# ---- for everybody ----
-
-
-def test_pictures_and_controls_have_roles_and_names(stage, circle):
-    stage.open(CIRCLE)
-    tree = stage.element.get_by_role("img", name=re.compile("^Tree 0: "))
-    assert f"{circle.replay(0, 0).firing.size} neurons fire" in tree.get_attribute("aria-label")
-    for name in ("Share of nodes visited", "whole weight space", "Residual f − y"):
-        assert stage.element.get_by_role("img", name=re.compile(name)).count() == 1
-    assert (
-        stage.element.get_by_role("slider", name="Iteration and phase")
-        .get_attribute("aria-valuetext")
-        .startswith("Iter")
-    )
-    assert stage.part("narration").get_attribute("aria-live") == "polite"
-    fields = {
-        "spinbutton": ("iteration", "tree"),
-        "combobox": ("play by", "speed", "nodes", "shade"),
-        "checkbox": ("loop",),
-    }
-    for role, names in fields.items():
-        for name in names:
-            assert stage.element.get_by_role(role, name=name).count() == 1
-    unnamed = (
-        "stage => [...stage.querySelectorAll('button')].filter(b => !(b.ariaLabel || b.textContent.trim())).length"
-    )
-    assert stage.element.evaluate(unnamed) == 0
-
-
-def test_the_pictures_can_be_read_as_tables(stage, circle):
-    stage.open(CIRCLE)
-    stage.element.get_by_text("Text version of the tree").click()
-    rows = stage.part("node-text").locator("tbody tr")
-    rows.nth(63).wait_for()
-    firing = {int(text.split()[1]) for text in rows.filter(has_text="fires").locator("th").all_inner_texts()}
-    assert firing == set(circle.replay(0, 0).firing.tolist())
-    rows.nth(4).get_by_role("button").click()
-    stage.element.get_by_role("heading", name="Neuron 4", exact=True).wait_for()
-    stage.element.get_by_text("Table of all trees").click()
-    rows = stage.part("atlas-text").locator("tbody tr")
-    rows.nth(7).wait_for()
-    record = circle.records[0]
-    assert rows.nth(2).locator("td").all_inner_texts()[:2] == [f"{record.num_visited[2]}", f"{record.num_modified[2]}"]
-    rows.nth(2).get_by_role("button").press("Enter")
-    stage.part("summary").filter(has_text="Tree 2:").wait_for()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_accessibility_finding(stage, scheme):
-    stage.page.emulate_media(color_scheme=scheme)
-    stage.open("data=moons&width=256&it=1&phase=repair&step=3&node=260")
-    stage.element.get_by_text("Text version of the tree").click()
-    stage.element.get_by_text("Table of all trees").click()
-    stage.rest()
-    found = Axe().run(stage.page, context={"include": [["[data-testid=stMain]"]]}).response["violations"]
-    serious = [
-        (fault["id"], [node["html"][:120] for node in fault["nodes"][:3]])
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
-
-
-def test_motion_is_left_out_where_it_is_not_wanted(stage):
-    stage.page.emulate_media(reduced_motion="reduce")
-    stage.open(CIRCLE)
-    stage.press("ArrowRight", "6", "ArrowRight")
-    durations = stage.element.evaluate(
-        "stage => [...stage.querySelectorAll('*')].map(n => getComputedStyle(n))"
-        ".filter(s => s.transitionDuration !== '0s' || s.animationName !== 'none').length"
-    )
-    assert durations == 0
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1400, 1024, 390])
-def test_it_fits_the_window_and_is_legible(stage, width, scheme):
-    stage.page.emulate_media(color_scheme=scheme)
-    stage.page.set_viewport_size({"width": width, "height": 900})
-    stage.open("data=moons&width=4096&it=1&phase=repair")
-    stage.rest()
-    main = stage.page.get_by_test_id("stMain")
-    assert stage.page.evaluate("document.documentElement.scrollWidth") <= width
-    assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
-    smallest = stage.element.evaluate(
-        """stage => Math.min(...[...stage.querySelectorAll('*')]
-            .filter(node => [...node.childNodes].some(child => child.nodeType === 3 && child.textContent.trim()))
-            .filter(node => node.getClientRects().length)
-            .map(node => {
-                const drawing = node.ownerSVGElement;
-                const scale = drawing?.viewBox.baseVal.width ? drawing.clientWidth / drawing.viewBox.baseVal.width : 1;
-                return scale * parseFloat(getComputedStyle(node).fontSize);
-            }))"""
-    )
-    assert smallest >= 10.99
-
-
-def test_it_lays_itself_out_anew_when_the_window_changes(stage):
-    stage.open(CIRCLE)
-    scroller = stage.part("scroller")
-    wide = scroller.bounding_box()["width"]
-    stage.page.set_viewport_size({"width": 1000, "height": 900})
-    stage.page.wait_for_timeout(400)
-    narrow = scroller.bounding_box()["width"]
-    assert narrow < wide
-    assert stage.part("tree").bounding_box()["width"] >= narrow - 4
-    assert stage.part("tree").bounding_box()["width"] < wide + 400
-    stage.press("ArrowRight")
-    stage.wait_for(0, 1, 2)

@@ -43,7 +43,9 @@ def _start(_settings: Settings, key: str) -> FrameMaker:
             f"{data.num_points} trees over {config.width:,} neurons need {needed / 1e9:.1f} GB, and a page may take "
             f"{_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
         )
-    return FrameMaker(BackgroundRun(data, config, is_checked=_settings.is_checked), key)
+    return FrameMaker(
+        BackgroundRun(data, config, is_checked=_settings.is_checked), key, is_portable=_settings.csv is None
+    )
 
 
 def render() -> None:
@@ -96,7 +98,7 @@ def _lesson(maker: FrameMaker) -> None:
     """Answer the stage's question, and draw what follows the cursor. Runs alone whenever the stage asks."""
     run, start = maker.run, st.session_state.start
     question: Mapping[str, Any] = last_question(_STAGE)
-    if question.get("run") != maker.key:
+    if question.get("run") != maker.run_key:
         question = {}
     wanted = [int(iteration) for iteration in question.get("wanted", [start.iteration])]
     for iteration in wanted:
@@ -105,7 +107,11 @@ def _lesson(maker: FrameMaker) -> None:
         st.error(f"The run stopped: {run.error}. Choose other settings, or reload the page.", icon=":material/error:")
         return
     view = View.from_request(question["view"], run.data.num_points, run.config.width) if question else start.view
-    cursor = min(int(question.get("cursor") or start.iteration), run.num_computed - 1) if question else start.iteration
+    if not question:
+        st.session_state.cursor = start.iteration
+    elif question.get("cursor") is not None:
+        st.session_state.cursor = int(question["cursor"])
+    cursor = min(st.session_state.cursor, run.num_computed - 1)
     run.request(cursor)
     answer = maker.answer(
         view,

@@ -7,6 +7,7 @@ all trees, the neurons in their plane. So playing, stepping and jumping within w
 
 import json
 import threading
+import uuid
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -68,11 +69,13 @@ class FrameMaker:
     Parameters
     ----------
     run : the run shown.
-    key : a name of its settings; frames of another run are told apart by it.
+    is_portable : whether an address can name the data; a file cannot be in it.
+    key : a name of its settings. `run_key` is that of this very run: the same settings may be run again later.
     """
 
-    def __init__(self, run: BackgroundRun, key: str) -> None:
-        self.run, self.key = run, key
+    def __init__(self, run: BackgroundRun, key: str, *, is_portable: bool = True) -> None:
+        self.is_portable = is_portable
+        self.run, self.key, self.run_key = run, key, f"{key}-{uuid.uuid4().hex[:8]}"
         self._kept: OrderedDict[tuple[View, int], str] = OrderedDict()
         self._badges: dict[int, dict[str, str]] = {}
         self._lock = threading.Lock()
@@ -93,14 +96,19 @@ class FrameMaker:
         width = config.width
         deepest = (2 * width - 1).bit_length() - 1
         return {
-            "run": self.key,
+            "run": self.run_key,
+            "settings": self.key,
+            "portable": self.is_portable,
             "data": data.name,
             "points": data.num_points,
             "dimension": data.dimension,
             "width": width,
             "threshold": config.resolved_threshold,
             "phases": [{"id": phase, "title": _TITLES.get(phase, phase.capitalize())} for phase in phases(config)],
-            "code": [{"phase": line.phase, "text": line.text, "indent": line.indent} for line in pseudocode(config)],
+            "code": [
+                {"phase": line.phase, "text": line.text, "indent": line.indent, "note": line.note}
+                for line in pseudocode(config)
+            ],
             "levels": [min(2 << level, 2 * width) - (1 << level) for level in range(deepest + 1)],
             "targets": _rounded(data.y),
             "details": DETAILS,
@@ -232,6 +240,8 @@ class FrameMaker:
                 f"Tree {view.tree} at iteration {iteration}, compared with the pinned iteration {step.iteration}: "
                 f"{step.modified.size:,} of {num_nodes:,} nodes differ ({percent(step.modified.size / num_nodes)})."
             )
+            if step.iteration == iteration:
+                summary = f"Iteration {iteration} is pinned. Go to another one (Shift + →) to see what differs there."
         else:
             script = {
                 phase: [[s.line, s.text, s.row, _rounded_pairs(s.writes)] for s in steps]
@@ -258,6 +268,7 @@ class FrameMaker:
                 "fires": _bits(plane.fires_before),
                 "will_fire": _bits(plane.fires_after),
                 "touched": _bits(plane.touched),
+                "will_touch": _bits(np.any(trace.leaf_rows(plane.neurons, iteration + 1) >= plane.threshold, axis=1)),
                 "ever": _bits(plane.ever),
                 "normal": _rounded(plane.normal),
                 "threshold": plane.threshold,
@@ -296,9 +307,9 @@ class FrameMaker:
 
 
 def _describe_status(record: StepRecord) -> str:
-    if record.status != "ok":
-        return record.status
-    return f"converged: the loss is {record.loss:.1e}" if record.loss <= CONVERGED_LOSS else ""
+    if record.loss <= CONVERGED_LOSS:
+        return f"converged: the loss is {record.loss:.1e}, and what changes from here on is round-off"
+    return "" if record.status == "ok" else record.status
 
 
 def _describe_record(record: StepRecord, tree: int) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from treeviz.background import MAX_ITERATIONS
-from treeviz.stage.frames import DEFAULT_DETAIL, DETAILS, FrameMaker, View
+from treeviz.stage.frames import DEFAULT_DETAIL, DETAILS, MAX_OPENED, FrameMaker, View
 from treeviz.stage.script import phases
 
-NAMES = ("tree", "it", "phase", "step", "node", "nodes", "pin")
+NAMES = ("tree", "it", "phase", "step", "node", "nodes", "open", "pin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,16 @@ def read_moment(query: Mapping[str, str], maker: FrameMaker) -> tuple[Moment, tu
     iteration = number("it", computed, 0, "iteration")
     detail = number("nodes", DETAILS, DEFAULT_DETAIL, "level of detail")
     pinned = number("pin", computed, 0, "pinned iteration") if "pin" in query else None
-    view = View(tree=tree, detail=detail, pinned=pinned)
+    opened = [_whole(piece) for piece in query["open"].split(",")] if "open" in query else []
+    usable = tuple(dict.fromkeys(node for node in opened if node and 1 <= node < 2 * run.config.width))[-MAX_OPENED:]
+    if len(usable) < len(opened):
+        notices.append(f"“open={_short(query['open'])}” in the address names nodes that cannot be opened here.")
+    view = View(tree=tree, detail=detail, opened=usable, pinned=pinned)
     node = number("node", range(1, 2 * run.config.width), 1, "node") if "node" in query else None
     if node is not None and node not in maker.drawn_nodes(view, iteration):
-        view = replace(view, opened=(node,))  # even the least detail has room for one path to a leaf
+        view = replace(
+            view, opened=(*usable, node)[-MAX_OPENED:]
+        )  # even the least detail has room for one path to a leaf
     if pinned is not None:
         notices += [
             f"A comparison with a pinned iteration has no {name}; “{name}={_short(query[name])}” was left out."

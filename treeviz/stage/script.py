@@ -9,22 +9,27 @@ stops where one does not change, and together they end at the very values the tr
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from treeviz.config import TrainConfig
-from treeviz.network import Floats
+from treeviz.network import FiringSets, Floats
 from treeviz.trace import StepRecord, Trace
 from treeviz.views.detail import DrawnTree, Mask
 from treeviz.views.palette import percent, rounded
 
+# Datapoints up to which the eigenvalues of the Gram matrix are computed for the story's sake.
+_LARGEST_SPECTRUM = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of pseudocode, the phase it belongs to, and how deep it is indented."""
+    """A line of pseudocode: its phase, what its symbols mean, how deep it is indented. `z_r` is z with subscript r."""
 
     phase: str
     text: str
+    note: str
     indent: int = 0
 
 
@@ -38,30 +43,61 @@ class Step:
     writes: tuple[tuple[int, float], ...] = ()
 
 
+_ENTER = (
+    "b: the threshold. A node's value is the largest below it; a leaf's is z_ri = w_r·x_i, neuron r on datapoint i."
+)
 _SEARCH = (
-    Line("search", "for each datapoint i: enter the root of tree i"),
-    Line("search", "value < b: prune, nothing below can fire", 1),
-    Line("search", "inner node ≥ b: enter both children", 1),
-    Line("search", "leaf ≥ b: neuron r fires, r joins Sᵢ", 1),
-    Line("forward", "fᵢ ← (1/√m) Σ aᵣ (zᵣᵢ − b) over r in Sᵢ"),
-    Line("forward", "ρ ← f − y,  loss ← ½‖ρ‖²"),
-    Line("jacobian", "J: row i holds aᵣ xᵢ/√m for each r in Sᵢ"),
+    Line("search", "for each datapoint i: enter the root of tree i", _ENTER),
+    Line("search", "value < b: prune, nothing below can fire", _ENTER, 1),
+    Line("search", "inner node ≥ b: enter both children", _ENTER, 1),
+    Line("search", "leaf ≥ b: neuron r fires, r joins S_i", "S_i: the neurons that fire on datapoint i.", 1),
+    Line(
+        "forward",
+        "f_i ← (1/√m) Σ a_r (z_ri − b) over r in S_i",
+        "f_i: the network's output on datapoint i. a_r: output sign of neuron r, +1 or −1, never trained. m: neurons.",
+    ),
+    Line("forward", "ρ ← f − y,  loss ← ½‖ρ‖²", "y: the targets. ρ: the residual, what is wrong with the outputs."),
+    Line(
+        "jacobian",
+        "J: row i holds a_r x_i/√m for each r in S_i",
+        "J, the Jacobian: how each output changes with each weight. Zero wherever a neuron does not fire.",
+    ),
 )
 _EXACT = (
-    Line("solve", "G ← J Jᵀ = K∘C/m,  Cᵢⱼ = |Sᵢ ∩ Sⱼ|"),
-    Line("solve", "solve G g = ρ  (Cholesky)"),
+    Line(
+        "solve",
+        "G ← J Jᵀ = K∘C/m,  C_ij = |S_i ∩ S_j|",
+        "K: inner products of the datapoints. C: how many neurons fire on both. ∘: entry by entry. G, the Gram matrix "
+        "of J: how a step for one datapoint changes the output on another.",
+    ),
+    Line("solve", "solve G g = ρ  (Cholesky)", "g, the dual step: how far to correct for each datapoint."),
 )
 _SKETCH = (
-    Line("sketch", "A ← S Jᵀ, S a random sketch"),
-    Line("precondition", "Q, T ← qr(A),  R ← T⁻¹"),
-    Line("solve", "solve J Jᵀ g = ρ by conjugate gradient with R"),
+    Line("sketch", "A ← Π Jᵀ, Π a random sketch", "Π: a sparse matrix of random signs, which keeps lengths nearly."),
+    Line(
+        "precondition",
+        "Q, R ← qr(A),  P ← R⁻¹",
+        "P, the preconditioner: behind it, the system looks nearly like the identity.",
+    ),
+    Line(
+        "solve",
+        "solve J Jᵀ g = ρ by conjugate gradient with P",
+        "g, the dual step: how far to correct for each datapoint. J Jᵀ is only ever multiplied with, never formed.",
+    ),
 )
 _MOVE = (
-    Line("move", "for each r that fires anywhere (i in Tᵣ):"),
-    Line("move", "wᵣ ← wᵣ − (aᵣ/√m) Σ gᵢ xᵢ over i in Tᵣ", 1),
-    Line("repair", "write leaf r in all n trees"),
-    Line("repair", "go up: node ← larger of its children", 1),
-    Line("repair", "unchanged: stop", 1),
+    Line(
+        "move", "for each r that fires anywhere:", "A neuron below b adds max(z − b, 0) = 0, so its gradient is zero."
+    ),
+    Line(
+        "move",
+        "w_r ← w_r − (a_r/√m) Σ g_i x_i over i in T_r",
+        "w_r: weights of neuron r. T_r: datapoints on which it fires. x_i: datapoint i.",
+        1,
+    ),
+    Line("repair", "write leaf r in all n trees", "The new leaf is w_r·x_i with the weights after the move."),
+    Line("repair", "go up: node ← larger of its children", "Only nodes above changed leaves can change.", 1),
+    Line("repair", "unchanged: stop", "Nothing further up can change because of this leaf.", 1),
 )
 
 
@@ -88,7 +124,7 @@ def write_script(trace: Trace, record: StepRecord, drawn: DrawnTree) -> dict[str
         "forward": lambda line: _forward(trace, record, drawn, line),
         "jacobian": lambda line: _jacobian(trace, record, drawn, line),
         "sketch": lambda line: _sketch(trace, record, line),
-        "precondition": lambda line: _precondition(record, line),
+        "precondition": lambda line: _precondition(trace, record, line),
         "solve": lambda line: _solve(trace, record, drawn, line),
         "move": lambda line: _move(record, drawn, moves, line),
         "repair": lambda line: _repair(record, drawn, moves, line),
@@ -165,7 +201,8 @@ def _search(drawn: DrawnTree, num_trees: int, line: int) -> Iterator[Step]:
     yield Step(
         fire if step.firing.size else line,
         f"Tree {step.point} is searched: {step.visited.size:,} of {num_nodes:,} nodes entered "
-        f"({percent(step.visited.size / num_nodes)}), {_count(step.firing.size, 'firing neuron')} found."
+        f"({percent(step.visited.size / num_nodes)}), {num_nodes - step.visited.size:,} never looked at, "
+        f"{_count(step.firing.size, 'firing neuron')} found."
         f"{' The other trees are searched in the same way.' if num_trees > 1 else ''}",
     )
 
@@ -209,8 +246,8 @@ def _sketch(trace: Trace, record: StepRecord, line: int) -> Iterator[Step]:
         yield Step(line, "No neuron fires on any datapoint, so J is zero and there is nothing to sketch.")
         return
     text = (
-        f"Jᵀ has {trace.config.width * dimension:,} rows. A random sign matrix S mixes them into {rows:,}, "
-        f"{rounded(rows / columns)} a datapoint, and only firing neurons need to be touched: A = S Jᵀ is "
+        f"Jᵀ has {trace.config.width * dimension:,} rows. A random sign matrix Π mixes them into {rows:,}, "
+        f"{rounded(rows / columns)} a datapoint, and only firing neurons need to be touched: A = Π Jᵀ is "
         f"{rows:,} × {columns}."
     )
     if columns < num_points:
@@ -220,28 +257,38 @@ def _sketch(trace: Trace, record: StepRecord, line: int) -> Iterator[Step]:
     yield Step(line, text)
 
 
-def _precondition(record: StepRecord, line: int) -> Iterator[Step]:
+def _precondition(trace: Trace, record: StepRecord, line: int) -> Iterator[Step]:
     report = record.solve
     if not report.num_active:
         yield Step(line, "There is no sketch, and nothing to precondition.")
         return
     met = report.preconditioned_conditioning
-    better = f"; behind R it is {_conditioning(met)}" if met is not None else ""
-    factor = "A is singular: its singular vectors take the part of R." if report.singular else "The factor T gives R."
+    better = f"; behind P it is about {rounded(met)}" if met is not None and math.isfinite(met) else ""
+    factor = "A is singular: its singular vectors take the part of P." if report.singular else "The factor R gives P."
     yield Step(
         line,
-        f"{factor} The condition number of J Jᵀ itself is {_conditioning(report.conditioning)}{better}: the closer to "
+        f"{factor} The condition number of J Jᵀ itself is {_conditioning(trace, record)}{better}: the closer to "
         "1, the fewer iterations conjugate gradient needs.",
     )
 
 
-def _conditioning(kappa: float | None) -> str:
-    return "infinity" if kappa is None or math.isinf(kappa) else f"about {rounded(kappa)}"
+@lru_cache(maxsize=64)
+def _conditioning(trace: Trace, record: StepRecord) -> str:
+    """Write the condition number of J J^T: largest over smallest eigenvalue, or the solver's estimate if n is large."""
+    kappa = record.solve.conditioning
+    if kappa is None or math.isinf(kappa):
+        return "infinity"
+    firing = FiringSets.from_sets(record.firing)
+    active = np.flatnonzero(firing.counts)
+    if active.size > _LARGEST_SPECTRUM:
+        return f"about {rounded(kappa)}"
+    eigenvalues = np.linalg.eigvalsh((trace.gram * firing.overlaps())[np.ix_(active, active)])
+    return rounded(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else "infinity"
 
 
 def _solve(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Iterator[Step]:
     report, point = record.solve, drawn.step.point
-    g = f"For datapoint {point} it says g = {record.dual_step[point]:.3g}."
+    g = f"For datapoint {point} it says g = {record.dual_step[point]:.3g}.".replace("-", "−")
     if report.status != "ok":
         g += f" {report.status[0].upper()}{report.status[1:]}."
     num_points = record.residual.size
@@ -252,21 +299,21 @@ def _solve(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Ite
         other = (point + 1) % num_points
         if other != point:
             shared = np.intersect1d(record.firing[point], record.firing[other], assume_unique=True).size
-            example = f", and {shared:,} neurons fire on both {point} and {other}"
+            example = f", of these {shared:,} on datapoint {other} as well"
         else:
             example = ""
         left_out = "" if report.num_active == num_points else " on the datapoints that fire some neuron"
         yield Step(
             line,
-            f"G is {num_points} × {num_points} and comes from firing sets alone: {drawn.step.firing.size:,} neurons "
-            f"fire on datapoint {point}{example}. Its condition number{left_out} is "
-            f"{_conditioning(report.conditioning)}.",
+            f"G is {num_points} × {num_points} and comes from firing sets alone. On datapoint {point} "
+            f"{_count(drawn.step.firing.size, 'neuron')} fire{'s' if drawn.step.firing.size == 1 else ''}{example}. "
+            f"The condition number of G{left_out} is {_conditioning(trace, record)}.",
         )
         yield Step(line + 1, f"Solving G g = ρ gives the dual step, one number a datapoint. {g}")
         return
     for iteration, norm in enumerate(report.residual_norms[: report.iterations], start=1):
         last = iteration == report.iterations
-        text = f"Conjugate gradient, iteration {iteration}: relative residual {norm:.1e}."
+        text = f"Conjugate gradient, iteration {iteration}: relative error {norm:.1e} of J Jᵀ g."
         yield Step(line, f"{text} {g}" if last else text)
     if not report.iterations:
         yield Step(line, f"There was nothing left to solve. {g}")
@@ -280,7 +327,8 @@ def _move(record: StepRecord, drawn: DrawnTree, moves: Moves, line: int) -> Iter
     yield Step(
         line,
         f"{_count(record.touched.size, 'neuron')} of {step.num_leaves:,} fire on at least one datapoint "
-        f"({percent(record.touched.size / step.num_leaves)}). Only they have a gradient, and only they move.",
+        f"({percent(record.touched.size / step.num_leaves)}). The others add max(z − b, 0) = 0 to every output, so "
+        "their gradient is zero and they stay.",
     )
     for row in np.flatnonzero(drawn.is_leaf):
         length, num_points = moves.of(int(drawn.neuron[row]))
@@ -321,11 +369,13 @@ def _repair(record: StepRecord, drawn: DrawnTree, moves: Moves, line: int) -> It
         yield from _climb(int(leaf), drawn, moves, values, children, (line, up, stop))
     num_nodes = 2 * step.num_leaves - 1
     if step.modified.size:
+        old, new = (values[step.num_leaves :] >= step.threshold for values in (step.before, step.after))
         text = (
             f"Tree {step.point} is repaired: {step.modified.size:,} of {num_nodes:,} nodes modified "
             f"({percent(step.modified.size / num_nodes)}). In all {len(record.firing)} trees: "
             f"{int(record.num_modified.sum()):,} of {len(record.firing) * num_nodes:,} "
-            f"({percent(record.num_modified.sum() / (len(record.firing) * num_nodes))})."
+            f"({percent(record.num_modified.sum() / (len(record.firing) * num_nodes))}). Here "
+            f"{_count(int((new & ~old).sum()), 'neuron')} will start and {int((old & ~new).sum()):,} will stop firing."
         )
     else:
         text = f"No leaf of tree {step.point} changes, so there is nothing to repair."
@@ -354,7 +404,7 @@ def _climb(
         values[row] = value
         row = int(drawn.parent[row])
     num_changed = sum(old != new for _, old, new in climbed)
-    outcome = f"{'still ' if fresh >= b and stale >= b else ''}{'≥' if fresh >= b else '<'} b = {number(b, fresh)}"
+    outcome = f"{' still ' if fresh >= b and stale >= b else ', '}{'≥' if fresh >= b else '<'} b = {number(b, fresh)}"
     if stale < b <= fresh:
         outcome += ", so it now fires"
     elif fresh < b <= stale:
@@ -362,8 +412,8 @@ def _climb(
     yield Step(
         lines[0],
         f"Neuron {neuron:,} moved by {moves.of(neuron)[0]:.3g}; in tree {step.point} its leaf goes from "
-        f"{number(stale, fresh)} to {number(fresh, stale)}, {outcome}. {num_changed} of its "
-        f"{_count(int(drawn.depth[leaf]), 'ancestor')} change.",
+        f"{number(stale, fresh)} to {number(fresh, stale)}{outcome}. Of its "
+        f"{_count(int(drawn.depth[leaf]), 'ancestor')}, {num_changed} {'changes' if num_changed == 1 else 'change'}.",
         leaf,
         ((leaf, fresh),),
     )
@@ -374,4 +424,6 @@ def _climb(
             yield Step(lines[2], f"Above neuron {neuron:,}, {node}: the larger of {pair} is as before. Stop.", row)
         else:
             change = f"is {number(new, old)}; it was {number(old, new)}"
+            if number(new, old) == number(old, new):
+                change = f"changes by {abs(new - old):.0e}, which is round-off"
             yield Step(lines[1], f"Above neuron {neuron:,}, {node}: the larger of {pair} {change}.", row, ((row, new),))

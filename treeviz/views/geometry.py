@@ -78,7 +78,7 @@ class NeuronPlane:
         else:
             space = (
                 f"A plane through the weight space of {self.dimension:,} dimensions: across, a neuron's inner product "
-                f"with datapoint {self.point}, which is its leaf; upward, the {self.labels[1]}."
+                f"with datapoint {self.point}, which is its leaf; upward: {self.labels[1]}."
             )
         (touched, all_touched), (never, all_never) = self.shares["touched"], self.shares["never-firing"]
         return (

@@ -3,7 +3,9 @@
 const SHADES = [0, 0.001, 0.004, 0.016, 0.0625, 0.25, 0.6]; // shares above which a shade begins
 const shadeOf = (share) => SHADES.findLastIndex((low) => share > low);
 const [ATLAS_LEFT, ATLAS_TOP] = [34, 20];
-const ATLAS_HINT = "A row is a tree, a column a level, the root at the left. Click a row to open its tree.";
+const ATLAS_HINT =
+  "A row is a tree, a column a level, the root at the left. Click a row to open its tree. " +
+  "Of a neuron pointed at, the leaf is marked in all trees: a diamond where it fires, a dash where not.";
 const total = (counts) => counts.reduce((sum, count) => sum + count, 0);
 
 class Atlas {
@@ -13,6 +15,7 @@ class Atlas {
     [this.svg, this.scroller, this.totals, this.hint, this.modes, this.text] = names.map(part);
     [this.shades, this.row, this.marks, this.fires, this.labels] = this.svg.children;
     this.shades.append(...SHADES.map((_, index) => svg("path", { class: `shade shade-${index}` })));
+    this.shades.append(svg("path", { class: "shade-none" }));
     const key = (low, index) =>
       el("li", {}, svg("svg", {}, svg("rect", { class: `shade shade-${index}` })), `> ${percent(low)}`);
     part("atlas-key").append(...SHADES.map(key));
@@ -27,6 +30,7 @@ class Atlas {
 
   show(frame, moment) {
     const mode = this.modes.value || (["repair", "compare"].includes(moment.phase) ? "modified" : "visited");
+    this.prefix = moment.phase === "compare" ? `In iteration ${frame.iteration} itself: all` : "All";
     if (frame !== this.frame || mode !== this.mode) {
       [this.frame, this.mode] = [frame, mode];
       this.draw();
@@ -43,14 +47,15 @@ class Atlas {
     this.wide = clamp((this.scroller.clientWidth - ATLAS_LEFT - 26) / levels.length, 9, 44);
     this.high = clamp(260 / points, 9, 22);
     const cells = SHADES.map(() => []);
+    const empty = [];
     const counts = this.frame[this.mode];
     counts.forEach((row, tree) =>
       row.forEach((count, level) => {
         const cell = `M${this.x(level)} ${this.y(tree)}h${this.wide - 1}v${this.high - 1}h${1 - this.wide}z`;
-        if (count) cells[shadeOf(count / levels[level])].push(cell);
+        (count ? cells[shadeOf(count / levels[level])] : empty).push(cell);
       }),
     );
-    [...this.shades.children].forEach((path, index) => setAttribute(path, "d", cells[index].join("")));
+    [...this.shades.children].forEach((path, index) => setAttribute(path, "d", [...cells, empty][index].join("")));
     setAttribute(this.svg, "width", this.x(levels.length) + 24);
     setAttribute(this.svg, "height", this.y(points) + 4);
     const label = (text, x, y, anchor) => svg("text", { x, y, "text-anchor": anchor }, String(text));
@@ -61,7 +66,7 @@ class Atlas {
     );
     const [sum, all] = [total(counts.map(total)), points * total(levels)];
     const share = `${grouped(sum)} of ${grouped(all)} nodes (${percent(sum / all)})`;
-    setText(this.totals, `All ${points} trees: ${this.mode} ${share}.`);
+    setText(this.totals, `${this.prefix} ${things(points, "tree")}: ${this.mode} ${share}.`);
     setAttribute(this.svg, "aria-label", `Share of nodes ${this.mode}, by tree and level. ${this.totals.textContent}`);
   }
 

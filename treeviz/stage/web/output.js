@@ -28,15 +28,16 @@ class OutputPicture {
     const [left, right, bottom, top] = fields.extent;
     const points = fields.points.map(([u, v], point) => {
       const place = [(PLANE * (u - left)) / (right - left), PLANE - (PLANE * (v - bottom)) / (top - bottom)];
-      const d = this.stage.header.targets[point] >= 0 ? "M-4 0H4M0-4V4" : "M-4 0H4";
+      const ring = point === tree ? circle([0, 0], 8) : "";
+      const d = (this.stage.header.targets[point] >= 0 ? "M-4 0H4M0-4V4" : "M-4 0H4") + ring;
       const act = { onclick: () => this.stage.openTree(point) };
-      return svg("path", { class: point === tree ? "chosen" : "", transform: `translate(${place.join()})`, d, ...act });
+      return svg("path", { transform: `translate(${place.join()})`, d, ...act });
     });
     this.points.replaceChildren(...points);
     const reach = (largest / 1000).toFixed(1);
     const sentence =
-      `At iteration ${iteration}: orange is negative, down to −${reach}, blue positive, up to ${reach}. ` +
-      `Datapoints are marked + or − by the sign of their target; the bold one is datapoint ${tree}.`;
+      `At iteration ${iteration}, on a scale from −${reach}, orange, to ${reach}, blue. ` +
+      `Datapoints are marked + or − by the sign of their target; datapoint ${tree} has a ring.`;
     setText(this.caption, sentence);
     setAttribute(this.svg, "aria-label", `The network's output over the input plane. ${sentence}`);
   }

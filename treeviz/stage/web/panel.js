@@ -7,15 +7,17 @@ const BARS = 270;
 class Panel {
   constructor(stage, part) {
     this.stage = stage;
-    const names = ["narration", "status", "badge", "code", "bars-title", "bars", "inspector"];
-    [this.narration, this.status, this.badge, this.code, this.title, this.bars, this.inspector] = names.map(part);
+    const names = ["narration", "status", "badge", "code", "symbols", "bars-title", "bars", "inspector"];
+    [this.narration, this.status, this.badge, this.code, this.symbols, this.title, this.bars, this.inspector] =
+      names.map(part);
   }
 
   setHeader({ code, phases }) {
+    this.notes = code.map(({ note }) => note);
     const line = ({ phase, text, indent }) => {
       const index = phases.findIndex(({ id }) => id === phase);
-      const jump = () => this.stage.go({ iteration: this.stage.at.iteration, phase: index, step: 0 });
-      const button = el("button", { onclick: jump, title: `go to the phase ${phases[index].title}` }, text);
+      const title = `go to the phase ${phases[index].title}`;
+      const button = el("button", { onclick: () => this.stage.toPhase(index), title }, ...withSubscripts(text));
       return el("li", { style: `padding-left:${1.1 * indent}em` }, button);
     };
     this.code.replaceChildren(...code.map(line));
@@ -28,6 +30,10 @@ class Panel {
       if (line === moment.line) item.setAttribute("aria-current", "step");
       else item.removeAttribute("aria-current");
     });
+    if (this.line !== moment.line) {
+      this.line = moment.line;
+      this.symbols.replaceChildren(...withSubscripts(this.notes[moment.line] ?? ""));
+    }
     const { status } = frame.record;
     this.status.hidden = !status;
     setText(this.status, status && `${status[0].toUpperCase()}${status.slice(1)}.`);
@@ -61,7 +67,7 @@ class Panel {
     if (row < 0) {
       const idle = "Click a node to look into it, a stub to open it.";
       const hint = selected === null ? idle : "The node is being fetched …";
-      this.inspector.replaceChildren(el("h3", {}, "Inspect"), el("p", { class: "hint" }, hint));
+      this.stage.replace(this.inspector, el("h3", {}, "Inspect"), el("p", { class: "hint" }, hint));
       return;
     }
     const [title, ...lines] = this.stage.describe(row);
@@ -73,8 +79,8 @@ class Panel {
     const leaf = frame.leaves[row];
     if (leaf) lines.push(sharing(leaf));
     const close = el("button", { onclick: () => this.stage.select(null) }, "close");
-    const strip = leaf ? [this.strip(leaf)] : [];
-    this.inspector.replaceChildren(el("h3", {}, title), ...lines.map((line) => el("p", {}, line)), ...strip, close);
+    const strip = leaf ? [el("p", {}, "Its leaf in all trees, up from b where it fires:"), this.strip(leaf)] : [];
+    this.stage.replace(this.inspector, el("h3", {}, title), ...lines.map((line) => el("p", {}, line)), ...strip, close);
   }
 
   // The neuron's leaf in all trees: a bar up from b where it fires, down where it does not.
@@ -85,6 +91,11 @@ class Panel {
     const strip = { class: "bars", viewBox: `0 0 ${BARS} 64`, preserveAspectRatio: "none", role: "img" };
     return svg("svg", { ...strip, "aria-label": `Its leaf in all ${before.length} trees, above or below b` }, ...bars);
   }
+}
+
+// z_ri becomes z with the subscript ri.
+function withSubscripts(text) {
+  return text.split(/_([a-z]+)/).map((piece, index) => (index % 2 ? el("sub", {}, piece) : piece));
 }
 
 function barsOf(values, zero, unit, classOf) {

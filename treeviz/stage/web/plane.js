@@ -6,21 +6,22 @@ class Plane {
   constructor(stage, part) {
     this.stage = stage;
     [this.svg, this.caption] = [part("plane"), part("plane-caption")];
-    const [half, axes, border, never, touched, fires, moves, mark, across, up] = this.svg.children;
-    Object.assign(this, { half, axes, border, never, touched, fires, moves, mark, across, up });
+    const [half, axes, border, never, rests, touched, fires, moves, mark, across, up] = this.svg.children;
+    Object.assign(this, { half, axes, border, never, rests, touched, fires, moves, mark, across, up });
     this.svg.addEventListener("pointermove", (event) => stage.hover(this.nodeAt(event)));
     this.svg.addEventListener("pointerleave", () => stage.hover(null));
     this.svg.addEventListener("click", (event) => stage.select(this.nodeAt(event)));
   }
 
-  show(frame, { phase }) {
-    const isMoved = phase === "repair" || phase === "compare";
+  show(frame, { phase, row }) {
+    const isMoved = phase === "repair";
     const drawn = `${isMoved} ${phase === "move"}`;
     if (this.frame !== frame || this.drawn !== drawn) {
       [this.frame, this.drawn] = [frame, drawn];
       this.draw(frame.plane, isMoved, isMoved || phase === "move");
     }
-    const node = this.stage.hovered ?? this.stage.selected;
+    const told = frame.nodes.kind[row] === 1 ? frame.nodes.id[row] : null; // the neuron the narration is about
+    const node = this.stage.hovered ?? told ?? this.stage.selected;
     const at = this.points[frame.plane.neurons.indexOf(node - this.stage.header.width)];
     setAttribute(this.mark, "d", at ? circle(at, 8) : "");
   }
@@ -31,10 +32,12 @@ class Plane {
     const place = ([x, y]) => [PLANE / 2 + x * scale, PLANE / 2 - y * scale];
     const [before, after] = [plane.before.map(place), plane.after.map(place)];
     this.points = isMoved ? after : before;
-    const kinds = { never: [], touched: [], fires: [] };
+    const touched = isMoved ? plane.will_touch : plane.touched;
+    const kinds = { never: [], rests: [], touched: [], fires: [] };
     this.points.forEach(([x, y], index) => {
       if (isSet(isMoved ? plane.will_fire : plane.fires, index)) kinds.fires.push(star(x, y));
-      else if (isSet(plane.touched, index)) kinds.touched.push(`M${x} ${y - 4}l4 4-4 4-4-4z`);
+      else if (isSet(touched, index)) kinds.touched.push(`M${x} ${y - 4}l4 4-4 4-4-4z`);
+      else if (isSet(plane.ever, index)) kinds.rests.push(circle([x, y], 3));
       else kinds.never.push(circle([x, y], 2.2));
     });
     for (const [kind, shapes] of Object.entries(kinds)) setAttribute(this[kind], "d", shapes.join(""));

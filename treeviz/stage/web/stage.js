@@ -12,7 +12,7 @@ class Stage {
     this.element = element;
     this.frames = new Map();
     this.at = { iteration: 0, phase: 0, step: 0 };
-    this.owed = []; // moves asked for while their frame was missing
+    this.owed = []; // what was asked for while its frame was missing
     this.view = { tree: 0, detail: 0, opened: [], pinned: null };
     [this.selected, this.hovered] = [null, null]; // heap numbers of nodes
     [this.playing, this.loop, this.speed, this.unit] = [false, false, 8, "step"];
@@ -49,22 +49,26 @@ class Stage {
     for (const frame of frames) this.frames.set(this.name(frame.iteration, frame.view), frame);
     for (const name of [...this.frames.keys()].slice(0, -FRAMES_KEPT)) this.frames.delete(name); // the oldest
     this.transport.setStatus(status);
-    if (this.at.iteration > this.last) this.go(this.at);
-    while (this.frame && this.owed.length) this.move(...this.owed.shift());
+    if (this.at.iteration > this.last) this.place(this.at);
+    while (this.frame && this.owed.length) this.owed.shift()();
     this.render();
   }
 
   begin(header, start, notices) {
     const { tree, detail, opened, pinned, node, iteration, phase, step } = start;
+    const isSame = this.header?.settings === header.settings; // the same run, begun again by the server
     this.header = header;
     this.frames.clear();
-    [this.fields, this.owed, this.selected, this.hovered] = [null, [], node, null];
-    [this.view, this.at, this.reported] = [{ tree, detail, opened, pinned }, { iteration, phase, step }, iteration];
+    [this.fields, this.owed, this.hovered, this.reported] = [null, [], null, null];
     this.play(false);
+    if (!isSame) {
+      [this.view, this.at] = [{ tree, detail, opened, pinned }, { iteration, phase, step }];
+      [this.selected, this.reported] = [node, iteration];
+    }
     this.output.card.hidden = !header.planar;
     this.transport.setHeader(header);
     this.panel.setHeader(header);
-    const close = el("button", { onclick: () => this.notices.replaceChildren() }, "understood");
+    const close = el("button", { onclick: () => this.replace(this.notices) }, "understood");
     this.notices.replaceChildren(...notices.map((text) => el("p", {}, text)), ...(notices.length ? [close] : []));
   }
 
@@ -114,8 +118,14 @@ class Stage {
 
   // ---- the cursor ----
 
-  // Go to a place; its phase and step may be Infinity, for the last. Beyond either end of the run, that end is reached.
+  // Go to a place at once, whatever else was asked for.
   go(at) {
+    this.owed = [];
+    this.place(at);
+  }
+
+  // Its phase and step may be Infinity, for the last. Beyond either end of the run, that end is reached.
+  place(at) {
     const isBeyond = at.iteration < 0 || at.iteration > this.last;
     const place = at.iteration < 0 ? 0 : Infinity;
     this.at = isBeyond ? { iteration: clamp(at.iteration, 0, this.last), phase: place, step: place } : at;
@@ -129,13 +139,19 @@ class Stage {
   move(unit, direction) {
     if (!this.header) return;
     // Five quick presses are five steps, also while a frame is on its way.
-    if (this.frame) this.go(advance(settle(this.at, this.lengths), unit, direction, this.lengths));
-    else this.owed.push([unit, direction]);
+    if (this.frame) this.place(advance(settle(this.at, this.lengths), unit, direction, this.lengths));
+    else this.owed.push(() => this.move(unit, direction));
+  }
+
+  toPhase(phase) {
+    if (this.frame) this.place({ ...this.at, phase, step: 0 });
+    else this.owed.push(() => this.toPhase(phase));
   }
 
   play(isOn) {
     if (this.playing === isOn) return;
     this.playing = isOn;
+    if (isOn && this.isAtEnd) this.go({ iteration: 0, phase: 0, step: 0 });
     let [last, due] = [performance.now(), 0];
     const tick = (now) => {
       if (!this.playing) return;
@@ -148,19 +164,27 @@ class Stage {
     this.render();
   }
 
+  get isAtEnd() {
+    const { iteration, phase, step } = this.at;
+    if (!this.frame || iteration < this.last) return false;
+    return phase === this.lengths.length - 1 && step === this.lengths[phase] - 1;
+  }
+
   playOne() {
-    const isPhaseOver = this.unit !== "step" || this.at.step >= this.lengths[this.at.phase] - 1;
-    if (this.loop && isPhaseOver) this.go({ ...this.at, step: 0 });
+    const isPhaseOver = this.at.step >= this.lengths[this.at.phase] - 1;
+    if (this.loop && this.unit === "step" && isPhaseOver) this.place({ ...this.at, step: 0 });
     else this.move(this.unit, 1);
   }
 
   key(event) {
     const path = event.composedPath();
     const isInside = path.includes(this.element);
-    const isOurs = isInside || path[0] === document.body;
-    const isTyping = path[0].matches?.("input, select, textarea, dialog, dialog *");
-    const isPress = path[0].matches?.("button, summary") && [" ", "Enter"].includes(event.key);
-    if (!this.status || !isOurs || isTyping || isPress || event.ctrlKey || event.metaKey || event.altKey) return;
+    const is = (selector) => path[0].matches?.(selector);
+    const isControl = is("input, select, textarea, button, a, summary, dialog, dialog *, [role], [contenteditable]");
+    const isTyping = is("input[type=number], select, dialog, dialog *") || (is("input") && event.key.length > 1);
+    const isPress = is("button, summary, input") && [" ", "Enter"].includes(event.key);
+    const isOurs = isInside ? !isTyping && !isPress : !isControl || is("section");
+    if (!this.status || !isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
     const act = this.actionOf(event, isInside);
     if (!act) return;
     event.preventDefault();
@@ -171,7 +195,7 @@ class Stage {
     const unit = shiftKey ? "iteration" : "step";
     const end = { iteration: this.status.computed - 1, phase: Infinity, step: Infinity };
     const phase = Number(key) - 1;
-    if (phase >= 0 && phase < this.header.phases.length) return () => this.go({ ...this.at, phase, step: 0 });
+    if (phase >= 0 && phase < this.header.phases.length) return () => this.toPhase(phase);
     return {
       " ": () => this.play(!this.playing),
       ArrowRight: () => this.move(unit, 1),
@@ -187,6 +211,9 @@ class Stage {
   // ---- what is looked at ----
 
   look(change) {
+    // The same node stays under the cursor where more or fewer are drawn.
+    const isSameTree = !("tree" in change || "pinned" in change);
+    this.held = isSameTree && this.moment?.row >= 0 ? this.shown.nodes.id[this.moment.row] : null;
     Object.assign(this.view, change);
     this.view.opened = [...new Set(this.view.opened)].slice(-this.header.opened);
     [this.movedAt, this.reported] = [performance.now(), null];
@@ -282,13 +309,20 @@ class Stage {
       return el("tr", {}, el("th", { scope: "row" }, name), ...cells.map((cell) => el("td", {}, cell)));
     };
     const rows = range(id.length).filter((row) => kind[row] > 0);
-    this.nodeText.querySelector("tbody").replaceChildren(...rows.map(line));
+    this.replace(this.nodeText.querySelector("tbody"), ...rows.map(line));
+  }
+
+  // Replace children; if the focus was among them, the stage takes it, lest it be lost.
+  replace(parent, ...children) {
+    const hadFocus = parent.contains(this.element.getRootNode().activeElement);
+    parent.replaceChildren(...children);
+    if (hadFocus) this.element.focus();
   }
 
   // The address holds the moment; the settings' part of it is Streamlit's own.
   writeAddress() {
     const url = new URL(location.href);
-    const { tree, detail, pinned } = this.view;
+    const { tree, detail, opened, pinned } = this.view;
     const { iteration, phase, step } = this.at;
     const isPinned = pinned !== null;
     const moment = {
@@ -298,6 +332,7 @@ class Stage {
       step: isPinned || !step ? null : step,
       node: this.selected,
       nodes: detail === this.header.detail ? null : detail,
+      open: opened.length ? opened.join() : null,
       pin: pinned,
     };
     for (const [name, value] of Object.entries(moment)) {
@@ -317,11 +352,23 @@ class Stage {
     });
   }
 
+  holdNode(frame) {
+    const phase = this.header.phases[this.at.phase]?.id;
+    const row = this.held ? frame.nodes.id.indexOf(this.held) : -1;
+    const steps = (row >= 0 && frame.script[phase]) || [];
+    // A node may come up in several steps: stay as near to where the cursor was as the script allows.
+    const same = range(steps.length).filter((step) => steps[step][2] === row);
+    const near = (step) => Math.abs(step - this.at.step);
+    if (same.length) this.at.step = same.reduce((best, step) => (near(step) < near(best) ? step : best));
+    this.held = null;
+  }
+
   draw() {
     const { frame, header, status } = this;
     setAttribute(this.element, "aria-busy", String(!frame));
     if (!frame) return;
     this.at = settle(this.at, this.lengths);
+    if (frame !== this.shown) this.holdNode(frame);
     this.moment = momentOf(frame, header.phases, this.at);
     if (frame !== this.shown) {
       this.shown = frame;
@@ -334,7 +381,7 @@ class Stage {
     this.atlas.show(frame, this.moment);
     this.plane.show(frame, this.moment);
     if (header.planar) this.output.show(this.fields, frame.iteration, frame.view.tree);
-    this.panel.show(frame, this.moment, status.badges[frame.iteration]);
+    this.panel.show(frame, this.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
     this.transport.show(frame, this.at, this.lengths);
   }
 }

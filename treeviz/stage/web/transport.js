@@ -23,12 +23,27 @@ class Transport {
     onClick("keys", () => this.help.showModal());
     onClick("close-help", () => this.help.close());
     const onChange = (field, act) => field.addEventListener("change", () => act(+field.value || 0, field));
-    onChange(this.jump, (value) => stage.go({ iteration: Math.max(0, Math.round(value)), phase: 0, step: 0 }));
-    onChange(this.tree, (value) => stage.openTree(clamp(Math.round(value), 0, stage.header.points - 1)));
+    for (const field of [this.jump, this.tree]) {
+      field.addEventListener("keydown", ({ key }) => key === "Enter" && stage.element.focus());
+    }
+    onChange(this.jump, (value) => {
+      this.jump.value = clamp(Math.round(value), 0, Math.min(stage.last, 99));
+      stage.go({ iteration: +this.jump.value, phase: 0, step: 0 });
+    });
+    onChange(this.tree, (value) => {
+      this.tree.value = clamp(Math.round(value), 0, stage.header.points - 1);
+      stage.openTree(+this.tree.value);
+    });
     onChange(this.detail, (detail) => stage.look({ detail }));
     onChange(part("speed"), (speed) => (stage.speed = speed));
-    onChange(part("unit"), (_, { value }) => (stage.unit = value));
+    onChange(part("unit"), (_, { value }) => {
+      stage.unit = value;
+      part("loop").disabled = value !== "step";
+    });
     onChange(part("loop"), (_, { checked }) => (stage.loop = checked));
+    for (const name of ["unit", "speed", "detail", "loop"]) {
+      part(name).addEventListener("change", () => stage.element.focus()); // back to the keys of the stage
+    }
     this.scrub.addEventListener("input", () => {
       const [place, count] = [+this.scrub.value, stage.header.phases.length];
       stage.go({ iteration: Math.floor(place / count), phase: place % count, step: 0 });
@@ -93,7 +108,7 @@ class Transport {
 
   async copyLink() {
     this.stage.writeAddress();
-    let words = "link copied";
+    let words = this.stage.header.portable ? "link copied" : "link copied; the file is not in it";
     try {
       await navigator.clipboard.writeText(location.href);
     } catch {

@@ -6,9 +6,9 @@ const GLYPHS = {
   pruned: ["M-4-4L4 4M-4 4L4-4", "entered and pruned: < b"],
   firing: [STAR, "firing neuron: leaf ≥ b"],
   unseen: ["M0-3A3 3 0 1 1 0 3 3 3 0 1 1 0-3Z", "not entered"],
-  stub: ["M0-5L6 5H-6Z", "stub: a part left out, and how many neurons it holds; click to open"],
-  "stub-open": ["M0-5L6 5H-6Z"],
-  "stub-pruned": ["M0-5L6 5H-6ZM-3-1L3 5M3-1L-3 5"],
+  stub: ["M0-5L6 5H-6Z", "stub: a part left out, not entered, and how many neurons it holds; click to open"],
+  "stub-open": ["M0-5L6 5H-6Z", "stub entered, the darker the more of it"],
+  "stub-pruned": ["M0-5L6 5H-6ZM-3-1L3 5M3-1L-3 5", "stub pruned"],
   starts: [`${STAR}M-4-11.5L0-15.5 4-11.5`, "starts firing"],
   stops: [`${STAR}M-4-15L0-11 4-15`, "stops firing"],
 };
@@ -16,7 +16,9 @@ const RING = "M0-9.5A9.5 9.5 0 1 1 0 9.5 9.5 9.5 0 1 1 0-9.5Z";
 const LEAF_ROOM = 118; // below the leaves, for their labels
 const TREE_TOP = 20;
 const TREE_SIDE = 16;
-const [LEAF_LABEL, STUB_LABEL, INNER_LABEL] = [12.5, 15, 56]; // pixels a leaf must have for a label to find room
+const [SMALLEST_UNIT, FULL_UNIT] = [4.5, 11]; // pixels a leaf takes at least, and where nodes have their full size
+const LEAF_LABEL = 12.5; // pixels a leaf's label needs
+const LETTER = 6.2; // pixels a letter of a label takes
 
 class TreePicture {
   constructor(stage, part) {
@@ -91,6 +93,7 @@ class TreePicture {
   setFrame(frame) {
     this.frame = frame;
     this.moment = null;
+    this.tip.hidden = true;
     const count = frame.nodes.id.length;
     while (this.items.length < count) {
       const [ring, glyph] = [svg("path", { class: "ring", d: RING }), svg("path", { class: "glyph" })];
@@ -107,17 +110,20 @@ class TreePicture {
     const room = this.scroller.clientWidth;
     const span = Math.max(...x) + 0.5;
     const deepest = Math.max(...depth);
-    this.unit = clamp((room - 2 * TREE_SIDE) / span, 11, 90) * this.zoom;
+    this.unit = clamp((room - 2 * TREE_SIDE) / span, SMALLEST_UNIT, 90) * this.zoom;
+    const size = clamp(this.unit / FULL_UNIT, 0.5, 1);
     this.width = Math.max(room, span * this.unit + 2 * TREE_SIDE);
     const level = clamp(430 / Math.max(deepest, 1), 23, 62);
     const left = (this.width - span * this.unit) / 2;
     this.at = x.map((place, row) => [left + place * this.unit, TREE_TOP + depth[row] * level]);
     setAttribute(this.svg, "width", this.width);
-    setAttribute(this.svg, "height", TREE_TOP + deepest * level + LEAF_ROOM);
+    setAttribute(this.svg, "height", TREE_TOP + deepest * level + (this.unit >= LEAF_LABEL ? LEAF_ROOM : 30));
+    this.room = roomOf(this.at, depth);
     this.edges = this.at.map(([px, py], row) => (row ? `M${this.at[parent[row]].join(" ")}L${px} ${py}` : ""));
-    this.items.forEach(({ group }, row) => {
+    this.items.forEach(({ group, ring, glyph }, row) => {
       setAttribute(group, "data-node", id[row]);
       setAttribute(group, "transform", `translate(${this.at[row].map((place) => place.toFixed(1)).join()})`);
+      for (const shape of [ring, glyph]) setAttribute(shape, "transform", `scale(${size})`);
     });
     if (this.moment) this.show(this.moment);
   }
@@ -138,6 +144,8 @@ class TreePicture {
       const names = marks.filter(([is]) => is).map(([, name]) => name);
       setAttribute(group, "class", ["node", state, ...names].join(" "));
       setAttribute(glyph, "d", GLYPHS[state][0]);
+      const share = nodes.visited[row] / (2 * nodes.neurons[row] - 1);
+      setAttribute(glyph, "fill-opacity", state === "stub-open" ? (0.1 + 0.9 * Math.sqrt(share)).toFixed(2) : 1);
       this.label(label, row, moment);
       edges[moment.entered[row]].push(this.edges[row]);
     });
@@ -149,33 +157,47 @@ class TreePicture {
     if (moment.row >= 0) this.keepInView(this.at[moment.row][0]);
   }
 
+  // A label stands where its level has room for it; that of the node under the cursor always.
   label(text, row, moment) {
     const { id, kind, neurons } = this.frame.nodes;
-    let [content, place] = ["", null];
-    if (kind[row] === 1 && this.unit >= LEAF_LABEL) {
-      content = `#${id[row] - this.stage.header.width} ${this.values(row, moment)}`;
-      place = "translate(-4 13) rotate(90)";
-    } else if (kind[row] === 2 && this.unit >= STUB_LABEL) {
+    const isNow = row === moment.row;
+    let [content, place, isFitting] = [this.values(row, moment), "translate(11 -6)", false];
+    if (kind[row] === 1) {
+      content = `#${id[row] - this.stage.header.width} ${content}`;
+      [place, isFitting] = ["translate(-4 13) rotate(90)", this.unit >= LEAF_LABEL];
+      if (isNow && !isFitting) place = `translate(${-(content.length / 2) * LETTER} 22)`;
+    } else if (kind[row] === 2) {
       content = compact(neurons[row]);
-      place = `translate(${-3 * content.length} 20)`;
-    } else if (kind[row] === 0 && this.unit >= INNER_LABEL) {
-      content = this.values(row, moment);
-      place = "translate(11 -6)";
-    }
-    setText(text, content);
-    if (place) setAttribute(text, "transform", place);
+      [place, isFitting] = [`translate(${-3 * content.length} 20)`, this.room[row] >= content.length * LETTER + 6];
+    } else isFitting = this.room[row] >= content.length * LETTER + 22;
+    setText(text, isFitting || isNow ? content : "");
+    setAttribute(text, "transform", place);
   }
 
   // The value, or old → new where it has been written.
   values(row, { values, written }) {
     const [old, now] = [this.frame.nodes.before[row], values[row]];
-    return written[row] ? `${decimals(old, now)}→${decimals(now, old)}` : decimals(now);
+    return written[row] && old !== now ? `${decimals(old, now)}→${decimals(now, old)}` : decimals(now);
   }
 
   keepInView(x) {
     const { scrollLeft, clientWidth } = this.scroller;
     if (x < scrollLeft + 30 || x > scrollLeft + clientWidth - 30) this.scroller.scrollLeft = x - clientWidth / 2;
   }
+}
+
+// Pixels from each node to the next on its level, to the right or left, whichever is less.
+function roomOf(at, depth) {
+  const room = at.map(() => Infinity);
+  const rows = range(at.length).sort((a, b) => depth[a] - depth[b] || at[a][0] - at[b][0]);
+  rows.forEach((row, place) => {
+    const next = rows[place + 1];
+    if (next === undefined || depth[next] !== depth[row]) return;
+    const apart = at[next][0] - at[row][0];
+    room[row] = Math.min(room[row], apart);
+    room[next] = Math.min(room[next], apart);
+  });
+  return room;
 }
 
 // The index of the point nearest to a place, if one is within `reach`; else -1.

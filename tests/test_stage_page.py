@@ -1,0 +1,267 @@
+"""The stage in a real browser: links, the exactness badge, and what everybody can reach and read."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from stage_driver import StageDriver
+
+from treeviz import TrainConfig, Trainer, load_dataset
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
+CIRCLE, DIGITS = "data=circle&width=64", ""
+
+
+@pytest.fixture
+def stage(page, server):
+    return StageDriver(page, server)
+
+
+@pytest.fixture(scope="module")
+def circle():
+    return Trainer(load_dataset("circle"), TrainConfig(width=64, solver="exact")).run(40, until_loss=1e-20)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return Trainer(load_dataset("digits"), TrainConfig(width=65_536, solver="exact")).run(3)
+
+
+def metric(page, label):
+    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue").inner_text()
+
+
+# ---- links ----
+
+
+def test_the_address_holds_the_moment_and_opens_it_elsewhere(context, stage, server):
+    stage.open("data=xor&width=512&xor-n=12&seed=3")
+    stage.part("tree-number").fill("7")
+    stage.press("Enter")
+    stage.element.focus()
+    stage.press("Shift+ArrowRight", "Shift+ArrowRight", "6", "ArrowRight", "ArrowRight")
+    stage.wait_for(2, 6, 3)
+    node = max(stage.nodes_with("firing", "pruned", "starts", "stops") & set(range(512, 1024)))
+    stage.click_node(node)
+    stage.element.get_by_role("heading", name=f"Neuron {node - 512}").wait_for()
+    stage.page.mouse.move(5, 5)
+    stage.rest()
+    copied = stage.page.url
+    assert (
+        stage.address().items() >= {"tree": "7", "it": "2", "phase": "repair", "step": "2", "node": str(node)}.items()
+    )
+
+    other = StageDriver(context.new_page(), server)
+    other.page.goto(copied)
+    other.wait()
+    other.wait_for(2, 6, 3)
+    assert other.narration == stage.narration
+    assert other.states() == stage.states()
+    other.element.get_by_role("heading", name=f"Neuron {node - 512}").wait_for()
+    assert other.part("notices").inner_text() == ""
+    other.rest()
+    assert other.address() == stage.address()
+    other.page.close()
+
+
+def test_a_link_holds_the_stubs_opened_and_the_cursor_keeps_to_its_node(stage):
+    stage.open(f"{DIGITS}it=1&phase=search&step=40")
+    (here,) = stage.nodes_with("now")
+    stub = max(stage.nodes_with("stub"))
+    stage.click_node(stub)
+    stage.element.locator(f'[data-node="{2 * stub}"]').wait_for()
+    assert stage.nodes_with("now") == {here}
+    stage.rest()
+    states, narration = stage.states(), stage.narration
+    stage.page.mouse.move(5, 5)
+    stage.page.reload()
+    stage.wait()
+    assert stage.address()["open"] == str(stub)
+    assert (stage.narration, set(stage.states())) == (narration, set(states))
+
+
+def test_keys_work_after_a_click_beside_the_stage_and_after_choosing_a_speed(stage):
+    stage.open(CIRCLE)
+    stage.page.get_by_text("A neural network that trains by editing trees").click()
+    stage.press("ArrowRight")
+    stage.wait_for(0, 1, 2)
+    stage.part("speed").select_option("16")
+    stage.press("ArrowRight")
+    stage.wait_for(0, 1, 3)
+    stage.part("jump").fill("500")
+    stage.press("Enter", "ArrowRight")
+    assert int(stage.part("jump").input_value()) < 99
+    stage.page.get_by_role("spinbutton", name="Seed").focus()
+    stage.press("ArrowUp")  # the field's own
+    stage.rest()
+    assert stage.address()["seed"] == "1"
+
+
+@pytest.mark.slow
+def test_copying_the_link(stage):
+    stage.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    stage.open(CIRCLE)
+    stage.press("Shift+ArrowRight")
+    stage.wait_for(1)
+    stage.click("copy link")
+    stage.part("copied").filter(has_text="link copied").wait_for()
+    assert "it=1" in stage.page.evaluate("navigator.clipboard.readText()")
+
+
+def test_a_damaged_link_opens_the_nearest_state_and_says_what_was_changed(stage):
+    stage.open("data=circle&width=63&tree=99&it=900&phase=dance&step=x&node=0&nodes=7&colour=red&seed=-4")
+    notices = stage.part("notices").inner_text()
+    for words in ("width=63", "no tree 99", "no iteration 900", "“dance”", "step=x", "no node 0", "colour", "seed=-4"):
+        assert words in notices
+    iteration, phase, step = stage.where
+    assert iteration > 3
+    assert (phase, step) == (1, 1)
+    assert stage.part("tree-number").input_value() == "7"
+    stage.click("understood")
+    assert stage.part("notices").inner_text() == ""
+
+
+def test_other_settings_begin_a_new_run_at_its_start(stage):
+    stage.open(f"{CIRCLE}&it=2&tree=3")
+    stage.wait_for(2)
+    stage.page.get_by_role("spinbutton", name="Seed").fill("5")
+    stage.press("Enter")
+    expected = Trainer(load_dataset("circle", seed=5), TrainConfig(width=64, solver="exact", seed=5)).step()
+    stage.part("loss").filter(has_text=f"{expected.loss:.3e}").wait_for()
+    stage.wait_for(0, 1, 1)
+    assert stage.part("tree-number").input_value() == "0"
+
+
+# ---- exactness ----
+
+
+def test_every_iteration_wears_its_badge(stage, circle):
+    stage.open(CIRCLE)
+    badge = stage.part("badge")
+    badge.filter(has_text="✓ Exact").filter(has_text="the loss equals the dense method's").wait_for()
+    assert "a scan of all 512 leaves; all 504 inner nodes" in badge.inner_text()
+    stage.press("End")
+    badge.filter(has_text="✓ Exact").filter(has_text="below 1e-8").wait_for()
+    stage.page.get_by_text("Check every iteration").click()
+    badge.filter(has_text="Not checked").wait_for()
+
+
+# ---- for everybody ----
+
+
+def test_pictures_and_controls_have_roles_and_names(stage, circle):
+    stage.open(CIRCLE)
+    tree = stage.element.get_by_role("img", name=re.compile("^Tree 0: "))
+    assert f"{circle.replay(0, 0).firing.size} neurons fire" in tree.get_attribute("aria-label")
+    for name in ("Share of nodes visited", "whole weight space", "Residual f − y"):
+        assert stage.element.get_by_role("img", name=re.compile(name)).count() == 1
+    assert (
+        stage.element.get_by_role("slider", name="Iteration and phase")
+        .get_attribute("aria-valuetext")
+        .startswith("Iter")
+    )
+    assert stage.part("narration").get_attribute("aria-live") == "polite"
+    fields = {
+        "spinbutton": ("iteration", "tree"),
+        "combobox": ("play by", "speed", "nodes", "shade"),
+        "checkbox": ("loop",),
+    }
+    for role, names in fields.items():
+        for name in names:
+            assert stage.element.get_by_role(role, name=name).count() == 1
+    unnamed = (
+        "stage => [...stage.querySelectorAll('button')].filter(b => !(b.ariaLabel || b.textContent.trim())).length"
+    )
+    assert stage.element.evaluate(unnamed) == 0
+
+
+def test_the_pictures_can_be_read_as_tables(stage, circle):
+    stage.open(CIRCLE)
+    stage.element.get_by_text("Text version of the tree").click()
+    rows = stage.part("node-text").locator("tbody tr")
+    rows.nth(63).wait_for()
+    firing = {int(text.split()[1]) for text in rows.filter(has_text="fires").locator("th").all_inner_texts()}
+    assert firing == set(circle.replay(0, 0).firing.tolist())
+    rows.nth(4).get_by_role("button").click()
+    stage.element.get_by_role("heading", name="Neuron 4", exact=True).wait_for()
+    stage.element.get_by_text("Table of all trees").click()
+    rows = stage.part("atlas-text").locator("tbody tr")
+    rows.nth(7).wait_for()
+    record = circle.records[0]
+    assert rows.nth(2).locator("td").all_inner_texts()[:2] == [f"{record.num_visited[2]}", f"{record.num_modified[2]}"]
+    rows.nth(2).get_by_role("button").press("Enter")
+    stage.part("summary").filter(has_text="Tree 2:").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+def test_no_serious_accessibility_finding(stage, scheme):
+    stage.page.emulate_media(color_scheme=scheme)
+    stage.open("data=moons&width=256&it=1&phase=repair&step=3&node=260")
+    stage.element.get_by_text("Text version of the tree").click()
+    stage.element.get_by_text("Table of all trees").click()
+    stage.rest()
+    found = Axe().run(stage.page, context={"include": [["[data-testid=stMain]"]]}).response["violations"]
+    serious = [
+        (fault["id"], [node["html"][:120] for node in fault["nodes"][:3]])
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+@pytest.mark.slow
+def test_motion_is_left_out_where_it_is_not_wanted(stage):
+    stage.page.emulate_media(reduced_motion="reduce")
+    stage.open(CIRCLE)
+    stage.press("ArrowRight", "6", "ArrowRight")
+    durations = stage.element.evaluate(
+        "stage => [...stage.querySelectorAll('*')].map(n => getComputedStyle(n))"
+        ".filter(s => s.transitionDuration !== '0s' || s.animationName !== 'none').length"
+    )
+    assert durations == 0
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (390, "dark"),
+        (1024, "light"),
+        *[
+            pytest.param(width, scheme, marks=pytest.mark.slow)
+            for width, scheme in [(390, "light"), (1024, "dark"), (1400, "light"), (1400, "dark")]
+        ],
+    ],
+)
+def test_it_fits_the_window_and_is_legible(stage, width, scheme):
+    stage.page.emulate_media(color_scheme=scheme)
+    stage.page.set_viewport_size({"width": width, "height": 900})
+    stage.open("data=moons&width=4096&it=1&phase=repair")
+    stage.rest()
+    main = stage.page.get_by_test_id("stMain")
+    assert stage.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    smallest = stage.element.evaluate(
+        """stage => Math.min(...[...stage.querySelectorAll('*')]
+            .filter(node => [...node.childNodes].some(child => child.nodeType === 3 && child.textContent.trim()))
+            .filter(node => node.getClientRects().length)
+            .map(node => {
+                const drawing = node.ownerSVGElement;
+                const scale = drawing?.viewBox.baseVal.width ? drawing.clientWidth / drawing.viewBox.baseVal.width : 1;
+                return scale * parseFloat(getComputedStyle(node).fontSize);
+            }))"""
+    )
+    assert smallest >= 10.99
+
+
+def test_it_lays_itself_out_anew_when_the_window_changes(stage):
+    stage.open(CIRCLE)
+    scroller = stage.part("scroller")
+    wide = scroller.bounding_box()["width"]
+    stage.page.set_viewport_size({"width": 1000, "height": 900})
+    stage.page.wait_for_timeout(400)
+    narrow = scroller.bounding_box()["width"]
+    assert narrow < wide
+    assert stage.part("tree").bounding_box()["width"] >= narrow - 4
+    assert stage.part("tree").bounding_box()["width"] < wide + 400
+    stage.press("ArrowRight")
+    stage.wait_for(0, 1, 2)
