@@ -9,6 +9,9 @@ import pytest
 from chromium import ARGUMENTS, find_chromium
 from hypothesis import settings
 from server import running_server
+from stage_driver import StageDriver
+
+from treeviz import TrainConfig, Trainer, load_dataset
 
 # One profile for everybody: no deadline (compilation and first-touched memory make single runs slow), seeded in CI.
 settings.register_profile("treeviz", deadline=None, derandomize=bool(os.environ.get("CI")), max_examples=60)
@@ -54,3 +57,18 @@ def page(context):
     yield page
     page.close()
     assert faults == []
+
+
+@pytest.fixture
+def stage(page, server):
+    return StageDriver(page, server)
+
+
+@pytest.fixture(scope="session")
+def circle():
+    return Trainer(load_dataset("circle"), TrainConfig(width=64, solver="exact")).run(40, until_loss=1e-20)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return Trainer(load_dataset("digits"), TrainConfig(width=65_536, solver="exact")).run(3)

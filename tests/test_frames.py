@@ -187,7 +187,9 @@ def test_a_pinned_iteration_is_compared_with_the_one_shown(maker):
         np.testing.assert_allclose(nodes["after"], later[nodes["id"]], rtol=1e-6)
         assert nodes["changes"] == bits(earlier[nodes["id"]] != later[nodes["id"]])
         assert nodes["passes"] == bits(earlier[nodes["id"]] >= threshold)
-        assert f"{np.sum(earlier[1:] != later[1:]):,} of {earlier.size - 1:,} nodes differ" in frame["summary"]
+        differing = f"{np.sum(earlier[1:] != later[1:]):,} of {earlier.size - 1:,} nodes differ"
+        hint = f"Iteration {iteration} is pinned. Go to another one"
+        assert (differing if pinned != iteration else hint) in frame["summary"]
         assert frame["script"] == {}
         trees = [[trace.tree_values(point, at) for at in (pinned, iteration)] for point in range(len(trace.dataset.y))]
         for row, (before, after, fires, will_fire) in frame["leaves"].items():
@@ -262,7 +264,8 @@ def test_an_answer_holds_header_status_and_frames(maker):
     assert answer["frames"][0] == read(maker, view, 0)
     assert answer["nonce"] == 5 and answer["notices"] == ["a", "b"]
     header, status = answer["header"], answer["status"]
-    assert header["run"] == "key"
+    assert header["settings"] == "key"
+    assert header["run"] == maker.run_key != FrameMaker(maker.run, "key").run_key
     assert (header["points"], header["width"]) == (run.data.num_points, run.config.width)
     assert header["threshold"] == run.config.resolved_threshold
     assert [phase["id"] for phase in header["phases"]] == list(phases(run.config))
@@ -327,7 +330,7 @@ def test_a_pin_still_to_be_computed_is_not_kept_as_something_else(maker):
     half.num_computed = 1
     young = FrameMaker(half, "key")
     view = View(0, 63, pinned=run.num_computed - 1)
-    assert "pinned iteration 0" in read(young, view, 0)["summary"]
+    assert "Iteration 0 is pinned" in read(young, view, 0)["summary"]
     half.trace.records, half.num_computed = run.trace.records, run.num_computed
     assert young.frame(view, 0) == maker.frame(view, 0)
 

@@ -129,6 +129,11 @@ def test_a_damaged_address_gives_the_nearest_moment_and_a_sentence_for_each_chan
         found = nearest(address[name], low, high)
         assert got == (found[1] if found else default)
         changed += not found or found[0] != got
+    if "open" in address:
+        pieces = [nearest(piece, 1, 2 * WIDTH - 1) for piece in address["open"].split(",")]
+        wanted = [int(found[0]) for found in pieces if found and found[0] == found[1]]
+        assert set(view.opened) - {moment.node} <= set(wanted)
+        changed += len(wanted) < len(pieces)
     if "nodes" in address:
         found = nearest(address["nodes"], -(10**9), 10**9)
         expected = min(DETAILS, key=lambda offered: abs(offered - found[1])) if found else DEFAULT_DETAIL

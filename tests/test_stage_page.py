@@ -12,25 +12,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 CIRCLE, DIGITS = "data=circle&width=64", ""
 
 
-@pytest.fixture
-def stage(page, server):
-    return StageDriver(page, server)
-
-
-@pytest.fixture(scope="module")
-def circle():
-    return Trainer(load_dataset("circle"), TrainConfig(width=64, solver="exact")).run(40, until_loss=1e-20)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return Trainer(load_dataset("digits"), TrainConfig(width=65_536, solver="exact")).run(3)
-
-
-def metric(page, label):
-    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue").inner_text()
-
-
 # ---- links ----
 
 

@@ -101,6 +101,7 @@ def _lesson(maker: FrameMaker) -> None:
     if question.get("run") != maker.run_key:
         question = {}
     wanted = [int(iteration) for iteration in question.get("wanted", [start.iteration])]
+    _wait(run, 0)  # a run that had to make room for others is begun again
     for iteration in wanted:
         run.wait_for(iteration, timeout=0.25)
     if run.error:

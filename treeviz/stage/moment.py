@@ -69,15 +69,18 @@ def read_moment(query: Mapping[str, str], maker: FrameMaker) -> tuple[Moment, tu
     iteration = number("it", computed, 0, "iteration")
     detail = number("nodes", DETAILS, DEFAULT_DETAIL, "level of detail")
     pinned = number("pin", computed, 0, "pinned iteration") if "pin" in query else None
-    opened = [_whole(piece) for piece in query["open"].split(",")] if "open" in query else []
-    usable = tuple(dict.fromkeys(node for node in opened if node and 1 <= node < 2 * run.config.width))[-MAX_OPENED:]
-    if len(usable) < len(opened):
-        notices.append(f"“open={_short(query['open'])}” in the address names nodes that cannot be opened here.")
-    view = View(tree=tree, detail=detail, opened=usable, pinned=pinned)
+    opened: tuple[int, ...] = ()
+    if "open" in query:
+        numbers = [_whole(piece) for piece in query["open"].split(",")]
+        named = [node for node in numbers if node is not None and 1 <= node < 2 * run.config.width]
+        opened = tuple(dict.fromkeys(named))[-MAX_OPENED:]
+        if len(named) < len(numbers):
+            notices.append(f"“open={_short(query['open'])}” in the address names nodes that cannot be opened here.")
+    view = View(tree=tree, detail=detail, opened=opened, pinned=pinned)
     node = number("node", range(1, 2 * run.config.width), 1, "node") if "node" in query else None
     if node is not None and node not in maker.drawn_nodes(view, iteration):
         view = replace(
-            view, opened=(*usable, node)[-MAX_OPENED:]
+            view, opened=(*opened, node)[-MAX_OPENED:]
         )  # even the least detail has room for one path to a leaf
     if pinned is not None:
         notices += [
