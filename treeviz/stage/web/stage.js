@@ -395,8 +395,11 @@ export default function ({ parentElement, data, setStateValue }) {
   }
   stage.send = (question) => setStateValue("asked", question);
   if (data) stage.receive(data);
-  return () => {
-    stage.close();
-    stages.delete(parentElement);
-  };
+  // Streamlit also cleans up after a call that newer data overtook: then the stage is still on the page, and goes on.
+  return () =>
+    setTimeout(() => {
+      if (element.isConnected) return;
+      stage.close();
+      if (stages.get(parentElement) === stage) stages.delete(parentElement);
+    });
 }
