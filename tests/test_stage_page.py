@@ -105,6 +105,7 @@ def test_a_damaged_link_opens_the_nearest_state_and_says_what_was_changed(stage)
 def test_other_settings_begin_a_new_run_at_its_start(stage):
     stage.open(f"{CIRCLE}&it=2&tree=3")
     stage.wait_for(2)
+    stage.rest()
     stage.page.get_by_role("spinbutton", name="Seed").fill("5")
     stage.press("Enter")
     expected = Trainer(load_dataset("circle", seed=5), TrainConfig(width=64, solver="exact", seed=5)).step()
