@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from treeviz.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
-from treeviz.stage.script import number, phases, pseudocode, write_script
+from treeviz.stage.script import phases, pseudocode, write_script
 from treeviz.trace import StepRecord
 from treeviz.verify import check_loss
 from treeviz.views.detail import DrawnTree, draw_tree
@@ -99,9 +99,7 @@ class FrameMaker:
             "run": self.run_key,
             "settings": self.key,
             "portable": self.is_portable,
-            "data": data.name,
             "points": data.num_points,
-            "dimension": data.dimension,
             "width": width,
             "threshold": config.resolved_threshold,
             "phases": [{"id": phase, "title": _TITLES.get(phase, phase.capitalize())} for phase in phases(config)],
@@ -126,7 +124,6 @@ class FrameMaker:
             "computed": computed,
             "finished": is_finished,
             "behind": run.dense_is_behind or len(run.checks) < computed * run.is_checked,
-            "losses": [float(f"{record.loss:.4g}") for record in run.trace.records[:computed]],
             "badges": [self.badge(iteration) for iteration in range(computed)],
         }
 
@@ -255,7 +252,7 @@ class FrameMaker:
             "view": {"tree": view.tree, "detail": view.detail, "opened": view.opened, "pinned": view.pinned},
             "iteration": iteration,
             "summary": summary,
-            "record": _describe_record(record, view.tree),
+            "record": _describe_record(record),
             "nodes": _node_table(drawn),
             "leaves": self._leaves(drawn, iteration, step.iteration if is_compared else None),
             "script": script,
@@ -273,7 +270,6 @@ class FrameMaker:
                 "normal": _rounded(plane.normal),
                 "threshold": plane.threshold,
                 "labels": plane.labels,
-                "exact": plane.is_exact,
                 "caption": plane.caption,
             },
         }
@@ -312,11 +308,9 @@ def _describe_status(record: StepRecord) -> str:
     return "" if record.status == "ok" else record.status
 
 
-def _describe_record(record: StepRecord, tree: int) -> dict[str, Any]:
+def _describe_record(record: StepRecord) -> dict[str, Any]:
     return {
         "loss": f"{record.loss:.3e}",
-        "output": number(float(record.outputs[tree])),
-        "touched": int(record.touched.size),
         "residual": _rounded(record.residual),
         "dual": _rounded(record.dual_step),
         "status": _describe_status(record),

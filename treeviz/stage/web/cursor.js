@@ -1,7 +1,5 @@
 // The cursor: (iteration, phase, step), and what the tree looks like there. No drawing, no page.
 
-const sameMoment = (a, b) => a.iteration === b.iteration && a.phase === b.phase && a.step === b.step;
-
 // The numbers of steps of each phase; a comparison has one phase of one step.
 function lengthsOf(frame, phases) {
   return frame.view.pinned === null ? phases.map((phase) => frame.script[phase.id].length) : [1];
