@@ -19,6 +19,13 @@ from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset
 
 ARRAYS = ("outputs", "residual", "dual_step", "visited_levels", "modified_levels", "touched")
 COUNTS = ("num_visited", "num_modified")
+RUNS = (
+    ("sphere", {"width": 1024}),
+    ("moons", {"width": 333, "solver": "exact"}),
+    ("circle", {"width": 16_385, "seed": 3}),
+    ("digits", {"width": 500, "method": "gradient-descent", "step_size": 3.0}),
+    ("circle", {"width": 1, "threshold": 0.0, "seed": 1}),
+)
 
 
 def leaves_of(trace, point, iteration):
@@ -79,17 +86,7 @@ def assert_same_trace(left, right):
             assert np.array_equal(one, other, equal_nan=True) if isinstance(one, np.ndarray) else True
 
 
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("sphere", {"width": 1024}),
-        ("moons", {"width": 333, "solver": "exact"}),
-        ("circle", {"width": 16_385, "seed": 3}),
-        ("digits", {"width": 500, "method": "gradient-descent", "step_size": 3.0}),
-        ("circle", {"width": 1, "threshold": 0.0, "seed": 1}),
-        ("xor", {"width": 64, "seed": 2}),
-    ],
-)
+@pytest.mark.parametrize(("name", "settings"), [*RUNS, ("xor", {"width": 64, "seed": 2})])
 def test_replay_has_the_bits_of_the_live_forest(name, settings, tmp_path):
     trainer = trainer_of(load_dataset(name, num_points=6 if name == "digits" else None), **settings)
     expected = run_recording_leaves(trainer, 6)
@@ -104,17 +101,7 @@ def test_replay_has_the_bits_of_the_live_forest(name, settings, tmp_path):
             assert not leaves.flags.writeable  # what is handed out is shared with other viewers
 
 
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("sphere", {"width": 1024}),
-        ("moons", {"width": 333, "solver": "exact"}),
-        ("circle", {"width": 16_385, "seed": 3}),
-        ("digits", {"width": 500, "method": "gradient-descent", "step_size": 3.0}),
-        ("circle", {"width": 1, "threshold": 0.0, "seed": 1}),
-        ("circle", {"width": 64, "threshold": 50.0}),
-    ],
-)
+@pytest.mark.parametrize(("name", "settings"), [*RUNS, ("circle", {"width": 64, "threshold": 50.0})])
 def test_leaf_rows_have_the_bits_of_the_live_forest(name, settings, tmp_path):
     trainer = trainer_of(load_dataset(name, num_points=6 if name == "digits" else None), **settings)
     expected, width = run_recording_leaves(trainer, 6), settings["width"]
