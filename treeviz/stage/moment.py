@@ -79,9 +79,8 @@ def read_moment(query: Mapping[str, str], maker: FrameMaker) -> tuple[Moment, tu
     view = View(tree=tree, detail=detail, opened=opened, pinned=pinned)
     node = number("node", range(1, 2 * run.config.width), 1, "node") if "node" in query else None
     if node is not None and node not in maker.drawn_nodes(view, iteration):
-        view = replace(
-            view, opened=(*opened, node)[-MAX_OPENED:]
-        )  # even the least detail has room for one path to a leaf
+        # Even the least detail has room for one path to a leaf.
+        view = replace(view, opened=(*opened, node)[-MAX_OPENED:])
     if pinned is not None:
         notices += [
             f"A comparison with a pinned iteration has no {name}; “{name}={_short(query[name])}” was left out."
