@@ -70,7 +70,7 @@ class Panel {
       this.stage.replace(this.inspector, el("h3", {}, "Inspect"), el("p", { class: "hint" }, hint));
       return;
     }
-    const [title, ...lines] = this.stage.describe(row);
+    const [title, ...lines] = this.stage.tree.describe(row);
     const path = [];
     for (let at = row; at >= 0; at = frame.nodes.parent[at]) {
       path.push(`${grouped(frame.nodes.id[at])} (${decimals(frame.nodes.before[at])})`);

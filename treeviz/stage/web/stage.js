@@ -18,14 +18,13 @@ class Stage {
     [this.playing, this.loop, this.speed, this.unit] = [false, false, 8, "step"];
     [this.asked, this.askedAt, this.movedAt] = [0, 0, 0];
     const part = (name) => element.querySelector(`[data-part="${name}"]`);
-    [this.notices, this.summary, this.nodeText] = ["notices", "summary", "node-text"].map(part);
+    [this.notices, this.summary] = ["notices", "summary"].map(part);
     this.transport = new Transport(this, part);
     this.panel = new Panel(this, part);
     this.tree = new TreePicture(this, part);
     this.atlas = new Atlas(this, part);
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
-    this.nodeText.addEventListener("toggle", () => this.fillNodes());
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
     this.heartbeat = setInterval(() => this.ask(), HEARTBEAT);
@@ -266,52 +265,6 @@ class Stage {
     return null;
   }
 
-  // A drawn node in words: a title, then lines.
-  describe(row) {
-    const { id, kind, before, after, neurons, firing, visited, modified, ...bits } = this.shown.nodes;
-    const { threshold, width } = this.header;
-    const passes = isSet(bits.passes, row);
-    const sign = `${decimals(before[row], threshold)} ${passes ? "≥" : "<"} b = ${decimals(threshold, before[row])}`;
-    const node = grouped(id[row]);
-    const lines =
-      kind[row] === 1
-        ? [`Neuron ${grouped(id[row] - width)}`, `Leaf ${node}: ${sign}, it ${passes ? "fires" : "does not fire"}.`]
-        : [
-            `${kind[row] === 2 ? "Stub" : "Inner node"} ${node}`,
-            `Maximum ${sign}; ${things(neurons[row], "neuron")} below, ${grouped(firing[row])} firing.`,
-          ];
-    if (kind[row] === 2) {
-      const [size, entered, changed] = [2 * neurons[row] - 1, visited[row], modified[row]].map(grouped);
-      lines.push(`${size} nodes: ${entered} entered, ${changed} modified. Click to open it.`);
-    }
-    if (!isSet(bits.entered, row)) lines.push("Not entered: a maximum above it is below b.");
-    const [old, now] = [before[row], after[row]];
-    const isModified = isSet(bits.changes, row);
-    lines.push(isModified ? `Modified: ${decimals(old, now)} → ${decimals(now, old)}.` : "Not modified.");
-    return lines;
-  }
-
-  // The tree in words, for those who do not see it; filled while it is open.
-  fillNodes() {
-    if (!this.nodeText.open || !this.shown) return;
-    const { id, kind, before, after, neurons, ...bits } = this.shown.nodes;
-    const line = (row) => {
-      const isStub = kind[row] === 2;
-      const number = grouped(isStub ? id[row] : id[row] - this.header.width);
-      const name = isStub ? `stub ${number}, ${things(neurons[row], "neuron")}` : `neuron ${number}`;
-      const found = isSet(bits.passes, row) ? (isStub ? "entered" : "fires") : "pruned";
-      const states = [isSet(bits.entered, row) ? found : "not entered"];
-      if (isSet(bits.starts, row)) states.push("starts firing");
-      if (isSet(bits.stops, row)) states.push("stops firing");
-      const act = isStub ? "open" : "inspect";
-      const button = el("button", { "aria-label": `${act} ${name}`, onclick: () => this.choose(row) }, act);
-      const cells = [decimals(before[row]), decimals(after[row]), states.join(", "), button];
-      return el("tr", {}, el("th", { scope: "row" }, name), ...cells.map((cell) => el("td", {}, cell)));
-    };
-    const rows = range(id.length).filter((row) => kind[row] > 0);
-    this.replace(this.nodeText.querySelector("tbody"), ...rows.map(line));
-  }
-
   // Replace children; if the focus was among them, the stage takes it, lest it be lost.
   replace(parent, ...children) {
     const hadFocus = parent.contains(this.element.getRootNode().activeElement);
@@ -373,9 +326,7 @@ class Stage {
     if (frame !== this.shown) {
       this.shown = frame;
       this.tree.setFrame(frame);
-      setAttribute(this.tree.svg, "aria-label", frame.summary);
       setText(this.summary, frame.summary);
-      this.fillNodes();
     }
     this.tree.show(this.moment);
     this.atlas.show(frame, this.moment);

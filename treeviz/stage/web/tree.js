@@ -1,4 +1,4 @@
-// Draws the tree of the chosen datapoint. Every state has a shape as well as a colour.
+// Draws the tree of the chosen datapoint, and puts it into words. Every state has a shape as well as a colour.
 
 const STAR = "M0-8L2-2.6 7.6-2.5 3.2 1 4.7 6.5 0 3.3-4.7 6.5-3.2 1-7.6-2.5-2-2.6Z";
 const GLYPHS = {
@@ -25,7 +25,8 @@ class TreePicture {
     this.stage = stage;
     this.zoom = 1;
     this.items = []; // one a drawn node, used again for the next tree
-    [this.box, this.scroller, this.svg, this.tip] = ["tree-box", "scroller", "tree", "tip"].map(part);
+    const names = ["tree-box", "scroller", "tree", "tip", "node-text"];
+    [this.box, this.scroller, this.svg, this.tip, this.text] = names.map(part);
     [this.back, this.followed, this.trail, this.layer] = this.svg.children;
     const glyph = (state, path, name) => svg("g", { class: `node ${state}` }, svg("path", { class: name, d: path }));
     const key = (words, drawing) => el("li", {}, svg("svg", { viewBox: "-11 -16 22 27" }, drawing), words);
@@ -33,6 +34,7 @@ class TreePicture {
     const keys = named.map(([state, [path, words]]) => key(words, glyph(state, path, "glyph")));
     part("tree-key").append(...keys, key("modified", glyph("written", RING, "ring")));
     this.listen();
+    this.text.addEventListener("toggle", () => this.fillText());
     new ResizeObserver(() => this.frame && this.layOut()).observe(this.scroller);
   }
 
@@ -73,7 +75,7 @@ class TreePicture {
     const { kind, id } = this.frame.nodes;
     this.stage.hover(row >= 0 && kind[row] === 1 ? id[row] : null);
     if (row < 0) return;
-    const [title, ...lines] = this.stage.describe(row);
+    const [title, ...lines] = this.describe(row);
     this.tip.replaceChildren(el("strong", {}, title), ...lines.map((line) => el("div", {}, line)));
     const box = this.box.getBoundingClientRect();
     const left = clamp(event.clientX - box.left + 14, 0, Math.max(0, box.width - this.tip.offsetWidth - 4));
@@ -102,7 +104,9 @@ class TreePicture {
       this.layer.append(this.items.at(-1).group);
     }
     while (this.items.length > count) this.items.pop().group.remove();
+    setAttribute(this.svg, "aria-label", frame.summary);
     this.layOut();
+    this.fillText();
   }
 
   layOut() {
@@ -183,6 +187,52 @@ class TreePicture {
   keepInView(x) {
     const { scrollLeft, clientWidth } = this.scroller;
     if (x < scrollLeft + 30 || x > scrollLeft + clientWidth - 30) this.scroller.scrollLeft = x - clientWidth / 2;
+  }
+
+  // A drawn node in words: a title, then lines.
+  describe(row) {
+    const { id, kind, before, after, neurons, firing, visited, modified, ...bits } = this.frame.nodes;
+    const { threshold, width } = this.stage.header;
+    const passes = isSet(bits.passes, row);
+    const sign = `${decimals(before[row], threshold)} ${passes ? "≥" : "<"} b = ${decimals(threshold, before[row])}`;
+    const node = grouped(id[row]);
+    const lines =
+      kind[row] === 1
+        ? [`Neuron ${grouped(id[row] - width)}`, `Leaf ${node}: ${sign}, it ${passes ? "fires" : "does not fire"}.`]
+        : [
+            `${kind[row] === 2 ? "Stub" : "Inner node"} ${node}`,
+            `Maximum ${sign}; ${things(neurons[row], "neuron")} below, ${grouped(firing[row])} firing.`,
+          ];
+    if (kind[row] === 2) {
+      const [size, entered, changed] = [2 * neurons[row] - 1, visited[row], modified[row]].map(grouped);
+      lines.push(`${size} nodes: ${entered} entered, ${changed} modified. Click to open it.`);
+    }
+    if (!isSet(bits.entered, row)) lines.push("Not entered: a maximum above it is below b.");
+    const [old, now] = [before[row], after[row]];
+    const isModified = isSet(bits.changes, row);
+    lines.push(isModified ? `Modified: ${decimals(old, now)} → ${decimals(now, old)}.` : "Not modified.");
+    return lines;
+  }
+
+  // The tree in words, for those who do not see it; filled while it is open.
+  fillText() {
+    if (!this.text.open || !this.frame) return;
+    const { id, kind, before, after, neurons, ...bits } = this.frame.nodes;
+    const line = (row) => {
+      const isStub = kind[row] === 2;
+      const number = grouped(isStub ? id[row] : id[row] - this.stage.header.width);
+      const name = isStub ? `stub ${number}, ${things(neurons[row], "neuron")}` : `neuron ${number}`;
+      const found = isSet(bits.passes, row) ? (isStub ? "entered" : "fires") : "pruned";
+      const states = [isSet(bits.entered, row) ? found : "not entered"];
+      if (isSet(bits.starts, row)) states.push("starts firing");
+      if (isSet(bits.stops, row)) states.push("stops firing");
+      const act = isStub ? "open" : "inspect";
+      const button = el("button", { "aria-label": `${act} ${name}`, onclick: () => this.stage.choose(row) }, act);
+      const cells = [decimals(before[row]), decimals(after[row]), states.join(", "), button];
+      return el("tr", {}, el("th", { scope: "row" }, name), ...cells.map((cell) => el("td", {}, cell)));
+    };
+    const rows = range(id.length).filter((row) => kind[row] > 0);
+    this.stage.replace(this.text.querySelector("tbody"), ...rows.map(line));
   }
 }
 
