@@ -21,7 +21,8 @@ BAD = {
     "search": (*NO_NAMES, "exact"),
     "solver": (*NO_NAMES, "dense", "qr"),
     "threshold": (*(v for v in NO_NUMBERS if v is not None), -1, -1e-300, np.float32(-1)),
-    "step_size": (*NO_NUMBERS, 0, 0.0, -0.0, -1, -1e-300),
+    "step_size": (*(value for value in NO_NUMBERS if value is not None), 0, 0.0, -0.0, -1, -1e-300),
+    "batch_size": (*NO_INTEGERS, 0, -1, 2**31),
     "ridge": (*NO_NUMBERS, -1, -1e-300),
     "tolerance": (*NO_NUMBERS, 0, 1, 1.0, 2, -0.5),
 }
@@ -34,6 +35,7 @@ RULE = {
     "solver": "one of 'sketch'",
     "threshold": "0 or more",
     "step_size": "greater than 0",
+    "batch_size": "from 1",
     "ridge": "0 or more",
     "tolerance": "between 0 and 1",
 }
@@ -45,7 +47,8 @@ GOOD = {
     "search": ("forest", "dense", np.str_("forest")),
     "solver": ("sketch", "exact", np.str_("exact")),
     "threshold": (None, 0, 0.0, 1, 1e308, np.float64(1.5), np.float32(1.5), np.int64(1)),
-    "step_size": (1, 5e-324, 1e308, np.float64(0.5), np.float32(0.5), np.int64(2)),
+    "step_size": (None, 1, 5e-324, 1e308, np.float64(0.5), np.float32(0.5), np.int64(2)),
+    "batch_size": (1, 2**31 - 1, np.int64(5)),
     "ridge": (0, 0.0, 1e308, np.float64(0.5), np.float32(0.5), np.int64(2)),
     "tolerance": (5e-324, 0.999, np.float64(0.5), np.float32(0.5)),
 }
@@ -133,6 +136,7 @@ def test_the_defaults_are_those_of_the_contract():
         "search": "forest",
         "solver": "sketch",
         "step_size": 1.0,
+        "batch_size": 8,
         "ridge": 0.0,
         "sketch_factor": 8,
         "tolerance": 1e-12,

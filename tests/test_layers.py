@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "treeviz"
 
 # What each module may import of treeviz; everything else is a wrong turn.
-CORE = {"network", "config", "ledger", "csv_data", "data", "datasets", "forest", "kernels", "regression", "engines"}
+CORE = {"network", "config", "ledger", "csv_data", "data", "datasets", "forest", "kernels", "regression", "engines", "neuron_trees"}
 ALLOWED = {
     "network": set(),
     "ledger": set(),
@@ -23,8 +23,9 @@ ALLOWED = {
     "datasets": {"data"},
     "forest": {"network", "kernels"},
     "regression": {"network", "ledger"},
-    "engines": {"network", "config", "forest", "ledger", "regression"},
-    "trace": (CORE - {"engines", "kernels", "csv_data"}) | {"trace_file"},
+    "neuron_trees": {"forest", "network"},
+    "engines": {"network", "config", "forest", "neuron_trees", "ledger", "regression", "engines"},
+    "trace": (CORE - {"engines", "kernels", "csv_data", "neuron_trees"}) | {"trace_file"},
     "trace_file": {"config", "data", "ledger", "regression", "trace"},
     "trainer": CORE | {"trace"},
     "views": {"data", "network", "trace", "views"},

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from treeviz import engines
 from treeviz import ledger as ledger_module
 from treeviz.config import TrainConfig
 from treeviz.engines import DenseEngine, ForestEngine
@@ -43,8 +42,8 @@ PAIRS, OVERLAPS, TOUCHED = 4, 6, 3
 @pytest.fixture
 def make_engine(monkeypatch):
     """Build an engine over the network above, and return it with the ledger of its build."""
-    monkeypatch.setattr(engines, "initial_weights", lambda *_: LEAVES.copy())
-    monkeypatch.setattr(engines, "initial_weight_blocks", lambda *_: iter([(0, LEAVES.copy())]))
+    monkeypatch.setattr("treeviz.engines.dense.initial_weights", lambda *_: LEAVES.copy())
+    monkeypatch.setattr("treeviz.engines.forest.initial_weight_blocks", lambda *_: iter([(0, LEAVES.copy())]))
 
     def make(engine_class, solver="exact"):
         ledger = Ledger()

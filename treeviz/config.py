@@ -4,12 +4,15 @@ import math
 import numbers
 from dataclasses import dataclass
 
-from treeviz.network import paper_threshold
+import numpy as np
 
-METHODS = ("gauss-newton", "gradient-descent")
-SEARCHES = ("forest", "dense")
+from treeviz.network import Ints, paper_threshold, random_stream
+
+METHODS = ("gauss-newton", "gradient-descent", "sgd")
+SEARCHES = ("forest", "dense", "compact", "neuron-trees")
 SOLVERS = ("sketch", "exact")
 MAX_WIDTH = 1 << 27
+_BATCH_STREAM = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +23,15 @@ class TrainConfig:
     ----------
     width : neurons m, 1 to 2^27.
     threshold : b >= 0; None for the paper's sqrt(0.48 ln m).
-    method : "gauss-newton" (the paper's), or "gradient-descent" (the same move with the residual as dual step).
-    search : "forest" (one max-tree per datapoint), or "dense" (every inner product recomputed in each iteration).
-    solver : "sketch" (preconditioned conjugate gradient), or "exact" (Cholesky of the Gram matrix); same iterates.
-    step_size : > 0, factor on the move; 1.0 is the full Gauss-Newton step.
+    method : "gauss-newton" (the paper's), "gradient-descent" (the same move with the residual as dual step), or "sgd"
+        (with the residual on a mini-batch only).
+    search : "forest" (one max-tree per datapoint), "dense" (every inner product recomputed in each iteration),
+        "compact" (the same for the neurons that fire at the start only), or "neuron-trees" (one max-tree per neuron).
+    solver : "sketch" (preconditioned conjugate gradient), or "exact" (Cholesky of the Gram matrix); same iterates. A
+        first-order method solves nothing.
+    step_size : > 0, factor on the move; 1.0 is the full Gauss-Newton step. None: 1.0, or for a first-order method the
+        longest step that is safe by the rule of `regression.safe_step_size`.
+    batch_size : datapoints of a mini-batch of "sgd"; every epoch takes each datapoint once, in random order.
     ridge : >= 0, added to the diagonal of the Gram matrix.
     sketch_factor : rows of the sketch per datapoint, 2 to 1,000.
     tolerance : relative residual at which conjugate gradient stops, between 0 and 1.
@@ -40,7 +48,8 @@ class TrainConfig:
     method: str = "gauss-newton"
     search: str = "forest"
     solver: str = "sketch"
-    step_size: float = 1.0
+    step_size: float | None = 1.0
+    batch_size: int = 8
     ridge: float = 0.0
     sketch_factor: int = 8
     tolerance: float = 1e-12
@@ -55,10 +64,13 @@ class TrainConfig:
             "method": _choice("method", self.method, METHODS),
             "search": _choice("search", self.search, SEARCHES),
             "solver": _choice("solver", self.solver, SOLVERS),
-            "step_size": _number("step_size", self.step_size, "greater than 0", above=0.0),
+            "batch_size": _integer("batch_size", self.batch_size, 1, 2**31 - 1),
             "ridge": _number("ridge", self.ridge, "0 or more", low=0.0),
             "tolerance": _number("tolerance", self.tolerance, "between 0 and 1", above=0.0, below=1.0),
         }
+        if self.step_size is not None:
+            rule = "greater than 0 (or None for one found by rule)"
+            checked["step_size"] = _number("step_size", self.step_size, rule, above=0.0)
         if self.threshold is not None:
             rule = "0 or more (or None for the paper's)"
             checked["threshold"] = _number("threshold", self.threshold, rule, low=0.0)
@@ -69,6 +81,17 @@ class TrainConfig:
     def resolved_threshold(self) -> float:
         """The threshold b in use: the one given, or the paper's for this width."""
         return paper_threshold(self.width) if self.threshold is None else self.threshold
+
+    def mini_batch(self, num_points: int, iteration: int) -> Ints | None:
+        """Return the datapoints that an iteration learns from, ascending; None for all of them.
+
+        The datapoints are shuffled anew for every epoch and cut into batches, the last of which may be smaller.
+        """
+        if self.method != "sgd" or self.batch_size >= num_points:
+            return None
+        epoch, place = divmod(iteration, -(-num_points // self.batch_size))
+        order = random_stream(self.seed, _BATCH_STREAM, epoch).permutation(num_points)
+        return np.sort(order[place * self.batch_size : (place + 1) * self.batch_size])
 
 
 def _integer(name: str, value: object, low: int, high: int) -> int:

@@ -201,22 +201,32 @@ class Forest:
         neurons = np.sort(np.concatenate(reached)) - self.num_leaves
         return QueryResult(neurons, np.concatenate(visited))
 
-    def query_all(self, threshold: float) -> SearchResult:
-        """Query every tree at once with the same threshold; same answer and same cost as n calls of `query`."""
+    def query_all(self, threshold: float, trees: Ints | None = None) -> SearchResult:
+        """Query every tree, or some distinct `trees`, with the same threshold; as many calls of `query` in one.
+
+        Raises ValueError if there is no such tree or the threshold is not a number.
+        """
         if np.isnan(threshold):
             raise ValueError("threshold must be a number; got NaN")
-        search = self._search_subtrees if self._is_large else self._search_levels
-        places, visited_levels = search(float(threshold))  # node-major: by neuron, then by datapoint
+        if trees is not None and trees.size and not 0 <= trees.min() <= trees.max() < self.num_trees:
+            raise ValueError(f"trees must be between 0 and {self.num_trees - 1}, one per datapoint; got {trees}")
+        if trees is None and self._is_large:  # node-major: by neuron, then by datapoint
+            places, visited_levels = self._search_subtrees(float(threshold))
+        else:
+            places, visited_levels = self._search_levels(
+                float(threshold), np.arange(self.num_trees) if trees is None else trees
+            )
         nodes = places // self.num_trees
         points = places - nodes * self.num_trees
         firing = FiringSets.from_pairs(nodes - self.num_leaves, points, self.num_trees)
         return SearchResult(firing, self.values.reshape(-1)[places], visited_levels)
 
-    def _search_levels(self, threshold: float) -> tuple[Ints, Ints]:
+    def _search_levels(self, threshold: float, roots: Ints) -> tuple[Ints, Ints]:
         """Return the places of all leaves >= the threshold, ascending, and the nodes entered per tree and level."""
-        visited_levels = self._one_root_each()
+        visited_levels = np.zeros((self.num_trees, self.num_levels), dtype=np.int64)
+        visited_levels[roots, 0] = 1
         reached = []
-        walk = self._descend(self.num_trees + np.arange(self.num_trees), threshold)
+        walk = self._descend(self.num_trees + roots, threshold)
         for level, (_, trees, leaves) in enumerate(walk):
             visited_levels[:, level] += 2 * np.bincount(trees, minlength=self.num_trees)
             reached.append(leaves)
@@ -225,7 +235,8 @@ class Forest:
     def _search_subtrees(self, threshold: float) -> tuple[Ints, Ints]:
         """Do what `_search_levels` does, subtree by subtree, by compiled loops in several threads."""
         level = self._block_level
-        visited_levels = self._one_root_each()
+        visited_levels = np.zeros((self.num_trees, self.num_levels), dtype=np.int64)
+        visited_levels[:, 0] = 1
         passes = self.values[1 : 1 << level] >= threshold  # above the subtrees; a level's first node v is row v - 1
         num_passed = np.add.reduceat(passes, (1 << np.arange(level)) - 1, axis=0, dtype=np.int64)
         visited_levels[:, 1 : level + 1] = 2 * num_passed.T
@@ -248,12 +259,6 @@ class Forest:
         done = [job.result() for job in jobs]
         visited_levels += np.sum([visited_below for _, visited_below in done], axis=0).T
         return np.sort(np.concatenate([places for places, _ in done])), visited_levels
-
-    def _one_root_each(self) -> Ints:
-        """Start the counts of a search, (n, levels): the root of every tree is entered."""
-        visited_levels = np.zeros((self.num_trees, self.num_levels), dtype=np.int64)
-        visited_levels[:, 0] = 1
-        return visited_levels
 
     def _parts(self) -> Iterable[tuple[int, int]]:
         """Share the subtrees below the block level out among the threads, as spans of their numbers."""

@@ -74,6 +74,16 @@ def forest_build_operations(width: int, num_points: int, dimension: int) -> int:
     return width * num_points * dimension + (2 * width - 1) * num_points
 
 
+def neuron_trees_build_operations(width: int, num_points: int, dimension: int) -> int:
+    """All inner products, m * n * d, and one write for each of the 2n - 1 nodes of m trees."""
+    return width * num_points * dimension + (2 * num_points - 1) * width
+
+
+def compaction_operations(width: int, num_points: int, dimension: int, num_kept: int) -> int:
+    """All inner products, m * n * d, each compared with the threshold, and d numbers copied a neuron that fires."""
+    return width * num_points * dimension + width * num_points + num_kept * dimension
+
+
 def forward_operations(pairs: int, num_points: int) -> int:
     """One multiply-add a pair for the outputs, and one a datapoint for the loss."""
     return pairs + num_points
@@ -107,6 +117,15 @@ def conjugate_gradient_operations(iterations: int, product: int, num_points: int
     """
     square = num_points**2
     return iterations * (product + 2 * square + 5 * num_points) + product + 3 * square
+
+
+def step_rule_operations(overlaps: int, num_points: int, *, is_batched: bool) -> int:
+    """The step size of a first-order method: C, G = K o C / m, and its eigenvalues by tridiagonal reduction, 2 n^3 / 3.
+
+    For mini-batches the largest entries of each row are added up besides, n^2.
+    """
+    square = num_points**2
+    return overlaps + square - (-2 * num_points**3 // 3) + (square if is_batched else 0)
 
 
 def exact_solve_costs(pairs: int, overlaps: int, num_points: int, *, singular: bool) -> dict[str, int]:
@@ -146,20 +165,23 @@ def sketch_solve_costs(
     }
 
 
+def dense_sense_costs(width: int, num_points: int, dimension: int) -> dict[str, int]:
+    """Every inner product recomputed (m n d) and compared with the threshold (m n); outputs from all m n entries."""
+    entries = width * num_points
+    return {"search": entries * dimension + entries, "forward": forward_operations(entries, num_points)}
+
+
 def dense_iteration_costs(
     width: int, num_points: int, dimension: int, num_touched: int, solve_costs: Mapping[str, int]
 ) -> dict[str, int]:
     """Cost by phase of one dense iteration, given what its solver costs on all m n pairs.
 
-    Every inner product is recomputed (m n d) and compared with the threshold (m n); outputs run over all m n entries;
-    the move looks for the rows that fire (m n) and changes those (|U| n d).
+    The move looks for the rows that fire (m n) and changes those (|U| n d). With mini-batches, n is their size.
     """
-    entries = width * num_points
     return {
-        "search": entries * dimension + entries,
-        "forward": forward_operations(entries, num_points),
+        **dense_sense_costs(width, num_points, dimension),
         **solve_costs,
-        "move": entries + num_touched * num_points * dimension,
+        "move": width * num_points + num_touched * num_points * dimension,
     }
 
 

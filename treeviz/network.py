@@ -173,6 +173,24 @@ def outputs_from_pairs(firing: FiringSets, products: Floats, signs: Floats, thre
     return total / math.sqrt(signs.size)
 
 
+def outputs_at(X: Floats, weight_blocks: Iterable[tuple[int, Floats]], signs: Floats, threshold: float) -> Floats:
+    """Return f, (q,), on any points of unit length, (q, d), from the weights in blocks `(first_neuron, rows)`.
+
+    Cost: m * q * d, in pieces of at most BLOCK_ROWS neurons, 64 points of which stay in cache.
+    """
+    total = np.zeros(len(X))
+    for first, rows in weight_blocks:
+        for start in range(0, len(rows), BLOCK_ROWS):
+            part = rows[start : start + BLOCK_ROWS]
+            part_signs = signs[first + start : first + start + len(part)]
+            for low in range(0, len(X), 64):
+                excess = part @ X[low : low + 64].T
+                excess -= threshold
+                np.maximum(excess, 0.0, out=excess)
+                total[low : low + 64] += part_signs @ excess
+    return total / math.sqrt(signs.size)
+
+
 def moved_rows(firing: FiringSets, dual_step: Floats, signs: Floats, basis: Floats) -> Floats:
     """Return -(a_r / sqrt(m)) * sum_{i in T_r} dual_step_i * basis_i for every touched neuron r (algorithm.md §3.7).
 
@@ -191,25 +209,41 @@ def pair_steps(firing: FiringSets, dual_step: Floats, signs: Floats) -> Floats:
 class ImplicitWeights:
     """Trained weights as W(0) + coefficients @ X: an iteration changes sum_i k_i coefficients and no row of W.
 
-    "Maintaining the weights implicitly" means this. Coefficients are kept for the neurons touched in the first
-    iteration only: a neuron that fires on no datapoint never moves, so it never fires later (algorithm.md §5.1).
+    "Maintaining the weights implicitly" means this. Coefficients are kept for the neurons that fire at the start only:
+    a neuron that fires on no datapoint never moves, so it never fires later (algorithm.md §5.1).
     """
 
     def __init__(self, X: Floats, signs: Floats, seed: int) -> None:
         self._X, self._signs, self._seed = X, signs, seed
         self._neurons: Ints = np.empty(0, dtype=np.int64)
         self._coefficients: Floats = np.empty((0, X.shape[0]))
-        self._row_of = np.full(signs.size, -1, dtype=np.int32)  # row of a neuron's coefficients; -1: it never moved
+        self._row_of = np.full(signs.size, -1, dtype=np.int32)  # row of a neuron's coefficients; -1: it never moves
+
+    def keep(self, neurons: Ints) -> None:
+        """Make room for the neurons that fire at the start, ascending; only these can be moved."""
+        self._neurons = neurons
+        self._coefficients = np.zeros((neurons.size, self._X.shape[0]))
+        self._row_of[neurons] = np.arange(neurons.size)
 
     def add(self, firing: FiringSets, steps: Floats) -> None:
         """Add `steps` (sum_i k_i,), as `pair_steps` makes them, to the coefficients of the firing pairs."""
         if not self._neurons.size:
-            self._neurons = firing.neurons
-            self._coefficients = np.zeros((firing.neurons.size, firing.num_points))
-            self._row_of[firing.neurons] = np.arange(firing.neurons.size)
+            self.keep(firing.neurons)
         first = self._row_of[firing.neurons] * np.int64(firing.num_points)
         places = np.repeat(first, firing.degrees) + firing.points
         self._coefficients.reshape(-1)[places] += steps
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes kept: the coefficients and where they are."""
+        return self._coefficients.nbytes + self._neurons.nbytes + self._row_of.nbytes
+
+    def blocks(self) -> Iterator[tuple[int, Floats]]:
+        """Yield W in blocks `(first_neuron, rows)`, each overwritten by the next. Cost: as `rows`."""
+        for first, rows in initial_weight_blocks(self._seed, self._signs.size, self._X.shape[1]):
+            low, high = self._neurons.searchsorted([first, first + len(rows)])
+            rows[self._neurons[low:high] - first] += self._coefficients[low:high] @ self._X
+            yield first, rows
 
     def rows(self, neurons: Ints | None = None) -> Floats:
         """Materialise W, (m, d), or the rows of `neurons`. Cost: drawing them, and |U(0)| * n * d."""

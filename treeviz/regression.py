@@ -21,7 +21,13 @@ import scipy.linalg as la
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
-from treeviz.ledger import Ledger, dense_overlap_operations, exact_solve_costs, sketch_solve_costs
+from treeviz.ledger import (
+    Ledger,
+    dense_overlap_operations,
+    exact_solve_costs,
+    sketch_solve_costs,
+    step_rule_operations,
+)
 from treeviz.network import FiringSets, Floats, Ints
 
 # Non-zeros in a column of the sketch: one in each of this many blocks of rows.
@@ -101,7 +107,7 @@ class SparseJacobian:
         self.num_pairs = firing.num_pairs
         self.overlap_operations = int(np.sum(firing.degrees**2))
         self._firing = firing
-        self._transposed = firing.matrix().T.tocsr()
+        self._transposed: sp.csr_array | None = None  # made for the first product
 
     def overlaps(self) -> Floats:
         """Return C = A^T A. Cost: sum_r |T_r|^2."""
@@ -110,6 +116,8 @@ class SparseJacobian:
     def gram_product(self, vector: Floats) -> Floats:
         """Return G v. Cost: 2 d sum_i k_i + n d."""
         moved = self._firing.matrix(vector[self._firing.points]) @ self.X  # (|U|, d): rows of J^T v
+        if self._transposed is None:
+            self._transposed = self._firing.matrix().T.tocsr()
         image: Floats = np.einsum("id,id->i", self._transposed @ moved, self.X) / self.width
         return image
 
@@ -120,35 +128,50 @@ class SparseJacobian:
 
 
 class DenseJacobian:
-    """J as the full m x n 0/1 matrix A (float32, exact), with C = A^T A given or formed by BLAS."""
+    """J as a full k x n 0/1 matrix A (float32, exact) of neurons that include all that fire.
+
+    `overlaps` is C = A^T A if the pass over the neurons has summed it up; else it is formed when asked for. `width` is
+    m where A has only some of the rows, `counts` its column sums where they are known.
+    """
 
     # Rows of A handled at a time, so that the d columns of J^T v stay in cache.
     _BLOCK = 8192
 
-    def __init__(self, incidence: np.ndarray, overlaps: Floats, X: Floats) -> None:
-        self.X, self.width = X, incidence.shape[0]
-        self.counts = np.rint(np.diag(overlaps)).astype(np.int64)
+    def __init__(
+        self,
+        incidence: np.ndarray,
+        overlaps: Floats | None,
+        X: Floats,
+        *,
+        width: int | None = None,
+        counts: Ints | None = None,
+    ) -> None:
+        self.X, self.width = X, incidence.shape[0] if width is None else width
         self.num_pairs = incidence.size
         self.overlap_operations = dense_overlap_operations(*incidence.shape)
         self._incidence, self._overlaps = incidence, overlaps
+        self.counts = np.rint(np.diag(self.overlaps())).astype(np.int64) if counts is None else counts
 
     def overlaps(self) -> Floats:
-        """Return C, which the dense pass over the neurons has summed up. Cost: m n (n + 1) / 2."""
+        """Return C. Cost: k n (n + 1) / 2."""
+        if self._overlaps is None:
+            blocks = (self._incidence[low : low + self._BLOCK] for low in range(0, len(self._incidence), self._BLOCK))
+            self._overlaps = np.sum([block.T @ block for block in blocks], axis=0, dtype=np.float64)
         return self._overlaps
 
     def gram_product(self, vector: Floats) -> Floats:
-        """Return G v. Cost: 2 m n d + n d."""
+        """Return G v. Cost: 2 k n d + n d."""
         total = np.zeros_like(self.X)
         scaled = vector[:, None] * self.X
-        for low in range(0, self.width, self._BLOCK):
+        for low in range(0, len(self._incidence), self._BLOCK):
             rows = self._incidence[low : low + self._BLOCK].astype(np.float64)
             total += rows.T @ (rows @ scaled)
         image: Floats = np.einsum("id,id->i", total, self.X) / self.width
         return image
 
     def count_sketch(self, generator: np.random.Generator, num_rows: int) -> Floats:
-        """Return the CountSketch of A, (num_rows, n). Cost: m n."""
-        return np.asarray(_count_sketch_matrix(generator, self.width, num_rows) @ self._incidence)
+        """Return the CountSketch of A, (num_rows, n). Cost: k n."""
+        return np.asarray(_count_sketch_matrix(generator, len(self._incidence), num_rows) @ self._incidence)
 
 
 def _count_sketch_matrix(generator: np.random.Generator, num_columns: int, num_rows: int) -> sp.csr_array:
@@ -180,6 +203,30 @@ def sketch_jacobian(jacobian: Jacobian, active: Ints, num_rows: int, generator: 
     return sketch
 
 
+def safe_step_size(jacobian: Jacobian, batch_size: int | None, ledger: Ledger) -> float:
+    """Return the step size 1 / L of gradient descent: with it no step makes the loss of the linearised network larger.
+
+    For all datapoints at once L is the largest eigenvalue of G. A mini-batch B moves the outputs by G_BB, whose largest
+    eigenvalue is at most that of G, and at most the largest sum of |B| entries of a row of |G| (Gershgorin); L is the
+    smaller of the two. Steps of up to 2 / L would still be stable: the factor of two is room for firing sets that
+    change. 1.0 if nothing fires.
+
+    Cost: forming C, n^2, and 2 n^3 / 3 for the eigenvalues; posted as solve.
+    """
+    active = np.flatnonzero(jacobian.counts)
+    if not active.size:
+        return 1.0
+    with ledger.time("solve"):
+        gram = gram_matrix(jacobian, active)
+        largest = float(la.eigvalsh(gram, subset_by_index=[active.size - 1, active.size - 1])[0])
+        if batch_size is not None and batch_size < active.size:
+            rows = np.partition(np.abs(gram), active.size - batch_size, axis=1)[:, active.size - batch_size :]
+            largest = min(largest, float(rows.sum(axis=1).max()))
+    operations = step_rule_operations(jacobian.overlap_operations, active.size, is_batched=batch_size is not None)
+    ledger.post("solve", operations)
+    return 1.0 / largest
+
+
 def solve_exact(jacobian: Jacobian, residual: Floats, ledger: Ledger, *, ridge: float = 0.0) -> Solution:
     """Solve (G + ridge I) g = residual by Cholesky of G = K o C / m, or in the minimum-norm sense if G is singular.
 
@@ -200,7 +247,7 @@ def solve_exact(jacobian: Jacobian, residual: Floats, ledger: Ledger, *, ridge: 
     dual = right
     with ledger.time("solve"):
         if active.size:
-            gram = _gram(jacobian, active, ridge)
+            gram = gram_matrix(jacobian, active, ridge)
             factor, failed = lapack.dpotrf(gram, lower=0)
             reciprocal = 0.0 if failed else lapack.dpocon(factor, np.abs(gram).sum(axis=0).max())[0]
             reachable = right
@@ -405,7 +452,7 @@ def _conjugate_gradient(
     return solution, np.array(norms), float(ritz[-1] / ritz[0]) if ritz[0] > 0 else np.inf
 
 
-def _gram(jacobian: Jacobian, active: Ints, ridge: float) -> Floats:
+def gram_matrix(jacobian: Jacobian, active: Ints, ridge: float = 0.0) -> Floats:
     """Return G = K o C / m, plus the ridge, on the active datapoints."""
     rows = jacobian.X[active]
     gram = (rows @ rows.T) * jacobian.overlaps()[np.ix_(active, active)] / jacobian.width

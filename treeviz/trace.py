@@ -10,6 +10,7 @@ import math
 import os
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,8 +26,10 @@ from treeviz.forest import Forest
 from treeviz.ledger import (
     dense_iteration_costs,
     dense_overlap_operations,
+    dense_sense_costs,
     exact_solve_costs,
     sketch_solve_costs,
+    step_rule_operations,
 )
 from treeviz.network import FiringSets, Floats, Ints, initial_weight_blocks, leaf_blocks, moved_rows, output_signs
 from treeviz.regression import SKETCH_BLOCKS, SolveReport
@@ -45,10 +48,10 @@ class StepRecord:
     loss : 1/2 ||outputs - y||^2.
     outputs, residual : (n,), f and f - y.
     firing : n ascending arrays, the neurons that fire on each datapoint.
-    touched : ascending, their union: the only neurons the iteration moves.
+    touched : ascending, their union: the only neurons the iteration moves. With mini-batches, over the batch only.
     dual_step : (n,), the move: w_r changes by -(a_r / sqrt(m)) * sum of dual_step_i x_i over the i on which r fires.
     visited_levels : (n, levels) nodes the search entered on each level of each tree, the root's level first; a method
-        without trees has no levels, (n, 0).
+        without trees has no levels, (n, 0), and one with a tree for each neuron counts them together, (1, levels).
     modified_levels : (n, levels) nodes whose value the move changed, likewise.
     solve : how the regression went.
     costs : operations by phase.
@@ -182,13 +185,16 @@ class Trace:
         Exact for the exact solver and for gradient descent; for the sketch it is given this run's number of
         conjugate-gradient iterations, which for the dense method's own random sketch may differ by a few.
         """
-        width, (num_points, dimension) = self.config.width, self.dataset.X.shape
-        entries, report = width * num_points, record.solve
+        config, report = self.config, record.solve
+        width, (num_points, dimension) = config.width, self.dataset.X.shape
+        entries = width * num_points
         solve_costs: dict[str, int] = {}
-        if self.config.method == "gauss-newton" and self.config.solver == "exact":
+        if config.method != "gauss-newton":
+            return self._dense_first_order_costs(record)
+        if config.solver == "exact":
             overlaps = dense_overlap_operations(width, num_points)
             solve_costs = exact_solve_costs(entries, overlaps, report.num_active, singular=report.singular)
-        elif self.config.method == "gauss-newton":
+        else:
             solve_costs = sketch_solve_costs(
                 entries,
                 report.num_active,
@@ -200,6 +206,21 @@ class Trace:
                 singular=report.singular,
             )
         return dense_iteration_costs(width, num_points, dimension, record.touched.size, solve_costs)
+
+    def _dense_first_order_costs(self, record: StepRecord) -> dict[str, int]:
+        """Of an iteration of gradient descent, on a mini-batch or on all datapoints."""
+        config, (num_points, dimension) = self.config, self.dataset.X.shape
+        batch = config.mini_batch(num_points, record.iteration)
+        size = num_points if batch is None else batch.size
+        costs = Counter(dense_iteration_costs(config.width, size, dimension, record.touched.size, {}))
+        if config.step_size is None and record.iteration == 0:  # the first one finds the step size, from all datapoints
+            if batch is not None:
+                costs.update(dense_sense_costs(config.width, num_points, dimension))
+            num_active = sum(fired.size > 0 for fired in record.firing)
+            overlaps = dense_overlap_operations(config.width, num_points)
+            is_batched = config.method == "sgd"
+            costs["solve"] = step_rule_operations(overlaps, num_active, is_batched=is_batched) if num_active else 0
+        return dict(costs)
 
     def amortized(
         self,

@@ -70,7 +70,7 @@ def to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
         arrays[name] = np.array([getattr(record, name) for record in records]).reshape(shape)
     for name in _PER_LEVEL:
         table = np.array([getattr(record, name) for record in records], dtype=np.int64)
-        arrays[name] = table.reshape(*shape, _num_levels(trace.config))
+        arrays[name] = table.reshape(len(records), *_level_shape(trace.config, trace.dataset.num_points))
     for name in _REPORT:
         arrays[f"solve_{name}"] = np.array([getattr(record.solve, name) for record in records])
     for name, absent in (("costs", -1), ("seconds", np.nan)):
@@ -102,7 +102,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
     num_records = arrays["loss"].size
     shape = (num_records, dataset.num_points)
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys((*_PER_POINT, "num_firing"), shape)
-    shapes |= dict.fromkeys(_PER_LEVEL, (*shape, _num_levels(config)))
+    shapes |= dict.fromkeys(_PER_LEVEL, (num_records, *_level_shape(config, dataset.num_points)))
     for name, expected in shapes.items():
         if arrays[name].shape != expected:
             raise ValueError(f"{name} has shape {arrays[name].shape}")
@@ -112,13 +112,15 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
     norms = _split(arrays["residual_norms"], arrays["num_residual_norms"])
     for t in range(num_records):
         sets = tuple(firing[t * dataset.num_points : (t + 1) * dataset.num_points])
+        batch = config.mini_batch(dataset.num_points, t)
+        moved = sets if batch is None else [sets[point] for point in batch]
         report = {name: arrays[f"solve_{name}"][t].item() for name in _REPORT}
         trace.records.append(
             StepRecord(
                 iteration=t,
                 loss=float(arrays["loss"][t]),
                 firing=sets,
-                touched=np.unique(np.concatenate(sets)),
+                touched=np.unique(np.concatenate(moved)),
                 solve=SolveReport(
                     residual_norms=norms[t],
                     conditioning=_number_or_none(arrays["conditioning"][t]),
@@ -136,9 +138,13 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
     return trace
 
 
-def _num_levels(config: TrainConfig) -> int:
-    """Levels of a tree in the records of a run: none without trees."""
-    return (2 * config.width - 1).bit_length() if config.search == "forest" else 0
+def _level_shape(config: TrainConfig, num_points: int) -> tuple[int, int]:
+    """Shape of the counts of nodes in the records of a run, (trees, levels)."""
+    if config.search == "forest":
+        return num_points, (2 * config.width - 1).bit_length()
+    if config.search == "neuron-trees":
+        return 1, (2 * num_points - 1).bit_length()
+    return num_points, 0
 
 
 def _number_or_none(value: float) -> float | None:

@@ -8,20 +8,27 @@ import numpy as np
 
 from treeviz.config import TrainConfig
 from treeviz.data import Dataset
-from treeviz.engines import DenseEngine, Engine, ForestEngine, Sensed
+from treeviz.engines import ENGINES, Engine, EngineMaker, ForestEngine, Sensed
 from treeviz.forest import Forest
 from treeviz.ledger import Ledger
-from treeviz.network import Floats, Ints, output_signs, random_stream
-from treeviz.regression import Solution, SolveReport, solve_exact, solve_sketched
+from treeviz.network import Floats, Ints, output_signs, outputs_at, random_stream
+from treeviz.regression import Solution, SolveReport, safe_step_size, solve_exact, solve_sketched
 from treeviz.trace import StepRecord, Trace
 
-_ENGINES: dict[str, type[ForestEngine] | type[DenseEngine]] = {"forest": ForestEngine, "dense": DenseEngine}
 _SKETCH_STREAM = 2
 # A move longer than this has left the range in which squares of outputs are finite numbers.
 _LONGEST_MOVE = 1e100
-# Stalled: the loss fell by less than this factor over so many iterations. Below _ROUND_OFF times the size of what is
+# Stalled: the loss fell by less than this share over so many iterations. First-order methods are slow by nature, so only
+# a loss that stands still, or many iterations, make a stall of theirs. Below _ROUND_OFF times the size of what is
 # learned, ||y||^2 or the first loss, there is nothing left to fall.
-_STALL_WINDOW, _STALL_FACTOR, _ROUND_OFF = 5, 0.99, 1e-24
+_STALLS = {
+    "gauss-newton": ((5, 0.01),),
+    "gradient-descent": ((5, 1e-12), (1000, 0.01)),
+    "sgd": ((2000, 0.01),),
+}
+_ROUND_OFF = 1e-24
+# Diverging: so many times the first loss.
+_DIVERGENCE_FACTOR = 1e6
 
 
 class Trainer:
@@ -31,10 +38,15 @@ class Trainer:
     ----------
     data : n datapoints of unit length.
     config : every setting; the same data and config give the same records, bit for bit, on the same machine.
+    keep_records : whether the trace keeps the records. Without them thousands of iterations take no memory, but none
+        can be replayed.
+    engine_class : another engine than the one `config.search` names.
 
     Attributes
     ----------
     trace : the `Trace` of all steps so far.
+    step_size : factor on the move; None until the first step finds it, if `config.step_size` is None.
+    stop_reason : why further steps would change nothing worth having, in words; empty while there is no such reason.
     output_signs : (m,), the untrained second layer, -1 or +1.
     threshold : b.
 
@@ -44,18 +56,28 @@ class Trainer:
         If the run would not fit in this machine's memory; the message says what it needs.
     """
 
-    def __init__(self, data: Dataset, config: TrainConfig) -> None:
-        engine_class = _ENGINES[config.search]
+    def __init__(
+        self,
+        data: Dataset,
+        config: TrainConfig,
+        *,
+        keep_records: bool = True,
+        engine_class: EngineMaker | None = None,
+    ) -> None:
+        engine_class = engine_class or ENGINES[config.search]
         _require_memory(engine_class.required_bytes(config.width, data.num_points, data.dimension), data, config)
         self.config, self.data = config, data
         self.threshold = config.resolved_threshold
+        self.step_size = 1.0 if config.step_size is None and config.method == "gauss-newton" else config.step_size
+        self.stop_reason = ""
         self.output_signs = output_signs(config.seed, config.width)
         ledger = Ledger()
         self._engine: Engine = engine_class(data.X, self.output_signs, config, ledger)
         self.trace = Trace(data, config, ledger.costs, ledger.seconds, self._engine.draw_seconds)
         self.trace.leaf_source, self.trace.row_source = self._engine.initial_leaves, self._engine.initial_rows
+        self._keeps_records, self._num_steps, self._first_loss = keep_records, 0, 0.0
         self._conflicts = _conflicting_targets(data)
-        self._recent_losses: deque[float] = deque(maxlen=_STALL_WINDOW)
+        self._recent_losses: deque[float] = deque(maxlen=_STALLS[config.method][-1][0])
 
     @property
     def forest(self) -> Forest:
@@ -77,35 +99,62 @@ class Trainer:
             neurons = neurons.astype(np.int64)
         return self._engine.weights(neurons)
 
+    def predict(self, X: Floats) -> Floats:
+        """Return the outputs, (q,), of the current weights on points of unit length, (q, d). Cost: m * q * d.
+
+        Raises ValueError if the points have another dimension.
+        """
+        if X.ndim != 2 or X.shape[1] != self.data.dimension:
+            raise ValueError(f"X must have shape (points, {self.data.dimension}); got {X.shape}")
+        return outputs_at(X, self._engine.weight_blocks(), self.output_signs, self.threshold)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the arrays kept from one iteration to the next, records and data apart."""
+        return self._engine.num_bytes
+
     def step(self) -> StepRecord:
         """Do one iteration: search, forward, solve, move, repair; return its record, which is also in `trace`.
 
         Never raises for what the data or the settings do to the mathematics: a system that is singular, a run that
         stalls or a move that would overflow is described in the record's `status`.
         """
-        ledger = Ledger()
-        sensed = self._engine.sense(ledger)
-        residual = sensed.outputs - self.data.y
+        ledger, iteration, config = Ledger(), self._num_steps, self.config
+        batch = config.mini_batch(self.data.num_points, iteration)
+        finds_step_size = self.step_size is None
+        # A mini-batch's iteration pays for its own datapoints; who fires on the others, and their loss, is looked up on
+        # the side, for the record and for nobody's account. Finding the step size needs them, so the first one pays.
+        everyone = self._engine.sense(ledger if batch is None or finds_step_size else Ledger())
+        if self.step_size is None:
+            self.step_size = safe_step_size(
+                everyone.jacobian, config.batch_size if config.method == "sgd" else None, ledger
+            )
+        sensed = everyone if batch is None else self._engine.sense(ledger, batch)
+        residual = everyone.outputs - self.data.y
         loss = 0.5 * float(residual @ residual)
         solution = self._solve(sensed, residual, ledger)
 
         modified_levels = np.zeros_like(sensed.visited_levels)
         with np.errstate(over="ignore", invalid="ignore"):
-            dual_step = self.config.step_size * solution.dual
+            dual_step = self.step_size * solution.dual
             # |change of any w_r| <= sum |dual_step_i| / sqrt(m), since datapoints have unit length.
-            diverged = not np.abs(dual_step).sum() / np.sqrt(self.config.width) < _LONGEST_MOVE
+            diverged = not np.abs(dual_step).sum() / np.sqrt(config.width) < _LONGEST_MOVE
         if diverged:
             dual_step = np.zeros_like(dual_step)
         elif dual_step.any():
             modified_levels = self._engine.move(sensed.firing, dual_step, ledger)
 
+        if not iteration:
+            self._first_loss = loss
+        self._num_steps += 1
         self._recent_losses.append(loss)
+        status, self.stop_reason = self._judge(everyone, solution.report, residual, loss, diverged)
         record = StepRecord(
-            iteration=len(self.trace.records),
+            iteration=iteration,
             loss=loss,
-            outputs=sensed.outputs,
+            outputs=everyone.outputs,
             residual=residual,
-            firing=sensed.firing.sets(),
+            firing=everyone.firing.sets(),
             touched=sensed.firing.neurons.astype(np.int32),
             dual_step=dual_step,
             visited_levels=sensed.visited_levels,
@@ -113,10 +162,11 @@ class Trainer:
             solve=solution.report,
             costs=ledger.costs,
             seconds=ledger.seconds,
-            status=self._status(sensed, solution.report, loss, diverged),
-            unlearnable=self._unlearnable(sensed),
+            status=status,
+            unlearnable=self._unlearnable(everyone),
         )
-        self.trace.records.append(record)
+        if self._keeps_records:
+            self.trace.records.append(record)
         return record
 
     def run(
@@ -133,13 +183,13 @@ class Trainer:
             record = self.step()
             if on_step is not None:
                 on_step(record)
-            if record.loss <= until_loss or not record.dual_step.any():
+            if record.loss <= until_loss or self._is_at_rest(record):
                 break
         return self.trace
 
     def _solve(self, sensed: Sensed, residual: Floats, ledger: Ledger) -> Solution:
         config = self.config
-        if config.method == "gradient-descent":
+        if config.method != "gauss-newton":
             return _gradient(sensed, residual)
         if config.solver == "exact":
             return solve_exact(sensed.jacobian, residual, ledger, ridge=config.ridge)
@@ -147,23 +197,43 @@ class Trainer:
             sensed.jacobian,
             residual,
             ledger,
-            random_stream(config.seed, _SKETCH_STREAM, len(self.trace.records)),
+            random_stream(config.seed, _SKETCH_STREAM, self._num_steps),
             sketch_factor=config.sketch_factor,
             tolerance=config.tolerance,
             ridge=config.ridge,
         )
 
-    def _status(self, sensed: Sensed, report: SolveReport, loss: float, diverged: bool) -> str:
-        """Say what went short in this iteration, most important first."""
+    def _is_at_rest(self, record: StepRecord) -> bool:
+        """Whether no later step can move anything either: a mini-batch may have nothing to learn, others may."""
+        if record.dual_step.any():
+            return False
+        batch = self.config.mini_batch(self.data.num_points, record.iteration)
+        fires = np.array([fired.size > 0 for fired in record.firing])
+        return batch is None or bool(self.stop_reason) or not record.residual[fires].any()
+
+    def _judge(
+        self, sensed: Sensed, report: SolveReport, residual: Floats, loss: float, diverged: bool
+    ) -> tuple[str, str]:
+        """Say what went short in this iteration, most important first, and why to stop, if there is a reason."""
         if diverged:
-            return (
+            status = (
                 "diverged: the next move would leave the range of finite numbers, so it was not made; "
                 "use a smaller step_size"
             )
-        silent = int((sensed.firing.counts == 0).sum())
-        notes = []
+            return status, status
+        fires = sensed.firing.counts > 0
+        silent = int((~fires).sum())
         if silent == self.data.num_points:
-            return "no neuron fires on any datapoint, so nothing can move: lower the threshold or widen the network"
+            status = "no neuron fires on any datapoint, so nothing can move: lower the threshold or widen the network"
+            return status, status
+        notes, stop_reason = [], ""
+        scale = max(float(self.data.y @ self.data.y), self._first_loss)
+        if loss > _DIVERGENCE_FACTOR * scale:
+            stop_reason = (
+                f"diverging: the loss is {loss:.1e}, and it was {self._first_loss:.1e} at the start; "
+                "use a smaller step_size"
+            )
+            notes.append(stop_reason)
         if silent:
             notes.append(
                 f"{silent} of {self.data.num_points} datapoints fire no neuron and cannot be learned: "
@@ -171,15 +241,20 @@ class Trainer:
             )
         if report.status != "ok":
             notes.append(report.status)
-        window = self._recent_losses
-        first_loss = self.trace.records[0].loss if self.trace.records else loss
-        floor = _ROUND_OFF * max(float(self.data.y @ self.data.y), first_loss)
-        if len(window) == _STALL_WINDOW and loss > floor and loss > _STALL_FACTOR * window[0]:
-            notes.append(
-                f"stalled: the loss fell by less than 1 % over {_STALL_WINDOW} iterations; "
-                "lower the threshold, widen the network, or train on fewer points"
-            )
-        return "; ".join(notes) or "ok"
+        if not stop_reason and loss > _ROUND_OFF * scale and (stall := self._find_stall()):
+            stop_reason = f"stalled: {stall}; lower the threshold, widen the network, or train on fewer points"
+            notes.append(stop_reason)
+        if not residual[fires].any():
+            stop_reason = stop_reason or "every datapoint that can be learned is learned exactly"
+        return "; ".join(notes) or "ok", stop_reason
+
+    def _find_stall(self) -> str:
+        """Say how little the loss fell of late, if that is so little that nothing more can be expected."""
+        losses = self._recent_losses
+        for window, share in _STALLS[self.config.method]:
+            if len(losses) >= window and losses[-1] > (1 - share) * losses[-window]:
+                return f"the loss fell by less than {100 * share:.2g} % over {window:,} iterations"
+        return ""
 
     def _unlearnable(self, sensed: Sensed) -> dict[int, str]:
         reasons = dict(self._conflicts)

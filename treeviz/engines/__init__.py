@@ -1,0 +1,29 @@
+"""Ways to find the firing neurons and to move the weights, by the names `TrainConfig.search` has for them.
+
+An engine owns the state of the weights in the form its method keeps. It posts what it does to the ledger it is handed;
+making the firing sets of the record is not charged to anybody, in operations or in seconds.
+"""
+
+from treeviz.engines.base import Engine, EngineMaker, Sensed
+from treeviz.engines.compact import CompactEngine
+from treeviz.engines.dense import DenseEngine
+from treeviz.engines.forest import ForestEngine
+from treeviz.engines.neuron_trees import NeuronTreesEngine
+
+ENGINES: dict[str, EngineMaker] = {
+    "forest": ForestEngine,
+    "dense": DenseEngine,
+    "compact": CompactEngine,
+    "neuron-trees": NeuronTreesEngine,
+}
+
+__all__ = [
+    "ENGINES",
+    "CompactEngine",
+    "DenseEngine",
+    "Engine",
+    "EngineMaker",
+    "ForestEngine",
+    "NeuronTreesEngine",
+    "Sensed",
+]
