@@ -517,6 +517,33 @@ def test_every_dataset_has_unit_rows_and_is_repeatable(name, options):
     assert 0.05 < np.abs(data.y).max() < 5
 
 
+# Sums of the coordinates of 21 points, and of their targets, each entry multiplied by the cosine of its place.
+SUMS = [
+    ("sphere", {"target": "sign"}, 0.371870, -5.415780),
+    ("sphere", {"target": "smooth"}, 0.371870, -1.927442),
+    ("circle", {"target": "alternating"}, -0.252320, 0.454669),
+    ("circle", {"target": "smooth"}, -0.252320, 0.025202),
+    ("moons", {}, 13.123766, 0.454669),
+    ("xor", {}, 0.346856, 0.454669),
+    ("spirals", {}, -2.153604, 0.454669),
+    ("digits", {"target": "parity", "center": False}, -4.319305, 2.946436),
+    ("digits", {"target": "parity", "center": True}, -9.010568, 2.946436),
+    ("digits", {"target": "is-9", "center": False}, -4.319305, -1.339091),
+    ("digits", {"target": "is-9", "center": True}, -9.010568, -1.339091),
+    ("breast-cancer", {}, 2.494168, 4.610242),
+    ("wine", {"target": "is-0"}, -5.311243, -0.696361),
+    ("wine", {"target": "class"}, -5.311243, -0.338856),
+    ("diabetes", {}, 2.371925, 1.417614),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "of_points", "of_targets"), SUMS)
+def test_points_stay_those_of_earlier_versions(name, options, of_points, of_targets):
+    data = load_dataset(name, 21, seed=6, **options)
+    sums = [np.cos(np.arange(array.size)) @ array.ravel() for array in (data.X, data.y)]
+    np.testing.assert_allclose(sums, [of_points, of_targets], rtol=0, atol=2e-6)
+
+
 @pytest.mark.parametrize("name", DATASETS)
 def test_fewest_and_most_points(name):
     info = DATASETS[name]

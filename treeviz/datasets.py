@@ -1,4 +1,8 @@
-"""The datasets that come with treeviz: generated ones, and real ones from scikit-learn's bundled files."""
+"""The datasets that come with treeviz: generated ones, and real ones from scikit-learn's bundled files.
+
+Each maker returns the training set and how to draw test points for it, which thus share its waves, its statistics and
+its choice of rows. Drawing is put off until it is asked for, with a generator of its own.
+"""
 
 import difflib
 import importlib.util
@@ -15,7 +19,10 @@ from treeviz.data import (
     MAX_FEATURES,
     MAX_POINTS,
     Dataset,
+    DrawTest,
+    as_test_points,
     choose_rows,
+    held_out,
     seeded_generator,
     standardized,
     unit_rows,
@@ -31,7 +38,7 @@ class DatasetInfo:
     title: str
     default_points: int
     max_points: int
-    make: Callable[..., Dataset] = field(repr=False)
+    make: Callable[..., tuple[Dataset, DrawTest]] = field(repr=False)
     min_points: int = 1
     targets: tuple[str, ...] = ()  # the first is the default; empty: there is only one
     defaults: Mapping[str, Any] = field(default_factory=dict)  # options besides the target
@@ -67,6 +74,52 @@ def load_dataset(
     ValueError
         For an unknown name, a value out of range, or an option that does not apply to this dataset.
     """
+    return _make(name, num_points, seed, target=target, dimension=dimension, center=center, noise=noise)[0]
+
+
+def load_test_split(
+    name: str,
+    num_points: int | None = None,
+    seed: int = 0,
+    *,
+    target: str | None = None,
+    dimension: int | None = None,
+    center: bool | None = None,
+    noise: float | None = None,
+    max_test_points: int = 1000,
+) -> Dataset | None:
+    """Return points to test what was learnt from the set `load_dataset` returns for the same arguments.
+
+    They are prepared by that set's own map, with its statistics, and follow its target rule. Of real data they are
+    rows it leaves out; of the sphere and the planar sets, fresh points of the same distribution, as independent of
+    the training points as another seed's; of the circle, the points midway between neighbours.
+
+    Parameters
+    ----------
+    name, num_points, seed, target, dimension, center, noise : as in `load_dataset`.
+    max_test_points : the number of fresh points, and the most rows or midpoints, which are taken at random if there
+        are more; at most 4096.
+
+    Returns
+    -------
+    Dataset | None
+        The same arguments give the same bits. Rows without direction (equal to the mean image) are left out. None if
+        no row is left; if the target cannot be inferred: random signs on the sphere, and alternating ones on the
+        circle, which belong to the points' numbers and not to their places; and if fresh points could only repeat the
+        training points: a sphere of dimension 1, xor without noise.
+
+    Raises
+    ------
+    ValueError
+        Where `load_dataset` does, or if max_test_points is out of range.
+    """
+    most = whole_number("max_test_points", max_test_points, 1, MAX_POINTS)
+    draw = _make(name, num_points, seed, target=target, dimension=dimension, center=center, noise=noise)[1]
+    return draw(most, seeded_generator(seed, is_test=True))
+
+
+def _make(name: str, num_points: int | None, seed: int, **given: Any) -> tuple[Dataset, DrawTest]:
+    """Check the arguments of `load_dataset` and call the maker."""
     if not isinstance(name, str) or name not in DATASETS:
         near = difflib.get_close_matches(str(name).lower().replace("_", "-"), DATASETS, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
@@ -78,7 +131,7 @@ def load_dataset(
     options = dict(info.defaults)
     if info.targets:
         options["target"] = info.targets[0]
-    for option, value in (("target", target), ("dimension", dimension), ("center", center), ("noise", noise)):
+    for option, value in given.items():
         if value is None:
             continue
         if option not in options:
@@ -103,79 +156,118 @@ def _checked_option(info: DatasetInfo, option: str, value: Any) -> Any:
     return value
 
 
-def _make_sphere(n: int, generator: np.random.Generator, target: str, dimension: int) -> Dataset:
+def _no_test(most: int, generator: np.random.Generator) -> None:
+    """Draw no test points: nothing can be inferred from the training points, or no others exist."""
+
+
+def _make_sphere(n: int, generator: np.random.Generator, target: str, dimension: int) -> tuple[Dataset, DrawTest]:
     X, _, _ = unit_rows(generator.standard_normal((n, dimension)))
     signs = generator.choice([-1.0, 1.0], size=n)
+    sentence = f"Points are spread at random over the unit sphere in {dimension} dimensions. The target is"
     if target == "sign":
-        y, rule = signs, "random signs, -1 or +1: nothing can be inferred, all is learned by heart"
-    else:
-        # Three waves, each of variance about 1/3 because X u is about standard normal.
-        directions = generator.standard_normal((dimension, 3))
-        y = np.sqrt(2 / 3) * np.sin(2 * X @ directions).sum(axis=1)
-        rule = "a smooth function, the sum of three sine waves along random directions, of about unit size"
-    description = f"Points are spread at random over the unit sphere in {dimension} dimensions. The target is {rule}."
-    return Dataset(X, y, "sphere", description)
+        rule = "random signs, -1 or +1: nothing can be inferred, all is learned by heart"
+        return Dataset(X, signs, "sphere", f"{sentence} {rule}."), _no_test
+    # Three waves, each of variance about 1/3 because X u is about standard normal.
+    directions = generator.standard_normal((dimension, 3))
+
+    def waves(X: NDArray[np.float64]) -> NDArray[np.float64]:
+        total: NDArray[np.float64] = np.sqrt(2 / 3) * np.sin(2 * X @ directions).sum(axis=1)
+        return total
+
+    rule = "a smooth function, the sum of three sine waves along random directions, of about unit size"
+    train = Dataset(X, waves(X), "sphere", f"{sentence} {rule}.")
+
+    def draw(most: int, generator: np.random.Generator) -> Dataset | None:
+        X, _, _ = unit_rows(generator.standard_normal((most, dimension)))
+        return as_test_points(train, X, waves(X), f"{most} drawn afresh")
+
+    return train, draw if dimension > 1 else _no_test
 
 
-def _make_circle(n: int, generator: np.random.Generator, target: str) -> Dataset:
-    angles = generator.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(n) / n
-    X = np.column_stack([np.cos(angles), np.sin(angles)])  # (n, 2)
+def _in_turn(n: int) -> NDArray[np.float64]:
+    return np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
+
+
+def _make_circle(n: int, generator: np.random.Generator, target: str) -> tuple[Dataset, DrawTest]:
+    start = generator.uniform(0, 2 * np.pi)
+    sentence = "Points are evenly spaced on the unit circle, turned at random. The target is"
+
+    def around(numbers: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        angles = start + 2 * np.pi * numbers / n
+        return np.column_stack([np.cos(angles), np.sin(angles)]), np.sin(angles)  # (n, 2), (n,)
+
+    X, sine = around(np.arange(n))
     if target == "alternating":
-        y, rule = (
-            np.where(np.arange(n) % 2 == 0, 1.0, -1.0),
-            "+1 and -1 in turn, the hardest pattern for a smooth function",
-        )
-    else:
-        y, rule = np.sin(angles), "the sine of the angle, a smooth function"
-    return Dataset(
-        X,
-        y,
-        "circle",
-        f"Points are evenly spaced on the unit circle, turned at random. The target is {rule}.",
-    )
+        y = _in_turn(n)
+        rule = "+1 and -1 in turn, the hardest pattern for a smooth function"
+        return Dataset(X, y, "circle", f"{sentence} {rule}."), _no_test
+    train = Dataset(X, sine, "circle", f"{sentence} the sine of the angle, a smooth function.")
+
+    def draw(most: int, generator: np.random.Generator) -> Dataset | None:
+        gaps = choose_rows(n, min(most, n), generator)
+        return as_test_points(train, *around(gaps + 0.5), f"{len(gaps)} midway between neighbours")
+
+    return train, draw
 
 
-def _make_planar(points: NDArray[np.float64], name: str, sentence: str) -> Dataset:
-    y = np.where(np.arange(len(points)) % 2 == 0, 1.0, -1.0)
-    return Dataset.from_arrays(points, y, name=name, description=sentence)
+def _make_planar(
+    n: int,
+    generator: np.random.Generator,
+    noise: float,
+    places: Callable[[int, np.random.Generator | None], NDArray[np.float64]],
+    name: str,
+    sentence: str,
+) -> tuple[Dataset, DrawTest]:
+    """Add noise to `places`: n points, the classes in turn, evenly spread without a generator, at random with one."""
+    raw = places(n, None) + noise * generator.standard_normal((n, 2))
+    train = Dataset.from_arrays(raw, _in_turn(n), name=name, description=sentence)
+
+    def draw(most: int, generator: np.random.Generator) -> Dataset | None:
+        fresh = places(most, generator) + noise * generator.standard_normal((most, 2))
+        X, _, _ = unit_rows(fresh, standardize=True, lift=train.lifted, reference=raw)
+        return as_test_points(train, X, _in_turn(most), f"{most} drawn afresh")
+
+    return train, draw
 
 
-def _make_moons(n: int, generator: np.random.Generator, noise: float) -> Dataset:
-    # The two half circles of scikit-learn's make_moons, their points in turn instead of shuffled.
-    upper = np.linspace(0, np.pi, (n + 1) // 2)
-    lower = np.linspace(0, np.pi, n // 2)
-    points = np.empty((n, 2))
-    points[0::2] = np.column_stack([np.cos(upper), np.sin(upper)])
-    points[1::2] = np.column_stack([1 - np.cos(lower), 0.5 - np.sin(lower)])
-    points += noise * generator.standard_normal((n, 2))
-    return _make_planar(
-        points,
-        "moons",
-        "Points lie along two interlocking half circles; the target is +1 on one, -1 on the other.",
-    )
+def _make_moons(n: int, generator: np.random.Generator, noise: float) -> tuple[Dataset, DrawTest]:
+    def places(n: int, generator: np.random.Generator | None) -> NDArray[np.float64]:
+        # The two half circles of scikit-learn's make_moons, their points in turn instead of shuffled.
+        spread = np.linspace if generator is None else generator.uniform
+        upper = spread(0, np.pi, (n + 1) // 2)
+        lower = spread(0, np.pi, n // 2)
+        points = np.empty((n, 2))
+        points[0::2] = np.column_stack([np.cos(upper), np.sin(upper)])
+        points[1::2] = np.column_stack([1 - np.cos(lower), 0.5 - np.sin(lower)])
+        return points
+
+    sentence = "Points lie along two interlocking half circles; the target is +1 on one, -1 on the other."
+    return _make_planar(n, generator, noise, places, "moons", sentence)
 
 
-def _make_xor(n: int, generator: np.random.Generator, noise: float) -> Dataset:
-    corners = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
-    points = corners[np.arange(n) % 4] + noise * generator.standard_normal((n, 2))
-    return _make_planar(
-        points,
-        "xor",
-        "Points lie around the corners of a square; the target is +1 at two opposite corners, -1 at the others.",
-    )
+def _make_xor(n: int, generator: np.random.Generator, noise: float) -> tuple[Dataset, DrawTest]:
+    def places(n: int, generator: np.random.Generator | None) -> NDArray[np.float64]:
+        corners = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+        return corners[np.arange(n) % 4]
+
+    sentence = "Points lie around the corners of a square; the target is +1 at two opposite corners, -1 at the others."
+    train, draw = _make_planar(n, generator, noise, places, "xor", sentence)
+    return train, draw if noise else _no_test
 
 
-def _make_spirals(n: int, generator: np.random.Generator, noise: float) -> Dataset:
-    along = np.linspace(0.1, 1.0, (n + 1) // 2)[np.arange(n) // 2]  # (n,) fraction of the arm, from inside out
-    side = np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
-    angles = 3 * np.pi * along
-    points = (side * along)[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
-    points += noise * generator.standard_normal((n, 2))
-    return _make_planar(
-        points,
-        "spirals",
-        "Points lie along two interleaved spirals; the target is +1 on one, -1 on the other.",
-    )
+def _make_spirals(n: int, generator: np.random.Generator, noise: float) -> tuple[Dataset, DrawTest]:
+    def places(n: int, generator: np.random.Generator | None) -> NDArray[np.float64]:
+        if generator is None:
+            along = np.linspace(0.1, 1.0, (n + 1) // 2)[np.arange(n) // 2]  # (n,) of the arm, from inside out
+        else:
+            along = generator.uniform(0.1, 1.0, n)
+        side = _in_turn(n)
+        angles = 3 * np.pi * along
+        points: NDArray[np.float64] = (side * along)[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
+        return points
+
+    sentence = "Points lie along two interleaved spirals; the target is +1 on one, -1 on the other."
+    return _make_planar(n, generator, noise, places, "spirals", sentence)
 
 
 def _bundled(loader: str, **options: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -207,7 +299,7 @@ def _class_target(labels: NDArray[np.float64], target: str, noun: str) -> tuple[
     return standardized(labels), f"the {noun} itself as a number, standardized over the whole table"
 
 
-def _make_digits(n: int, generator: np.random.Generator, target: str, center: bool) -> Dataset:
+def _make_digits(n: int, generator: np.random.Generator, target: str, center: bool) -> tuple[Dataset, DrawTest]:
     if center and n == 1:
         raise ValueError("center=True leaves nothing of num_points=1; pass num_points of at least 2")
     pixels, labels = _digits()  # (1797, 64), (1797,)
@@ -219,7 +311,8 @@ def _make_digits(n: int, generator: np.random.Generator, target: str, center: bo
     # The mean image of the chosen points: what the training set itself knows.
     X, done, _ = unit_rows(pixels[chosen], center=center)
     sentence = f"Points are handwritten digits of 8 x 8 pixels, {n} chosen at random; the target is {rule}. {done}"
-    return Dataset(X, y[chosen], "digits", sentence)
+    train = Dataset(X, y[chosen], "digits", sentence)
+    return train, held_out(train, pixels, y, chosen, center=center, reference=pixels[chosen])
 
 
 def _make_tabular(
@@ -229,13 +322,14 @@ def _make_tabular(
     n: int,
     generator: np.random.Generator,
     sentence: str,
-) -> Dataset:
+) -> tuple[Dataset, DrawTest]:
     chosen = choose_rows(len(y), n, generator)
     X, done, _ = unit_rows(features, standardize=True, chosen=chosen)
-    return Dataset(X, y[chosen], name, f"{sentence} {done}")
+    train = Dataset(X, y[chosen], name, f"{sentence} {done}")
+    return train, held_out(train, features, y, chosen, standardize=True)
 
 
-def _make_breast_cancer(n: int, generator: np.random.Generator) -> Dataset:
+def _make_breast_cancer(n: int, generator: np.random.Generator) -> tuple[Dataset, DrawTest]:
     features, labels = _bundled("load_breast_cancer")  # (569, 30)
     sentence = (
         "Points are tumours, 30 measurements of cell nuclei each; the target is +1 for malignant and -1 for benign."
@@ -243,14 +337,14 @@ def _make_breast_cancer(n: int, generator: np.random.Generator) -> Dataset:
     return _make_tabular("breast-cancer", features, np.where(labels == 0, 1.0, -1.0), n, generator, sentence)
 
 
-def _make_wine(n: int, generator: np.random.Generator, target: str) -> Dataset:
+def _make_wine(n: int, generator: np.random.Generator, target: str) -> tuple[Dataset, DrawTest]:
     features, labels = _bundled("load_wine")  # (178, 13)
     y, rule = _class_target(labels, target, "grower")
     sentence = f"Points are wines of three growers (0, 1, 2), 13 chemical measurements each; the target is {rule}."
     return _make_tabular("wine", features, y, n, generator, sentence)
 
 
-def _make_diabetes(n: int, generator: np.random.Generator) -> Dataset:
+def _make_diabetes(n: int, generator: np.random.Generator) -> tuple[Dataset, DrawTest]:
     features, progression = _bundled("load_diabetes", scaled=False)  # (442, 10)
     sentence = (
         "Points are patients, 10 measurements each; the target is the progress of diabetes after a year, "
