@@ -10,6 +10,7 @@ const stages = new WeakMap();
 class Stage {
   constructor(element) {
     this.element = element;
+    this.arrivals = Promise.resolve(); // settled when all answers so far are taken
     this.frames = new Map();
     this.at = { iteration: 0, phase: 0, step: 0 };
     this.owed = []; // what was asked for while its frame was missing
@@ -34,13 +35,21 @@ class Stage {
     document.removeEventListener("keydown", this.onKey);
     clearInterval(this.heartbeat);
     this.playing = false;
+    this.isClosed = true;
   }
 
   // ---- frames ----
 
-  async receive(bytes) {
+  // Streamlit hands answers over in the order they were made. They are taken in that order too: an old run's large
+  // answer must not be ready after a new run's small one. One that cannot be read holds up no other.
+  receive(bytes) {
+    this.arrivals = this.arrivals.then(() => this.take(bytes)).catch(reportError);
+  }
+
+  async take(bytes) {
     const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
     const { header, status, frames, fields, notices, start, nonce } = await new Response(inflated).json();
+    if (this.isClosed) return;
     if (nonce === this.asked) this.isWaiting = false;
     if (this.header?.run !== header.run) this.begin(header, start, notices);
     this.status = status;
@@ -59,6 +68,7 @@ class Stage {
     this.header = header;
     this.frames.clear();
     [this.fields, this.owed, this.hovered, this.reported] = [null, [], null, null];
+    this.isWaiting = false; // what the old run was asked will not be answered
     this.play(false);
     if (!isSame) {
       [this.view, this.at] = [{ tree, detail, opened, pinned }, { iteration, phase, step }];
