@@ -3,9 +3,10 @@
 import re
 
 import pytest
-from stage_driver import StageDriver
+from stage_driver import StageDriver, shared_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
+page = shared_page
 CIRCLE, DIGITS = "data=circle&width=64", ""
 
 
