@@ -12,7 +12,19 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "treeviz"
 
 # What each module may import of treeviz; everything else is a wrong turn.
-CORE = {"network", "config", "ledger", "csv_data", "data", "datasets", "forest", "kernels", "regression", "engines", "neuron_trees"}
+CORE = {
+    "network",
+    "config",
+    "ledger",
+    "csv_data",
+    "data",
+    "datasets",
+    "forest",
+    "kernels",
+    "regression",
+    "engines",
+    "neuron_trees",
+}
 ALLOWED = {
     "network": set(),
     "ledger": set(),
@@ -30,11 +42,14 @@ ALLOWED = {
     "trainer": CORE | {"trace"},
     "views": {"data", "network", "trace", "views"},
     "verify": {"forest", "network", "trace"},
+    "kernel": {"network"},
+    "race": {"config", "data", "engines", "kernel", "network", "trainer", "race"},
+    "contestants": {"config", "data", "engines", "forest", "kernel", "ledger", "network", "regression", "race"},
     "background": {"config", "data", "engines", "trace", "trainer", "verify"},
     "experiments": {"config", "datasets", "network", "trace", "trainer"},
     "stage": {"config", "network", "trace", "background", "verify", "views", "stage"},
-    "pages": CORE | {"trace", "background", "views", "stage", "pages"},
-    "cli": CORE | {"trace", "trainer", "experiments", "pages"},
+    "pages": CORE | {"trace", "background", "views", "stage", "race", "contestants", "pages"},
+    "cli": CORE | {"trace", "trainer", "experiments", "race", "contestants", "pages"},
 }
 
 

@@ -1,16 +1,68 @@
-"""The command line: `treeviz run`, `treeviz bench`, `treeviz app`."""
+"""The command line: `treeviz run`, `treeviz race`, `treeviz bench`, `treeviz app`."""
 
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from treeviz.config import MAX_WIDTH, SOLVERS, TrainConfig
+from treeviz.config import MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
 from treeviz.trace import StepRecord, Trace
+
+if TYPE_CHECKING:
+    from treeviz.race.race import Lane, Race
+
+_Command = Callable[..., Any]
+
+
+class _StepSize(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A number, or auto for the step found by rule."""
+
+    name = "number or auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | None:
+        if value in ("auto", None):
+            return None
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor auto", param, ctx)
+
+
+def _data_options(command: _Command) -> _Command:
+    """Add the options that choose the data and the network."""
+    options = (
+        click.option(
+            "--data", default="digits", show_default=True, help="A dataset's name, or the path of a CSV file."
+        ),
+        click.option("--points", type=click.IntRange(1), help="Number of datapoints n.  [default: the dataset's own]"),
+        click.option("--target", help="What to learn; for a CSV file the name of the target column."),
+        click.option("--positive", help="CSV file: the class that becomes +1, against all others."),
+        click.option("--dimension", type=click.IntRange(1), help="Input dimension d, for generated data that has one."),
+        click.option(
+            "--center/--no-center",
+            default=None,
+            help="Subtract the mean of the points, for data that can be centred.",
+        ),
+        click.option("--noise", type=float, help="Noise of generated data that has some."),
+        click.option(
+            "--width", type=click.IntRange(1, MAX_WIDTH), default=65_536, show_default=True, help="Neurons m."
+        ),
+        click.option("--threshold", type=float, help="Threshold b.  [default: the paper's, sqrt(0.48 ln m)]"),
+        click.option("--ridge", type=float, default=0.0, show_default=True, help="Added to the Gram diagonal."),
+        click.option(
+            "--batch-size", type=click.IntRange(1), default=8, show_default=True, help="Of a mini-batch of sgd."
+        ),
+        click.option(
+            "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of data, weights and sketches."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -20,25 +72,17 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--data", default="digits", show_default=True, help="A dataset's name, or the path of a CSV file.")
-@click.option("--points", type=click.IntRange(1), help="Number of datapoints n.  [default: the dataset's own]")
-@click.option("--target", help="What to learn; for a CSV file the name of the target column.")
-@click.option("--positive", help="CSV file: the class that becomes +1, against all others.")
-@click.option("--dimension", type=click.IntRange(1), help="Input dimension d, for generated data that has one.")
-@click.option(
-    "--center/--no-center", default=None, help="Subtract the mean of the points, for data that can be centred."
-)
-@click.option("--noise", type=float, help="Noise of generated data that has some.")
-@click.option("--width", type=click.IntRange(1, MAX_WIDTH), default=65_536, show_default=True, help="Neurons m.")
-@click.option("--threshold", type=float, help="Threshold b.  [default: the paper's, sqrt(0.48 ln m)]")
-@click.option("--search", type=click.Choice(["forest", "dense"]), default="forest", show_default=True)
+@_data_options
+@click.option("--search", type=click.Choice(SEARCHES), default="forest", show_default=True)
 @click.option("--solver", type=click.Choice(SOLVERS), default="sketch", show_default=True)
+@click.option("--method", type=click.Choice(METHODS), default="gauss-newton", show_default=True)
 @click.option(
-    "--method", type=click.Choice(["gauss-newton", "gradient-descent"]), default="gauss-newton", show_default=True
+    "--step-size",
+    type=_StepSize(),
+    default=1.0,
+    show_default=True,
+    help="Factor on the move; auto: the longest safe one for gradient descent and sgd.",
 )
-@click.option("--step-size", type=float, default=1.0, show_default=True)
-@click.option("--ridge", type=float, default=0.0, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of data, weights and sketches.")
 @click.option("--iterations", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
 @click.option("--until-loss", type=float, default=1e-10, show_default=True, help="Stop at this loss.")
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the run to this file (.npz).")
@@ -51,7 +95,7 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
 
     try:
         dataset = _load(data, options)
-        names = ("width", "threshold", "search", "solver", "method", "step_size", "ridge", "seed")
+        names = ("width", "threshold", "search", "solver", "method", "step_size", "batch_size", "ridge", "seed")
         trainer = Trainer(dataset, TrainConfig(**{name: options[name] for name in names}))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
@@ -83,6 +127,88 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
         click.echo(f"Saved to {save}.", err=True)
     if interrupted:
         sys.exit(130)
+
+
+@main.command()
+@_data_options
+@click.option(
+    "--methods",
+    default="forest,dense,dense-sketch,compact",
+    show_default=True,
+    help="Contestants, separated by commas; --list shows all.",
+)
+@click.option("--list", "is_list", is_flag=True, help="List the contestants and stop.")
+@click.option("--until-loss", type=float, default=1e-6, show_default=True, help="Whoever gets there is done.")
+@click.option("--max-seconds", type=float, default=30.0, show_default=True, help="For all together, shared out evenly.")
+@click.option("--max-iterations", type=click.IntRange(1), default=100_000, show_default=True, help="At most, each.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the table, every iteration, the verdict.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print a line of CSV for every iteration.")
+def race(
+    data: str,
+    methods: str,
+    is_list: bool,
+    until_loss: float,
+    max_seconds: float,
+    max_iterations: int,
+    as_json: bool,
+    as_csv: bool,
+    **options: Any,
+) -> None:
+    """Race several methods from the same initial weights. Ctrl-C ends the race and keeps what is done."""
+    from treeviz.contestants import CONTESTANTS
+    from treeviz.race import report
+    from treeviz.race.race import Race
+
+    if is_list:
+        for contestant in CONTESTANTS.values():
+            click.echo(f"{contestant.key:22} {contestant.about}")
+        return
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other: leave one out")
+    keys = [key.strip() for key in methods.split(",") if key.strip()]
+    unknown = [key for key in keys if key not in CONTESTANTS]
+    if unknown:
+        raise click.ClickException(f"there is no contestant {unknown[0]!r}: choose among {', '.join(CONTESTANTS)}")
+    try:
+        config = TrainConfig(**{name: options[name] for name in ("width", "threshold", "batch_size", "ridge", "seed")})
+        contest = Race(
+            _load(data, options),
+            [CONTESTANTS[key] for key in keys],
+            config,
+            until_loss=until_loss,
+            max_laps=max_iterations,
+            max_seconds=max_seconds,
+            test=_load_test(data, options),
+        )
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    interrupted = _run_with_progress(contest)
+    if as_json:
+        click.echo(json.dumps(report.as_json(contest, until_loss), allow_nan=False))
+    elif as_csv:
+        click.echo(report.as_csv(contest), nl=False)
+    else:
+        click.echo(report.as_text(contest, until_loss))
+    if interrupted:
+        sys.exit(130)
+
+
+def _run_with_progress(contest: "Race") -> bool:
+    """Run a race with a bar on a terminal; return whether it was interrupted."""
+    from tqdm import tqdm
+
+    with tqdm(total=None, unit="iteration", leave=False, disable=None) as progress:
+
+        def show(lane: "Lane") -> None:
+            progress.set_postfix_str(f"{lane.contestant.title} {lane.num_laps:,}: loss {lane.last_loss:.1e}")
+            progress.update()
+
+        try:
+            contest.run(on_lap=show)
+        except KeyboardInterrupt:
+            contest.cancel()
+            return True
+    return False
 
 
 @main.command()
@@ -165,6 +291,23 @@ def _load(data: str, options: Mapping[str, Any]) -> Any:
         raise ValueError("--positive applies to CSV files only: leave it out, or choose a --target of the dataset")
     chosen = {name: options[name] for name in ("target", "dimension", "center", "noise") if options[name] is not None}
     return load_dataset(data, options["points"], options["seed"], **chosen)
+
+
+def _load_test(data: str, options: Mapping[str, Any]) -> Any:
+    """Load the test points that go with `_load`'s, if there are any."""
+    from treeviz.data import csv_test_split
+    from treeviz.datasets import DATASETS, load_test_split
+
+    if data in DATASETS:
+        chosen = {n: options[n] for n in ("target", "dimension", "center", "noise") if options[n] is not None}
+        return load_test_split(data, options["points"], options["seed"], **chosen)
+    return csv_test_split(
+        Path(data),
+        target=options["target"],
+        positive=options["positive"],
+        num_points=options["points"],
+        seed=options["seed"],
+    )
 
 
 def _heading(trace: Trace) -> str:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
+# Whole numbers of what was done; where a formula is given expectations, it returns one.
+Number = TypeVar("Number", int, float)
 
 PHASES = ("build", "search", "forward", "jacobian", "sketch", "precondition", "solve", "move", "repair")
 
@@ -69,27 +71,29 @@ def _known(phase: str) -> str:
     return phase
 
 
-def forest_build_operations(width: int, num_points: int, dimension: int) -> int:
+def forest_build_operations(width: Number, num_points: Number, dimension: Number) -> Number:
     """All inner products, m * n * d, and one write for each of the 2m - 1 nodes of n trees."""
     return width * num_points * dimension + (2 * width - 1) * num_points
 
 
-def neuron_trees_build_operations(width: int, num_points: int, dimension: int) -> int:
+def neuron_trees_build_operations(width: Number, num_points: Number, dimension: Number) -> Number:
     """All inner products, m * n * d, and one write for each of the 2n - 1 nodes of m trees."""
     return width * num_points * dimension + (2 * num_points - 1) * width
 
 
-def compaction_operations(width: int, num_points: int, dimension: int, num_kept: int) -> int:
+def compaction_operations(width: Number, num_points: Number, dimension: Number, num_kept: Number) -> Number:
     """All inner products, m * n * d, each compared with the threshold, and d numbers copied a neuron that fires."""
     return width * num_points * dimension + width * num_points + num_kept * dimension
 
 
-def forward_operations(pairs: int, num_points: int) -> int:
+def forward_operations(pairs: Number, num_points: Number) -> Number:
     """One multiply-add a pair for the outputs, and one a datapoint for the loss."""
     return pairs + num_points
 
 
-def tensor_sketch_operations(pairs: int, num_points: int, dimension: int, num_rows: int, num_blocks: int) -> int:
+def tensor_sketch_operations(
+    pairs: Number, num_points: Number, dimension: Number, num_rows: Number, num_blocks: Number
+) -> Number:
     """CountSketch of the incidence matrix and of X in every block, and their circular convolution by three FFTs.
 
     An FFT of length B is charged 2.5 B log2 B multiply-adds (the usual 5 B log2 B flops), the product of the
@@ -100,17 +104,17 @@ def tensor_sketch_operations(pairs: int, num_points: int, dimension: int, num_ro
     return num_blocks * (pairs + num_points * dimension + num_points * convolution)
 
 
-def qr_operations(num_rows: int, num_columns: int) -> int:
+def qr_operations(num_rows: Number, num_columns: Number) -> Number:
     """Householder QR without Q: s n^2 - n^3 / 3."""
     return num_rows * num_columns**2 - num_columns**3 // 3
 
 
-def gram_product_operations(pairs: int, num_points: int, dimension: int) -> int:
+def gram_product_operations(pairs: Number, num_points: Number, dimension: Number) -> Number:
     """One product with G = J J^T through the sparse factors: J^T v and J u cost d a pair each, then n * d."""
     return 2 * pairs * dimension + num_points * dimension
 
 
-def conjugate_gradient_operations(iterations: int, product: int, num_points: int) -> int:
+def conjugate_gradient_operations(iterations: Number, product: Number, num_points: Number) -> Number:
     """A product with G, two with the n x n preconditioner and five vector operations an iteration.
 
     One product with G and three with the preconditioner set up the right-hand side, return to g and check the residual.
@@ -119,7 +123,7 @@ def conjugate_gradient_operations(iterations: int, product: int, num_points: int
     return iterations * (product + 2 * square + 5 * num_points) + product + 3 * square
 
 
-def step_rule_operations(overlaps: int, num_points: int, *, is_batched: bool) -> int:
+def step_rule_operations(overlaps: Number, num_points: Number, *, is_batched: bool) -> Number:
     """The step size of a first-order method: C, G = K o C / m, and its eigenvalues by tridiagonal reduction, 2 n^3 / 3.
 
     For mini-batches the largest entries of each row are added up besides, n^2.
@@ -128,7 +132,7 @@ def step_rule_operations(overlaps: int, num_points: int, *, is_batched: bool) ->
     return overlaps + square - (-2 * num_points**3 // 3) + (square if is_batched else 0)
 
 
-def exact_solve_costs(pairs: int, overlaps: int, num_points: int, *, singular: bool) -> dict[str, int]:
+def exact_solve_costs(pairs: Number, overlaps: Number, num_points: Number, *, singular: bool) -> dict[str, Number]:
     """Incidence written once (`pairs`); overlaps C; G = K o C / m entry by entry, n^2; factorization and solve.
 
     Cholesky costs n^3 / 3 (rounded up) and n^2 for its two triangular solves. A singular system pays for the failed
@@ -140,16 +144,16 @@ def exact_solve_costs(pairs: int, overlaps: int, num_points: int, *, singular: b
 
 
 def sketch_solve_costs(
-    pairs: int,
-    num_points: int,
-    dimension: int,
+    pairs: Number,
+    num_points: Number,
+    dimension: Number,
     *,
-    num_rows: int,
-    num_blocks: int,
+    num_rows: Number,
+    num_blocks: Number,
     num_sketches: int,
-    iterations: int,
+    iterations: Number,
     singular: bool,
-) -> dict[str, int]:
+) -> dict[str, Number]:
     """Incidence written once; tensor sketch; QR and T^-1; conjugate gradient.
 
     Where G looks singular, `num_sketches` may exceed one (each charged as the last, `num_rows` rows), and an SVD of T,
@@ -165,15 +169,15 @@ def sketch_solve_costs(
     }
 
 
-def dense_sense_costs(width: int, num_points: int, dimension: int) -> dict[str, int]:
+def dense_sense_costs(width: Number, num_points: Number, dimension: Number) -> dict[str, Number]:
     """Every inner product recomputed (m n d) and compared with the threshold (m n); outputs from all m n entries."""
     entries = width * num_points
     return {"search": entries * dimension + entries, "forward": forward_operations(entries, num_points)}
 
 
 def dense_iteration_costs(
-    width: int, num_points: int, dimension: int, num_touched: int, solve_costs: Mapping[str, int]
-) -> dict[str, int]:
+    width: Number, num_points: Number, dimension: Number, num_touched: Number, solve_costs: Mapping[str, Number]
+) -> dict[str, Number]:
     """Cost by phase of one dense iteration, given what its solver costs on all m n pairs.
 
     The move looks for the rows that fire (m n) and changes those (|U| n d). With mini-batches, n is their size.
@@ -185,6 +189,6 @@ def dense_iteration_costs(
     }
 
 
-def dense_overlap_operations(width: int, num_points: int) -> int:
+def dense_overlap_operations(width: Number, num_points: Number) -> Number:
     """C = A^T A of the dense m x n 0/1 matrix, one triangle: m n (n + 1) / 2."""
     return width * num_points * (num_points + 1) // 2

@@ -18,7 +18,7 @@ from treeviz.trace import StepRecord, Trace
 _SKETCH_STREAM = 2
 # A move longer than this has left the range in which squares of outputs are finite numbers.
 _LONGEST_MOVE = 1e100
-# Stalled: the loss fell by less than this share over so many iterations. First-order methods are slow by nature, so only
+# Stalled: the loss fell by less than this share over so many iterations. First-order methods are slow by nature: only
 # a loss that stands still, or many iterations, make a stall of theirs. Below _ROUND_OFF times the size of what is
 # learned, ||y||^2 or the first loss, there is nothing left to fall.
 _STALLS = {

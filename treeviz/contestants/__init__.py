@@ -1,0 +1,19 @@
+"""All contestants of a race. A new one is a module here that declares its own in a tuple `CONTESTANTS`."""
+
+import importlib
+import pkgutil
+
+from treeviz.race.contestant import FAMILIES, Contestant
+
+
+def _place(contestant: Contestant) -> tuple[int, bool]:
+    return FAMILIES.index(contestant.family), contestant.kind != "trees"
+
+
+def _find() -> dict[str, Contestant]:
+    modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
+    found = [contestant for module in modules for contestant in module.CONTESTANTS]
+    return {contestant.key: contestant for contestant in sorted(found, key=_place)}
+
+
+CONTESTANTS = _find()

@@ -1,0 +1,193 @@
+"""What takes part in a race: a way to start it, and a formula for what it costs.
+
+A contestant is a `Contestant`, declared in a module of `treeviz.contestants` together with whatever it needs that
+nobody else does. Once started it is a `Runner`: it steps, and reports every iteration as a `Lap`. Most contestants are
+a `Trainer` with certain settings; `trained` starts those.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from treeviz.config import TrainConfig
+from treeviz.data import Dataset
+from treeviz.engines import EngineMaker
+from treeviz.kernel import Activity
+from treeviz.network import Floats
+from treeviz.trainer import Trainer
+
+FAMILIES = ("gauss-newton", "gradient-descent", "sgd", "reference")
+
+
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """One iteration of a contestant.
+
+    Attributes
+    ----------
+    iteration : 0, 1, 2, ...
+    loss : 1/2 ||outputs - y||^2 over all n datapoints, at the weights before the iteration's move.
+    costs, seconds : operations and wall-clock seconds of the iteration, by phase.
+    num_touched : neurons the iteration moved.
+    num_modified : tree nodes whose value it changed; 0 for a method without trees.
+    status : "ok", or what went short, in words.
+    stop_reason : why nothing further can happen, in words; empty while the contestant can go on.
+    activity : how many neurons and pairs fire on the n datapoints; None where no neurons are trained.
+    cg_iterations : conjugate-gradient iterations of its solve; 0 if it had none.
+    """
+
+    iteration: int
+    loss: float
+    costs: Mapping[str, int]
+    seconds: Mapping[str, float]
+    num_touched: int
+    num_modified: int
+    status: str = "ok"
+    stop_reason: str = ""
+    activity: Activity | None = None
+    cg_iterations: int = 0
+
+
+class Runner(Protocol):
+    """A contestant under way. What came before its first iteration is in `build_costs` and `build_seconds`, by phase.
+
+    Drawing the initial weights is charged to nobody: every contestant is given them.
+    """
+
+    build_costs: Mapping[str, int]
+    build_seconds: Mapping[str, float]
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the arrays it keeps from one iteration to the next."""
+
+    def step(self) -> Lap:
+        """Do one iteration."""
+
+    def predict(self, X: Floats) -> Floats:
+        """Return the outputs (q,) of the weights reached so far on q points of unit length, (q, d)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """The sizes a cost formula needs. Numbers of neurons, pairs and nodes may be expectations, so need not be whole.
+
+    Attributes
+    ----------
+    width, num_points, dimension : m, n, d.
+    activity : neurons, pairs and overlaps of the firing sets.
+    num_kept : |U(0)|, neurons that fire on at least one datapoint at the start.
+    num_batches : mini-batches an epoch is cut into.
+    num_batch_touched : neurons that fire on a mini-batch, on average.
+    num_entered : inner nodes >= b of all neuron trees together.
+    sketch_factor : rows of the sketch per datapoint.
+    cg_iterations : conjugate-gradient iterations of a sketched solve.
+    """
+
+    width: int
+    num_points: int
+    dimension: int
+    activity: Activity
+    num_kept: float
+    num_batches: int
+    num_batch_touched: float
+    num_entered: float
+    sketch_factor: int
+    cg_iterations: float
+
+    @property
+    def batch_size(self) -> float:
+        """Datapoints of a mini-batch, on average over an epoch, the last batch of which may be smaller."""
+        return self.num_points / self.num_batches
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Operations by phase: of building, of any iteration, and what the first iteration takes besides."""
+
+    build: Mapping[str, float]
+    iteration: Mapping[str, float]
+    first: Mapping[str, float] = field(default_factory=dict)
+
+    def total(self, num_iterations: int) -> float:
+        """Operations of building and so many iterations."""
+        once = sum(self.build.values()) + (sum(self.first.values()) if num_iterations else 0.0)
+        return once + num_iterations * sum(self.iteration.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A method that can take part in a race.
+
+    Attributes
+    ----------
+    key : its name on the command line and in addresses.
+    title : its name on screen, short.
+    family : one of `FAMILIES`; members of a family make the same steps, "reference" makes none.
+    about : a sentence or two on what it does and where it comes from.
+    start : makes a `Runner` of a dataset and the settings all contestants share; raises ValueError or MemoryError
+        if it cannot be run. Each contestant puts its own method, search and solver into the settings.
+    predict : what a `Workload` costs it.
+    required_bytes : memory it needs, about, given m, n and d.
+    kind : "trees" if it searches trees, "dense" if it handles all m neurons in every iteration, or "other".
+    """
+
+    key: str
+    title: str
+    family: str
+    about: str
+    start: Callable[[Dataset, TrainConfig], Runner]
+    predict: Callable[[Workload], Prediction]
+    required_bytes: Callable[[int, int, int], int]
+    kind: Literal["trees", "dense", "other"] = "other"
+
+    def __post_init__(self) -> None:
+        if self.family not in FAMILIES:
+            raise ValueError(f"family must be one of {', '.join(map(repr, FAMILIES))}; got {self.family!r}")
+
+
+class TrainerRunner:
+    """A `Trainer` in a race. It keeps no records: thousands of iterations take no memory."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        self.build_costs, self.build_seconds = trainer.trace.build_costs, trainer.trace.build_seconds
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of what its engine keeps."""
+        return self._trainer.num_bytes
+
+    def step(self) -> Lap:
+        """Do one iteration of the trainer."""
+        record = self._trainer.step()
+        fired = np.concatenate(record.firing)
+        degrees = np.bincount(fired) if fired.size else fired
+        return Lap(
+            iteration=record.iteration,
+            loss=record.loss,
+            costs=record.costs,
+            seconds=record.seconds,
+            num_touched=record.touched.size if record.dual_step.any() else 0,
+            num_modified=int(record.modified_levels.sum()),
+            status=record.status,
+            stop_reason=self._trainer.stop_reason,
+            activity=Activity(int(np.count_nonzero(degrees)), int(fired.size), int((degrees**2).sum())),
+            cg_iterations=record.solve.iterations,
+        )
+
+    def predict(self, X: Floats) -> Floats:
+        """Return the network's outputs on new points."""
+        return self._trainer.predict(X)
+
+
+def trained(engine_class: EngineMaker | None = None, **choices: Any) -> Callable[[Dataset, TrainConfig], Runner]:
+    """Return a `Contestant.start` that trains with these choices of `TrainConfig`, or with an engine of its own."""
+
+    def start(data: Dataset, config: TrainConfig) -> Runner:
+        own = replace(config, **choices)
+        return TrainerRunner(Trainer(data, own, keep_records=False, engine_class=engine_class))
+
+    return start

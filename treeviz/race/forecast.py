@@ -1,0 +1,147 @@
+"""What methods are expected to cost before anybody has run: the ledger's formulas, with expected sizes put in.
+
+How many neurons and pairs fire follows from the data and the threshold (`kernel.expected_activity`), for the network as
+it is drawn. Training changes it: on real data pairs may grow by half and touched neurons fall by a third, and by how
+much no formula knows. So a forecast can be calibrated by a run: the ratio of what the run met, on average over its
+iterations, to what was expected at its width is applied at every width.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from treeviz.config import TrainConfig
+from treeviz.kernel import Activity, expected_activity
+from treeviz.network import Floats
+from treeviz.race.contestant import Contestant, Workload
+from treeviz.race.race import Lane
+
+# Mini-batches of the first epoch that are looked at.
+_BATCHES = 8
+# Random neurons for each width where many widths are compared.
+_FEW_SAMPLES = 2048
+# Widths searched for a break-even point.
+SMALLEST_WIDTH, LARGEST_WIDTH = 1 << 5, 1 << 27
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a run's sizes, averaged over its iterations, compare with those expected of a fresh network, as ratios.
+
+    `batch_touched` is that of mini-batches, None for the same as `touched`; `cg_iterations` is the run's own number,
+    None if its solver had none.
+    """
+
+    touched: float = 1.0
+    batch_touched: float | None = None
+    pairs: float = 1.0
+    overlaps: float = 1.0
+    cg_iterations: float | None = None
+
+    @classmethod
+    def of(cls, lane: Lane, expected: Workload) -> "Calibration":
+        """Compare what a contestant met in a race with what was expected; no change if it trains no neurons."""
+        fresh = expected.activity
+        if not lane.num_laps or not fresh.num_pairs or not lane.mean("num_pairs"):
+            return cls()
+        is_batched = lane.contestant.family == "sgd"
+        return cls(
+            touched=lane.mean("num_firing") / fresh.num_touched,
+            batch_touched=lane.mean("num_touched") / expected.num_batch_touched if is_batched else None,
+            pairs=lane.mean("num_pairs") / fresh.num_pairs,
+            overlaps=lane.mean("num_overlaps") / fresh.num_overlaps,
+            cg_iterations=lane.mean("cg_iterations") or None,
+        )
+
+    def apply(self, load: Workload) -> Workload:
+        """Return the workload with its sizes multiplied; what fires at the start stays as it is."""
+        width, fresh = float(load.width), load.activity
+        touched = min(self.touched * fresh.num_touched, width)
+        activity = Activity(
+            touched,
+            min(self.pairs * fresh.num_pairs, width * load.num_points),
+            min(self.overlaps * fresh.num_overlaps, width * load.num_points**2),
+        )
+        return replace(
+            load,
+            activity=activity,
+            num_batch_touched=min((self.batch_touched or self.touched) * load.num_batch_touched, width),
+            num_entered=self.touched * load.num_entered,
+            cg_iterations=self.cg_iterations or load.cg_iterations,
+        )
+
+
+def expected_workload(
+    X: Floats, config: TrainConfig, *, num_samples: int = 8192, with_batches: bool = True
+) -> Workload:
+    """Return the sizes expected of a fresh network on datapoints X, (n, d). Cost: 2 * num_samples * n * d.
+
+    Conjugate gradient behind a sketch of c n rows contracts by 1 / sqrt(c) an iteration (algorithm.md §3.6), and ends
+    after n in any case. `with_batches` says whether mini-batches are of interest; else they are as large as the data.
+    """
+    num_points, width, threshold = len(X), config.width, config.resolved_threshold
+    activity = expected_activity(X, threshold, width, config.seed, num_samples)
+    num_batches, batch_touched = 1, activity.num_touched
+    if with_batches and config.batch_size < num_points:
+        num_batches = -(-num_points // config.batch_size)
+        batched = replace(config, method="sgd")
+        batches = [batched.mini_batch(num_points, iteration) for iteration in range(min(num_batches, _BATCHES))]
+        few = num_samples // _BATCHES
+        batch_touched = float(
+            np.mean([expected_activity(X[batch], threshold, width, config.seed, few).num_touched for batch in batches])
+        )
+    cg_iterations = math.log(2 / config.tolerance) / math.log(math.sqrt(config.sketch_factor))
+    return Workload(
+        width=width,
+        num_points=num_points,
+        dimension=X.shape[1],
+        activity=activity,
+        num_kept=activity.num_touched,
+        num_batches=num_batches,
+        num_batch_touched=batch_touched,
+        num_entered=activity.num_entered,
+        sketch_factor=config.sketch_factor,
+        cg_iterations=min(cg_iterations, num_points),
+    )
+
+
+def forecast_curve(contestant: Contestant, loads: Sequence[Workload], num_iterations: int) -> Floats:
+    """Return the operations of building and so many iterations for each workload."""
+    return np.array([contestant.predict(load).total(num_iterations) for load in loads])
+
+
+def break_even_width(
+    contestant: Contestant,
+    rival: Contestant,
+    X: Floats,
+    config: TrainConfig,
+    num_iterations: int,
+    calibration: Calibration | None = None,
+) -> int | None:
+    """Return the width from which on `contestant` is expected to need fewer operations than `rival`.
+
+    The smallest width possible if it does at any; None if it does not even at the largest. With `config.threshold`
+    None the threshold is the paper's at each width.
+    """
+    calibration = calibration or Calibration()
+
+    with_batches = contestant.family == "sgd"
+
+    def wins(width: int) -> bool:
+        own = replace(config, width=width)
+        load = calibration.apply(expected_workload(X, own, num_samples=_FEW_SAMPLES, with_batches=with_batches))
+        return contestant.predict(load).total(num_iterations) < rival.predict(load).total(num_iterations)
+
+    powers = [1 << power for power in range(SMALLEST_WIDTH.bit_length() - 1, LARGEST_WIDTH.bit_length())]
+    losing = [width for width in powers if not wins(width)]
+    if not losing:
+        return SMALLEST_WIDTH
+    if losing[-1] == LARGEST_WIDTH:
+        return None
+    low, high = losing[-1], 2 * losing[-1]
+    while high > 1.02 * low + 1:
+        middle = math.isqrt(low * high)
+        low, high = (low, middle) if wins(middle) else (middle, high)
+    return high

@@ -1,0 +1,299 @@
+"""A race: several methods train on the same data from the same initial weights, turn by turn in one thread.
+
+Whoever has had the least time takes the next turn, so all curves grow together, and nobody's seconds contain another's
+work. A contestant that fails, diverges or stalls ends its own lane and disturbs no other.
+"""
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from treeviz.config import TrainConfig
+from treeviz.data import Dataset
+from treeviz.kernel import Activity
+from treeviz.network import Floats
+from treeviz.race.contestant import Contestant, Lap, Runner
+
+State = Literal["waiting", "running", "reached", "stopped", "failed"]
+
+MAX_LAPS = 100_000
+# A turn lasts at least so long, lest changing turns cost more than the turns.
+_TURN_SECONDS = 0.03
+# Races of several viewers take turns too.
+_TURN = threading.Lock()
+# Phases that have to be done before an iteration's loss is known.
+_BEFORE_LOSS = ("search", "forward")
+
+
+class Lane:
+    """One contestant's way through a race: what it did so far, and how it ended.
+
+    Attributes
+    ----------
+    contestant : who runs here.
+    state : "waiting", "running", "reached" (the loss asked for), "stopped" (by itself, a limit or the user), "failed".
+    reason : why it stopped or failed, in words.
+    build_operations, build_seconds : of what it builds before its first iteration.
+    num_bytes : bytes it keeps from one iteration to the next.
+    test_error : at the end of its way; None where there are no test points. See `test_error_name`.
+    costs, seconds : of everything so far by phase, building included.
+    """
+
+    def __init__(self, contestant: Contestant) -> None:
+        self.contestant = contestant
+        self.state: State = "waiting"
+        self.reason = ""
+        self.build_operations, self.build_seconds = 0, 0.0
+        self.num_bytes = 0
+        self.test_error: float | None = None
+        self.costs: Counter[str] = Counter()
+        self.seconds: Counter[str] = Counter()
+        self._rows: list[tuple[float, ...]] = []  # a row a lap, in the order of `_COLUMNS`
+        self._total_operations, self._total_seconds = 0, 0.0
+
+    @property
+    def num_laps(self) -> int:
+        """Iterations done."""
+        return len(self._rows)
+
+    @property
+    def last_loss(self) -> float | None:
+        """Loss of the last lap; None before the first."""
+        return self._rows[-1][0] if self._rows else None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens here."""
+        return self.state in ("reached", "stopped", "failed")
+
+    def column(self, name: str) -> Floats:
+        """Return a number of every lap so far, (laps,).
+
+        loss : at the weights before the lap's move.
+        operations, seconds : spent when that loss was known, building and the lap's search and forward pass included.
+        lap_operations, lap_seconds : of the whole lap.
+        num_touched, num_modified : neurons moved and tree nodes changed by the lap.
+        num_firing, num_pairs, num_overlaps : |U|, sum_i k_i and sum_r |T_r|^2 of all n datapoints.
+        cg_iterations : of conjugate gradient in the lap's solve.
+        """
+        place = _COLUMNS.index(name)
+        return np.array([row[place] for row in self._rows[: self.num_laps]], dtype=np.float64)
+
+    def lap_reaching(self, loss: float) -> int | None:
+        """Return the first lap whose loss is at most `loss`; None if there is none yet."""
+        return next((lap for lap, row in enumerate(self._rows) if row[0] <= loss), None)
+
+    def mean(self, name: str) -> float:
+        """Return a column's mean over the laps so far; 0 if there are none."""
+        return float(self.column(name).mean()) if self._rows else 0.0
+
+    def begin(self, runner: Runner) -> None:
+        """Take down what building took."""
+        self.state = "running"
+        self.build_operations = sum(runner.build_costs.values())
+        self.build_seconds = sum(runner.build_seconds.values())
+        self._total_operations, self._total_seconds = self.build_operations, self.build_seconds
+        self.costs.update(runner.build_costs)
+        self.seconds.update(runner.build_seconds)
+
+    def add(self, lap: Lap) -> None:
+        """Take down a lap."""
+        before = [sum(parts.get(phase, 0) for phase in _BEFORE_LOSS) for parts in (lap.costs, lap.seconds)]
+        operations, seconds = sum(lap.costs.values()), sum(lap.seconds.values())
+        active = lap.activity or Activity(0, 0, 0)
+        self._rows.append(
+            (
+                lap.loss,
+                self._total_operations + before[0],
+                self._total_seconds + before[1],
+                operations,
+                seconds,
+                lap.num_touched,
+                lap.num_modified,
+                active.num_touched,
+                active.num_pairs,
+                active.num_overlaps,
+                lap.cg_iterations,
+            )
+        )
+        self._total_operations += operations
+        self._total_seconds += seconds
+        self.costs.update(lap.costs)
+        self.seconds.update(lap.seconds)
+
+
+_COLUMNS = (
+    "loss",
+    "operations",
+    "seconds",
+    "lap_operations",
+    "lap_seconds",
+    "num_touched",
+    "num_modified",
+    "num_firing",
+    "num_pairs",
+    "num_overlaps",
+    "cg_iterations",
+)
+
+
+class Race:
+    """Contestants on one dataset, from the same initial weights.
+
+    Parameters
+    ----------
+    data : n datapoints.
+    contestants : who takes part; each once.
+    config : settings they share; each puts in its own method, search, solver and step size.
+    until_loss : a contestant is done when its loss is at most this.
+    max_laps : at most so many iterations each.
+    max_seconds : time for everybody together, real time; shared out evenly.
+    test : points for the test error, if there are any.
+
+    Raises
+    ------
+    ValueError
+        If nobody takes part, or somebody twice, or together they would need more memory than there is.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        contestants: Sequence[Contestant],
+        config: TrainConfig,
+        *,
+        until_loss: float = 1e-6,
+        max_laps: int = MAX_LAPS,
+        max_seconds: float = 30.0,
+        test: Dataset | None = None,
+    ) -> None:
+        keys = [contestant.key for contestant in contestants]
+        if not keys or len(set(keys)) < len(keys):
+            raise ValueError(f"a race needs contestants, each once; got {', '.join(keys) or 'none'}")
+        _require_memory(data, contestants, config)
+        self.data, self.config, self.test = data, config, test
+        self.until_loss, self.max_laps, self.max_seconds = until_loss, max_laps, max_seconds
+        self.lanes = [Lane(contestant) for contestant in contestants]
+        self.is_cancelled = False
+        self._may_run = threading.Event()
+        self._may_run.set()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the race waits to be resumed."""
+        return not self._may_run.is_set() and not self.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every lane is over, or the race was cancelled."""
+        return self.is_cancelled or all(lane.is_over for lane in self.lanes)
+
+    def start(self) -> None:
+        """Run in a thread of its own."""
+        self._thread = threading.Thread(target=self.run, name="treeviz-race", daemon=True)
+        self._thread.start()
+
+    def pause(self) -> None:
+        """Stop after the step under way, to be resumed."""
+        self._may_run.clear()
+
+    def resume(self) -> None:
+        """Go on."""
+        self._may_run.set()
+
+    def cancel(self) -> None:
+        """End the race now. Everybody keeps what is done; a step under way is not taken down."""
+        self.is_cancelled = True
+        for lane in self.lanes:
+            if not lane.is_over:
+                lane.state, lane.reason = "stopped", "cancelled"
+        self._may_run.set()
+
+    def run(self, on_lap: Callable[[Lane], object] | None = None) -> None:
+        """Run the race to its end in this thread; `on_lap` is told of every lap."""
+        runners: dict[str, Runner] = {}
+        spent = dict.fromkeys((lane.contestant.key for lane in self.lanes), 0.0)  # real time, what is not charged too
+        share = self.max_seconds / len(self.lanes)
+        while lanes := [lane for lane in self.lanes if not lane.is_over]:
+            self._may_run.wait()
+            lane = min(lanes, key=lambda lane: spent[lane.contestant.key])
+            key = lane.contestant.key
+            with _TURN:
+                start = time.perf_counter()
+                try:
+                    self._take_turn(lane, runners, share - spent[key], on_lap)
+                except Exception as error:  # whatever happens to one contestant is its own affair
+                    known = isinstance(error, ValueError | MemoryError)
+                    self._finish(lane, "failed", str(error) if known else f"{type(error).__name__}: {error}")
+                spent[key] += time.perf_counter() - start
+            if lane.is_over:
+                runners.pop(key, None)  # its memory, for the others
+
+    def _take_turn(
+        self, lane: Lane, runners: dict[str, Runner], seconds_left: float, on_lap: Callable[[Lane], object] | None
+    ) -> None:
+        """Let one contestant start, or do iterations for a while."""
+        start = time.perf_counter()
+        runner = runners.get(lane.contestant.key)
+        if runner is None:
+            runner = runners[lane.contestant.key] = lane.contestant.start(self.data, self.config)
+            if not self.is_cancelled:
+                lane.begin(runner)
+        while not lane.is_over:
+            lap = runner.step()
+            if self.is_cancelled:
+                return
+            lane.add(lap)
+            lane.num_bytes = runner.num_bytes
+            spent = time.perf_counter() - start
+            if lap.loss <= self.until_loss:
+                self._finish(lane, "reached", "", runner)
+            elif lap.stop_reason:
+                self._finish(lane, "stopped", lap.stop_reason, runner)
+            elif lane.num_laps >= self.max_laps:
+                self._finish(lane, "stopped", f"not there after {lane.num_laps:,} iterations, the limit", runner)
+            elif spent > seconds_left:
+                self._finish(lane, "stopped", "not there when its share of the time was over", runner)
+            if on_lap is not None:
+                on_lap(lane)
+            if spent > _TURN_SECONDS or not self._may_run.is_set():
+                return
+
+    def _finish(self, lane: Lane, state: State, reason: str, runner: Runner | None = None) -> None:
+        if runner is not None and self.test is not None:
+            lane.test_error = measure_error(runner.predict(self.test.X), self.test.y)
+        if not lane.is_over:  # it may have been cancelled meanwhile
+            lane.reason, lane.state = reason, state
+
+
+def is_classification(y: Floats) -> bool:
+    """Whether all targets are -1 or +1."""
+    return bool(np.all(np.abs(y) == 1.0))
+
+
+def measure_error(outputs: Floats, y: Floats) -> float:
+    """Return the share of wrong signs where all targets are -1 or +1, else the root mean squared error."""
+    if is_classification(y):
+        return float(np.mean(np.where(outputs >= 0, 1.0, -1.0) != y))
+    return float(np.sqrt(np.mean((outputs - y) ** 2)))
+
+
+def _require_memory(data: Dataset, contestants: Sequence[Contestant], config: TrainConfig) -> None:
+    sizes: Mapping[str, int] = {
+        one.title: one.required_bytes(config.width, data.num_points, data.dimension) for one in contestants
+    }
+    if not hasattr(os, "sysconf"):
+        return
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if sum(sizes.values()) > 0.8 * available:
+        parts = ", ".join(f"{title} {size / 1e9:.1f} GB" for title, size in sizes.items())
+        raise ValueError(
+            f"together the contestants would need about {sum(sizes.values()) / 1e9:.1f} GB ({parts}), and this machine "
+            f"has {available / 1e9:.1f} GB: choose a smaller width, fewer datapoints or fewer contestants"
+        )

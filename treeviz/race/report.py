@@ -1,0 +1,114 @@
+"""A race as text, JSON or CSV."""
+
+import csv
+import io
+from typing import Any
+
+from treeviz.race.race import Lane, Race, is_classification
+from treeviz.race.verdict import finish_of, judge, name_leaders
+
+LAP_COLUMNS = (
+    "loss",
+    "operations",
+    "seconds",
+    "lap_operations",
+    "lap_seconds",
+    "num_touched",
+    "num_modified",
+)
+_WHOLE = ("operations", "lap_operations", "num_touched", "num_modified")
+
+
+def test_error_name(race: Race) -> str:
+    """Say what the test error is: a share of wrong signs, or a root mean squared error."""
+    if race.test is None:
+        return "test error: none, this dataset has no test points"
+    kind = "share of wrong signs" if is_classification(race.test.y) else "root mean squared error"
+    return f"test error: {kind} on {race.test.num_points:,} other points"
+
+
+def as_text(race: Race, loss: float) -> str:
+    """Return a table of what everybody needed to `loss`, and the verdict."""
+    data, config = race.data, race.config
+    lines = [
+        f"{data.name}: {data.description}",
+        f"n = {data.num_points}, d = {data.dimension}, m = {config.width:,}, b = {config.resolved_threshold:.4f}, "
+        f"seed {config.seed}; to a loss of {loss:g}; {test_error_name(race)}",
+        "",
+        f"{'contestant':<30} {'iterations':>10} {'operations':>16} {'seconds':>9} {'memory':>9} {'loss':>9} "
+        f"{'test error':>10}",
+    ]
+    for lane in race.lanes:
+        finish = finish_of(lane, loss)
+        there = (
+            f"{finish.iterations:>10,} {finish.operations:>16,} {finish.seconds:>9.3f}"
+            if finish
+            else f"{'-':>10} {'-':>16} {'-':>9}"
+        )
+        lowest = f"{lane.column('loss').min():.1e}" if lane.num_laps else "-"
+        error = "-" if lane.test_error is None else f"{lane.test_error:.3f}"
+        memory = f"{lane.num_bytes / 1e6:.1f} MB"
+        lines.append(f"{lane.contestant.title:<30} {there} {memory:>9} {lowest:>9} {error:>10}")
+        if lane.reason:
+            lines.append(f"{'':<30} {lane.state}: {lane.reason}")
+    return "\n".join([*lines, "", judge(race, loss), name_leaders(race, loss)]).rstrip()
+
+
+def as_json(race: Race, loss: float) -> dict[str, Any]:
+    """Return everything a script may want of a race, as plain JSON values."""
+    data, config = race.data, race.config
+    return {
+        "dataset": {"name": data.name, "num_points": data.num_points, "dimension": data.dimension},
+        "config": {
+            "width": config.width,
+            "threshold": config.resolved_threshold,
+            "batch_size": config.batch_size,
+            "ridge": config.ridge,
+            "seed": config.seed,
+        },
+        "until_loss": loss,
+        "test_error": test_error_name(race),
+        "contestants": [_lane_values(lane, loss) for lane in race.lanes],
+        "verdict": judge(race, loss),
+    }
+
+
+def _lane_values(lane: Lane, loss: float) -> dict[str, Any]:
+    finish = finish_of(lane, loss)
+    return {
+        "key": lane.contestant.key,
+        "title": lane.contestant.title,
+        "family": lane.contestant.family,
+        "state": lane.state,
+        "reason": lane.reason,
+        "to_loss": {"iterations": finish.iterations, "operations": finish.operations, "seconds": finish.seconds}
+        if finish
+        else None,
+        "num_bytes": lane.num_bytes,
+        "test_error": lane.test_error,
+        "build_operations": lane.build_operations,
+        "build_seconds": lane.build_seconds,
+        "costs": dict(lane.costs),
+        "phase_seconds": dict(lane.seconds),
+        "laps": {name: _plain(lane, name) for name in LAP_COLUMNS},
+    }
+
+
+def as_csv(race: Race) -> str:
+    """Return a line for every iteration of every contestant, under a header."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["contestant", "iteration", *LAP_COLUMNS])
+    for lane in race.lanes:
+        columns = [_plain(lane, name) for name in LAP_COLUMNS]
+        for lap, values in enumerate(zip(*columns, strict=True)):
+            writer.writerow([lane.contestant.key, lap, *values])
+    return buffer.getvalue()
+
+
+def _plain(lane: Lane, name: str) -> list[Any]:
+    """A column of finite Python numbers; a loss beyond them is None."""
+    values: list[Any] = lane.column(name).tolist()
+    if name in _WHOLE:
+        return [int(value) for value in values]
+    return [value if value < float("inf") else None for value in values]

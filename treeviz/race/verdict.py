@@ -1,0 +1,147 @@
+"""What a race showed: the table of what everybody needed to a loss, and one sentence that judges it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from treeviz.race.forecast import SMALLEST_WIDTH, Calibration, break_even_width, expected_workload
+from treeviz.race.race import Lane, Race
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What one contestant needed to a loss.
+
+    Attributes
+    ----------
+    lane : whose it is.
+    iterations : moves made until the loss was reached.
+    operations, seconds : spent when the loss was known, building included.
+    """
+
+    lane: Lane
+    iterations: int
+    operations: int
+    seconds: float
+
+    @property
+    def title(self) -> str:
+        """The contestant's name on screen."""
+        return self.lane.contestant.title
+
+    @property
+    def build_share(self) -> float:
+        """Part of the operations that was building."""
+        return self.lane.build_operations / max(self.operations, 1)
+
+    @property
+    def build_time_share(self) -> float:
+        """Part of the seconds that was building."""
+        return self.lane.build_seconds / max(self.seconds, 1e-9)
+
+
+def finish_of(lane: Lane, loss: float) -> Finish | None:
+    """Return what a lane needed to `loss`; None if it has not got there."""
+    lap = lane.lap_reaching(loss)
+    if lap is None:
+        return None
+    return Finish(lane, lap, int(lane.column("operations")[lap]), float(lane.column("seconds")[lap]))
+
+
+def judge(race: Race, loss: float) -> str:
+    """Say in one sentence who won, by how much, and where it would be otherwise.
+
+    A method through trees is compared with the fastest dense one of its family; without such a pair the sentence names
+    who was first.
+    """
+    if not race.is_over:
+        return "The race is on."
+    there = _finishers(race, loss)
+    if not there:
+        return _nobody(race, loss)
+    pair = _pair(there)
+    return _compare(race, *pair, loss) if pair else _name_the_first(there, loss)
+
+
+def name_leaders(race: Race, loss: float) -> str:
+    """Say who needed the fewest operations and who the least time to a loss; empty with fewer than two to compare."""
+    there = _finishers(race, loss)
+    if len(there) < 2:
+        return ""
+    fewest = min(there, key=lambda one: one.operations)
+    fastest = min(there, key=lambda one: one.seconds)
+    if fewest is fastest:
+        return f"Of all, {fewest.title} needed the fewest operations and the least time."
+    return f"Of all, {fewest.title} needed the fewest operations, {fastest.title} the least time."
+
+
+def _finishers(race: Race, loss: float) -> list[Finish]:
+    """Those that iterate and got there."""
+    lanes = [lane for lane in race.lanes if lane.contestant.family != "reference"]
+    return [finish for finish in (finish_of(lane, loss) for lane in lanes) if finish]
+
+
+def _pair(there: Sequence[Finish]) -> tuple[Finish, Finish] | None:
+    """Choose a method through trees, the first in the race, and its fastest dense rival."""
+    for own in there:
+        contestant = own.lane.contestant
+        if contestant.kind == "trees":
+            others = [(one, one.lane.contestant) for one in there]
+            rivals = [one for one, other in others if other.kind == "dense" and other.family == contestant.family]
+            if rivals:
+                return own, min(rivals, key=lambda one: one.seconds)
+    return None
+
+
+def _compare(race: Race, own: Finish, rival: Finish, loss: float) -> str:
+    operations = _times(rival.operations / own.operations, "fewer", "operations")
+    seconds = _times(rival.seconds / own.seconds, "less", "time")
+    joint = "and" if (rival.operations > own.operations) == (rival.seconds > own.seconds) else "but"
+    return (
+        f"To a loss of {loss:.0e}, {own.title} needed {operations} {joint} {seconds} than {rival.title}; "
+        f"building was {own.build_share:.0%} of its operations and {own.build_time_share:.0%} of its time; "
+        f"{_break_even(race, own, rival)}."
+    )
+
+
+def _break_even(race: Race, own: Finish, rival: Finish) -> str:
+    """Say at which widths it would need more operations, for as many iterations as it did."""
+    width = break_even_width(
+        own.lane.contestant,
+        rival.lane.contestant,
+        race.data.X,
+        race.config,
+        own.iterations + 1,
+        Calibration.of(own.lane, expected_workload(race.data.X, race.config)),
+    )
+    if width is None:
+        return "it is expected to need more operations here at every width"
+    if width == SMALLEST_WIDTH:
+        return f"it is expected to need fewer operations here at every width from {width} on"
+    return f"it is expected to need more operations here below m ≈ {float(f'{width:.2g}'):,.0f}"
+
+
+def _name_the_first(there: Sequence[Finish], loss: float) -> str:
+    first, *others = sorted(there, key=lambda one: one.seconds)
+    text = f"{first.title} was the first at a loss of {loss:.0e}, after {first.iterations:,} iterations"
+    if not others:
+        return f"{text}, and the only one."
+    operations = _times(others[0].operations / first.operations, "fewer", "operations")
+    seconds = _times(others[0].seconds / first.seconds, "less", "time")
+    joint = "and" if others[0].operations >= first.operations else "but"
+    return f"{text}, with {seconds} {joint} {operations} than {others[0].title}, the next."
+
+
+def _nobody(race: Race, loss: float) -> str:
+    lanes = [lane for lane in race.lanes if lane.contestant.family != "reference" and lane.num_laps]
+    if not lanes:
+        return f"Nobody that iterates has taken a step towards a loss of {loss:.0e}."
+    losses = {lane.contestant.title: float(lane.column("loss").min()) for lane in lanes}
+    closest = min(losses, key=lambda title: losses[title])
+    return f"Nobody that iterates came to a loss of {loss:.0e}; {closest} came closest, to {losses[closest]:.1e}."
+
+
+def _times(ratio: float, less: str, noun: str) -> str:
+    """Put a ratio rival / own into words."""
+    if 0.95 < ratio < 1.05:
+        return f"about as {'many' if less == 'fewer' else 'much'} {noun}"
+    return f"{ratio:,.1f} times {less} {noun}" if ratio > 1 else f"{1 / ratio:,.1f} times more {noun}"
