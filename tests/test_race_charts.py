@@ -1,0 +1,265 @@
+"""The charts of a race: what is sent to the browser, and what the component makes of it in a real one."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from treeviz.views.race import (
+    COLORS,
+    DASHES,
+    MARKERS,
+    MAX_POINTS,
+    PHASES,
+    LineChart,
+    Series,
+    amortized_chart,
+    component_parts,
+    keep_points,
+    loss_charts,
+    phase_chart,
+    race_payload,
+    touched_charts,
+)
+
+
+def make_series(slot=0, laps=50, speed=0.01, has_trees=True, **changes):
+    iteration = np.arange(laps)
+    settings = {
+        "key": f"c{slot}",
+        "title": f"Method {slot}",
+        "slot": slot,
+        "iteration": iteration,
+        "loss": 10.0 * 0.8**iteration,
+        "operations": 1000.0 + 100 * (iteration + 1),
+        "seconds": 0.5 + speed * (iteration + 1),
+        "lap_operations": np.full(laps, 120.0),
+        "lap_seconds": np.full(laps, speed),
+        "touched": np.full(laps, 7),
+        "modified": np.full(laps, 30 if has_trees else 0),
+        "build_operations": 1000.0,
+        "build_seconds": 0.5,
+        "phases": {"build": 1000, "solve": 120 * laps},
+    }
+    return Series(**(settings | changes))
+
+
+def all_charts(series, **scales):
+    return [
+        *loss_charts(series, target_loss=1e-3, **scales),
+        amortized_chart("operations", **scales),
+        *touched_charts(**scales),
+        phase_chart(),
+    ]
+
+
+@pytest.mark.parametrize("laps", [0, 1, 2, 299, 300, 301, 302, 599, 600, 601, 5_000, 123_457])
+def test_thinning_keeps_first_and_last_and_the_limit(laps):
+    keep = keep_points(laps)
+    assert keep.size <= MAX_POINTS
+    assert keep.size == laps or keep.size > MAX_POINTS // 2
+    assert (np.diff(keep) > 0).all()
+    if laps:
+        assert keep[0] == 0 and keep[-1] == laps - 1
+
+
+def test_thinning_keeps_its_choice_while_a_race_grows():
+    """Between two doublings a drawn lap stays drawn; only the last one comes and goes."""
+    for laps in range(601, 1200):
+        assert set(keep_points(laps)[:-1]) <= set(keep_points(laps + 1))
+
+
+def test_a_limit_of_two_points_is_refused():
+    with pytest.raises(ValueError, match="limit is 2"):
+        keep_points(10, limit=2)
+
+
+def test_all_laps_are_sent_exactly():
+    series = make_series(operations=np.arange(50) + 123_456_789_012.0)
+    columns = race_payload([series], all_charts([series]))["contestants"][0]["columns"]
+    assert columns["iteration"] == list(range(50))
+    assert columns["operations"] == [123_456_789_012 + lap for lap in range(50)]
+    np.testing.assert_allclose(columns["loss"], series.loss, rtol=1e-6)
+    assert {len(values) for values in columns.values()} == {50}
+
+
+def test_amortized_cost_is_counted_before_thinning():
+    """cost(t) = (building + what t iterations took) / t, by hand."""
+    series = make_series(laps=1000)
+    for unit, build, lap in (("operations", 1000.0, 120.0), ("seconds", 0.5, 0.01)):
+        columns = race_payload([series], [amortized_chart(unit)])["contestants"][0]["columns"]
+        done = np.array(columns["done"])
+        assert done.size <= MAX_POINTS and done[-1] == 1000
+        np.testing.assert_allclose(columns[f"amortized_{unit}"], (build + lap * done) / done, rtol=1e-6)
+        np.testing.assert_allclose(columns[f"bare_{unit}"], lap, rtol=1e-6)
+
+
+def test_every_line_chart_can_be_scrubbed():
+    """The race clock needs the seconds of every lap beside each chart's own columns, whatever charts are shown."""
+    series = [make_series(slot) for slot in range(6)]
+    for chart in all_charts(series):
+        if isinstance(chart, LineChart):
+            for contestant in race_payload(series, [chart])["contestants"]:
+                assert {"iteration", "loss", "operations", "seconds", chart.x, chart.y} <= set(contestant["columns"])
+
+
+def test_contestants_differ_in_colour_dash_and_marker():
+    assert len(set(COLORS)) == len(set(DASHES)) == len(set(MARKERS)) == 8
+    script = component_parts()["js"]
+    assert all(re.search(rf'^  {name}: "M', script, re.MULTILINE) for name in MARKERS)
+
+
+def test_methods_without_trees_have_no_modified_nodes():
+    series = [make_series(0), make_series(1, has_trees=False)]
+    first, second = race_payload(series, touched_charts())["contestants"]
+    assert "modified" in first["columns"] and "modified" not in second["columns"]
+
+
+def test_what_is_not_finite_is_a_gap():
+    series = make_series(laps=3, loss=np.array([1.0, np.inf, np.nan]))
+    payload = race_payload([series], all_charts([series]))
+    assert payload["contestants"][0]["columns"]["loss"] == [1, None, None]
+    json.dumps(payload, allow_nan=False)
+
+
+def test_payload_is_deterministic_and_small():
+    series = [make_series(slot, laps=5_000) for slot in range(6)]
+    texts = {json.dumps(race_payload(series, all_charts(series))) for _ in range(2)}
+    assert len(texts) == 1
+    assert len(texts.pop()) < 200_000
+
+
+def test_axes_follow_the_switches():
+    series = [make_series()]
+    for log_x in (False, True):
+        for log_y in (False, True):
+            charts = [chart for chart in all_charts(series, log_x=log_x, log_y=log_y) if isinstance(chart, LineChart)]
+            assert {chart.x_axis.is_log for chart in charts} == {log_x}
+            assert {chart.y_axis.is_log for chart in charts} == {log_y}
+
+
+def test_a_logarithmic_axis_has_a_positive_floor():
+    for series in ([], [make_series(seconds=np.zeros(50))], [make_series()]):
+        for chart in all_charts(series):
+            if isinstance(chart, LineChart):
+                assert chart.x_axis.floor > 0 and chart.y_axis.floor > 0
+
+
+def test_phases_are_sent_in_order_without_zeros():
+    series = make_series(phases={"solve": 5, "build": 3, "move": 0})
+    payload = race_payload([series], [phase_chart()])
+    assert list(payload["contestants"][0]["phases"].items()) == [("build", 3.0), ("solve", 5.0)]
+    assert [phase["name"] for phase in payload["phases"]] == list(PHASES)
+
+
+def test_wrong_series_are_refused():
+    with pytest.raises(ValueError, match="loss of Method 0 has shape"):
+        make_series(loss=np.ones(3))
+    with pytest.raises(ValueError, match="phases of Method 0 names"):
+        make_series(phases={"dancing": 1})
+    with pytest.raises(ValueError, match="read-only"):
+        make_series().loss[0] = 1.0
+
+
+class Drawn:
+    """The component in a page of its own, without Streamlit."""
+
+    def __init__(self, page):
+        self.page = page
+        parts = component_parts()
+        page.set_viewport_size({"width": 1300, "height": 1200})
+        page.set_content(
+            '<body style="margin:20px;--st-text-color:#222;--st-background-color:#fff;--st-primary-color:#c33;'
+            f'--st-secondary-background-color:#eee;--st-font:sans-serif"><style>{parts["css"]}</style>{parts["html"]}'
+        )
+        page.evaluate(
+            "async (js) => (window.mount = (await import(URL.createObjectURL("
+            "new Blob([js], { type: 'text/javascript' })))).default)",
+            parts["js"],
+        )
+
+    def send(self, series, charts):
+        self.page.evaluate("(data) => void mount({ parentElement: document.body, data })", race_payload(series, charts))
+
+    def rows(self):
+        return [row.split("\t")[1:] for row in self.page.locator("tbody").inner_text().splitlines()]
+
+    def point_at(self, chart, right, down):
+        box = self.page.locator(f"[data-chart={chart}] svg.plot").bounding_box()
+        self.page.mouse.move(box["x"] + right * box["width"], box["y"] + down * box["height"])
+        self.page.wait_for_function("() => !document.querySelector('output').textContent.endsWith('now')")
+
+
+@pytest.fixture
+def drawn(page):
+    yield Drawn(page)
+    page.set_viewport_size({"width": 1400, "height": 900})
+
+
+@pytest.mark.browser
+def test_pointing_marks_everybody_at_the_same_moment(drawn):
+    series = [make_series(0, speed=0.01), make_series(1, speed=0.03), make_series(2, laps=0)]
+    drawn.send(series, all_charts(series))
+    assert [row[0] for row in drawn.rows()] == ["49", "49", "–"]
+    drawn.point_at("loss-operations", 0.6, 0.4)
+    moment = float(drawn.page.locator("output").inner_text().removeprefix("Race clock: ").removesuffix(" s"))
+    for each, row in zip(series[:2], drawn.rows(), strict=False):
+        lap = int(np.searchsorted(each.seconds, moment * (1 + 1e-9), side="right")) - 1
+        expected = "–" if lap < 0 else str(each.iteration[lap])
+        assert row[0] == expected
+    running = sum(row[0] != "–" for row in drawn.rows())
+    for chart in ("loss-iteration", "loss-operations", "loss-seconds", "touched", "modified", "amortized-operations"):
+        assert drawn.page.locator(f"[data-chart={chart}] .here .mark").count() == running
+    tip = drawn.page.locator(".tip").inner_text()
+    assert re.search(r"Method \d\niteration \d+\nloss .+\n[\d,]+ operations\n[\d.]+ s", tip)
+
+
+@pytest.mark.browser
+def test_new_laps_change_the_drawing_in_place(drawn):
+    series = [make_series(0), make_series(1)]
+    drawn.send(series, all_charts(series))
+    roots = drawn.page.query_selector_all("svg.plot")
+    drawn.point_at("loss-seconds", 0.5, 0.5)
+    longer = [make_series(0, laps=80), make_series(1, laps=70)]
+    drawn.send(longer, all_charts(longer, log_x=False))
+    assert len(roots) == 6 and all(root.evaluate("node => node.isConnected") for root in roots)
+    assert drawn.page.locator(".tip").is_visible()
+
+
+@pytest.mark.browser
+def test_keyboard_moves_the_race_clock(drawn):
+    series = [make_series(0), make_series(1, speed=0.05)]
+    drawn.send(series, all_charts(series, log_x=False))
+    slider = drawn.page.get_by_label("Race clock")
+    slider.focus()
+    for _ in range(3):
+        drawn.page.keyboard.press("PageDown")
+    assert slider.get_attribute("aria-valuetext").endswith(" s")
+    held = drawn.rows()
+    assert int(held[1][0]) < 49
+    drawn.send([replace(each) for each in series], all_charts(series, log_x=False))
+    assert drawn.rows() == held
+    drawn.page.keyboard.press("Escape")
+    assert slider.get_attribute("aria-valuetext") == "now"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "columns"), [(1400, 3), (1024, 3), (640, 1), (390, 1)])
+def test_charts_fit_the_window(drawn, width, columns):
+    drawn.page.set_viewport_size({"width": width, "height": 900})
+    series = [make_series(slot) for slot in range(6)]
+    series.append(make_series(6, laps=2, is_reference=True, title="Without iterations"))
+    drawn.send(series, all_charts(series))
+    lefts = drawn.page.locator("svg.plot").evaluate_all("all => all.map((svg) => svg.getBoundingClientRect().left)")
+    assert len({round(left) for left in lefts}) == columns
+    assert drawn.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("laps", [0, 1])
+def test_a_race_that_has_hardly_begun_is_drawn(drawn, laps):
+    series = [make_series(0, laps=laps, loss=np.zeros(laps)), make_series(1, laps=laps, phases={})]
+    drawn.send(series, all_charts(series))
+    assert "NaN" not in drawn.page.content()
