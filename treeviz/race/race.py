@@ -53,18 +53,20 @@ class Lane:
         self.test_error: float | None = None
         self.costs: Counter[str] = Counter()
         self.seconds: Counter[str] = Counter()
-        self._rows: list[tuple[float, ...]] = []  # a row a lap, in the order of `_COLUMNS`
+        # A row a lap, in the order of `_COLUMNS`. Viewers read it while it grows: rows are never changed.
+        self._table = np.empty((64, len(_COLUMNS)))
+        self._num_laps = 0
         self._total_operations, self._total_seconds = 0, 0.0
 
     @property
     def num_laps(self) -> int:
         """Iterations done."""
-        return len(self._rows)
+        return self._num_laps
 
     @property
     def last_loss(self) -> float | None:
         """Loss of the last lap; None before the first."""
-        return self._rows[-1][0] if self._rows else None
+        return float(self._table[self._num_laps - 1, 0]) if self._num_laps else None
 
     @property
     def is_over(self) -> bool:
@@ -81,16 +83,21 @@ class Lane:
         num_firing, num_pairs, num_overlaps : |U|, sum_i k_i and sum_r |T_r|^2 of all n datapoints.
         cg_iterations : of conjugate gradient in the lap's solve.
         """
-        place = _COLUMNS.index(name)
-        return np.array([row[place] for row in self._rows[: self.num_laps]], dtype=np.float64)
+        return self.columns(name)[0]
+
+    def columns(self, *names: str) -> list[Floats]:
+        """Return several columns, all of the same laps, also while more are being done."""
+        count, table = self._num_laps, self._table
+        return [table[:count, _COLUMNS.index(name)].copy() for name in names]
 
     def lap_reaching(self, loss: float) -> int | None:
         """Return the first lap whose loss is at most `loss`; None if there is none yet."""
-        return next((lap for lap, row in enumerate(self._rows) if row[0] <= loss), None)
+        reached = np.flatnonzero(self.column("loss") <= loss)
+        return int(reached[0]) if reached.size else None
 
     def mean(self, name: str) -> float:
         """Return a column's mean over the laps so far; 0 if there are none."""
-        return float(self.column(name).mean()) if self._rows else 0.0
+        return float(self.column(name).mean()) if self._num_laps else 0.0
 
     def begin(self, runner: Runner) -> None:
         """Take down what building took."""
@@ -106,21 +113,22 @@ class Lane:
         before = [sum(parts.get(phase, 0) for phase in _BEFORE_LOSS) for parts in (lap.costs, lap.seconds)]
         operations, seconds = sum(lap.costs.values()), sum(lap.seconds.values())
         active = lap.activity or Activity(0, 0, 0)
-        self._rows.append(
-            (
-                lap.loss,
-                self._total_operations + before[0],
-                self._total_seconds + before[1],
-                operations,
-                seconds,
-                lap.num_touched,
-                lap.num_modified,
-                active.num_touched,
-                active.num_pairs,
-                active.num_overlaps,
-                lap.cg_iterations,
-            )
+        if self._num_laps == len(self._table):
+            self._table = np.concatenate([self._table, np.empty_like(self._table)])
+        self._table[self._num_laps] = (
+            lap.loss,
+            self._total_operations + before[0],
+            self._total_seconds + before[1],
+            operations,
+            seconds,
+            lap.num_touched,
+            lap.num_modified,
+            active.num_touched,
+            active.num_pairs,
+            active.num_overlaps,
+            lap.cg_iterations,
         )
+        self._num_laps += 1
         self._total_operations += operations
         self._total_seconds += seconds
         self.costs.update(lap.costs)
