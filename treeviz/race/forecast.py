@@ -68,9 +68,25 @@ class Calibration:
             load,
             activity=activity,
             num_batch_touched=min((self.batch_touched or self.touched) * load.num_batch_touched, width),
-            num_entered=self.touched * load.num_entered,
+            num_entered=load.num_entered * _entered_ratio(activity, fresh, load.num_points),
             cg_iterations=self.cg_iterations or load.cg_iterations,
         )
+
+
+def _entered_ratio(active: Activity, fresh: Activity, num_points: int) -> float:
+    """Return how many more inner nodes of the neuron trees are entered where `active` fires instead of `fresh`.
+
+    A tree is entered if its neuron is touched, and then as far as if the leaves that fire, as many as on average, stood
+    in random places.
+    """
+    full = num_points.bit_length() - 1  # levels of 1, 2, 4, ... inner nodes, before the last one
+    nodes = np.append(2.0 ** np.arange(full), num_points - 2**full)
+    leaves_below = np.append(num_points / nodes[:-1], 2.0)
+    entered = []
+    for sizes in (active, fresh):
+        share = min(sizes.num_pairs / (sizes.num_touched * num_points), 1.0) if sizes.num_touched else 0.0
+        entered.append(sizes.num_touched * float(nodes @ (1.0 - (1.0 - share) ** leaves_below)))
+    return entered[0] / entered[1] if entered[1] > 0.0 else 0.0
 
 
 def expected_workload(
@@ -122,11 +138,10 @@ def break_even_width(
 ) -> int | None:
     """Return the width from which on `contestant` is expected to need fewer operations than `rival`.
 
-    The smallest width possible if it does at any; None if it does not even at the largest. With `config.threshold`
-    None the threshold is the paper's at each width.
+    The smallest width looked at if it does at every width; None if it does not even at the largest. With
+    `config.threshold` None the threshold is the paper's at each width.
     """
     calibration = calibration or Calibration()
-
     with_batches = contestant.family == "sgd"
 
     def wins(width: int) -> bool:

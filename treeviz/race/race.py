@@ -4,6 +4,7 @@ Whoever has had the least time takes the next turn, so all curves grow together,
 work. A contestant that fails, diverges or stalls ends its own lane and disturbs no other.
 """
 
+import math
 import os
 import threading
 import time
@@ -40,7 +41,8 @@ class Lane:
     reason : why it stopped or failed, in words.
     build_operations, build_seconds : of what it builds before its first iteration.
     num_bytes : bytes it keeps from one iteration to the next.
-    test_error : at the end of its way; None where there are no test points. See `test_error_name`.
+    test_error : at the end of its way; None where there are no test points, or its outputs there are beyond finite
+        numbers. See `test_error_name`.
     costs, seconds : of everything so far by phase, building included.
     """
 
@@ -66,7 +68,15 @@ class Lane:
     @property
     def last_loss(self) -> float | None:
         """Loss of the last lap; None before the first."""
-        return float(self._table[self._num_laps - 1, 0]) if self._num_laps else None
+        count, table = self._num_laps, self._table  # in this order, while more laps may be added
+        return float(table[count - 1, 0]) if count else None
+
+    @property
+    def lowest_loss(self) -> float | None:
+        """Lowest finite loss so far; None if there is none."""
+        losses = self.column("loss")
+        finite = losses[np.isfinite(losses)]
+        return float(finite.min()) if finite.size else None
 
     @property
     def is_over(self) -> bool:
@@ -105,8 +115,7 @@ class Lane:
         self.build_operations = sum(runner.build_costs.values())
         self.build_seconds = sum(runner.build_seconds.values())
         self._total_operations, self._total_seconds = self.build_operations, self.build_seconds
-        self.costs.update(runner.build_costs)
-        self.seconds.update(runner.build_seconds)
+        self.costs, self.seconds = Counter(runner.build_costs), Counter(runner.build_seconds)
 
     def add(self, lap: Lap) -> None:
         """Take down a lap."""
@@ -131,8 +140,8 @@ class Lane:
         self._num_laps += 1
         self._total_operations += operations
         self._total_seconds += seconds
-        self.costs.update(lap.costs)
-        self.seconds.update(lap.seconds)
+        # New ones each time, for viewers may be reading the old.
+        self.costs, self.seconds = self.costs + Counter(lap.costs), self.seconds + Counter(lap.seconds)
 
 
 _COLUMNS = (
@@ -166,7 +175,8 @@ class Race:
     Raises
     ------
     ValueError
-        If nobody takes part, or somebody twice, or together they would need more memory than there is.
+        If nobody takes part, or somebody twice, or a limit makes no sense, or together they would need more memory
+        than there is.
     """
 
     def __init__(
@@ -183,6 +193,12 @@ class Race:
         keys = [contestant.key for contestant in contestants]
         if not keys or len(set(keys)) < len(keys):
             raise ValueError(f"a race needs contestants, each once; got {', '.join(keys) or 'none'}")
+        if not 0.0 <= until_loss < math.inf:
+            raise ValueError(f"until_loss must be a number 0 or more; got {until_loss!r}")
+        if not max_laps >= 1:
+            raise ValueError(f"max_laps must be 1 or more; got {max_laps!r}")
+        if not max_seconds > 0.0:
+            raise ValueError(f"max_seconds must be greater than 0; got {max_seconds!r}")
         _require_memory(data, contestants, config)
         self.data, self.config, self.test = data, config, test
         self.until_loss, self.max_laps, self.max_seconds = until_loss, max_laps, max_seconds
@@ -191,6 +207,8 @@ class Race:
         self._may_run = threading.Event()
         self._may_run.set()
         self._thread: threading.Thread | None = None
+        # Held while something is taken down, so that nothing is after a cancel, whichever thread it comes from.
+        self._taking_down = threading.Lock()
 
     @property
     def is_paused(self) -> bool:
@@ -217,10 +235,11 @@ class Race:
 
     def cancel(self) -> None:
         """End the race now. Everybody keeps what is done; a step under way is not taken down."""
-        self.is_cancelled = True
-        for lane in self.lanes:
-            if not lane.is_over:
-                lane.state, lane.reason = "stopped", "cancelled"
+        with self._taking_down:
+            self.is_cancelled = True
+            for lane in self.lanes:
+                if not lane.is_over:
+                    lane.reason, lane.state = "cancelled", "stopped"
         self._may_run.set()
 
     def run(self, on_lap: Callable[[Lane], object] | None = None) -> None:
@@ -233,12 +252,15 @@ class Race:
             lane = min(lanes, key=lambda lane: spent[lane.contestant.key])
             key = lane.contestant.key
             with _TURN:
+                if lane.is_over or not self._may_run.is_set():  # cancelled or paused while another race had its turn
+                    continue
                 start = time.perf_counter()
                 try:
                     self._take_turn(lane, runners, share - spent[key], on_lap)
                 except Exception as error:  # whatever happens to one contestant is its own affair
-                    known = isinstance(error, ValueError | MemoryError)
-                    self._finish(lane, "failed", str(error) if known else f"{type(error).__name__}: {error}")
+                    known = isinstance(error, ValueError | MemoryError) and str(error)
+                    reason = str(error) if known else f"{type(error).__name__}: {error}".removesuffix(": ")
+                    self._finish(lane, "failed", reason)
                 spent[key] += time.perf_counter() - start
             if lane.is_over:
                 runners.pop(key, None)  # its memory, for the others
@@ -251,17 +273,23 @@ class Race:
         runner = runners.get(lane.contestant.key)
         if runner is None:
             runner = runners[lane.contestant.key] = lane.contestant.start(self.data, self.config)
-            if not self.is_cancelled:
+            with self._taking_down:
+                if self.is_cancelled:
+                    return
                 lane.begin(runner)
         while not lane.is_over:
             lap = runner.step()
-            if self.is_cancelled:
-                return
-            lane.add(lap)
-            lane.num_bytes = runner.num_bytes
+            with self._taking_down:
+                if self.is_cancelled:
+                    return
+                lane.add(lap)
+                lane.num_bytes = runner.num_bytes
             spent = time.perf_counter() - start
             if lap.loss <= self.until_loss:
                 self._finish(lane, "reached", "", runner)
+            elif not math.isfinite(lap.loss):
+                reason = lap.stop_reason or "diverged: its loss is no longer a finite number"
+                self._finish(lane, "stopped", reason, runner)
             elif lap.stop_reason:
                 self._finish(lane, "stopped", lap.stop_reason, runner)
             elif lane.num_laps >= self.max_laps:
@@ -274,10 +302,13 @@ class Race:
                 return
 
     def _finish(self, lane: Lane, state: State, reason: str, runner: Runner | None = None) -> None:
+        error = math.inf
         if runner is not None and self.test is not None:
-            lane.test_error = measure_error(runner.predict(self.test.X), self.test.y)
-        if not lane.is_over:  # it may have been cancelled meanwhile
-            lane.reason, lane.state = reason, state
+            error = measure_error(runner.predict(self.test.X), self.test.y)
+        with self._taking_down:
+            if not lane.is_over:  # it may have been cancelled meanwhile
+                lane.test_error = error if math.isfinite(error) else None
+                lane.reason, lane.state = reason, state
 
 
 def is_classification(y: Floats) -> bool:
@@ -286,10 +317,16 @@ def is_classification(y: Floats) -> bool:
 
 
 def measure_error(outputs: Floats, y: Floats) -> float:
-    """Return the share of wrong signs where all targets are -1 or +1, else the root mean squared error."""
+    """Return the share of wrong signs where all targets are -1 or +1, else the root mean squared error.
+
+    Infinity if an output is not a finite number, or a square of one is not.
+    """
+    if not np.isfinite(outputs).all():
+        return math.inf
     if is_classification(y):
         return float(np.mean(np.where(outputs >= 0, 1.0, -1.0) != y))
-    return float(np.sqrt(np.mean((outputs - y) ** 2)))
+    with np.errstate(over="ignore"):
+        return float(np.sqrt(np.mean((outputs - y) ** 2)))
 
 
 def _require_memory(data: Dataset, contestants: Sequence[Contestant], config: TrainConfig) -> None:

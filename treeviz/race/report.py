@@ -45,7 +45,7 @@ def as_text(race: Race, loss: float) -> str:
             if finish
             else f"{'-':>10} {'-':>16} {'-':>9}"
         )
-        lowest = f"{lane.column('loss').min():.1e}" if lane.num_laps else "-"
+        lowest = "-" if lane.lowest_loss is None else f"{lane.lowest_loss:.1e}"
         error = "-" if lane.test_error is None else f"{lane.test_error:.3f}"
         memory = f"{lane.num_bytes / 1e6:.1f} MB"
         lines.append(f"{lane.contestant.title:<30} {there} {memory:>9} {lowest:>9} {error:>10}")

@@ -93,11 +93,8 @@ def _pair(there: Sequence[Finish]) -> tuple[Finish, Finish] | None:
 
 
 def _compare(race: Race, own: Finish, rival: Finish, loss: float) -> str:
-    operations = _times(rival.operations / own.operations, "fewer", "operations")
-    seconds = _times(rival.seconds / own.seconds, "less", "time")
-    joint = "and" if (rival.operations > own.operations) == (rival.seconds > own.seconds) else "but"
     return (
-        f"To a loss of {loss:.0e}, {own.title} needed {operations} {joint} {seconds} than {rival.title}; "
+        f"To a loss of {loss:g}, {own.title} needed {_join(_operations(own, rival), _time(own, rival), rival)}; "
         f"building was {own.build_share:.0%} of its operations and {own.build_time_share:.0%} of its time; "
         f"{_break_even(race, own, rival)}."
     )
@@ -122,26 +119,39 @@ def _break_even(race: Race, own: Finish, rival: Finish) -> str:
 
 def _name_the_first(there: Sequence[Finish], loss: float) -> str:
     first, *others = sorted(there, key=lambda one: one.seconds)
-    text = f"{first.title} was the first at a loss of {loss:.0e}, after {first.iterations:,} iterations"
+    text = f"{first.title} was the first at a loss of {loss:g}, after {first.iterations:,} iterations"
     if not others:
         return f"{text}, and the only one."
-    operations = _times(others[0].operations / first.operations, "fewer", "operations")
-    seconds = _times(others[0].seconds / first.seconds, "less", "time")
-    joint = "and" if others[0].operations >= first.operations else "but"
-    return f"{text}, with {seconds} {joint} {operations} than {others[0].title}, the next."
+    second = others[0]
+    return f"{text}, with {_join(_time(first, second), _operations(first, second), second)}, the next."
 
 
 def _nobody(race: Race, loss: float) -> str:
-    lanes = [lane for lane in race.lanes if lane.contestant.family != "reference" and lane.num_laps]
-    if not lanes:
-        return f"Nobody that iterates has taken a step towards a loss of {loss:.0e}."
-    losses = {lane.contestant.title: float(lane.column("loss").min()) for lane in lanes}
-    closest = min(losses, key=lambda title: losses[title])
-    return f"Nobody that iterates came to a loss of {loss:.0e}; {closest} came closest, to {losses[closest]:.1e}."
+    lanes = [lane for lane in race.lanes if lane.contestant.family != "reference"]
+    losses = {lane.contestant.title: lane.lowest_loss for lane in lanes}
+    finite = {title: lowest for title, lowest in losses.items() if lowest is not None}
+    if not finite:
+        return f"Nobody that iterates has taken a step towards a loss of {loss:g}."
+    closest = min(finite, key=lambda title: finite[title])
+    return f"Nobody that iterates came to a loss of {loss:g}; {closest} came closest, to {finite[closest]:.1e}."
 
 
-def _times(ratio: float, less: str, noun: str) -> str:
-    """Put a ratio rival / own into words."""
+def _operations(own: Finish, rival: Finish) -> tuple[str, int]:
+    return _times(max(rival.operations, 1) / max(own.operations, 1), "fewer", "operations")
+
+
+def _time(own: Finish, rival: Finish) -> tuple[str, int]:
+    return _times(max(rival.seconds, 1e-9) / max(own.seconds, 1e-9), "less", "time")
+
+
+def _times(ratio: float, less: str, noun: str) -> tuple[str, int]:
+    """Put a ratio rival / own into words, and say whether it is better, 1, about the same, 0, or worse, -1."""
     if 0.95 < ratio < 1.05:
-        return f"about as {'many' if less == 'fewer' else 'much'} {noun}"
-    return f"{ratio:,.1f} times {less} {noun}" if ratio > 1 else f"{1 / ratio:,.1f} times more {noun}"
+        return f"about as {'many' if less == 'fewer' else 'much'} {noun}", 0
+    return (f"{ratio:,.1f} times {less} {noun}", 1) if ratio > 1 else (f"{1 / ratio:,.1f} times more {noun}", -1)
+
+
+def _join(first: tuple[str, int], second: tuple[str, int], rival: Finish) -> str:
+    """Make one comparison of two: "and" if they point the same way, else "but"."""
+    joint = "and" if first[1] == second[1] else "but"
+    return f"{first[0]} {joint} {second[0]} {'than' if second[1] else 'as'} {rival.title}"
