@@ -53,7 +53,11 @@ class NeuronTrees:
 
         Every tree's root is looked at, and a child is entered only below a value >= the threshold. `visited_levels` is
         (1, levels): all trees together. Cost: m + 2 * (inner nodes >= threshold) nodes entered.
+
+        Raises ValueError if the threshold is not a number.
         """
+        if np.isnan(threshold):
+            raise ValueError("threshold must be a number; got NaN")
         flat, n = self.values.reshape(-1), self.num_points
         visited_levels = np.zeros((1, self.num_levels), dtype=np.int64)
         visited_levels[0, 0] = len(self.values)

@@ -219,11 +219,11 @@ def safe_step_size(jacobian: Jacobian, batch_size: int | None, ledger: Ledger) -
     with ledger.time("solve"):
         gram = gram_matrix(jacobian, active)
         largest = float(la.eigvalsh(gram, subset_by_index=[active.size - 1, active.size - 1])[0])
-        if batch_size is not None and batch_size < active.size:
+        is_batched = batch_size is not None and batch_size < active.size
+        if batch_size is not None and is_batched:
             rows = np.partition(np.abs(gram), active.size - batch_size, axis=1)[:, active.size - batch_size :]
             largest = min(largest, float(rows.sum(axis=1).max()))
-    operations = step_rule_operations(jacobian.overlap_operations, active.size, is_batched=batch_size is not None)
-    ledger.post("solve", operations)
+    ledger.post("solve", step_rule_operations(jacobian.overlap_operations, active.size, is_batched=is_batched))
     return 1.0 / largest
 
 

@@ -179,6 +179,13 @@ class Trace:
         """Loss at the start of each iteration, (T,)."""
         return np.array([record.loss for record in self.records])
 
+    @cached_property
+    def moving_neurons(self) -> Ints:
+        """U(0), ascending: the neurons that fire at the start. Only these ever move (algorithm.md §5.1)."""
+        if not self.records:
+            raise ValueError("there is no record yet: step first")
+        return np.unique(np.concatenate(self.records[0].firing)).astype(np.int64)
+
     def dense_costs(self, record: StepRecord) -> dict[str, int]:
         """Return what the same iteration, solved the same way, costs the dense method, by phase and the same rules.
 
@@ -187,16 +194,15 @@ class Trace:
         """
         config, report = self.config, record.solve
         width, (num_points, dimension) = config.width, self.dataset.X.shape
-        entries = width * num_points
+        batch = config.mini_batch(num_points, record.iteration)
+        size = num_points if batch is None else batch.size
         solve_costs: dict[str, int] = {}
-        if config.method != "gauss-newton":
-            return self._dense_first_order_costs(record)
-        if config.solver == "exact":
+        if config.method == "gauss-newton" and config.solver == "exact":
             overlaps = dense_overlap_operations(width, num_points)
-            solve_costs = exact_solve_costs(entries, overlaps, report.num_active, singular=report.singular)
-        else:
+            solve_costs = exact_solve_costs(width * size, overlaps, report.num_active, singular=report.singular)
+        elif config.method == "gauss-newton":
             solve_costs = sketch_solve_costs(
-                entries,
+                width * size,
                 report.num_active,
                 dimension,
                 num_rows=report.num_sketch_rows,
@@ -205,22 +211,23 @@ class Trace:
                 iterations=report.iterations,
                 singular=report.singular,
             )
-        return dense_iteration_costs(width, num_points, dimension, record.touched.size, solve_costs)
-
-    def _dense_first_order_costs(self, record: StepRecord) -> dict[str, int]:
-        """Of an iteration of gradient descent, on a mini-batch or on all datapoints."""
-        config, (num_points, dimension) = self.config, self.dataset.X.shape
-        batch = config.mini_batch(num_points, record.iteration)
-        size = num_points if batch is None else batch.size
-        costs = Counter(dense_iteration_costs(config.width, size, dimension, record.touched.size, {}))
-        if config.step_size is None and record.iteration == 0:  # the first one finds the step size, from all datapoints
-            if batch is not None:
-                costs.update(dense_sense_costs(config.width, num_points, dimension))
-            num_active = sum(fired.size > 0 for fired in record.firing)
-            overlaps = dense_overlap_operations(config.width, num_points)
-            is_batched = config.method == "sgd"
-            costs["solve"] = step_rule_operations(overlaps, num_active, is_batched=is_batched) if num_active else 0
+        costs = Counter(dense_iteration_costs(width, size, dimension, record.touched.size, solve_costs))
+        if not record.dual_step.any():  # nothing moves
+            del costs["move"]
+        if config.method != "gauss-newton" and config.step_size is None and record.iteration == 0:
+            costs.update(self._dense_step_rule_costs(record, is_batched=batch is not None))
         return dict(costs)
+
+    def _dense_step_rule_costs(self, record: StepRecord, *, is_batched: bool) -> dict[str, int]:
+        """What the first iteration pays for its step size, which needs all datapoints."""
+        width, (num_points, dimension) = self.config.width, self.dataset.X.shape
+        costs = dense_sense_costs(width, num_points, dimension) if is_batched else {}
+        num_active = sum(fired.size > 0 for fired in record.firing)
+        if num_active:
+            cuts = self.config.method == "sgd" and self.config.batch_size < num_active
+            overlaps = dense_overlap_operations(width, num_points)
+            costs["solve"] = step_rule_operations(overlaps, num_active, is_batched=cuts)
+        return costs
 
     def amortized(
         self,
@@ -318,7 +325,7 @@ class Trace:
         kept = self._redrawn_rows  # another thread may set it meanwhile
         if kept is None or _common(neurons, kept[0]).size < neurons.size:
             wanted = neurons
-            for others in (self.records[0].touched if self.records else None, kept[0] if kept else None):
+            for others in (self.moving_neurons if self.records else None, kept[0] if kept else None):
                 if others is not None and wanted.size + others.size <= room:
                     wanted = np.union1d(wanted, others)
             rows = np.empty((wanted.size, self.dataset.num_points))

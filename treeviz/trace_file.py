@@ -17,7 +17,7 @@ from treeviz.ledger import PHASES
 from treeviz.regression import SolveReport
 from treeviz.trace import StepRecord, Trace
 
-_FORMAT, _VERSION = "treeviz-trace", 2
+_FORMAT, _VERSION = "treeviz-trace", 3
 # What NumPy, zipfile and our own reading raise for a file that is not as `save` wrote it.
 UNREADABLE = (
     OSError,
@@ -39,7 +39,7 @@ def to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
     """Return a run as named arrays of numbers, its texts as the bytes of one JSON object."""
     records = trace.records
     shape = (len(records), trace.dataset.num_points)
-    meta = {
+    meta: dict[str, Any] = {
         "format": _FORMAT,
         "version": _VERSION,
         "config": dataclasses.asdict(trace.config),
@@ -50,6 +50,7 @@ def to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
         "build_seconds": dict(trace.build_seconds),
         "draw_seconds": trace.draw_seconds,
         "phases": PHASES,
+        "levels": _level_shape(trace),
         "status": [record.status for record in records],
         "solve_status": [record.solve.status for record in records],
         "unlearnable": [{str(k): v for k, v in record.unlearnable.items()} for record in records],
@@ -70,7 +71,7 @@ def to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
         arrays[name] = np.array([getattr(record, name) for record in records]).reshape(shape)
     for name in _PER_LEVEL:
         table = np.array([getattr(record, name) for record in records], dtype=np.int64)
-        arrays[name] = table.reshape(len(records), *_level_shape(trace.config, trace.dataset.num_points))
+        arrays[name] = table.reshape(len(records), *meta["levels"])
     for name in _REPORT:
         arrays[f"solve_{name}"] = np.array([getattr(record.solve, name) for record in records])
     for name, absent in (("costs", -1), ("seconds", np.nan)):
@@ -102,7 +103,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
     num_records = arrays["loss"].size
     shape = (num_records, dataset.num_points)
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys((*_PER_POINT, "num_firing"), shape)
-    shapes |= dict.fromkeys(_PER_LEVEL, (num_records, *_level_shape(config, dataset.num_points)))
+    shapes |= dict.fromkeys(_PER_LEVEL, (num_records, *map(int, meta["levels"])))
     for name, expected in shapes.items():
         if arrays[name].shape != expected:
             raise ValueError(f"{name} has shape {arrays[name].shape}")
@@ -138,13 +139,9 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
     return trace
 
 
-def _level_shape(config: TrainConfig, num_points: int) -> tuple[int, int]:
-    """Shape of the counts of nodes in the records of a run, (trees, levels)."""
-    if config.search == "forest":
-        return num_points, (2 * config.width - 1).bit_length()
-    if config.search == "neuron-trees":
-        return 1, (2 * num_points - 1).bit_length()
-    return num_points, 0
+def _level_shape(trace: Trace) -> tuple[int, ...]:
+    """Shape of the counts of nodes in a run's records, (trees, levels); without records there are none to shape."""
+    return trace.records[0].visited_levels.shape if trace.records else (trace.dataset.num_points, 0)
 
 
 def _number_or_none(value: float) -> float | None:

@@ -83,7 +83,8 @@ class Trainer:
     def forest(self) -> Forest:
         """The live forest, with search="forest"; AttributeError otherwise."""
         if not isinstance(self._engine, ForestEngine):
-            raise AttributeError(f'search="{self.config.search}" keeps no forest; use search="forest"')
+            own = f'search="{self.config.search}"' if self.config.search != "forest" else type(self._engine).__name__
+            raise AttributeError(f'{own} keeps no forest; use search="forest"')
         return self._engine.forest
 
     def weights(self, neurons: Ints | None = None) -> Floats:
@@ -241,8 +242,7 @@ class Trainer:
             )
         if report.status != "ok":
             notes.append(report.status)
-        if not stop_reason and loss > _ROUND_OFF * scale and (stall := self._find_stall()):
-            stop_reason = f"stalled: {stall}; lower the threshold, widen the network, or train on fewer points"
+        if not stop_reason and loss > _ROUND_OFF * scale and (stop_reason := self._find_stall()):
             notes.append(stop_reason)
         if not residual[fires].any():
             stop_reason = stop_reason or "every datapoint that can be learned is learned exactly"
@@ -250,10 +250,15 @@ class Trainer:
 
     def _find_stall(self) -> str:
         """Say how little the loss fell of late, if that is so little that nothing more can be expected."""
-        losses = self._recent_losses
-        for window, share in _STALLS[self.config.method]:
-            if len(losses) >= window and losses[-1] > (1 - share) * losses[-window]:
-                return f"the loss fell by less than {100 * share:.2g} % over {window:,} iterations"
+        losses, method = self._recent_losses, self.config.method
+        for window, share in _STALLS[method]:
+            if len(losses) < window or losses[-1] <= (1 - share) * losses[-window]:
+                continue
+            if losses[-1] > (1 + share) * losses[-window] and method != "gauss-newton":
+                return f"diverging: the loss rose over {window:,} iterations; use a smaller step_size"
+            fell = "did not fall" if losses[-1] > losses[-window] else f"fell by less than {100 * share:.2g} %"
+            remedy = "lower the threshold, widen the network, or train on fewer points"
+            return f"stalled: the loss {fell} over {window:,} iterations; {remedy}"
         return ""
 
     def _unlearnable(self, sensed: Sensed) -> dict[int, str]:

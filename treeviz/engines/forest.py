@@ -45,8 +45,9 @@ class ForestEngine:
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of the trees and of the weights' coefficients."""
-        return self.forest.values.nbytes + self._implicit.num_bytes
+        """Bytes of the trees, of the weights' coefficients, and of the leaves kept for replay."""
+        kept = sum(array.nbytes for array in self._initial_rows or ())
+        return self.forest.values.nbytes + self._implicit.num_bytes + kept
 
     def sense(self, ledger: Ledger, batch: Ints | None = None) -> Sensed:
         """Query all trees, or those of a batch; outputs from the leaves reached."""

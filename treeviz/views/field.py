@@ -135,7 +135,7 @@ class _MovingNeurons:
 
     def __init__(self, trace: Trace) -> None:
         config, self._trace = trace.config, trace
-        self.neurons: Ints = trace.records[0].touched.astype(np.int64)
+        self.neurons: Ints = trace.moving_neurons
         self.initial_weights = initial_weights(config.seed, config.width, trace.dataset.dimension, self.neurons)
         self.initial_sums: Floats | None = None
         self._weights, self._iteration = self.initial_weights.copy(), 0

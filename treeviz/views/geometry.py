@@ -123,7 +123,7 @@ def neuron_plane(
     neurons = np.union1d(_choose(trace, record, point, firing, moves, max_neurons), extra.astype(np.int64))
 
     touched, rows = _members(neurons, firing.neurons)
-    ever, _ = _members(neurons, trace.records[0].touched)
+    ever, _ = _members(neurons, trace.moving_neurons)
     weight_moves = np.zeros((neurons.size, X.shape[1]))
     weight_moves[touched] = moves[rows] @ X
     leaves_before = trace.leaf_rows(neurons, iteration)
@@ -151,7 +151,7 @@ def neuron_plane(
         is_exact=X.shape[1] <= 2,
         dimension=X.shape[1],
         shares={
-            "never-firing": (int(np.sum(~ever)), width - trace.records[0].touched.size),
+            "never-firing": (int(np.sum(~ever)), width - trace.moving_neurons.size),
             "touched": (int(touched.sum()), firing.neurons.size),
         },
     )
@@ -164,7 +164,7 @@ def _choose(
     trace: Trace, record: StepRecord, point: int, firing: FiringSets, moves: sp.csr_array, max_neurons: int
 ) -> Ints:
     """Choose `max_neurons` neurons, or all if there are no more; in no order."""
-    ever, width = trace.records[0].touched.astype(np.int64), trace.config.width
+    ever, width = trace.moving_neurons, trace.config.width
     num_never = min(width - ever.size, round(_NEVER_SHARE * max_neurons))
     room = max_neurons - num_never
 
