@@ -1,5 +1,6 @@
 """The command line, as a user and as a script see it."""
 
+import csv
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from treeviz import Trace, TrainConfig, Trainer, load_dataset
 from treeviz.cli import main
+from treeviz.contestants import CONTESTANTS
 
 
 def call(*arguments):
@@ -128,3 +130,131 @@ def test_app_starts_from_the_command_line():
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)
+
+
+# Races
+
+
+RACE = ("race", "--data", "sphere", "--width", 1024, "--until-loss", 1e-5)
+
+
+def test_a_race_prints_a_table_and_the_verdict():
+    done = call(*RACE, "--methods", "forest,dense, compact,kernel-ridge")
+    assert done.exit_code == 0, done.output
+    rows = {line[:30].strip(): line[30:].split() for line in done.stdout.splitlines() if line[30:].strip()}
+    losses = Trainer(load_dataset("sphere"), TrainConfig(width=1024, solver="exact")).run(20, 1e-5).losses
+    for title in ("Forest", "Dense", "Compaction"):
+        assert int(rows[title][0]) == len(losses) - 1
+        assert float(rows[title][5]) == pytest.approx(losses[-1], rel=0.06)
+    assert "Kernel ridge (NTK)" in rows
+    assert "To a loss of 1e-05, Forest needed " in done.stdout and "Of all, " in done.stdout
+
+
+def test_a_race_as_json_and_as_csv_hold_the_same():
+    arguments = (*RACE, "--methods", "forest,sgd-dense,descent-compact", "--max-iterations", 25, "--batch-size", 4)
+    report = json.loads(call(*arguments, "--json").stdout)
+    rows = list(csv.DictReader(call(*arguments, "--csv").stdout.splitlines()))
+    assert [one["key"] for one in report["contestants"]] == ["forest", "sgd-dense", "descent-compact"]
+    assert report["config"]["batch_size"] == 4 and report["config"]["width"] == 1024
+    for one in report["contestants"]:
+        own = [row for row in rows if row["contestant"] == one["key"]]
+        assert [float(row["loss"]) for row in own] == one["laps"]["loss"]
+        assert [int(row["operations"]) for row in own] == one["laps"]["operations"]
+        assert sum(one["costs"].values()) == one["build_operations"] + sum(one["laps"]["lap_operations"])
+    assert report["contestants"][0]["state"] == "reached" and report["verdict"]
+
+
+def test_all_contestants_are_listed():
+    lines = call("race", "--list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(CONTESTANTS)
+
+
+def test_a_csv_file_is_raced_on(tmp_path):
+    path = tmp_path / "table.csv"
+    rng = np.random.default_rng(0)
+    path.write_text("a,b,kind\n" + "".join(f"{a},{b},{'xy'[int(a > b)]}\n" for a, b in rng.random((12, 2))))
+    arguments = ("race", "--data", path, "--width", 512, "--methods", "forest,dense", "--json")
+    whole = json.loads(call(*arguments, "--target", "kind").stdout)
+    assert whole["dataset"]["num_points"] == 12 and whole["contestants"][0]["test_error"] is None
+    part = json.loads(call(*arguments, "--target", "kind", "--points", 8).stdout)
+    assert "share of wrong signs on 4" in part["test_error"]
+    assert part["contestants"][0]["test_error"] in (0.0, 0.25, 0.5, 0.75, 1.0)
+    assert "needs --target" in call(*arguments).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--methods", "forest,quantum"], "'quantum': choose among forest, "),
+        (["--methods", ", ,"], "each once; got none"),
+        (["--methods", "dense,dense"], "each once; got dense, dense"),
+        (["--data", "digit"], "digits"),
+        (["--data", "missing.csv", "--target", "y"], "missing.csv"),
+        (["--positive", "x"], "--positive"),
+        (["--width", "0"], "--width"),
+        (["--threshold", "nan"], "threshold"),
+        (["--ridge", "-1"], "ridge"),
+        (["--batch-size", "0"], "--batch-size"),
+        (["--max-iterations", "0"], "--max-iterations"),
+        (["--until-loss", "nan"], "until_loss"),
+        (["--until-loss", "-1"], "until_loss"),
+        (["--max-seconds", "0"], "max_seconds"),
+        (["--max-seconds", "nan"], "max_seconds"),
+        (["--json", "--csv"], "exclude each other"),
+        (["--width", str(1 << 27), "--data", "digits", "--points", "1000"], "choose a smaller width"),
+    ],
+)
+def test_a_race_that_cannot_be_is_refused_in_one_line(arguments, words):
+    done = call("race", *arguments)
+    assert done.exit_code in (1, 2)
+    assert words in done.output
+    assert "Traceback" not in done.output and done.output.count("Error: ") == 1
+
+
+TELLING = """
+import sys
+from treeviz.cli import main
+from treeviz.race.race import Race
+
+run = Race.run
+
+def run_and_tell(self, on_lap=None):
+    def told(lane):
+        on_lap(lane)
+        if lane is self.lanes[1] and lane.num_laps == 3:
+            print("under way", file=sys.stderr, flush=True)
+
+    run(self, told)
+
+Race.run = run_and_tell
+main()
+"""
+
+
+def test_interrupting_a_race_keeps_what_is_done():
+    command = [sys.executable, "-c", TELLING, "race", "--data", "sphere", "--width", "3000", "--csv"]
+    command += ["--methods", "sgd-forest,sgd-dense", "--until-loss", "0", "--max-seconds", "300"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline() == "under way\n"
+        os.kill(process.pid, signal.SIGINT)
+        rest, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    rows = list(csv.DictReader(rest.splitlines()))
+    assert {row["contestant"] for row in rows} == {"sgd-forest", "sgd-dense"}
+    for key in ("sgd-forest", "sgd-dense"):
+        assert [int(row["iteration"]) for row in rows if row["contestant"] == key] == list(
+            range(sum(row["contestant"] == key for row in rows))
+        )
+
+
+def test_run_trains_by_sgd_with_a_step_size_found_by_rule():
+    arguments = ("run", "--data", "sphere", "--points", 12, "--width", 256, "--method", "sgd", "--search", "compact")
+    done = call(*arguments, "--step-size", "auto", "--batch-size", 5, "--iterations", 30, "--json")
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert report["config"]["step_size"] is None and report["config"]["batch_size"] == 5
+    config = TrainConfig(width=256, method="sgd", search="compact", step_size=None, batch_size=5)
+    expected = Trainer(load_dataset("sphere", 12), config).run(30)
+    assert [record["loss"] for record in report["records"]] == expected.losses.tolist()
+    assert "neither a number nor auto" in call(*arguments, "--step-size", "long").output

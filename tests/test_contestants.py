@@ -1,0 +1,216 @@
+"""Every contestant of a race: what it declares, and that it makes the steps of its family."""
+
+import importlib
+import itertools
+import pkgutil
+
+import numpy as np
+import pytest
+
+from treeviz import Dataset, TrainConfig, contestants, load_dataset
+from treeviz.config import METHODS
+from treeviz.contestants import CONTESTANTS
+from treeviz.ledger import PHASES
+from treeviz.network import initial_weights, output_signs
+from treeviz.race.contestant import FAMILIES, Contestant
+from treeviz.race.forecast import expected_workload
+from treeviz.race.race import Race
+
+MAX_CONDITION, MIN_LOSS, LOSS_TOLERANCE = 1e6, 1e-8, 1e-9
+each = pytest.mark.parametrize("contestant", CONTESTANTS.values(), ids=list(CONTESTANTS))
+DATA = {
+    "sphere": ("sphere", {"num_points": 12, "dimension": 6}),
+    "moons": ("moons", {"num_points": 10}),
+    "digits": ("digits", {"num_points": 20}),
+    "breast-cancer": ("breast-cancer", {"num_points": 24}),
+    "diabetes": ("diabetes", {"num_points": 16}),
+}
+
+
+def data_of(name):
+    known, options = DATA[name]
+    return load_dataset(known, **options)
+
+
+def family(name, *, without=()):
+    return [one for one in CONTESTANTS.values() if one.family == name and one.key not in without]
+
+
+def initial_loss(data, config):
+    W = initial_weights(config.seed, config.width, data.dimension)
+    hidden = np.maximum(W @ data.X.T - config.resolved_threshold, 0.0)
+    residual = output_signs(config.seed, config.width) @ hidden / np.sqrt(config.width) - data.y
+    return 0.5 * float(residual @ residual)
+
+
+def condition_number(data, weights, threshold):
+    """Return that of G = K o C / m, counted from W densely."""
+    members = (weights @ data.X.T >= threshold).astype(np.float64)
+    eigenvalues = np.linalg.eigvalsh((data.X @ data.X.T) * (members.T @ members) / len(weights))
+    return eigenvalues[-1] / eigenvalues[0] if eigenvalues[0] > 0 else np.inf
+
+
+# What is declared
+
+
+def test_every_module_declares_contestants():
+    modules = [
+        importlib.import_module(f"treeviz.contestants.{info.name}")
+        for info in pkgutil.iter_modules(contestants.__path__)
+    ]
+    declared = [one for module in modules for one in module.CONTESTANTS]
+    assert all(module.CONTESTANTS for module in modules)
+    assert len(declared) == len({one.key for one in declared}) == len({one.title for one in declared})
+    assert {id(one) for one in declared} == {id(one) for one in CONTESTANTS.values()}
+    assert [FAMILIES.index(one.family) for one in CONTESTANTS.values()] == sorted(
+        FAMILIES.index(one.family) for one in declared
+    )
+    assert {one.family for one in declared} == set(FAMILIES)
+    assert set(METHODS) <= set(FAMILIES)
+
+
+@each
+def test_it_says_what_it_is(contestant):
+    assert CONTESTANTS[contestant.key] is contestant
+    assert contestant.key == contestant.key.lower() and not set(contestant.key) & set(" ,_/&?=")
+    assert 2 < len(contestant.title) <= 30, "the table's first column has 30 places"
+    assert contestant.about.endswith(".") and len(contestant.about) > 60
+    assert contestant.kind in ("trees", "dense", "other")
+
+
+def test_an_unknown_family_is_refused():
+    one = CONTESTANTS["dense"]
+    with pytest.raises(ValueError, match=r"family must be one of 'gauss-newton'.*'newton'"):
+        Contestant("a", "A", "newton", "", one.start, one.predict, one.required_bytes)
+
+
+@each
+def test_predictions_are_finite_for_any_sizes(contestant):
+    for num_points, width, threshold in itertools.product((1, 2, 17), (1, 3, 500), (None, 0.0, 60.0)):
+        X = load_dataset("sphere", num_points=num_points, dimension=2).X
+        load = expected_workload(X, TrainConfig(width=width, threshold=threshold), num_samples=256)
+        prediction = contestant.predict(load)
+        for part in (prediction.build, prediction.iteration, prediction.first):
+            assert set(part) <= set(PHASES)
+            assert all(0 <= value < np.inf for value in part.values()), part
+        assert prediction.total(0) == sum(prediction.build.values())
+        assert prediction.total(3) - prediction.total(2) == pytest.approx(sum(prediction.iteration.values()), rel=1e-9)
+
+
+@each
+@pytest.mark.parametrize(("name", "width"), [("sphere", 32_768), ("digits", 32_768), ("moons", 65_536)])
+def test_memory_is_about_what_it_says(contestant, name, width):
+    """What it keeps fits about in what it asks for, and it does not ask for many times what it keeps."""
+    data = data_of(name)
+    needed = contestant.required_bytes(width, data.num_points, data.dimension)
+    runner = contestant.start(data, TrainConfig(width=width))
+    runner.step()
+    assert 0 < runner.num_bytes <= 1.3 * needed
+    if contestant.kind != "other":  # compaction does not know before how few it keeps, nor do references keep a network
+        assert needed <= 4 * runner.num_bytes
+
+
+# The same steps, by the family
+
+
+@each
+@pytest.mark.parametrize(("name", "width", "seed"), [("sphere", 200, 0), ("moons", 333, 5), ("digits", 16_385, 1)])
+def test_everybody_starts_from_the_same_network(contestant, name, width, seed):
+    data, config = data_of(name), TrainConfig(width=width, seed=seed)
+    lap = contestant.start(data, config).step()
+    is_limit = contestant.key == "kernel-ridge"  # it draws no weights
+    assert lap.loss == pytest.approx(0.5 * data.y @ data.y if is_limit else initial_loss(data, config), rel=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "threshold"),
+    [
+        ("sphere", 2000, None),
+        ("moons", 1500, 0.8),
+        ("digits", 8193, None),
+        ("breast-cancer", 4096, None),
+        ("diabetes", 1024, 1.2),
+    ],
+)
+def test_gauss_newton_contestants_have_equal_losses_in_a_race(name, width, threshold):
+    data, config = data_of(name), TrainConfig(width=width, threshold=threshold, seed=1)
+    everybody = family("gauss-newton")
+    assert len(everybody) >= 6
+    race = Race(data, everybody, config, until_loss=MIN_LOSS, max_laps=12, max_seconds=300)
+    race.run()
+    columns = [lane.column("loss") for lane in race.lanes]
+    # The condition numbers met, from weights moved by the definition: the same lane's runner, step by step.
+    runner = CONTESTANTS["dense"].start(data, config)
+    condition, num_compared = 0.0, 0
+    for lap in range(min(map(len, columns))):
+        condition = max(condition, condition_number(data, runner._trainer.weights(), config.resolved_threshold))
+        losses = np.array([column[lap] for column in columns])
+        if lap and (condition >= MAX_CONDITION or losses[0] <= MIN_LOSS):
+            break
+        where = f"lap {lap}, condition {condition:.1e}, {losses}"
+        assert np.abs(losses - losses[0]).max() <= LOSS_TOLERANCE * losses[0], where
+        num_compared += 1
+        runner.step()
+    assert num_compared >= 4
+
+
+@pytest.mark.parametrize("method", ["gradient-descent", "sgd"])
+@pytest.mark.parametrize(
+    ("name", "width", "threshold"),
+    [("sphere", 256, 1.0), pytest.param("moons", 150, 0.6, marks=pytest.mark.slow), ("breast-cancer", 200, None)],
+)
+def test_first_order_contestants_have_equal_losses_over_500_iterations(method, name, width, threshold):
+    data, config = data_of(name), TrainConfig(width=width, threshold=threshold, seed=2, batch_size=4)
+    runners = {one.key: one.start(data, config) for one in family(method)}
+    assert len(runners) == {"gradient-descent": 4, "sgd": 2}[method]
+    moved = 0.0
+    for _ in range(500):
+        laps = {key: runner.step() for key, runner in runners.items()}
+        dense = laps.pop("descent-dense" if method == "gradient-descent" else "sgd-dense")
+        for key, lap in laps.items():
+            assert abs(lap.loss - dense.loss) <= LOSS_TOLERANCE * max(dense.loss, MIN_LOSS), f"{key}, {dense.iteration}"
+            if dense.loss < MIN_LOSS:  # a neuron may stand at the threshold to the last bit
+                continue
+            assert lap.num_touched == dense.num_touched
+            assert (lap.activity.num_touched, lap.activity.num_pairs, lap.activity.num_overlaps) == (
+                dense.activity.num_touched,
+                dense.activity.num_pairs,
+                dense.activity.num_overlaps,
+            )
+        moved += dense.num_touched
+    assert moved > 0
+    queries = data_of(name).X[::-1]
+    outputs = [runner.predict(queries) for runner in runners.values()]
+    assert all(np.allclose(output, outputs[0], rtol=0, atol=1e-9) for output in outputs)
+
+
+@pytest.mark.parametrize("key", [key for key, one in CONTESTANTS.items() if one.family != "reference"])
+def test_a_lap_reports_who_fired_by_a_dense_scan(key):
+    contestant = CONTESTANTS[key]
+    data, config = data_of("moons"), TrainConfig(width=300, threshold=0.9, seed=4, batch_size=3)
+    runner = contestant.start(data, config)
+    for iteration in range(6):
+        members = runner._trainer.weights() @ data.X.T >= config.threshold
+        batch = runner._trainer.config.mini_batch(data.num_points, iteration)
+        lap = runner.step()
+        assert lap.iteration == iteration
+        assert lap.activity.num_touched == members.any(axis=1).sum()
+        assert lap.activity.num_pairs == members.sum()
+        assert lap.activity.num_overlaps == (members.sum(axis=1) ** 2).sum()
+        moved = members if batch is None else members[:, batch]
+        assert lap.num_touched == moved.any(axis=1).sum()
+        assert (lap.num_modified > 0) == (contestant.kind == "trees")
+        assert set(lap.costs) <= set(PHASES) and set(lap.seconds) <= set(PHASES)
+        assert all(value >= 0 for value in (*lap.costs.values(), *lap.seconds.values()))
+
+
+@each
+def test_it_can_be_started_where_nothing_fires(contestant):
+    """A threshold that nobody reaches ends every lane with a reason, not with an error."""
+    data = Dataset(np.eye(3), np.array([1.0, -1.0, 1.0]))
+    race = Race(data, [contestant], TrainConfig(width=50, threshold=9.0), max_laps=5, test=data)
+    race.run()
+    (lane,) = race.lanes
+    assert lane.num_laps and lane.state != "failed"
+    assert lane.state == "reached" or lane.reason
+    assert lane.test_error is not None
