@@ -50,12 +50,25 @@ def context(chromium):
 
 @pytest.fixture
 def page(context):
-    page = context.new_page()
+    """The tab of all browser tests: in a new one the app's scripts would first have to be compiled."""
+    page = context.pages[0] if context.pages else context.new_page()
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.emulate_media(color_scheme="null", reduced_motion="null")
     faults = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+
+    def note(message):
+        # Opened at the address of a page below the first, Streamlit looks for its own server under that path first.
+        is_search = "404" in message.text and "/_stcore/" in message.location["url"]
+        if message.type == "error" and not is_search:
+            faults.append(message.text)
+
+    listeners = {"pageerror": lambda error: faults.append(str(error)), "console": note}
+    for event, listener in listeners.items():
+        page.on(event, listener)
     yield page
-    page.close()
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
+    page.goto("about:blank")
     assert faults == []
 
 

@@ -3,34 +3,12 @@
 import re
 from urllib.parse import parse_qs, urlparse
 
-import pytest
-
 FORGET_TREE = """() => {
     const url = new URL(location);
     url.searchParams.delete("tree");
     history.replaceState(history.state, "", url);
 }"""
 KNOWS_TREE = "() => new URL(location).searchParams.has('tree')"
-
-
-@pytest.fixture
-def shared_page(context):
-    """One tab for all tests that take it as their `page`: in a new one the app would first have to be compiled."""
-    page = context.pages[0] if context.pages else context.new_page()
-    page.set_viewport_size({"width": 1400, "height": 900})
-    page.emulate_media(color_scheme="null", reduced_motion="null")
-    faults = []
-    listeners = {
-        "pageerror": lambda error: faults.append(str(error)),
-        "console": lambda message: faults.append(message.text) if message.type == "error" else None,
-    }
-    for event, listener in listeners.items():
-        page.on(event, listener)
-    yield page
-    for event, listener in listeners.items():
-        page.remove_listener(event, listener)
-    page.goto("about:blank")
-    assert faults == []
 
 
 class StageDriver:

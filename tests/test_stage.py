@@ -3,10 +3,9 @@
 import re
 
 import pytest
-from stage_driver import StageDriver, shared_page
+from stage_driver import StageDriver
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
-page = shared_page
 CIRCLE, DIGITS = "data=circle&width=64", ""
 
 

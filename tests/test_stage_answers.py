@@ -47,12 +47,15 @@ def makers():
 
 
 @pytest.fixture
-def alone(page):
+def alone(context):
+    """The stage in a tab of its own, without the app."""
+    page = context.new_page()
     html, script = component._read("stage.html"), "\n".join(component._read(f"{n}.js") for n in component._SCRIPTS)
     page.route("http://localhost/", lambda route: route.fulfill(content_type="text/html", body=html))
     page.goto("http://localhost/")
     page.evaluate(MOUNT, script)
-    return page
+    yield page
+    page.close()
 
 
 def test_answers_are_taken_in_the_order_they_came(alone, makers):

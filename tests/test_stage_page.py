@@ -5,12 +5,10 @@ import re
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
-from stage_driver import shared_page
 
 from treeviz import TrainConfig, Trainer, load_dataset
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
-page = shared_page
 CIRCLE, DIGITS = "data=circle&width=64", ""
 
 

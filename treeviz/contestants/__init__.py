@@ -13,7 +13,10 @@ def _place(contestant: Contestant) -> tuple[int, bool]:
 def _find() -> dict[str, Contestant]:
     modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
     found = [contestant for module in modules for contestant in module.CONTESTANTS]
-    return {contestant.key: contestant for contestant in sorted(found, key=_place)}
+    named = {contestant.key: contestant for contestant in sorted(found, key=_place)}
+    if len(named) < len(found):
+        raise ValueError(f"two contestants share a key: {', '.join(contestant.key for contestant in found)}")
+    return named
 
 
 CONTESTANTS = _find()

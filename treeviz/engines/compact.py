@@ -6,7 +6,7 @@ import numpy as np
 
 from treeviz.config import TrainConfig
 from treeviz.engines.base import Sensed
-from treeviz.engines.dense import DenseNeurons
+from treeviz.engines.dense import DenseEngine, DenseNeurons
 from treeviz.ledger import Ledger, Stopwatch, compaction_operations
 from treeviz.network import FiringSets, Floats, Ints, initial_weight_blocks, initial_weights
 
@@ -38,7 +38,7 @@ class CompactEngine:
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int) -> int:
         """Memory if every neuron fired, which is that of the dense method."""
-        return 8 * width * dimension + 5 * width * num_points
+        return DenseEngine.required_bytes(width, num_points, dimension)
 
     @property
     def num_bytes(self) -> int:

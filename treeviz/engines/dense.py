@@ -26,14 +26,14 @@ class DenseNeurons:
     config : for the network's full width m, the threshold, and what the solver needs.
     """
 
-    _BLOCK = 8192
+    BLOCK = 8192
 
     def __init__(self, W: Floats, signs: Floats, X: Floats, config: TrainConfig) -> None:
         self._W, self._signs, self._X = W, signs, X
         self._width, self._scale = config.width, config.width**-0.5
         self._threshold = config.resolved_threshold
         self._needs_overlaps = config.method == "gauss-newton" and config.solver == "exact"
-        num_points, rows = len(X), min(self._BLOCK, len(W))
+        num_points, rows = len(X), min(self.BLOCK, len(W))
         self._incidence = np.zeros(len(W) * num_points, dtype=np.float32)
         self._products = np.empty(rows * num_points)
         self._batch = np.arange(num_points)
@@ -96,8 +96,8 @@ class DenseNeurons:
         return self._incidence[: len(self._W) * size].reshape(-1, size)
 
     def _blocks(self) -> Iterator[slice]:
-        for low in range(0, len(self._W), self._BLOCK):
-            yield slice(low, min(low + self._BLOCK, len(self._W)))
+        for low in range(0, len(self._W), self.BLOCK):
+            yield slice(low, min(low + self.BLOCK, len(self._W)))
 
 
 class DenseEngine:
@@ -111,8 +111,9 @@ class DenseEngine:
 
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int) -> int:
-        """Memory of W, of the 0/1 matrix, and of the firing sets' extraction."""
-        return 8 * width * dimension + 5 * width * num_points
+        """Memory of W, of the 0/1 matrix, of one block's products, and of the firing sets' extraction."""
+        block = min(width, DenseNeurons.BLOCK) * num_points
+        return 8 * (width * dimension + block) + 5 * width * num_points
 
     @property
     def num_bytes(self) -> int:

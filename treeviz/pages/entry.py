@@ -1,11 +1,13 @@
 """What the server runs: page settings and navigation. Started by `app.py`, or by `treeviz app`."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 import streamlit as st
 
-from treeviz.pages.train import render
+from treeviz.pages import break_even, race, train
+from treeviz.pages.settings import Settings, choose_settings
 
 # As in .streamlit/config.toml, which an installed package does not have.
 _SERVER_OPTIONS = {
@@ -15,13 +17,53 @@ _SERVER_OPTIONS = {
     "--server.enableWebsocketCompression": "true",
     "--browser.gatherUsageStats": "false",
     "--client.toolbarMode": "minimal",
+    # The colour of what is chosen, legible on either background; Streamlit's own red is not.
+    "--theme.light.primaryColor": "#0B6299",
+    "--theme.dark.primaryColor": "#6CB8E6",
 }
 
 
+# The pictures need the room that Streamlit leaves around the page.
+_ROOM = """<style>
+[data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
+</style>"""
+# Title, path in the address, and what draws it.
+_PAGES = (
+    ("Watch one run", "", train.render),
+    ("Race the methods", "race", race.render),
+    ("Where it pays", "where-it-pays", break_even.render),
+)
+
+
+@st.cache_resource(show_spinner=False)
+def _freeze_imports() -> None:
+    """Take the imported modules out of every later garbage collection, which Streamlit asks for after each rerun."""
+    gc.collect()
+    gc.freeze()
+
+
 def run() -> None:
-    """Set up the browser tab and draw the page."""
+    """Set up the browser tab, draw the sidebar and the page chosen."""
     st.set_page_config(page_title="treeviz", page_icon="🌳", layout="wide")
-    render()
+    _freeze_imports()
+    if "address" not in st.session_state and "run" not in st.session_state:
+        st.session_state.address = st.query_params.to_dict()
+    pages = [st.Page(_page(draw), title=title, url_path=path, default=not path) for title, path, draw in _PAGES]
+    chosen = st.navigation(pages, position="top")
+    st.html(_ROOM)
+    st.session_state.settings = choose_settings()  # drawn here, and not by a page, all pages share them
+    chosen.run()
+
+
+def _page(draw: Callable[[Settings], None]) -> Callable[[], None]:
+    def render() -> None:
+        settings = st.session_state.settings
+        if settings is None:
+            st.info("Choose a CSV file and its target column in the sidebar, or one of the other datasets.")
+        else:
+            draw(settings)
+
+    return render
 
 
 def serve(options: Sequence[str] = ()) -> NoReturn:

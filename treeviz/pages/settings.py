@@ -1,16 +1,16 @@
-"""The sidebar: from widgets to a dataset and a configuration."""
+"""The sidebar: from widgets to a dataset and a configuration. All pages share it."""
 
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
 
 from treeviz.config import TrainConfig
-from treeviz.data import MAX_POINTS, Dataset
-from treeviz.datasets import DATASETS, load_dataset
+from treeviz.data import MAX_POINTS, Dataset, csv_test_split
+from treeviz.datasets import DATASETS, load_dataset, load_test_split
 from treeviz.network import paper_threshold
 from treeviz.views.words import describe_sparsity
 
@@ -35,17 +35,27 @@ class Settings:
             return load_dataset(self.dataset, **options)
         return Dataset.from_csv(io.BytesIO(self.csv), **options)
 
+    def load_test(self) -> Dataset | None:
+        """Make the points a trained network can be tested on, if the dataset has some."""
+        options = dict(self.options)
+        if self.csv is None:
+            return load_test_split(self.dataset, **options)
+        return csv_test_split(io.BytesIO(self.csv), **options)
+
+    @property
+    def data_key(self) -> str:
+        """A short name of the dataset, different for different ones."""
+        csv = hashlib.sha256(self.csv).hexdigest() if self.csv else ""
+        return hashlib.sha256(repr((self.dataset, self.options, csv)).encode()).hexdigest()[:16]
+
     @property
     def key(self) -> str:
         """A short name of these settings, different for different ones."""
-        csv = hashlib.sha256(self.csv).hexdigest() if self.csv else ""
-        return hashlib.sha256(
-            repr((self.dataset, self.options, self.config, csv, self.is_checked)).encode()
-        ).hexdigest()[:16]
+        return hashlib.sha256(repr((self.data_key, self.config, self.is_checked)).encode()).hexdigest()[:16]
 
 
 def choose_settings() -> Settings | None:
-    """Draw the sidebar; return the settings chosen, or None while a CSV file has still to be given."""
+    """Draw data and network; return the settings chosen, or None while a CSV file has still to be given."""
     with st.sidebar:
         st.subheader("Data")
         name = st.selectbox(
@@ -83,6 +93,24 @@ def choose_settings() -> Settings | None:
                 "Threshold b", 0.0, 5.0, round(paper_threshold(width), 2), 0.01, key="b", bind="query-params"
             )
         st.caption(describe_sparsity(width, paper_threshold(width) if threshold is None else threshold))
+        seed = st.number_input(
+            "Seed",
+            0,
+            2**31 - 1,
+            0,
+            key="seed",
+            bind="query-params",
+            help="Of the initial weights, the signs, sketches, mini-batches and the choice of datapoints.",
+        )
+    if csv is None:
+        options["seed"] = int(seed)
+    config = TrainConfig(width=width, threshold=threshold, solver="exact", seed=int(seed))
+    return Settings("csv" if csv else name, tuple(sorted(options.items())), config, csv)
+
+
+def choose_training(settings: Settings) -> Settings:
+    """Draw what only the page of one run asks for; return the settings with it."""
+    with st.sidebar:
         solver = st.segmented_control(
             "Solver",
             ["exact", "sketch"],
@@ -93,15 +121,6 @@ def choose_settings() -> Settings | None:
             help="How the n × n system of an iteration is solved. Exact: Cholesky of the Gram matrix. Sketch: the "
             "paper's way, a random sketch as preconditioner and conjugate gradient. Both give the same steps.",
         )
-        seed = st.number_input(
-            "Seed",
-            0,
-            2**31 - 1,
-            0,
-            key="seed",
-            bind="query-params",
-            help="Of the initial weights, the signs, the sketch and the choice of datapoints.",
-        )
         is_checked = st.toggle(
             "Check every iteration",
             value=True,
@@ -110,10 +129,27 @@ def choose_settings() -> Settings | None:
             help="Compares every search with a scan of all leaves, every node with its children, and every loss with "
             "the dense method's. For a large forest this takes longer than the iteration itself.",
         )
-    if csv is None:
-        options["seed"] = int(seed)
-    config = TrainConfig(width=width, threshold=threshold, solver=solver or "exact", seed=int(seed))
-    return Settings("csv" if csv else name, tuple(sorted(options.items())), config, csv, is_checked)
+    config = replace(settings.config, solver=solver or "exact")
+    return replace(settings, config=config, is_checked=is_checked)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Loading the data …")
+def load_data(_settings: Settings, key: str) -> tuple[Dataset, Dataset | None]:
+    """Load the training points, and test points if there are some, once for all viewers (`key`)."""
+    return _settings.load(), _settings.load_test()
+
+
+def note(text: str) -> None:
+    """Write small text in the full colour: a caption's grey is too faint for small letters."""
+    st.markdown(f":small[{text}]")
+
+
+def show_refusal(error: ValueError, settings: Settings) -> None:
+    """Say why these settings cannot be used, and where to change them."""
+    text = f"{str(error)[0].upper()}{str(error)[1:]}."
+    if settings.csv is not None:
+        text += " The settings named here are in the sidebar, under the file."
+    st.error(text, icon=":material/error:")
 
 
 def explain_changes(address: Mapping[str, str], other_names: Sequence[str]) -> tuple[str, ...]:

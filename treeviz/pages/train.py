@@ -1,6 +1,5 @@
 """The training page: the stage, where one run is seen step by step, and the charts that follow its cursor."""
 
-import gc
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import streamlit as st
 
 from treeviz.background import BackgroundRun
 from treeviz.engines import ForestEngine
-from treeviz.pages.settings import Settings, choose_settings, explain_changes
+from treeviz.pages.settings import Settings, choose_training, explain_changes, show_refusal
 from treeviz.stage.component import last_question, show_stage
 from treeviz.stage.frames import FrameMaker, View
 from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
@@ -20,17 +19,6 @@ from treeviz.views.palette import compact, percent
 
 _MAX_RUN_BYTES = 4 << 30
 _STAGE = "stage"
-# The pictures need the room that Streamlit leaves around the page.
-_ROOM = """<style>
-[data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
-</style>"""
-
-
-@st.cache_resource(show_spinner=False)
-def _freeze_imports() -> None:
-    """Take the imported modules out of every later garbage collection, which Streamlit asks for after each rerun."""
-    gc.collect()
-    gc.freeze()
 
 
 @st.cache_resource(max_entries=4, show_spinner="Drawing the network and building the trees …")
@@ -48,29 +36,20 @@ def _start(_settings: Settings, key: str) -> FrameMaker:
     )
 
 
-def render() -> None:
+def render(settings: Settings) -> None:
     """Draw the page."""
-    _freeze_imports()
-    st.html(_ROOM)
     st.subheader("A neural network that trains by editing trees", anchor=False)
-    address = st.session_state.setdefault("address", st.query_params.to_dict())
-    settings = choose_settings()
-    if settings is None:
-        st.info("Choose a CSV file and its target column in the sidebar, or one of the other datasets.")
-        return
+    settings = choose_training(settings)
     try:
         maker = _start(settings, settings.key)
     except ValueError as error:
-        text = f"{str(error)[0].upper()}{str(error)[1:]}."
-        if settings.csv is not None:
-            text += " The settings named here are in the sidebar, under the file."
-        st.error(text, icon=":material/error:")
+        show_refusal(error, settings)
         return
     _explain(maker.run)
     if st.session_state.get("run") != settings.key:
-        is_first = "run" not in st.session_state
         st.session_state.run = settings.key
-        st.session_state.start, st.session_state.notices = _begin(maker, address if is_first else {})
+        address = st.session_state.pop("address", {})  # counts once, for what is opened first
+        st.session_state.start, st.session_state.notices = _begin(maker, address)
     _lesson(maker)
 
 

@@ -4,6 +4,8 @@ The colours are those of Okabe and Ito, told apart by every kind of colour visio
 theirs, to be seen on a dark page as well as on a light one.
 """
 
+import math
+
 ORANGE = "#E69F00"
 BLUE = "#2B8CCB"
 GREEN = "#009E73"
@@ -39,3 +41,11 @@ def rounded(number: float) -> str:
     if number >= 1e6:
         return f"{number:.1e}"
     return f"{float(f'{number:.2g}'):,.0f}" if number >= 10 else f"{number:.2g}"
+
+
+def power_of_ten(number: float) -> str:
+    """Write a power of ten as one: 1, 0.1, 0.01, 10⁻³."""
+    exponent = round(math.log10(number))
+    if -3 < exponent < 4:
+        return f"{number:g}"
+    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

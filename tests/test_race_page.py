@@ -1,0 +1,167 @@
+"""The race and the page of expected costs in a real browser, as a student uses them."""
+
+import re
+import time
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+from stage_driver import StageDriver
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
+SMALL, WIDE = "data=sphere&width=1024", "data=digits&width=65536"
+
+
+def open_race(page, server, query=SMALL):
+    page.goto(f"{server}/race?{query}")
+    page.get_by_role("button", name="Start").wait_for()
+
+
+def choose(page, *titles):
+    """Take these contestants instead of those offered."""
+    pills = page.get_by_role("toolbar", name="Contestants")
+    for title in ("Forest", "Dense", "Dense, sketched", "Compaction"):
+        if title not in titles:
+            pills.get_by_role("button", name=title, exact=True).click()
+    for title in titles:
+        if title not in ("Forest", "Dense", "Dense, sketched", "Compaction"):
+            pills.get_by_role("button", name=title, exact=True).click()
+
+
+def start(page):
+    page.get_by_role("button", name="Start").click()
+    page.locator(".race svg").first.wait_for()
+
+
+def finish(page):
+    page.get_by_role("button", name="Cancel").wait_for(state="detached")
+    page.locator(".race svg").first.wait_for()
+    page.wait_for_function("document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'")
+
+
+def clock_rows(page):
+    """{contestant: cells} of the table that shows where everybody is."""
+    rows = page.locator(".race tbody tr")
+    found = [row.locator("th, td").all_inner_texts() for row in rows.all()]
+    return {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in found}
+
+
+def test_a_race_is_run_judged_and_scrubbed(page, server):
+    open_race(page, server)
+    start(page)
+    finish(page)
+    verdict = page.get_by_text("To a loss of").first.inner_text()
+    assert re.search(r"Forest needed [\d.]+ times (fewer|more) operations", verdict), verdict
+    assert page.get_by_test_id("stException").count() == 0
+    rows = clock_rows(page)
+    assert list(rows) == ["Forest", "Dense", "Dense, sketched", "Compaction"]
+    iterations = {cells[0] for cells in rows.values()}
+    assert len(iterations) == 1, "Gauss-Newton makes the same steps, however it is computed"
+
+    # Pointing at the first chart, far left, shows the start of somebody in all charts and in the table.
+    chart = page.locator(".race figure svg").first
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    page.mouse.move(box["x"] + 0.35 * box["width"], box["y"] + box["height"] / 2)
+    expect(page.locator(".race")).not_to_contain_text("Race clock: now")
+    assert clock_rows(page) != rows
+
+
+def test_contestants_of_every_kind_race_together(page, server):
+    open_race(page, server, "data=moons&width=512&moons-n=12")
+    choose(page, "Gradient descent, forest", "SGD, forest", "Neuron trees", "Kernel ridge (NTK)", "Second layer only")
+    page.get_by_label("Mini-batch").wait_for()
+    start(page)
+    finish(page)
+    assert set(clock_rows(page)) >= {"SGD, forest", "Neuron trees", "Kernel ridge (NTK)", "Second layer only"}
+    expect(page.get_by_text("share of wrong signs on 1,000 other points")).to_be_visible()
+    assert page.get_by_test_id("stException").count() == 0
+
+
+def test_a_race_is_paused_resumed_and_cancelled(page, server):
+    open_race(page, server, WIDE)
+    choose(page, "Gradient descent, dense", "Gradient descent, forest")
+    start(page)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("The race is paused").wait_for()
+    held = clock_rows(page)
+    page.wait_for_timeout(1500)
+    assert clock_rows(page) == held
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_text("The race is on").wait_for()
+    began = time.monotonic()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("cancelled.").wait_for()
+    assert time.monotonic() - began < 5  # a second on a quiet machine; see race_speed.py
+    expect(page.locator(".race tbody tr")).to_have_count(2)  # what was done is kept
+
+
+def test_who_fails_is_shown_with_the_reason(page, server):
+    open_race(page, server, "data=circle&width=32&paper=false&b=4.9")
+    start(page)
+    finish(page)
+    expect(page.get_by_text("no neuron fires on any datapoint").first).to_be_visible()
+    expect(page.get_by_text("Nobody that iterates")).to_be_visible()
+
+
+def test_fewer_than_two_contestants_cannot_start(page, server):
+    open_race(page, server)
+    choose(page, "Forest")
+    expect(page.get_by_role("button", name="Start")).to_be_disabled()
+    expect(page.get_by_text("A race needs two to six contestants; 1 are chosen")).to_be_visible()
+
+
+def test_too_large_a_race_is_refused_with_a_remedy(page, server):
+    open_race(page, server, "data=digits&width=1048576&digits-n=200")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_test_id("stAlert").first).to_contain_text("choose fewer of them")
+
+
+def test_pages_share_the_settings(page, server):
+    open_race(page, server, "data=circle&width=64")
+    page.get_by_role("link", name="Watch one run").click()
+    StageDriver(page, server).wait()
+    assert "n = 8" in page.get_by_test_id("stMain").inner_text()
+    page.get_by_role("link", name="Where it pays").click()
+    expect(page.get_by_text("At m = 64 and 7 iterations")).to_be_visible()
+
+
+def test_expected_costs_show_measured_races_as_dots(page, server):
+    open_race(page, server, "data=sphere&width=4096")
+    start(page)
+    finish(page)
+    page.get_by_role("link", name="Where it pays").click()
+    expect(page.get_by_text("At m = 4,096 and 7 iterations")).to_be_visible()
+    expect(page.get_by_text("taken from the last race on these data")).to_be_visible()
+    plot = page.locator(".js-plotly-plot").first
+    expect(plot.locator(".scatterlayer .trace").first).to_be_visible()
+    assert plot.locator(".points path").count() == 0, "nobody did seven iterations"
+    slider = page.get_by_role("slider", name="Iterations")
+    slider.focus()
+    for _ in range(2):
+        page.keyboard.press("ArrowLeft")
+    expect(page.get_by_text("At m = 4,096 and 3 iterations")).to_be_visible()
+    expect(plot.locator(".points path")).to_have_count(3)
+    page.get_by_role("radio", name="SGD").click()
+    expect(page.get_by_text("1,000 iterations").first).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1400, 1024, 390])
+def test_pages_fit_their_window_and_pass_the_accessibility_check(page, server, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme="dark" if width == 1024 else "light")
+    open_race(page, server, "data=circle&width=64")
+    start(page)
+    finish(page)
+    check_page(page)
+    page.goto(f"{server}/where-it-pays?data=circle&width=64")
+    page.locator(".js-plotly-plot").nth(1).wait_for()
+    check_page(page)
+
+
+def check_page(page):
+    main = page.get_by_test_id("stMain")
+    assert main.evaluate("element => element.scrollWidth <= element.clientWidth + 1"), "the page scrolls sideways"
+    found = Axe().run(page, context={"include": [["[data-testid=stMain]"]]}).response["violations"]
+    serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
+    assert [(fault["id"], [node["html"][:160] for node in fault["nodes"]]) for fault in serious] == []

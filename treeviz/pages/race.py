@@ -1,0 +1,266 @@
+"""The race: several methods train from the same start, live, and what each of them really costs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from treeviz.contestants import CONTESTANTS
+from treeviz.data import Dataset
+from treeviz.pages.settings import Settings, load_data, note, show_refusal
+from treeviz.race import report
+from treeviz.race.race import Lane, Race
+from treeviz.race.verdict import finish_of, judge, name_leaders
+from treeviz.views.palette import compact, power_of_ten, seconds
+from treeviz.views.race import (
+    LineChart,
+    PhaseChart,
+    Series,
+    amortized_chart,
+    component_parts,
+    loss_charts,
+    phase_chart,
+    race_payload,
+    touched_charts,
+)
+
+_MAX_CONTESTANTS = 6
+_MAX_RACE_BYTES = 6 << 30
+_REFRESH_SECONDS = 0.5
+_RACES_KEPT = 12  # of a session, for the page that compares them with what was expected
+_LOSSES = tuple(float(f"1e-{power}") for power in range(13))
+_TIME_LIMITS = (10, 30, 60, 120, 300)
+_PARTS = component_parts()
+_STATES = {
+    "waiting": "… waiting",
+    "running": "▸ running",
+    "reached": "✓ reached",
+    "stopped": "■ stopped",
+    "failed": "✗ failed",
+}
+_charts = st.components.v2.component("treeviz-race", html=_PARTS["html"], css=_PARTS["css"], js=_PARTS["js"])
+
+
+def render(settings: Settings) -> None:
+    """Draw the page."""
+    st.subheader("Race the methods from the same start", anchor=False)
+    try:
+        data, test = load_data(settings, settings.data_key)
+    except ValueError as error:
+        show_refusal(error, settings)
+        return
+    st.markdown(
+        f"All contestants get the same **{data.num_points} datapoints** and the same initial weights of "
+        f"**{settings.config.width:,} neurons**, and take turns on this machine, so nobody's seconds hold another's "
+        "work. One operation is a multiply-add, or one tree node read or written."
+    )
+    _choose_and_start(settings, data, test)
+    race: Race | None = st.session_state.get("race")
+    if race is None:
+        st.info("Choose two to six contestants and press **Start**.", icon=":material/flag:")
+        return
+    if st.session_state.race_of != settings.key:
+        note("Below is the last race, of other settings than those in the sidebar now.")
+    _controls(race)
+    is_live = not race.is_over and not race.is_paused
+    st.fragment(_show, run_every=_REFRESH_SECONDS if is_live else None)(race, is_live)
+
+
+def _choose_and_start(settings: Settings, data: Dataset, test: Dataset | None) -> None:
+    """Draw the contestants, what they race to, and the button that starts a new race."""
+    keys = st.pills(
+        "Contestants, two to six",
+        list(CONTESTANTS),
+        selection_mode="multi",
+        default=["forest", "dense", "dense-sketch", "compact"],
+        format_func=lambda key: CONTESTANTS[key].title,
+        key="contestants",
+        bind="query-params",
+    )
+    with st.expander("Who they are"):
+        st.markdown("\n".join(f"- **{one.title}**: {one.about}" for one in CONTESTANTS.values()))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        loss = st.select_slider(
+            "Loss to reach",
+            _LOSSES,
+            value=1e-6,
+            format_func=power_of_ten,
+            key="until-loss",
+            help="Whoever comes to this loss, ½‖f − y‖² over all datapoints, is done.",
+            width=280,
+        )
+        limit = st.select_slider(
+            "Time limit for all, seconds",
+            _TIME_LIMITS,
+            value=30,
+            key="limit",
+            help="Shared out evenly: each of four contestants has a quarter of it.",
+            width=220,
+        )
+        batch_size = 8
+        if any(CONTESTANTS[key].family == "sgd" for key in keys):
+            batch_size = int(st.number_input("Mini-batch", 1, 1024, 8, key="batch", width=130))
+        is_possible = 2 <= len(keys) <= _MAX_CONTESTANTS
+        is_started = st.button("Start", icon=":material/play_arrow:", disabled=not is_possible, key="start-race")
+    if not is_possible:
+        note(f"A race needs two to six contestants; {len(keys)} are chosen.")
+    if is_started:
+        _start(settings, data, test, keys, loss, limit, batch_size)
+
+
+def _start(
+    settings: Settings,
+    data: Dataset,
+    test: Dataset | None,
+    keys: Sequence[str],
+    loss: float,
+    limit: int,
+    batch_size: int,
+) -> None:
+    contestants = [CONTESTANTS[key] for key in keys]
+    config = settings.config
+    needed = sum(one.required_bytes(config.width, data.num_points, data.dimension) for one in contestants)
+    try:
+        if needed > _MAX_RACE_BYTES:
+            raise ValueError(
+                f"these contestants need about {needed / 1e9:.1f} GB together, and a page may take "
+                f"{_MAX_RACE_BYTES / 1e9:.1f} GB: choose fewer of them, fewer datapoints or a smaller width"
+            )
+        race = Race(
+            data,
+            contestants,
+            replace(config, batch_size=batch_size),
+            until_loss=loss,
+            max_seconds=limit,
+            test=test,
+        )
+    except ValueError as error:
+        show_refusal(error, settings)
+        return
+    if "race" in st.session_state:
+        st.session_state.race.cancel()
+    st.session_state.race, st.session_state.race_of = race, settings.key
+    like = (settings.data_key, config.threshold, config.seed)
+    st.session_state.races = [*st.session_state.get("races", []), (like, race)][-_RACES_KEPT:]
+    race.start()
+
+
+def _controls(race: Race) -> None:
+    """Draw pause and cancel, outside what is redrawn while the race is on, lest a click be lost."""
+    if race.is_over:
+        return
+    with st.container(horizontal=True):
+        if race.is_paused:
+            st.button("Resume", icon=":material/play_arrow:", on_click=race.resume, key="resume-race")
+        else:
+            st.button("Pause", icon=":material/pause:", on_click=race.pause, key="pause-race")
+        st.button("Cancel", icon=":material/stop:", on_click=race.cancel, key="cancel-race")
+
+
+def _show(race: Race, was_live: bool) -> None:
+    """Draw the verdict, the table and the charts of what has been done so far."""
+    loss = st.session_state.get("table-loss", race.until_loss)
+    st.markdown(f"**{_verdict(race, loss)}**")
+    _table(race)
+    with st.container(horizontal=True):
+        log_x = _is_log("Horizontal axes", "log-x")
+        log_y = _is_log("Vertical axes", "log-y")
+        unit = st.segmented_control(
+            "Cost per iteration in", ["operations", "seconds"], default="operations", required=True, key="unit"
+        )
+        phases = st.segmented_control(
+            "Phases as", ["shares", "operations"], default="shares", required=True, key="phases"
+        )
+    series = [_series(lane, slot) for slot, lane in enumerate(race.lanes) if lane.num_laps]
+    charts: list[LineChart | PhaseChart] = [
+        *loss_charts(series, log_x=log_x, log_y=log_y, target_loss=race.until_loss),
+        amortized_chart("seconds" if unit == "seconds" else "operations", log_x=log_x, log_y=log_y),
+        *touched_charts(log_x=log_x, log_y=log_y),
+        phase_chart(is_share=phases != "operations"),
+    ]
+    _charts(key="race-charts", data=race_payload(series, charts))
+    if was_live and race.is_over:
+        st.rerun()  # the whole page: nothing more to wait for
+
+
+def _verdict(race: Race, loss: float) -> str:
+    """Judge once, when the race is over: it takes a forecast for many widths."""
+    if not race.is_over:
+        return "The race is paused." if race.is_paused else "The race is on …"
+    kept = st.session_state.get("verdict")
+    if kept is None or kept[0] is not race or kept[1] != loss:
+        kept = (race, loss, f"{judge(race, loss)} {name_leaders(race, loss)}".strip())
+        st.session_state.verdict = kept
+    return str(kept[2])
+
+
+def _is_log(label: str, key: str) -> bool:
+    return st.segmented_control(label, ["log", "linear"], default="log", required=True, key=key) == "log"
+
+
+def _table(race: Race) -> None:
+    offered = [loss for loss in _LOSSES if loss >= race.until_loss]
+    loss = race.until_loss
+    if len(offered) > 1:
+        loss = st.select_slider(
+            "What everybody needed to a loss of",
+            offered,
+            value=race.until_loss,
+            format_func=power_of_ten,
+            key="table-loss",
+            width=280,
+        )
+    rows = []
+    for lane in race.lanes:
+        finish = finish_of(lane, loss)
+        rows.append(
+            {
+                "contestant": lane.contestant.title,
+                "state": _STATES[lane.state],
+                "iterations": f"{finish.iterations:,}" if finish else "–",
+                "operations": compact(finish.operations) if finish else "–",
+                "time": seconds(finish.seconds) if finish else "–",
+                "memory": f"{lane.num_bytes / 1e6:.1f} MB" if lane.num_laps else "–",
+                "lowest loss": "–" if lane.lowest_loss is None else f"{lane.lowest_loss:.1e}",
+                "test error": "–" if lane.test_error is None else f"{lane.test_error:.3f}",
+            }
+        )
+    st.dataframe(rows, hide_index=True, width="stretch")
+    for reason, titles in _reasons(race).items():
+        note(f"**{', '.join(titles)}**: {reason}.")
+    test_error = report.test_error_name(race)
+    note(
+        f"Building included; memory is what a method keeps between iterations. {test_error[0].upper()}{test_error[1:]}."
+    )
+
+
+def _reasons(race: Race) -> dict[str, list[str]]:
+    """Return why lanes ended short of the loss, each reason with the titles of those it ended."""
+    reasons: dict[str, list[str]] = {}
+    for lane in race.lanes:
+        if lane.reason:
+            reasons.setdefault(lane.reason, []).append(lane.contestant.title)
+    return reasons
+
+
+def _series(lane: Lane, slot: int) -> Series:
+    names = ("loss", "operations", "seconds", "lap_operations", "lap_seconds", "num_touched", "num_modified")
+    loss, operations, spent, lap_operations, lap_seconds, touched, modified = lane.columns(*names)
+    return Series(
+        lane.contestant.key,
+        lane.contestant.title,
+        slot,
+        np.arange(loss.size),
+        loss,
+        operations,
+        spent,
+        lap_operations,
+        lap_seconds,
+        touched.astype(int),
+        modified.astype(int),
+        lane.build_operations,
+        lane.build_seconds,
+        dict(lane.costs),
+        lane.contestant.family == "reference",
+    )
