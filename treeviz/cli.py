@@ -139,7 +139,7 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
 )
 @click.option("--list", "is_list", is_flag=True, help="List the contestants and stop.")
 @click.option("--until-loss", type=float, default=1e-6, show_default=True, help="Whoever gets there is done.")
-@click.option("--max-seconds", type=float, default=30.0, show_default=True, help="For all together, shared out evenly.")
+@click.option("--max-seconds", type=float, default=30.0, show_default=True, help="For all together.")
 @click.option("--max-iterations", type=click.IntRange(1), default=100_000, show_default=True, help="At most, each.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the table, every iteration, the verdict.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line of CSV for every iteration.")

@@ -12,7 +12,7 @@ from treeviz.pages.settings import Settings, load_data, note, show_refusal
 from treeviz.race import report
 from treeviz.race.race import Lane, Race
 from treeviz.race.verdict import finish_of, judge, name_leaders
-from treeviz.views.palette import compact, power_of_ten, seconds
+from treeviz.views.palette import power_of_ten, seconds
 from treeviz.views.race import (
     LineChart,
     PhaseChart,
@@ -31,6 +31,7 @@ _REFRESH_SECONDS = 0.5
 _RACES_KEPT = 12  # of a session, for the page that compares them with what was expected
 _LOSSES = tuple(float(f"1e-{power}") for power in range(13))
 _TIME_LIMITS = (10, 30, 60, 120, 300)
+_TABLE = ["contestant", "state", "iterations", "operations", "time", "memory", "lowest loss", "test error"]
 _PARTS = component_parts()
 _STATES = {
     "waiting": "… waiting",
@@ -95,7 +96,7 @@ def _choose_and_start(settings: Settings, data: Dataset, test: Dataset | None) -
             _TIME_LIMITS,
             value=30,
             key="limit",
-            help="Shared out evenly: each of four contestants has a quarter of it.",
+            help="For everybody together. Turns share it out evenly; whoever is done leaves the rest to the others.",
             width=220,
         )
         batch_size = 8
@@ -144,6 +145,7 @@ def _start(
     like = (settings.data_key, config.threshold, config.seed)
     st.session_state.races = [*st.session_state.get("races", []), (like, race)][-_RACES_KEPT:]
     race.start()
+    race.wait_for_lap(_REFRESH_SECONDS)  # the first points are there sooner than the next look would be
 
 
 def _controls(race: Race) -> None:
@@ -161,7 +163,12 @@ def _controls(race: Race) -> None:
 def _show(race: Race, was_live: bool) -> None:
     """Draw the verdict, the table and the charts of what has been done so far."""
     loss = st.session_state.get("table-loss", race.until_loss)
-    st.markdown(f"**{_verdict(race, loss)}**")
+    if race.is_over:
+        st.markdown(f"**{_verdict(race, loss)}**")
+    else:
+        words = "The race is paused" if race.is_paused else "The race is on"
+        spent = f"{race.seconds_spent:.0f} of {race.max_seconds:g} seconds"
+        st.progress(min(1.0, race.seconds_spent / race.max_seconds), f"{words}: {spent}.")
     _table(race)
     with st.container(horizontal=True):
         log_x = _is_log("Horizontal axes", "log-x")
@@ -185,9 +192,7 @@ def _show(race: Race, was_live: bool) -> None:
 
 
 def _verdict(race: Race, loss: float) -> str:
-    """Judge once, when the race is over: it takes a forecast for many widths."""
-    if not race.is_over:
-        return "The race is paused." if race.is_paused else "The race is on …"
+    """Judge once: it takes a forecast for many widths."""
     kept = st.session_state.get("verdict")
     if kept is None or kept[0] is not race or kept[1] != loss:
         kept = (race, loss, f"{judge(race, loss)} {name_leaders(race, loss)}".strip())
@@ -211,28 +216,29 @@ def _table(race: Race) -> None:
             key="table-loss",
             width=280,
         )
-    rows = []
-    for lane in race.lanes:
-        finish = finish_of(lane, loss)
-        rows.append(
-            {
-                "contestant": lane.contestant.title,
-                "state": _STATES[lane.state],
-                "iterations": f"{finish.iterations:,}" if finish else "–",
-                "operations": compact(finish.operations) if finish else "–",
-                "time": seconds(finish.seconds) if finish else "–",
-                "memory": f"{lane.num_bytes / 1e6:.1f} MB" if lane.num_laps else "–",
-                "lowest loss": "–" if lane.lowest_loss is None else f"{lane.lowest_loss:.1e}",
-                "test error": "–" if lane.test_error is None else f"{lane.test_error:.3f}",
-            }
-        )
-    st.dataframe(rows, hide_index=True, width="stretch")
+    # A table of Markdown, and no data frame: its text can be read out, and nothing has to be imported for it first.
+    rows = [_TABLE, *(_row(lane, loss) for lane in race.lanes)]
+    rows.insert(1, ["---", "---", *["---:"] * (len(_TABLE) - 2)])
+    st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
     for reason, titles in _reasons(race).items():
         note(f"**{', '.join(titles)}**: {reason}.")
     test_error = report.test_error_name(race)
     note(
         f"Building included; memory is what a method keeps between iterations. {test_error[0].upper()}{test_error[1:]}."
     )
+
+
+def _row(lane: Lane, loss: float) -> list[str]:
+    finish = finish_of(lane, loss)
+    needed = (f"{finish.iterations:,}", f"{finish.operations:,}", seconds(finish.seconds)) if finish else ("–",) * 3
+    return [
+        lane.contestant.title,
+        _STATES[lane.state],
+        *needed,
+        f"{lane.num_bytes / 1e6:.1f} MB" if lane.num_laps else "–",
+        "–" if lane.lowest_loss is None else f"{lane.lowest_loss:.1e}",
+        "–" if lane.test_error is None else f"{lane.test_error:.3f}",
+    ]
 
 
 def _reasons(race: Race) -> dict[str, list[str]]:

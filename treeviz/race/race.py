@@ -27,6 +27,7 @@ MAX_LAPS = 100_000
 _TURN_SECONDS = 0.03
 # Races of several viewers take turns too.
 _TURN = threading.Lock()
+_LATE = "not there when the time was over"
 # Phases that have to be done before an iteration's loss is known.
 _BEFORE_LOSS = ("search", "forward")
 
@@ -169,8 +170,14 @@ class Race:
     config : settings they share; each puts in its own method, search, solver and step size.
     until_loss : a contestant is done when its loss is at most this.
     max_laps : at most so many iterations each.
-    max_seconds : time for everybody together, real time; shared out evenly.
+    max_seconds : time for everybody together, real time. Turns share it out evenly; whoever is done leaves the rest.
     test : points for the test error, if there are any.
+
+    Attributes
+    ----------
+    lanes : one `Lane` a contestant, in their order.
+    is_cancelled : whether somebody ended it early.
+    seconds_spent : of `max_seconds`, real time of all turns so far.
 
     Raises
     ------
@@ -204,6 +211,7 @@ class Race:
         self.until_loss, self.max_laps, self.max_seconds = until_loss, max_laps, max_seconds
         self.lanes = [Lane(contestant) for contestant in contestants]
         self.is_cancelled = False
+        self.seconds_spent = 0.0
         self._may_run = threading.Event()
         self._may_run.set()
         self._thread: threading.Thread | None = None
@@ -224,6 +232,12 @@ class Race:
         """Run in a thread of its own."""
         self._thread = threading.Thread(target=self.run, name="treeviz-race", daemon=True)
         self._thread.start()
+
+    def wait_for_lap(self, timeout: float) -> None:
+        """Wait for the first lap of anybody, or the end of the race, at most `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while not (any(lane.num_laps for lane in self.lanes) or self.is_over) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def pause(self) -> None:
         """Stop after the step under way, to be resumed."""
@@ -246,7 +260,6 @@ class Race:
         """Run the race to its end in this thread; `on_lap` is told of every lap."""
         runners: dict[str, Runner] = {}
         spent = dict.fromkeys((lane.contestant.key for lane in self.lanes), 0.0)  # real time, what is not charged too
-        share = self.max_seconds / len(self.lanes)
         while lanes := [lane for lane in self.lanes if not lane.is_over]:
             self._may_run.wait()
             lane = min(lanes, key=lambda lane: spent[lane.contestant.key])
@@ -254,14 +267,18 @@ class Race:
             with _TURN:
                 if lane.is_over or not self._may_run.is_set():  # cancelled or paused while another race had its turn
                     continue
-                start = time.perf_counter()
+                start, seconds_left = time.perf_counter(), self.max_seconds - self.seconds_spent
                 try:
-                    self._take_turn(lane, runners, share - spent[key], on_lap)
+                    if seconds_left > 0:
+                        self._take_turn(lane, runners, seconds_left, on_lap)
+                    else:
+                        self._finish(lane, "stopped", _LATE, runners.get(key))
                 except Exception as error:  # whatever happens to one contestant is its own affair
                     known = isinstance(error, ValueError | MemoryError) and str(error)
                     reason = str(error) if known else f"{type(error).__name__}: {error}".removesuffix(": ")
                     self._finish(lane, "failed", reason)
                 spent[key] += time.perf_counter() - start
+                self.seconds_spent = sum(spent.values())
             if lane.is_over:
                 runners.pop(key, None)  # its memory, for the others
 
@@ -295,7 +312,7 @@ class Race:
             elif lane.num_laps >= self.max_laps:
                 self._finish(lane, "stopped", f"not there after {lane.num_laps:,} iterations, the limit", runner)
             elif spent > seconds_left:
-                self._finish(lane, "stopped", "not there when its share of the time was over", runner)
+                self._finish(lane, "stopped", _LATE, runner)
             if on_lap is not None:
                 on_lap(lane)
             if spent > _TURN_SECONDS or not self._may_run.is_set():
