@@ -71,6 +71,10 @@ def test_contestants_of_every_kind_race_together(page, server):
     open_race(page, server, "data=moons&width=512&moons-n=12")
     choose(page, "Gradient descent, forest", "SGD, forest", "Neuron trees", "Kernel ridge (NTK)", "Second layer only")
     page.get_by_label("Mini-batch").wait_for()
+    page.get_by_role("slider", name="Loss to reach").focus()
+    for _ in range(6):
+        page.keyboard.press("ArrowLeft")
+    page.get_by_text("10⁻⁶").wait_for(state="detached")
     start(page)
     finish(page)
     assert set(clock_rows(page)) >= {"SGD, forest", "Neuron trees", "Kernel ridge (NTK)", "Second layer only"}

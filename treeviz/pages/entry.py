@@ -23,9 +23,13 @@ _SERVER_OPTIONS = {
 }
 
 
-# The pictures need the room that Streamlit leaves around the page.
+# The pictures need the room that Streamlit leaves around the page; on a phone tables need theirs.
 _ROOM = """<style>
 [data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
+@media (max-width: 640px) {
+  [data-testid="stMarkdownContainer"] table { font-size: 0.75rem; }
+  [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.3rem 0.2rem !important; }
+}
 </style>"""
 # Title, path in the address, and what draws it.
 _PAGES = (

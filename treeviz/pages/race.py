@@ -12,7 +12,7 @@ from treeviz.pages.settings import Settings, load_data, note, show_refusal
 from treeviz.race import report
 from treeviz.race.race import Lane, Race
 from treeviz.race.verdict import finish_of, judge, name_leaders
-from treeviz.views.palette import power_of_ten, seconds
+from treeviz.views.palette import compact, power_of_ten, seconds
 from treeviz.views.race import (
     LineChart,
     PhaseChart,
@@ -31,15 +31,11 @@ _REFRESH_SECONDS = 0.5
 _RACES_KEPT = 12  # of a session, for the page that compares them with what was expected
 _LOSSES = tuple(float(f"1e-{power}") for power in range(13))
 _TIME_LIMITS = (10, 30, 60, 120, 300)
-_TABLE = ["contestant", "state", "iterations", "operations", "time", "memory", "lowest loss", "test error"]
+_TABLE = ["contestant", "iterations", "operations", "time", "memory", "lowest loss", "test error"]
 _PARTS = component_parts()
-_STATES = {
-    "waiting": "… waiting",
-    "running": "▸ running",
-    "reached": "✓ reached",
-    "stopped": "■ stopped",
-    "failed": "✗ failed",
-}
+_STATES = {"waiting": "…", "running": "▸", "reached": "✓", "stopped": "■", "failed": "✗"}
+_TABLE = ["contestant", "iterations", "operations", "time", "memory", "lowest loss", "test error"]
+_PARTS = component_parts()
 _charts = st.components.v2.component("treeviz-race", html=_PARTS["html"], css=_PARTS["css"], js=_PARTS["js"])
 
 
@@ -218,22 +214,22 @@ def _table(race: Race) -> None:
         )
     # A table of Markdown, and no data frame: its text can be read out, and nothing has to be imported for it first.
     rows = [_TABLE, *(_row(lane, loss) for lane in race.lanes)]
-    rows.insert(1, ["---", "---", *["---:"] * (len(_TABLE) - 2)])
+    rows.insert(1, ["---", *["---:"] * (len(_TABLE) - 1)])
     st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
     for reason, titles in _reasons(race).items():
         note(f"**{', '.join(titles)}**: {reason}.")
     test_error = report.test_error_name(race)
     note(
+        "✓ reached the loss, ▸ on its way, ■ stopped, ✗ failed. "
         f"Building included; memory is what a method keeps between iterations. {test_error[0].upper()}{test_error[1:]}."
     )
 
 
 def _row(lane: Lane, loss: float) -> list[str]:
     finish = finish_of(lane, loss)
-    needed = (f"{finish.iterations:,}", f"{finish.operations:,}", seconds(finish.seconds)) if finish else ("–",) * 3
+    needed = (f"{finish.iterations:,}", compact(finish.operations), seconds(finish.seconds)) if finish else ("–",) * 3
     return [
-        lane.contestant.title,
-        _STATES[lane.state],
+        f"{_STATES[lane.state]} {lane.contestant.title}",
         *needed,
         f"{lane.num_bytes / 1e6:.1f} MB" if lane.num_laps else "–",
         "–" if lane.lowest_loss is None else f"{lane.lowest_loss:.1e}",
