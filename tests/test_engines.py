@@ -239,10 +239,10 @@ def test_a_query_of_some_trees_equals_single_queries(num_neurons, num_points, wa
         assert found.visited_levels.shape == (num_points, forest.num_levels)
 
 
-@pytest.mark.parametrize("trees", [[-1], [3], [0, 1, 5]])
-def test_a_tree_that_is_not_there_is_a_value_error(trees):
-    with pytest.raises(ValueError, match="trees must be between 0 and 2"):
-        Forest(np.zeros((4, 3))).query_all(0.0, np.array(trees))
+@pytest.mark.parametrize("points", [[-1], [3], [0, 1, 5]])
+def test_a_tree_that_is_not_there_is_a_value_error(points):
+    with pytest.raises(ValueError, match="points must be between 0 and 2"):
+        Forest(np.zeros((4, 3))).query_all(0.0, np.array(points))
 
 
 # The ledger, by hand: the network of test_ledger.py

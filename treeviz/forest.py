@@ -201,20 +201,20 @@ class Forest:
         neurons = np.sort(np.concatenate(reached)) - self.num_leaves
         return QueryResult(neurons, np.concatenate(visited))
 
-    def query_all(self, threshold: float, trees: Ints | None = None) -> SearchResult:
-        """Query every tree, or some distinct `trees`, with the same threshold; as many calls of `query` in one.
+    def query_all(self, threshold: float, points: Ints | None = None) -> SearchResult:
+        """Query every tree, or those of some distinct `points`, with the same threshold: many calls of `query` in one.
 
         Raises ValueError if there is no such tree or the threshold is not a number.
         """
         if np.isnan(threshold):
             raise ValueError("threshold must be a number; got NaN")
-        if trees is not None and trees.size and not 0 <= trees.min() <= trees.max() < self.num_trees:
-            raise ValueError(f"trees must be between 0 and {self.num_trees - 1}, one per datapoint; got {trees}")
-        if trees is None and self._is_large:  # node-major: by neuron, then by datapoint
+        if points is not None and points.size and not 0 <= points.min() <= points.max() < self.num_trees:
+            raise ValueError(f"points must be between 0 and {self.num_trees - 1}, one tree each; got {points}")
+        if points is None and self._is_large:  # node-major: by neuron, then by datapoint
             places, visited_levels = self._search_subtrees(float(threshold))
         else:
             places, visited_levels = self._search_levels(
-                float(threshold), np.arange(self.num_trees) if trees is None else trees
+                float(threshold), np.arange(self.num_trees) if points is None else points
             )
         nodes = places // self.num_trees
         points = places - nodes * self.num_trees

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from treeviz.forest import SearchResult, UpdateResult
-from treeviz.network import FiringSets, Floats
+from treeviz.network import FiringSets, Floats, Ints
 
 # Trees rebuilt at a time, so that they stay in cache.
 _CHUNK = 4096
@@ -48,8 +48,8 @@ class NeuronTrees:
         """Number of levels of a tree: the root is on level 0, the deepest leaves are on the last."""
         return (2 * self.num_points - 1).bit_length()
 
-    def query_all(self, threshold: float) -> SearchResult:
-        """Find all pairs whose leaf is >= `threshold`; ties count.
+    def query_all(self, threshold: float, points: Ints | None = None) -> SearchResult:
+        """Find all pairs whose leaf is >= `threshold`; ties count. Of some `points` only, at the same cost.
 
         Every tree's root is looked at, and a child is entered only below a value >= the threshold. `visited_levels` is
         (1, levels): all trees together. Cost: m + 2 * (inner nodes >= threshold) nodes entered.
@@ -63,11 +63,11 @@ class NeuronTrees:
         visited_levels[0, 0] = len(self.values)
         starts = 2 * n * np.flatnonzero(self.values[:, 1] >= threshold)  # of the trees' rows
         nodes = np.ones(starts.size, dtype=np.int64)
-        neurons, points = [], []
+        found_neurons, found_points = [], []
         for level in range(1, self.num_levels + 1):
             at_leaf = nodes >= n
-            neurons.append(starts[at_leaf] // (2 * n))
-            points.append(nodes[at_leaf] - n)
+            found_neurons.append(starts[at_leaf] // (2 * n))
+            found_points.append(nodes[at_leaf] - n)
             starts, nodes = starts[~at_leaf], nodes[~at_leaf]
             if not nodes.size:
                 break
@@ -76,8 +76,11 @@ class NeuronTrees:
             nodes[1::2] += 1
             passes = flat[starts + nodes] >= threshold
             starts, nodes = starts[passes], nodes[passes]
-        places = np.sort(np.concatenate(neurons) * n + np.concatenate(points))
+        places = np.sort(np.concatenate(found_neurons) * n + np.concatenate(found_points))
         found, datapoints = places // n, places % n
+        if points is not None:
+            is_wanted = np.isin(datapoints, points)
+            found, datapoints = found[is_wanted], datapoints[is_wanted]
         firing = FiringSets.from_pairs(found, datapoints, n)
         return SearchResult(firing, self.values[found, n + datapoints], visited_levels)
 

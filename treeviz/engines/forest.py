@@ -6,29 +6,16 @@ import numpy as np
 
 from treeviz.config import TrainConfig
 from treeviz.engines.base import Sensed
+from treeviz.engines.trees import TrainedTrees
 from treeviz.forest import Forest
-from treeviz.ledger import Ledger, Stopwatch, forest_build_operations, forward_operations
-from treeviz.network import (
-    FiringSets,
-    Floats,
-    ImplicitWeights,
-    Ints,
-    initial_weight_blocks,
-    leaf_blocks,
-    outputs_from_pairs,
-    pair_steps,
-)
-from treeviz.regression import SparseJacobian
+from treeviz.ledger import Ledger, Stopwatch, forest_build_operations
+from treeviz.network import FiringSets, Floats, Ints, initial_weight_blocks, leaf_blocks
 
 
 class ForestEngine:
     """The paper's: inner products live in max-trees, weights are implicit, only touched neurons are handled."""
 
     def __init__(self, X: Floats, signs: Floats, config: TrainConfig, ledger: Ledger) -> None:
-        self._X, self._gram, self._signs = X, X @ X.T, signs
-        self._threshold = config.resolved_threshold
-        self._implicit = ImplicitWeights(X, signs, config.seed)
-        self._initial_rows: tuple[Ints, Floats] | None = None
         drawing = Stopwatch()
         weight_blocks = drawing.over(initial_weight_blocks(config.seed, config.width, X.shape[1]))
         with ledger.time("build"):
@@ -37,6 +24,9 @@ class ForestEngine:
         self.draw_seconds = drawing.seconds
         ledger.seconds["build"] -= drawing.seconds  # every method starts from given initial weights
         ledger.post("build", forest_build_operations(config.width, *X.shape))
+        self._trained = TrainedTrees(self.forest, X, signs, config)
+        # Of the neurons that fire at the start, for replay: only these ever move.
+        self._initial_rows: tuple[Ints, Floats] | None = None
 
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int) -> int:
@@ -47,42 +37,26 @@ class ForestEngine:
     def num_bytes(self) -> int:
         """Bytes of the trees, of the weights' coefficients, and of the leaves kept for replay."""
         kept = sum(array.nbytes for array in self._initial_rows or ())
-        return self.forest.values.nbytes + self._implicit.num_bytes + kept
+        return self.forest.values.nbytes + self._trained.num_bytes + kept
 
     def sense(self, ledger: Ledger, batch: Ints | None = None) -> Sensed:
         """Query all trees, or those of a batch; outputs from the leaves reached."""
-        with ledger.time("search"):
-            found = self.forest.query_all(self._threshold, batch)
-        ledger.post("search", int(found.num_visited.sum()))
-        if self._initial_rows is None:  # of the neurons that fire at the start, for replay: only these ever move
-            self._initial_rows = (found.firing.neurons, self.forest.leaves[found.firing.neurons])
-            self._implicit.keep(found.firing.neurons)
-        with ledger.time("forward"):
-            outputs = outputs_from_pairs(found.firing, found.products, self._signs, self._threshold)
-        num_points = outputs.size if batch is None else batch.size
-        ledger.post("forward", forward_operations(found.firing.num_pairs, num_points))
-        with ledger.time("jacobian"):
-            jacobian = SparseJacobian(found.firing, self._X, self._signs.size)
-        return Sensed(found.firing, outputs, jacobian, found.visited_levels)
+        sensed = self._trained.sense(ledger, batch)
+        if self._initial_rows is None:
+            self._initial_rows = (sensed.firing.neurons, self.forest.leaves[sensed.firing.neurons])
+        return sensed
 
     def move(self, firing: FiringSets, dual_step: Floats, ledger: Ledger) -> Ints:
         """Change the coefficients of the firing pairs, then the leaves of the touched neurons and their ancestors."""
-        with ledger.time("move"):
-            steps = pair_steps(firing, dual_step, self._signs)
-            self._implicit.add(firing, steps)
-        ledger.post("move", firing.num_pairs)
-        with ledger.time("repair"):
-            update = self.forest.add_product(firing, steps, self._gram)
-        ledger.post("repair", firing.num_pairs * dual_step.size + update.num_operations)
-        return update.modified_levels
+        return self._trained.move(firing, dual_step, ledger)
 
     def weights(self, neurons: Ints | None) -> Floats:
         """Redraw W(0) and add the coefficients times X."""
-        return self._implicit.rows(neurons)
+        return self._trained.weights(neurons)
 
     def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
         """Redraw W(0) block by block and add the coefficients times X."""
-        return self._implicit.blocks()
+        return self._trained.weight_blocks()
 
     def initial_leaves(self, point: int) -> Floats | None:
         """Return the leaves of neurons that never moved as they are, the others as they were kept.
