@@ -400,12 +400,31 @@ def test_a_cancelled_race_that_waits_for_its_turn_starts_nobody():
         begun.append(1)
         return Script(losses=(1.0,))
 
-    with racing._TURN:
+    with racing._TURNS.of(Race(load_dataset("circle"), [scripted()], TrainConfig(width=8))):
         race = started(replace(scripted(), start=start))
         time.sleep(0.05)
         race.cancel()
     race._thread.join(5)
     assert not race._thread.is_alive() and not begun
+
+
+def test_nobody_waits_for_the_step_of_a_cancelled_race():
+    stuck, going = threading.Event(), threading.Event()
+
+    class Stuck(Script):
+        def step(self):
+            going.set()
+            stuck.wait(10)
+            return super().step()
+
+    old = started(replace(scripted(), start=lambda data, config: Stuck(losses=(1.0,))))
+    assert going.wait(5)
+    old.cancel()
+    new = started(scripted("b", losses=(0.0,)))
+    new._thread.join(5)
+    stuck.set()
+    old._thread.join(5)
+    assert new.lanes[0].state == "reached" and not new._thread.is_alive() and not old._thread.is_alive()
 
 
 def test_a_lane_that_is_done_stays_done_when_cancelled():

@@ -105,14 +105,14 @@ def test_who_fails_is_shown_with_the_reason(page, server):
     start(page)
     finish(page)
     expect(page.get_by_text("no neuron fires on any datapoint").first).to_be_visible()
-    expect(page.get_by_text("Nobody that iterates")).to_be_visible()
+    expect(page.get_by_text("where all began")).to_be_visible()
 
 
 def test_fewer_than_two_contestants_cannot_start(page, server):
     open_race(page, server)
     choose(page, "Forest")
     expect(page.get_by_role("button", name="Start")).to_be_disabled()
-    expect(page.get_by_text("A race needs two to six contestants; 1 are chosen")).to_be_visible()
+    expect(page.get_by_text("chosen: 1")).to_be_visible()
 
 
 def test_too_large_a_race_is_refused_with_a_remedy(page, server):
@@ -127,7 +127,7 @@ def test_pages_share_the_settings(page, server):
     StageDriver(page, server).wait()
     assert "n = 8" in page.get_by_test_id("stMain").inner_text()
     page.get_by_role("link", name="Where it pays").click()
-    expect(page.get_by_text("At m = 64 and 7 iterations")).to_be_visible()
+    expect(page.get_by_text("At m = 64 ")).to_be_visible()
 
 
 def test_expected_costs_show_measured_races_as_dots(page, server):
@@ -135,19 +135,22 @@ def test_expected_costs_show_measured_races_as_dots(page, server):
     start(page)
     finish(page)
     page.get_by_role("link", name="Where it pays").click()
-    expect(page.get_by_text("At m = 4,096 and 7 iterations")).to_be_visible()
+    expect(page.get_by_text("At m = 4,096 ")).to_be_visible()
     expect(page.get_by_text("taken from the last race on these data")).to_be_visible()
+    page.get_by_role("radio", name="Gauss–Newton").click()
+    expect(page.get_by_text("No race was as long as chosen, the longest had 5 iterations")).to_be_visible()
     plot = page.locator(".js-plotly-plot").first
-    expect(plot.locator(".scatterlayer .trace").first).to_be_visible()
-    assert plot.locator(".points path").count() == 0, "nobody did seven iterations"
+    assert plot.locator(".points path").count() == 0
     slider = page.get_by_role("slider", name="Iterations")
     slider.focus()
     for _ in range(2):
         page.keyboard.press("ArrowLeft")
-    expect(page.get_by_text("At m = 4,096 and 3 iterations")).to_be_visible()
-    expect(plot.locator(".points path")).to_have_count(3)
+    expect(plot.locator(".points path")).to_have_count(
+        3
+    )  # forest, compaction, dense; not those left out of the picture
+    expect(page.get_by_text("Dots are measured")).to_be_visible()
     page.get_by_role("radio", name="SGD").click()
-    expect(page.get_by_text("1,000 iterations").first).to_be_visible()
+    expect(page.get_by_text("SGD, forest")).to_have_count(0)  # within the family by their short names
 
 
 @pytest.mark.parametrize("width", [1400, 1024, 390])

@@ -157,7 +157,7 @@ def race(
     """Race several methods from the same initial weights. Ctrl-C ends the race and keeps what is done."""
     from treeviz.contestants import CONTESTANTS
     from treeviz.race import report
-    from treeviz.race.race import Race
+    from treeviz.race.race import Race, warm_up
 
     if is_list:
         for contestant in CONTESTANTS.values():
@@ -182,6 +182,7 @@ def race(
         )
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+    warm_up(CONTESTANTS[key] for key in keys)
     interrupted = _run_with_progress(contest)
     if as_json:
         click.echo(json.dumps(report.as_json(contest, until_loss), allow_nan=False))

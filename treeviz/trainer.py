@@ -257,6 +257,9 @@ class Trainer:
                 continue
             if share == _STANDS_STILL and losses[-1] > (1 + share) * losses[-window]:
                 continue  # it goes up and down, as it may where steps are as long as they can be
+            if losses[-1] > 2 * losses[-window]:
+                rise = f"the loss rose from {losses[-window]:.2g} to {losses[-1]:.2g}"
+                return f"diverging: {rise} over {window:,} iterations; widen the network or use a smaller step_size"
             fell = "did not fall" if losses[-1] > losses[-window] else f"fell by less than {100 * share:.2g} %"
             remedy = "lower the threshold, widen the network, or train on fewer points"
             return f"stalled: the loss {fell} over {window:,} iterations; {remedy}"

@@ -1,6 +1,6 @@
 """Where it pays: a dial for the expected operations of all methods, with measured runs on the curves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +18,9 @@ from treeviz.race.race import Race
 from treeviz.views.costs import Curve, cheapest_figure, expected_cost_figure
 from treeviz.views.palette import compact, rounded
 
-_FAMILIES = {"gauss-newton": "Gauss–Newton", "gradient-descent": "Gradient descent", "sgd": "SGD"}
+_FAMILIES = {"all": "All", "gauss-newton": "Gauss–Newton", "gradient-descent": "Gradient descent", "sgd": "SGD"}
+# Compared at first; the others can be added.
+_DEFAULTS = ("forest", "compact", "dense", "descent-forest", "descent-compact", "descent-dense", "sgd-forest")
 _ITERATIONS = (1, 2, 3, 5, 7, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000)
 _DIMENSIONS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 _NUM_SAMPLES = 2048
@@ -49,37 +51,30 @@ def render(settings: Settings) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         family = st.segmented_control(
-            "Method",
+            "Methods",
             list(_FAMILIES),
-            default="gauss-newton",
+            default="all",
             required=True,
             format_func=lambda name: _FAMILIES[name],
             key="family",
+            bind="query-params",
         )
-        num_iterations = st.select_slider(
-            "Iterations",
-            _ITERATIONS,
-            value=7 if family == "gauss-newton" else 1000,
-            format_func=lambda value: f"{value:,}",
-            key=f"iterations-{family}",
-            help="Gauss–Newton needs 4 to 8, first-order methods hundreds to thousands.",
-            width=230,
-        )
+        counts = _choose_iterations(family or "all")
         dimension = st.select_slider(
             "Input dimension d",
             sorted({*_DIMENSIONS, data.dimension}),
             value=data.dimension,
             key=f"dimension-{data.dimension}",
             help="The price of one inner product. The angles between the datapoints stay as they are.",
-            width=230,
+            width=200,
         )
-    offered = [key for key, one in CONTESTANTS.items() if one.family == family]
+    offered = [key for key, one in CONTESTANTS.items() if one.family in counts]
     keys = st.pills(
         "Compare",
         offered,
         selection_mode="multi",
-        default=[key for key in offered if not key.endswith("-sketch")],
-        format_func=lambda key: _short_title(CONTESTANTS[key]),
+        default=[key for key in offered if key in _DEFAULTS or (family != "all" and not key.endswith("-sketch"))],
+        format_func=lambda key: _title(CONTESTANTS[key], family),
         key=f"compare-{family}",
     )
     contestants = [CONTESTANTS[key] for key in offered if key in keys]
@@ -93,31 +88,63 @@ def render(settings: Settings) -> None:
         for one in contestants
     ]
     curves = [
-        Curve(_short_title(one), forecast_curve(one, own, num_iterations), _dots(one, races, num_iterations, dimension))
+        Curve(
+            _title(one, family),
+            forecast_curve(one, own, counts[one.family]),
+            _dots(one, races, counts[one.family], dimension),
+        )
         for one, own in zip(contestants, loads, strict=True)
     ]
-    st.markdown(_conclude(curves, widths, config.width, num_iterations))
+    st.markdown(_conclude(curves, widths, config.width))
     left, right = st.columns(2)
     with left:
         st.markdown("**Expected operations against width**")
         figure = expected_cost_figure(widths, curves, config.width)
         st.plotly_chart(figure, key="expected", config={"displayModeBar": False})
-        note(_explain(races))
+        note(_explain(races, curves))
     with right:
-        st.markdown("**Who needs the fewest, by width and iterations**")
-        st.plotly_chart(
-            _regions(contestants, loads, widths, config.width, num_iterations),
-            key="regions",
-            config={"displayModeBar": False},
-        )
+        kind = "first-order iterations" if family == "all" else "iterations"
+        st.markdown(f"**Who needs the fewest, by width and {kind}**")
+        titles = [_title(one, family) for one in contestants]
+        figure = _regions(contestants, loads, titles, widths, config.width, counts, is_all=family == "all")
+        st.plotly_chart(figure, key="regions", config={"displayModeBar": False})
         note(
             "The cross marks the settings now; hatched, the next best needs less than 5 % more. Operations are not "
             "seconds: race the methods to see both."
         )
 
 
-def _short_title(contestant: Contestant) -> str:
-    """Its title without the family's name, which stands above."""
+def _choose_iterations(family: str) -> dict[str, int]:
+    """Ask for the number of iterations; return it for each family that is compared."""
+
+    def choose(label: str, default: int, key: str, explanation: str) -> int:
+        return st.select_slider(
+            label,
+            _ITERATIONS,
+            value=default,
+            format_func=lambda value: f"{value:,}",
+            key=key,
+            bind="query-params",
+            help=explanation,
+            width=200,
+        )
+
+    few, many = "Gauss–Newton needs 4 to 8, on most data.", "First-order methods need hundreds to thousands."
+    counts = {}
+    if family in ("all", "gauss-newton"):
+        label = "Gauss–Newton iterations" if family == "all" else "Iterations"
+        counts["gauss-newton"] = choose(label, 7, "iterations", few)
+    if family != "gauss-newton":
+        label = "First-order iterations" if family == "all" else "Iterations"
+        first_order = choose(label, 1000, "first-order-iterations", many)
+        counts |= {name: first_order for name in ("gradient-descent", "sgd") if family in ("all", name)}
+    return counts
+
+
+def _title(contestant: Contestant, family: str | None) -> str:
+    """Its title, without the family's name where only that family is shown."""
+    if family == "all":
+        return contestant.title
     title = contestant.title.removeprefix(f"{_FAMILIES[contestant.family]}, ")
     return f"{title[0].upper()}{title[1:]}"
 
@@ -155,20 +182,26 @@ def _dots(
 def _regions(
     contestants: Sequence[Contestant],
     loads: Sequence[Sequence[Workload]],
+    titles: Sequence[str],
     widths: Ints,
     current_width: int,
-    num_iterations: int,
+    counts: Mapping[str, int],
+    *,
+    is_all: bool,
 ) -> go.Figure:
+    """Vary the iterations; those of Gauss-Newton stay as chosen where it is compared with first-order methods."""
     iterations = np.unique(np.rint(np.geomspace(1, _ITERATIONS[-1], 80)).astype(int))
     totals = np.empty((len(contestants), iterations.size, widths.size))
     for place, (one, own) in enumerate(zip(contestants, loads, strict=True)):
+        is_fixed = is_all and one.family == "gauss-newton"
         for column, prediction in enumerate(map(one.predict, own)):
-            totals[place, :, column] = [prediction.total(count) for count in iterations.tolist()]
-    titles = [_short_title(one) for one in contestants]
-    return cheapest_figure(widths, iterations, titles, totals, current_width, num_iterations)
+            times = [counts[one.family]] * iterations.size if is_fixed else iterations.tolist()
+            totals[place, :, column] = [prediction.total(count) for count in times]
+    current = counts.get("gradient-descent") or next(iter(counts.values()))
+    return cheapest_figure(widths, iterations, titles, totals, current_width, current)
 
 
-def _conclude(curves: Sequence[Curve], widths: Ints, width: int, num_iterations: int) -> str:
+def _conclude(curves: Sequence[Curve], widths: Ints, width: int) -> str:
     """Say who is expected to need the fewest operations at the width in the sidebar, and by how much."""
     place = int(np.abs(widths - width).argmin())
     ranking = sorted(curves, key=lambda curve: float(curve.operations[place]))
@@ -179,19 +212,24 @@ def _conclude(curves: Sequence[Curve], widths: Ints, width: int, num_iterations:
         for title, factor in factors
     )
     return (
-        f"**At m = {width:,} and {num_iterations:,} iterations {best.title} is expected to need the fewest operations, "
+        f"**At m = {width:,} {best.title} is expected to need the fewest operations, "
         f"{compact(best.operations[place])}**" + (f"; {comparison}." if comparison else ".")
     )
 
 
-def _explain(races: Sequence[Race]) -> str:
+def _explain(races: Sequence[Race], curves: Sequence[Curve]) -> str:
     if not races:
         return (
             "Neurons fire as in the untrained network, all along. Training changes that: race the methods on these "
             "data, and the curves take their sizes from the race, whose measured operations appear as dots."
         )
+    longest = max(lane.num_laps for race in races for lane in race.lanes)
+    dots = (
+        "Dots are measured: races with at least as many iterations as chosen."
+        if any(curve.measured for curve in curves)
+        else f"No race was as long as chosen, the longest had {longest:,} iterations: choose fewer to see it as a dot."
+    )
     return (
-        f"How many neurons fire while training is taken from the last race on these data (m = "
-        f"{races[0].config.width:,}), in proportion for other widths. Dots are measured: races with at least as many "
-        "iterations as chosen."
+        "How many neurons fire while training is taken from the last race on these data (m = "
+        f"{races[0].config.width:,}), in proportion for other widths. {dots}"
     )

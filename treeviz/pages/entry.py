@@ -50,10 +50,10 @@ def run() -> None:
     """Set up the browser tab, draw the sidebar and the page chosen."""
     st.set_page_config(page_title="treeviz", page_icon="🌳", layout="wide")
     _freeze_imports()
-    if "address" not in st.session_state and "run" not in st.session_state:
-        st.session_state.address = st.query_params.to_dict()
     pages = [st.Page(_page(draw), title=title, url_path=path, default=not path) for title, path, draw in _PAGES]
     chosen = st.navigation(pages, position="top")
+    if "address" not in st.session_state:  # it is the stage's, if the stage is what it opens
+        st.session_state.address = {} if chosen.url_path else st.query_params.to_dict()
     st.html(_ROOM)
     st.session_state.settings = choose_settings()  # drawn here, and not by a page, all pages share them
     chosen.run()

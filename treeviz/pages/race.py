@@ -10,7 +10,7 @@ from treeviz.contestants import CONTESTANTS
 from treeviz.data import Dataset
 from treeviz.pages.settings import Settings, load_data, note, show_refusal
 from treeviz.race import report
-from treeviz.race.race import Lane, Race
+from treeviz.race.race import Lane, Race, warm_up
 from treeviz.race.verdict import finish_of, judge, name_leaders
 from treeviz.views.palette import compact, power_of_ten, seconds
 from treeviz.views.race import (
@@ -18,6 +18,7 @@ from treeviz.views.race import (
     PhaseChart,
     Series,
     amortized_chart,
+    choose_slots,
     component_parts,
     loss_charts,
     phase_chart,
@@ -31,16 +32,21 @@ _REFRESH_SECONDS = 0.5
 _RACES_KEPT = 12  # of a session, for the page that compares them with what was expected
 _LOSSES = tuple(float(f"1e-{power}") for power in range(13))
 _TIME_LIMITS = (10, 30, 60, 120, 300)
-_TABLE = ["contestant", "iterations", "operations", "time", "memory", "lowest loss", "test error"]
-_PARTS = component_parts()
 _STATES = {"waiting": "…", "running": "▸", "reached": "✓", "stopped": "■", "failed": "✗"}
 _TABLE = ["contestant", "iterations", "operations", "time", "memory", "lowest loss", "test error"]
 _PARTS = component_parts()
 _charts = st.components.v2.component("treeviz-race", html=_PARTS["html"], css=_PARTS["css"], js=_PARTS["js"])
 
 
+@st.cache_resource(show_spinner=False)
+def _warm_up() -> None:
+    """Load all code that a race runs, once for the server."""
+    warm_up(CONTESTANTS.values())
+
+
 def render(settings: Settings) -> None:
     """Draw the page."""
+    _warm_up()
     st.subheader("Race the methods from the same start", anchor=False)
     try:
         data, test = load_data(settings, settings.data_key)
@@ -49,8 +55,9 @@ def render(settings: Settings) -> None:
         return
     st.markdown(
         f"All contestants get the same **{data.num_points} datapoints** and the same initial weights of "
-        f"**{settings.config.width:,} neurons**, and take turns on this machine, so nobody's seconds hold another's "
-        "work. One operation is a multiply-add, or one tree node read or written."
+        f"**{settings.config.width:,} neurons**, and take turns on this machine. One operation is a multiply-add, or "
+        "one tree node read or written: their numbers are the same in every race. Seconds are measured, while this "
+        "page is drawn, and differ from race to race; short ones most."
     )
     _choose_and_start(settings, data, test)
     race: Race | None = st.session_state.get("race")
@@ -84,6 +91,7 @@ def _choose_and_start(settings: Settings, data: Dataset, test: Dataset | None) -
             value=1e-6,
             format_func=power_of_ten,
             key="until-loss",
+            bind="query-params",
             help="Whoever comes to this loss, ½‖f − y‖² over all datapoints, is done.",
             width=280,
         )
@@ -92,16 +100,17 @@ def _choose_and_start(settings: Settings, data: Dataset, test: Dataset | None) -
             _TIME_LIMITS,
             value=30,
             key="limit",
+            bind="query-params",
             help="For everybody together. Turns share it out evenly; whoever is done leaves the rest to the others.",
             width=220,
         )
         batch_size = 8
         if any(CONTESTANTS[key].family == "sgd" for key in keys):
-            batch_size = int(st.number_input("Mini-batch", 1, 1024, 8, key="batch", width=130))
+            batch_size = int(st.number_input("Mini-batch", 1, 1024, 8, key="batch", bind="query-params", width=130))
         is_possible = 2 <= len(keys) <= _MAX_CONTESTANTS
         is_started = st.button("Start", icon=":material/play_arrow:", disabled=not is_possible, key="start-race")
     if not is_possible:
-        note(f"A race needs two to six contestants; {len(keys)} are chosen.")
+        note(f"A race needs two to six contestants; chosen: {len(keys)}.")
     if is_started:
         _start(settings, data, test, keys, loss, limit, batch_size)
 
@@ -138,6 +147,7 @@ def _start(
     if "race" in st.session_state:
         st.session_state.race.cancel()
     st.session_state.race, st.session_state.race_of = race, settings.key
+    st.session_state.pop("table-loss", None)  # the table begins at the new race's loss
     like = (settings.data_key, config.threshold, config.seed)
     st.session_state.races = [*st.session_state.get("races", []), (like, race)][-_RACES_KEPT:]
     race.start()
@@ -149,18 +159,26 @@ def _controls(race: Race) -> None:
     if race.is_over:
         return
     with st.container(horizontal=True):
-        if race.is_paused:
-            st.button("Resume", icon=":material/play_arrow:", on_click=race.resume, key="resume-race")
-        else:
-            st.button("Pause", icon=":material/pause:", on_click=race.pause, key="pause-race")
+        label, icon, act = (
+            ("Resume", ":material/play_arrow:", race.resume)
+            if race.is_paused
+            else ("Pause", ":material/pause:", race.pause)
+        )
+        st.button(label, icon=icon, on_click=act, key="pause-race")  # one key, so that it keeps the focus
         st.button("Cancel", icon=":material/stop:", on_click=race.cancel, key="cancel-race")
 
 
 def _show(race: Race, was_live: bool) -> None:
     """Draw the verdict, the table and the charts of what has been done so far."""
     loss = st.session_state.get("table-loss", race.until_loss)
+    data, config = race.data, race.config
+    note(
+        f"This race: {data.name}, n = {data.num_points}, d = {data.dimension}, m = {config.width:,}, "
+        f"b = {config.resolved_threshold:.3f}, seed {config.seed}."
+    )
     if race.is_over:
-        st.markdown(f"**{_verdict(race, loss)}**")
+        main, _, rest = _verdict(race, loss).partition("; ")
+        st.markdown(f"**{main}**" + (f"; {rest}" if rest else ""))
     else:
         words = "The race is paused" if race.is_paused else "The race is on"
         spent = f"{race.seconds_spent:.0f} of {race.max_seconds:g} seconds"
@@ -175,7 +193,8 @@ def _show(race: Race, was_live: bool) -> None:
         phases = st.segmented_control(
             "Phases as", ["shares", "operations"], default="shares", required=True, key="phases"
         )
-    series = [_series(lane, slot) for slot, lane in enumerate(race.lanes) if lane.num_laps]
+    slots = choose_slots(list(CONTESTANTS), [lane.contestant.key for lane in race.lanes])
+    series = [_series(lane, slots[lane.contestant.key]) for lane in race.lanes if lane.num_laps]
     charts: list[LineChart | PhaseChart] = [
         *loss_charts(series, log_x=log_x, log_y=log_y, target_loss=race.until_loss),
         amortized_chart("seconds" if unit == "seconds" else "operations", log_x=log_x, log_y=log_y),

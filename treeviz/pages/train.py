@@ -48,7 +48,7 @@ def render(settings: Settings) -> None:
     _explain(maker.run)
     if st.session_state.get("run") != settings.key:
         st.session_state.run = settings.key
-        address = st.session_state.pop("address", {})  # counts once, for what is opened first
+        address, st.session_state.address = st.session_state.address, {}  # counts once, for what is opened first
         st.session_state.start, st.session_state.notices = _begin(maker, address)
     _lesson(maker)
 

@@ -9,7 +9,8 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -25,11 +26,42 @@ State = Literal["waiting", "running", "reached", "stopped", "failed"]
 MAX_LAPS = 100_000
 # A turn lasts at least so long, lest changing turns cost more than the turns.
 _TURN_SECONDS = 0.03
-# Races of several viewers take turns too.
-_TURN = threading.Lock()
 _LATE = "not there when the time was over"
 # Phases that have to be done before an iteration's loss is known.
 _BEFORE_LOSS = ("search", "forward")
+
+
+class _Turns:
+    """Lets one race after the other work: those of several viewers take turns too.
+
+    A cancelled race may be in the middle of a long step; nobody waits for it.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._owner: Race | None = None
+
+    @contextmanager
+    def of(self, race: "Race") -> Iterator[None]:
+        """Wait until no other race is at work, and be the one that is."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._owner is None or self._owner.is_cancelled)
+            self._owner = race
+        try:
+            yield
+        finally:
+            with self._changed:
+                if self._owner is race:
+                    self._owner = None
+                self._changed.notify_all()
+
+    def look_again(self) -> None:
+        """Tell those who wait that a race was cancelled."""
+        with self._changed:
+            self._changed.notify_all()
+
+
+_TURNS = _Turns()
 
 
 class Lane:
@@ -255,6 +287,7 @@ class Race:
                 if not lane.is_over:
                     lane.reason, lane.state = "cancelled", "stopped"
         self._may_run.set()
+        _TURNS.look_again()
 
     def run(self, on_lap: Callable[[Lane], object] | None = None) -> None:
         """Run the race to its end in this thread; `on_lap` is told of every lap."""
@@ -264,7 +297,7 @@ class Race:
             self._may_run.wait()
             lane = min(lanes, key=lambda lane: spent[lane.contestant.key])
             key = lane.contestant.key
-            with _TURN:
+            with _TURNS.of(self):
                 if lane.is_over or not self._may_run.is_set():  # cancelled or paused while another race had its turn
                     continue
                 start, seconds_left = time.perf_counter(), self.max_seconds - self.seconds_spent
@@ -326,6 +359,15 @@ class Race:
             if not lane.is_over:  # it may have been cancelled meanwhile
                 lane.test_error = error if math.isfinite(error) else None
                 lane.reason, lane.state = reason, state
+
+
+def warm_up(contestants: Iterable[Contestant]) -> None:
+    """Run every contestant on a tiny problem, so that its first lap in a race loads no code. Some milliseconds each."""
+    data = Dataset(np.eye(3), np.array([1.0, -1.0, 1.0]))
+    for contestant in contestants:
+        runner = contestant.start(data, TrainConfig(width=64, threshold=0.5, batch_size=2))
+        for _ in range(2):
+            runner.step()
 
 
 def is_classification(y: Floats) -> bool:

@@ -299,7 +299,7 @@ class Race {
         <input type="range" min="0" max="${SLIDER_STEPS}" value="${SLIDER_STEPS}" aria-label="Race clock" />
         <button type="button" disabled>Back to now</button></div>
       <p class="hint">Point at a chart, or move the slider, to see where everybody was at that moment; a click holds it.</p>
-      <div class="table"><table><caption class="hidden">The contestants at the moment of the race clock</caption>
+      <div class="table" tabindex="0" role="region" aria-label="Everybody at that moment"><table><caption class="hidden">The contestants at the moment of the race clock</caption>
         <thead><tr><th scope="col">contestant</th><th scope="col">iteration</th><th scope="col">loss</th>
         <th scope="col">operations</th><th scope="col">time</th></tr></thead><tbody></tbody></table></div>
       <div class="charts"></div><div class="tip" hidden aria-hidden="true"></div>`;

@@ -144,6 +144,17 @@ def keep_points(num_laps: int, limit: int = MAX_POINTS) -> NDArray[np.int64]:
     return np.concatenate([np.arange(head), ladder[ladder < num_laps - 1], [num_laps - 1]])
 
 
+def choose_slots(keys: Sequence[str], chosen: Sequence[str]) -> dict[str, int]:
+    """Return the slot of each contestant chosen out of `keys`: its own, or the next one free; it differs for each."""
+    slots: dict[str, int] = {}
+    for key in sorted(chosen, key=keys.index):
+        slot = keys.index(key) % len(COLORS)
+        while slot in slots.values() and len(slots) < len(COLORS):
+            slot = (slot + 1) % len(COLORS)
+        slots[key] = slot
+    return slots
+
+
 def loss_charts(
     series: Sequence[Series], *, log_x: bool = True, log_y: bool = True, target_loss: float | None = None
 ) -> tuple[LineChart, LineChart, LineChart]:
@@ -219,7 +230,7 @@ def touched_charts(*, log_x: bool = True, log_y: bool = True) -> tuple[LineChart
 
 def phase_chart(*, is_share: bool = True) -> PhaseChart:
     """Describe operations by phase, one bar per contestant."""
-    about = "Operations of each contestant by phase, building included"
+    about = "Operations of each contestant by phase, building and the step after the last loss included"
     about += ": shares of its own total, which stands at the right." if is_share else "."
     return PhaseChart("phases", "Operations by phase", about, is_share)
 
