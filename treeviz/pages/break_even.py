@@ -17,6 +17,7 @@ from treeviz.race.forecast import LARGEST_WIDTH, SMALLEST_WIDTH, Calibration, ex
 from treeviz.race.race import Race
 from treeviz.views.costs import Curve, cheapest_figure, expected_cost_figure
 from treeviz.views.palette import compact, rounded
+from treeviz.views.race import choose_slots
 
 _FAMILIES = {"all": "All", "gauss-newton": "Gauss–Newton", "gradient-descent": "Gradient descent", "sgd": "SGD"}
 # Compared at first; the others can be added.
@@ -87,9 +88,11 @@ def render(settings: Settings) -> None:
         [replace(load, dimension=dimension) for load in map(_calibration(one, races, data).apply, fresh)]
         for one in contestants
     ]
+    slots = choose_slots(list(CONTESTANTS), [one.key for one in contestants])
     curves = [
         Curve(
             _title(one, family),
+            slots[one.key],
             forecast_curve(one, own, counts[one.family]),
             _dots(one, races, counts[one.family], dimension),
         )
@@ -105,8 +108,7 @@ def render(settings: Settings) -> None:
     with right:
         kind = "first-order iterations" if family == "all" else "iterations"
         st.markdown(f"**Who needs the fewest, by width and {kind}**")
-        titles = [_title(one, family) for one in contestants]
-        figure = _regions(contestants, loads, titles, widths, config.width, counts, is_all=family == "all")
+        figure = _regions(contestants, loads, curves, widths, config.width, counts, is_all=family == "all")
         st.plotly_chart(figure, key="regions", config={"displayModeBar": False})
         note(
             "The cross marks the settings now; hatched, the next best needs less than 5 % more. Operations are not "
@@ -182,7 +184,7 @@ def _dots(
 def _regions(
     contestants: Sequence[Contestant],
     loads: Sequence[Sequence[Workload]],
-    titles: Sequence[str],
+    curves: Sequence[Curve],
     widths: Ints,
     current_width: int,
     counts: Mapping[str, int],
@@ -198,7 +200,8 @@ def _regions(
             times = [counts[one.family]] * iterations.size if is_fixed else iterations.tolist()
             totals[place, :, column] = [prediction.total(count) for count in times]
     current = counts.get("gradient-descent") or next(iter(counts.values()))
-    return cheapest_figure(widths, iterations, titles, totals, current_width, current)
+    titles, slots = [curve.title for curve in curves], [curve.slot for curve in curves]
+    return cheapest_figure(widths, iterations, titles, slots, totals, current_width, current)
 
 
 def _conclude(curves: Sequence[Curve], widths: Ints, width: int) -> str:

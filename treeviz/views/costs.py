@@ -11,19 +11,23 @@ from treeviz.network import Floats, Ints
 from treeviz.views.palette import FONT_SIZE, GREY
 from treeviz.views.race import COLORS
 
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "8px 2px", "2px 4px")
 # The next method needs less than this many times as many operations: hatched, for it hardly matters.
 _CLOSE = 1.05
 # Cells from a region's edge that its name needs.
 _ROOM_FOR_NAME = 3
-_SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "x")
+_SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "x", "triangle-down", "star")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """Expected operations of one method at every width, (k,), and measured ones as pairs (width, operations)."""
+    """Expected operations of one method at every width, (k,), and measured ones as pairs (width, operations).
+
+    `slot` chooses its colour, dash and symbol, as in the charts of a race.
+    """
 
     title: str
+    slot: int
     operations: Floats
     measured: Sequence[tuple[int, float]] = ()
 
@@ -31,8 +35,8 @@ class Curve:
 def expected_cost_figure(widths: Ints, curves: Sequence[Curve], current_width: int) -> go.Figure:
     """Draw expected operations against width, both logarithmic, with measured runs as dots on the curves."""
     figure = go.Figure()
-    for place, curve in enumerate(curves):
-        color, slot = COLORS[place % len(COLORS)], place % len(_DASHES)
+    for curve in curves:
+        color, slot = COLORS[curve.slot % len(COLORS)], curve.slot % len(_DASHES)
         figure.add_scatter(
             x=widths,
             y=curve.operations,
@@ -59,7 +63,13 @@ def expected_cost_figure(widths: Ints, curves: Sequence[Curve], current_width: i
 
 
 def cheapest_figure(
-    widths: Ints, iterations: Ints, titles: Sequence[str], totals: Floats, current_width: int, num_iterations: int
+    widths: Ints,
+    iterations: Ints,
+    titles: Sequence[str],
+    slots: Sequence[int],
+    totals: Floats,
+    current_width: int,
+    num_iterations: int,
 ) -> go.Figure:
     """Draw which method is expected to need the fewest operations for each width and number of iterations.
 
@@ -69,7 +79,10 @@ def cheapest_figure(
     best = np.sort(totals, axis=0)
     lead = best[1] / best[0] if len(titles) > 1 else np.ones_like(best[0])
     steps = np.repeat(np.arange(len(titles) + 1) / len(titles), 2)[1:-1]
-    colors = [COLORS[place % len(COLORS)] for place in range(len(titles))]
+    colors = [COLORS[slot % len(COLORS)] for slot in slots]
+    near_cross = (
+        np.add.outer(np.log10(iterations / num_iterations) ** 2 / 0.5, np.log2(widths / current_width) ** 2 / 8) < 1
+    )  # a name there would lie under the cross
     figure = go.Figure(
         go.Heatmap(
             x=np.log2(widths),
@@ -104,7 +117,7 @@ def cheapest_figure(
     )
     for place, title in enumerate(titles):
         # The name stands where its region is deepest, so that it lies inside, also of a region in several pieces.
-        depth = ndimage.distance_transform_edt(np.pad(winner == place, 1))[1:-1, 1:-1]
+        depth = ndimage.distance_transform_edt(np.pad((winner == place) & ~near_cross, 1))[1:-1, 1:-1]
         row, column = np.unravel_index(depth.argmax(), depth.shape)
         if depth[row, column] > _ROOM_FOR_NAME:
             figure.add_annotation(
