@@ -66,9 +66,11 @@ def render(settings: Settings) -> None:
         return
     if st.session_state.race_of != settings.key:
         note("Below is the last race, of other settings than those in the sidebar now.")
-    _controls(race)
-    is_live = not race.is_over and not race.is_paused
-    st.fragment(_show, run_every=_REFRESH_SECONDS if is_live else None)(race, is_live)
+    is_over = race.is_over  # asked once: it may end while the page is drawn
+    if not is_over:
+        _controls(race)
+    is_live = not is_over and not race.is_paused
+    st.fragment(_show, run_every=_REFRESH_SECONDS if is_live else None)(race, is_over)
 
 
 def _choose_and_start(settings: Settings, data: Dataset, test: Dataset | None) -> None:
@@ -156,8 +158,6 @@ def _start(
 
 def _controls(race: Race) -> None:
     """Draw pause and cancel, outside what is redrawn while the race is on, lest a click be lost."""
-    if race.is_over:
-        return
     with st.container(horizontal=True):
         label, icon, act = (
             ("Resume", ":material/play_arrow:", race.resume)
@@ -168,7 +168,7 @@ def _controls(race: Race) -> None:
         st.button("Cancel", icon=":material/stop:", on_click=race.cancel, key="cancel-race")
 
 
-def _show(race: Race, was_live: bool) -> None:
+def _show(race: Race, was_over: bool) -> None:
     """Draw the verdict, the table and the charts of what has been done so far."""
     loss = st.session_state.get("table-loss", race.until_loss)
     data, config = race.data, race.config
@@ -202,7 +202,7 @@ def _show(race: Race, was_live: bool) -> None:
         phase_chart(is_share=phases != "operations"),
     ]
     _charts(key="race-charts", data=race_payload(series, charts))
-    if was_live and race.is_over:
+    if race.is_over and not was_over:
         st.rerun()  # the whole page: nothing more to wait for
 
 
