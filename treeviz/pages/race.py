@@ -63,6 +63,7 @@ def render(settings: Settings) -> None:
     race: Race | None = st.session_state.get("race")
     if race is None:
         st.info("Choose two to six contestants and press **Start**.", icon=":material/flag:")
+        _charts(key="no-charts", data=race_payload([], []))  # empty: the browser loads their script meanwhile
         return
     if st.session_state.race_of != settings.key:
         note("Below is the last race, of other settings than those in the sidebar now.")

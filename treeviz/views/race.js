@@ -319,6 +319,8 @@ class Race {
   }
 
   receive(data) {
+    this.element.hidden = !data.contestants.length; // there is nothing to see yet
+    if (this.element.hidden) return;
     this.data = data;
     const keys = data.charts.map(({ key }) => key).join();
     if (keys !== this.keys) {
