@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from oracles import dense_scan, outputs_of, same_sets, sphere
 
 from treeviz import DATASETS, Dataset, TrainConfig, Trainer, load_dataset
 
@@ -19,23 +20,6 @@ def grid():
         yield pytest.param(name, width, seed, marks=marks, id=f"{name}-{width}-{seed}")
 
 
-def sphere(num_points=6, dimension=3, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((num_points, dimension))
-    return Dataset(X / np.linalg.norm(X, axis=1, keepdims=True), rng.choice([-1.0, 1.0], num_points))
-
-
-def dense_scan(W, X, threshold):
-    """Return the sets {r : w_r . x_i >= b} by brute force."""
-    products = W @ X.T
-    fires = products >= threshold
-    return [np.flatnonzero(fires[:, i]) for i in range(len(X))]
-
-
-def same_sets(left, right):
-    return len(left) == len(right) and all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
-
-
 def gram_matrix(X, firing, width):
     """Return G = K o C / m with C counted from the firing sets."""
     members = np.zeros((width, len(X)), dtype=np.float32)
@@ -47,10 +31,6 @@ def gram_matrix(X, firing, width):
 def condition_number(X, firing, width):
     eigenvalues = np.linalg.eigvalsh(gram_matrix(X, firing, width))
     return eigenvalues[-1] / eigenvalues[0] if eigenvalues[0] > 0 else np.inf
-
-
-def outputs_of(W, a, b, X):
-    return a @ np.maximum(W @ X.T - b, 0.0) / math.sqrt(len(a))
 
 
 def loss_of(W, a, b, data):

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import dense_scan, outputs_of, same_sets, sphere
 
-from treeviz import Dataset, TrainConfig, Trainer, load_dataset
+from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.config import SEARCHES
 from treeviz.ledger import Ledger, step_rule_operations
 from treeviz.network import FiringSets
@@ -22,26 +23,6 @@ TREELESS = ("dense", "compact")
 # Below it a neuron that ends right at the threshold may fire or not by round-off.
 MIN_LOSS = 1e-15
 each_search = pytest.mark.parametrize("search", SEARCHES)
-
-
-def sphere(num_points=6, dimension=3, seed=0):
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((num_points, dimension))
-    return Dataset(X / np.linalg.norm(X, axis=1, keepdims=True), rng.choice([-1.0, 1.0], num_points))
-
-
-def dense_scan(W, X, threshold):
-    products = W @ X.T
-    fires = products >= threshold
-    return [np.flatnonzero(fires[:, i]) for i in range(len(X))]
-
-
-def same_sets(left, right):
-    return len(left) == len(right) and all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
-
-
-def outputs_of(W, a, b, X):
-    return a @ np.maximum(W @ X.T - b, 0.0) / math.sqrt(len(a))
 
 
 def loss_of(W, a, b, X, y):

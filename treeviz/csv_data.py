@@ -267,7 +267,7 @@ def _parse(
     text: CsvText, names: list[str], max_points: int | None
 ) -> tuple[dict[str, NDArray[np.float64]], dict[str, list[str]]]:
     """Parse the rows: columns pandas reads as numbers (empty cells are NaN), and the cells of all others."""
-    import pandas as pd  # type: ignore[import-untyped, unused-ignore]  # slow to import
+    import pandas as pd  # slow to import
 
     def parse(**options: Any) -> Any:
         return pd.read_csv(

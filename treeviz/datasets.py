@@ -272,7 +272,7 @@ def _make_spirals(n: int, generator: np.random.Generator, noise: float) -> tuple
 
 def _bundled(loader: str, **options: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return features and raw targets of a file that comes with scikit-learn; nothing is downloaded."""
-    from sklearn import datasets  # type: ignore[import-untyped, unused-ignore]  # slow to import
+    from sklearn import datasets  # slow to import
 
     features, targets = getattr(datasets, loader)(return_X_y=True, **options)
     return np.asarray(features, dtype=np.float64), np.asarray(targets, dtype=np.float64)
