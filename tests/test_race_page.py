@@ -136,8 +136,12 @@ def test_expected_costs_show_measured_races_as_dots(page, server):
     finish(page)
     page.get_by_role("link", name="Where it pays").click()
     expect(page.get_by_text("At m = 4,096 ")).to_be_visible()
-    expect(page.get_by_text("taken from the last race on these data")).to_be_visible()
+    expect(page.get_by_text("taken from the last race on these data")).to_contain_text(
+        "Gradient descent and SGD did not race: as in the untrained network."
+    )
     page.get_by_role("radio", name="Gauss–Newton").click()
+    expect(page.get_by_text("Who needs the fewest, by width and iterations")).to_be_visible()  # no other family is left
+    expect(page.get_by_text("First-order iterations")).to_have_count(0)
     expect(page.get_by_text("No race was as long as chosen, the longest had 5 iterations")).to_be_visible()
     plot = page.locator(".js-plotly-plot").first
     assert plot.locator(".points path").count() == 0
@@ -145,9 +149,8 @@ def test_expected_costs_show_measured_races_as_dots(page, server):
     slider.focus()
     for _ in range(2):
         page.keyboard.press("ArrowLeft")
-    expect(plot.locator(".points path")).to_have_count(
-        3
-    )  # forest, compaction, dense; not those left out of the picture
+    # Forest, compaction, dense; not those left out of the picture.
+    expect(plot.locator(".points path")).to_have_count(3)
     expect(page.get_by_text("Dots are measured")).to_be_visible()
     page.get_by_role("radio", name="SGD").click()
     expect(page.get_by_text("SGD, forest")).to_have_count(0)  # within the family by their short names

@@ -104,7 +104,7 @@ def render(settings: Settings) -> None:
         st.markdown("**Expected operations against width**")
         figure = expected_cost_figure(widths, curves, config.width)
         st.plotly_chart(figure, key="expected", config={"displayModeBar": False})
-        note(_explain(races, curves))
+        note(_explain(races, curves, contestants))
     with right:
         kind = "first-order iterations" if family == "all" else "iterations"
         st.markdown(f"**Who needs the fewest, by width and {kind}**")
@@ -220,7 +220,7 @@ def _conclude(curves: Sequence[Curve], widths: Ints, width: int) -> str:
     )
 
 
-def _explain(races: Sequence[Race], curves: Sequence[Curve]) -> str:
+def _explain(races: Sequence[Race], curves: Sequence[Curve], contestants: Sequence[Contestant]) -> str:
     if not races:
         return (
             "Neurons fire as in the untrained network, all along. Training changes that: race the methods on these "
@@ -232,7 +232,10 @@ def _explain(races: Sequence[Race], curves: Sequence[Curve]) -> str:
         if any(curve.measured for curve in curves)
         else f"No race was as long as chosen, the longest had {longest:,} iterations: choose fewer to see it as a dot."
     )
+    raced = {lane.contestant.family for race in races for lane in race.lanes if lane.num_laps}
+    absent = [_FAMILIES[family] for family in dict.fromkeys(one.family for one in contestants) if family not in raced]
+    others = f" {' and '.join(absent)} did not race: as in the untrained network." if absent else ""
     return (
         "How many neurons fire while training is taken from the last race on these data (m = "
-        f"{races[0].config.width:,}), in proportion for other widths. {dots}"
+        f"{races[0].config.width:,}), in proportion for other widths.{others} {dots}"
     )
