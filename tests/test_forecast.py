@@ -69,7 +69,8 @@ def test_a_calibrated_prediction_is_the_ledger(setting, key):
     predicted = by_phase(prediction, lane.num_laps)
     for phase in {*predicted, *lane.costs}:
         if max(lane.costs[phase], predicted.get(phase, 0.0)) > 0.05 * spent:
-            tolerance = 1e-12 if key in EXACT else 0.1 if key == "sgd-forest" else 0.05  # its batches are few
+            # A mini-batch run's batches are few, and how many neurons compaction keeps is this network's own.
+            tolerance = 1e-12 if key in EXACT else 0.1 if key == "sgd-forest" or "compact" in key else 0.05
             assert predicted[phase] == pytest.approx(lane.costs[phase], rel=tolerance), phase
 
 

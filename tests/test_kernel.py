@@ -166,7 +166,8 @@ def test_the_gram_matrix_tends_to_the_kernel(threshold):
         normalised = []
         for seed in range(4):
             G = K * firing_of(X, threshold, width, seed=int(width) + seed).overlaps() / width
-            assert (np.abs(G - H) <= NUM_SIGMA * sigma).all()
+            rare = np.abs(K) * NUM_SIGMA**2 / 3 / width  # Bernstein's: a few pairs a width are no normal number
+            assert (np.abs(G - H) <= NUM_SIGMA * sigma + rare).all()
             normalised.append(np.abs(G - H))
         errors.append(math.sqrt(np.mean(np.square(normalised))))
     slope = np.polyfit(np.log(widths), np.log(errors), 1)[0]

@@ -2,11 +2,12 @@
 
 import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treeviz.network import (
@@ -66,6 +67,35 @@ def test_blocks_are_the_whole(width):
         np.testing.assert_array_equal(rows, whole[first : first + len(rows)])
         covered += len(rows)
     assert covered == width
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_the_network_does_not_depend_on_how_it_is_drawn(data):
+    """Not on the size of the blocks, nor on where they begin, nor on which thread draws them."""
+    d = data.draw(st.sampled_from([1, 3, 64, 5000]))
+    width = data.draw(st.integers(1, 60 if d == 5000 else 3000))
+    whole = initial_weights(5, width, d)
+    first, block_rows = data.draw(st.integers(0, width - 1)), data.draw(st.integers(1, 2 * width))
+    with ThreadPoolExecutor(2) as pool:
+        spans = [(0, first), (first, width)]
+        parts = pool.map(
+            lambda span: [
+                (low, rows.copy())
+                for low, rows in initial_weight_blocks(5, span[1], d, block_rows=block_rows, first=span[0])
+            ],
+            spans,
+        )
+    for low, rows in itertools.chain.from_iterable(parts):
+        assert len(rows) <= block_rows
+        np.testing.assert_array_equal(rows, whole[low : low + len(rows)])
+
+
+def test_some_signs_are_those_of_the_whole():
+    whole = output_signs(2, 200_000)
+    for neurons in (np.arange(0, 200_000, 777), np.array([65_535, 65_536, 199_999]), np.empty(0, dtype=np.int64)):
+        np.testing.assert_array_equal(output_signs(2, 200_000, neurons), whole[neurons])
+    np.testing.assert_array_equal(output_signs(2, 70_000), whole[:70_000])
 
 
 def test_a_narrower_network_is_a_prefix_of_a_wider_one():

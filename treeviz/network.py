@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Rows of W drawn from one stream. Fixed for ever: another value would be another network for the same seed.
+# Rows of W handled at a time, unless asked otherwise; no number depends on it.
 BLOCK_ROWS = 16_384
+# Numbers drawn from one stretch of a stream's counter. Fixed for ever: others would be another network for a seed.
+_STRETCH_WEIGHTS, _STRETCH_SIGNS = 1 << 12, 1 << 16
 _WEIGHT_STREAM, _SIGN_STREAM = 0, 1
 
 
@@ -38,41 +40,104 @@ def random_stream(seed: int, *key: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=key)))
 
 
-def output_signs(seed: int, width: int) -> Floats:
-    """Draw the untrained second layer: `width` independent signs -1 or +1, shape (m,)."""
-    return np.where(random_stream(seed, _SIGN_STREAM).integers(0, 2, size=width, dtype=np.int8), 1.0, -1.0)
+class _Stretches:
+    """A counter-based stream of a seed, cut into stretches, each of which can be drawn without those before it."""
+
+    def __init__(self, seed: int, stream: int) -> None:
+        key = np.random.SeedSequence(seed, spawn_key=(stream,)).generate_state(2, np.uint64)
+        self._bits = np.random.Philox(key=key)
+        self._start = self._bits.state  # nothing drawn, nothing kept back
+        self._generator = np.random.Generator(self._bits)
+
+    def at(self, stretch: int) -> np.random.Generator:
+        """Return the generator, set to the beginning of a stretch: the counter's second word is its number."""
+        self._start["state"]["counter"][1] = stretch
+        self._bits.state = self._start
+        return self._generator
 
 
-def initial_weight_blocks(seed: int, width: int, dimension: int) -> Iterator[tuple[int, Floats]]:
-    """Yield the initial weights W(0) ~ N(0, 1) in blocks `(first_neuron, rows)`, rows of shape (<= BLOCK_ROWS, d).
+def output_signs(seed: int, width: int, neurons: Ints | None = None) -> Floats:
+    """Draw the untrained second layer: independent signs -1 or +1, of all `width` neurons, (m,), or of ascending ones.
 
-    The network depends on (seed, width, dimension) alone: block k has a random stream of its own. Each `rows` is
-    overwritten by the next block, so memory is one block whatever the width. Cost: m * d normal draws.
+    Memory: what is returned, and one stretch of 65,536 signs.
     """
-    buffer = np.empty((min(BLOCK_ROWS, width), dimension))
-    for first in range(0, width, BLOCK_ROWS):
-        rows = buffer[: min(BLOCK_ROWS, width - first)]
-        random_stream(seed, _WEIGHT_STREAM, first // BLOCK_ROWS).standard_normal(out=rows)
-        yield first, rows
+    stretches = _Stretches(seed, _SIGN_STREAM)
+
+    def draw(stretch: int) -> NDArray[np.int8]:
+        size = min(_STRETCH_SIGNS, width - stretch * _STRETCH_SIGNS)
+        return stretches.at(stretch).integers(0, 2, size=size, dtype=np.int8)
+
+    signs = np.empty(width if neurons is None else neurons.size)
+    if neurons is None:
+        for low in range(0, width, _STRETCH_SIGNS):
+            drawn = draw(low // _STRETCH_SIGNS)
+            signs[low : low + drawn.size] = drawn
+    else:
+        for stretch, places in _by_stretch(neurons, _STRETCH_SIGNS):
+            signs[places] = draw(stretch)[neurons[places] - stretch * _STRETCH_SIGNS]
+    signs *= 2.0
+    signs -= 1.0
+    return signs
+
+
+def initial_weight_blocks(
+    seed: int, width: int, dimension: int, *, block_rows: int = BLOCK_ROWS, first: int = 0
+) -> Iterator[tuple[int, Floats]]:
+    """Yield the initial weights W(0) ~ N(0, 1) in blocks `(first_neuron, rows)`, rows of shape (<= block_rows, d).
+
+    The network depends on (seed, width, dimension) alone, not on the size of the blocks or where they begin: with
+    `first`, only neurons from there up to `width` are drawn. Each `rows` is overwritten by the next block, so memory is
+    one block whatever the width. Cost: m * d normal draws.
+    """
+    stretches, stretch_rows = _Stretches(seed, _WEIGHT_STREAM), _stretch_rows(dimension)
+    buffer = np.empty((min(block_rows, width - first), dimension))
+    for low in range(first, width, block_rows):
+        rows, row = buffer[: min(block_rows, width - low)], 0
+        while row < len(rows):
+            stretch, skipped = divmod(low + row, stretch_rows)
+            generator, end = stretches.at(stretch), row + stretch_rows - skipped
+            if skipped:
+                generator.standard_normal(skipped * dimension)
+            generator.standard_normal(out=rows[row:end])
+            row = end
+        yield low, rows
 
 
 def initial_weights(seed: int, width: int, dimension: int, neurons: Ints | None = None) -> Floats:
-    """Return W(0), (m, d), or only the rows of `neurons`, in their order; just the blocks they lie in are drawn."""
+    """Return W(0), (m, d), or only the rows of `neurons`, in their order.
+
+    Cost: m * d normal draws, or at most max(d, 4,096) for each neuron asked for.
+    """
     if neurons is None:
         weights = np.empty((width, dimension))
         for first, rows in initial_weight_blocks(seed, width, dimension):
             weights[first : first + len(rows)] = rows
         return weights
     chosen = np.empty((neurons.size, dimension))
-    blocks = neurons // BLOCK_ROWS
-    for block in np.unique(blocks):
-        first = int(block) * BLOCK_ROWS
-        rows = random_stream(seed, _WEIGHT_STREAM, int(block)).standard_normal(
-            (min(BLOCK_ROWS, width - first), dimension)
-        )
-        wanted = blocks == block
-        chosen[wanted] = rows[neurons[wanted] - first]
+    stretches, stretch_rows = _Stretches(seed, _WEIGHT_STREAM), _stretch_rows(dimension)
+    room = np.empty((stretch_rows, dimension))
+    for stretch, places in _by_stretch(neurons, stretch_rows):
+        offsets = neurons[places] - stretch * stretch_rows
+        drawn = room[: offsets.max() + 1]
+        stretches.at(stretch).standard_normal(out=drawn)
+        chosen[places] = drawn[offsets]
     return chosen
+
+
+def _stretch_rows(dimension: int) -> int:
+    """Rows of W in a stretch: a power of two, so that stretches and blocks begin together."""
+    return 1 << max(0, (_STRETCH_WEIGHTS // dimension).bit_length() - 1)
+
+
+def _by_stretch(neurons: Ints, size: int) -> Iterator[tuple[int, Ints]]:
+    """Yield every stretch of so many neurons that some of `neurons` lie in, with their places in `neurons`."""
+    if not neurons.size:
+        return
+    stretches = neurons // size
+    order = np.argsort(stretches, kind="stable")
+    firsts = np.flatnonzero(np.diff(stretches[order], prepend=-1))
+    for places in np.split(order, firsts[1:]):
+        yield int(stretches[places[0]]), places
 
 
 def leaf_blocks(X: Floats, weight_blocks: Iterable[tuple[int, Floats]]) -> Iterator[tuple[int, Floats]]:
