@@ -137,6 +137,7 @@ def test_the_defaults_are_those_of_the_contract():
         "solver": "sketch",
         "step_size": 1.0,
         "batch_size": 8,
+        "skin": None,
         "ridge": 0.0,
         "sketch_factor": 8,
         "tolerance": 1e-12,

@@ -181,7 +181,7 @@ def test_a_batch_is_a_part_of_the_whole(search, width):
         dual = np.zeros(9)
         dual[batch] = rng.standard_normal(batch.size)
         if part.firing.num_pairs:
-            engine.move(part.firing, dual, Ledger())
+            engine.move(part, dual, Ledger())
             change = (explicit_jacobian(W, signs, b, data.X).T @ dual).reshape(W.shape)
             assert np.allclose(engine.weights(None), W - change, rtol=0, atol=1e-12)
 
@@ -266,7 +266,7 @@ def test_compaction_by_hand(make_engine):
     assert (sensed.jacobian.num_pairs, sensed.jacobian.overlap_operations, sensed.jacobian.width) == (6, 9, 4)
     assert sensed.jacobian.overlaps().tolist() == [[2, 1], [1, 2]]
     ledger = Ledger()
-    assert engine.move(sensed.firing, np.array([2.0, -2.0]), ledger).shape == (2, 0)
+    assert engine.move(sensed, np.array([2.0, -2.0]), ledger).shape == (2, 0)
     # 3 * 2 entries are looked at, 3 rows changed by 2 datapoints in 2 dimensions.
     assert ledger.costs == {"move": 6 + 12}
     assert engine._W.tolist() == [[2.0, -1.0], [0.0, 2.5], [-2.0, 1.0]]
@@ -284,7 +284,7 @@ def test_neuron_trees_by_hand(make_engine):
     assert [neurons.tolist() for neurons in sensed.firing.sets()] == [[0, 1], [1, 2]]
     assert sensed.outputs.tolist() == [1.0, -0.25]
     ledger = Ledger()
-    modified_levels = engine.move(sensed.firing, np.array([2.0, -2.0]), ledger)
+    modified_levels = engine.move(sensed, np.array([2.0, -2.0]), ledger)
     assert engine.trees.values[:, 2:].tolist() == [[2.0, -1.0], [0.0, 2.5], [-2.0, 1.0], [0.0, -3.0]]
     # Roots: 3 to 2, 1.5 to 2.5, 2 to 1. Leaves: one of neuron 0, two of 1, one of 2.
     assert modified_levels.tolist() == [[3, 4]]
@@ -308,9 +308,9 @@ def test_a_batch_by_hand(make_engine, engine_class, sensed, moved):
     engine, _ = make_engine(engine_class, method="sgd", batch_size=1)
     engine.sense(Ledger())
     ledgers = Ledger(), Ledger()
-    firing = engine.sense(ledgers[0], np.array([1])).firing
-    assert [neurons.tolist() for neurons in firing.sets()] == [[], [1, 2]]
-    engine.move(firing, np.array([0.0, 0.5]), ledgers[1])
+    look = engine.sense(ledgers[0], np.array([1]))
+    assert [neurons.tolist() for neurons in look.firing.sets()] == [[], [1, 2]]
+    engine.move(look, np.array([0.0, 0.5]), ledgers[1])
     assert (ledgers[0].costs, ledgers[1].costs) == (sensed, moved)
 
 
@@ -538,7 +538,7 @@ class ScanEngine:
     """The textbook: explicit weights, a scan of all of them, nothing counted."""
 
     def __init__(self, X, signs, config, ledger):
-        self.X, self.signs, self.config = X, signs, config
+        self.X, self.signs, self.config = X, np.asarray(signs), config
         self.W, self.draw_seconds, self.num_bytes = initial_weights(config.seed, config.width, X.shape[1]), 0.0, 0
 
     @staticmethod
@@ -552,9 +552,12 @@ class ScanEngine:
         firing = FiringSets.from_pairs(*np.nonzero(fires), len(self.X))
         outputs = self.signs @ np.where(fires, products - self.config.resolved_threshold, 0.0)
         jacobian = SparseJacobian(firing, self.X, self.signs.size)
-        return Sensed(firing, outputs / math.sqrt(self.signs.size), jacobian, np.zeros((len(self.X), 0), dtype=int))
+        return Sensed(
+            lambda: firing, outputs / math.sqrt(self.signs.size), jacobian, np.zeros((len(self.X), 0), dtype=int)
+        )
 
-    def move(self, firing, dual_step, ledger):
+    def move(self, sensed, dual_step, ledger):
+        firing = sensed.firing
         self.W[firing.neurons] += firing.matrix(pair_steps(firing, dual_step, self.signs)) @ self.X
         return np.zeros((dual_step.size, 0), dtype=int)
 
@@ -699,6 +702,7 @@ def test_bytes_are_at_least_the_arrays_named(search):
         "neuron-trees": 8 * 2 * m * n + coefficients,
         "dense": 8 * m * d + 4 * m * n,
         "compact": 8 * num_kept * d + 4 * num_kept * n + 8 * num_kept,
+        "watch": 23 * num_kept + 18 * int(fires.sum()),
     }[search]
     assert at_least <= trainer.num_bytes <= ENGINES[search].required_bytes(m, n, d) + 8 * 8192 * n + 16 * m
 
@@ -710,4 +714,5 @@ def test_compaction_keeps_little_where_few_fire():
     assert sizes["compact"] < 0.1 * sizes["dense"] and sizes["dense"] < sizes["forest"]
     nobody = Trainer(data, TrainConfig(width=2000, threshold=30.0, search="compact"))
     assert nobody.num_bytes == 0
+    assert sizes["watch"] < 0.1 * sizes["dense"]
     assert "no neuron fires" in nobody.step().status

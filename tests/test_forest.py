@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from treeviz import compiled
 from treeviz import forest as forest_module
 from treeviz.forest import Forest
 from treeviz.network import FiringSets
@@ -119,7 +120,7 @@ def large_forests(cpus):
         patch.setattr(forest_module, "_LARGE_VALUES", 0)
         patch.setattr(forest_module, "_LARGE_WIDTH", 0)
         patch.setattr(forest_module, "_CHUNK_BYTES", 64 * cpus)
-        patch.setattr(forest_module, "_num_threads", lambda: cpus)
+        patch.setattr(compiled, "num_threads", lambda: cpus)
         yield
 
 
@@ -424,7 +425,7 @@ def test_products_added_equal_dense_ones(m, n, palette, seed):
 
 @pytest.mark.parametrize("cpus", [1, 2, 3, 8])
 def test_large_path_equals_the_small_one_bit_for_bit(cpus, monkeypatch):
-    monkeypatch.setattr(forest_module, "_num_threads", lambda: cpus)
+    monkeypatch.setattr(compiled, "num_threads", lambda: cpus)
     for m in range(1, 80):
         rng = np.random.default_rng(m)
         n, palette = int(rng.integers(1, 6)), ("few", "normal")[m % 2]

@@ -95,8 +95,7 @@ def test_forest_search_and_forward_by_hand(make_engine):
 def test_forest_move_and_repair_by_hand(make_engine):
     engine, _ = make_engine(ForestEngine)
     ledger = Ledger()
-    firing = engine.sense(Ledger()).firing
-    modified_levels = engine.move(firing, np.array([2.0, -2.0]), ledger)
+    modified_levels = engine.move(engine.sense(Ledger()), np.array([2.0, -2.0]), ledger)
     # Rows change by -(a_r / 2) times the dual steps where r fires: 0 by (-1, 0), 1 by (-1, 1), 2 by (0, -1).
     assert engine.forest.leaves.tolist() == [[2.0, -1.0], [0.0, 2.5], [-2.0, 1.0], [0.0, -3.0]]
     # Tree 0: leaves 4, 5, then 2 (3 to 2) and 1. Tree 1: leaves 5, 6, then 2 (1.5 to 2.5), 3 (2 to 1) and 1.
@@ -110,14 +109,14 @@ def test_forest_move_and_repair_by_hand(make_engine):
 def test_forest_repair_that_stops_early_by_hand(make_engine):
     engine, _ = make_engine(ForestEngine)
     ledger = Ledger()
-    modified_levels = engine.move(engine.sense(Ledger()).firing, np.array([0.0, 0.5]), ledger)
+    modified_levels = engine.move(engine.sense(Ledger()), np.array([0.0, 0.5]), ledger)
     # Neuron 0 stays, 1 changes by (0, -0.25), 2 by (0, +0.25). Tree 1: leaves 5, 6, then 2 (1.25), 3 (2.25), 1 (2.25).
     assert modified_levels.tolist() == [[0, 0, 0], [1, 2, 2]]
     # Three leaf rows are written though one stays; rows 2, 3 and 1 are recomputed: 8 + 6 * 2.
     assert ledger.costs == {"move": 4, "repair": 20}
     again = Ledger()
     # Nothing changes: 3 leaf rows and no other: 8 + 3 * 2.
-    assert engine.move(engine.sense(Ledger()).firing, np.zeros(2), again).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert engine.move(engine.sense(Ledger()), np.zeros(2), again).tolist() == [[0, 0, 0], [0, 0, 0]]
     assert again.costs == {"move": 4, "repair": 14}
 
 
@@ -189,7 +188,7 @@ def test_dense_iteration_by_hand(make_engine):
     ledger = Ledger()
     sensed = engine.sense(ledger)
     solution = solve_exact(sensed.jacobian, sensed.outputs, ledger)
-    engine.move(sensed.firing, solution.dual, ledger)
+    engine.move(sensed, solution.dual, ledger)
     expected = {
         "search": 24,  # 4 * 2 * 2 multiply-adds and 4 * 2 comparisons
         "forward": 10,  # 4 * 2 entries and 2 datapoints
@@ -214,7 +213,7 @@ def test_both_engines_do_the_same_with_their_own_counts(make_engine):
     for engine_class in (ForestEngine, DenseEngine):
         engine, _ = make_engine(engine_class)
         sensed = engine.sense(Ledger())
-        engine.move(sensed.firing, np.array([2.0, -2.0]), Ledger())
+        engine.move(sensed, np.array([2.0, -2.0]), Ledger())
         results.append((sensed.outputs, engine.sense(Ledger()).outputs))
     np.testing.assert_allclose(results[0], results[1], rtol=0, atol=1e-15)
     # After the move the leaves are (2, -1), (0, 2.5), (-2, 1), (0, -3): f_0 = 1 / 2, f_1 = (1.5 - 0) / 2.

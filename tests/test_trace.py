@@ -426,7 +426,7 @@ def test_a_file_of_the_first_version_is_refused_in_words(tmp_path):
         modified_levels=None,
         **{name: np.array([getattr(record, name) for record in trace.records]) for name in COUNTS},
     )
-    with pytest.raises(ValueError, match=r"another version of treeviz \(format 1, this is 3\)"):
+    with pytest.raises(ValueError, match=r"another version of treeviz \(format 1, this is 4\)"):
         Trace.load(io.BytesIO(old))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from treeviz.network import Ints, paper_threshold, random_stream
 
 METHODS = ("gauss-newton", "gradient-descent", "sgd")
-SEARCHES = ("forest", "dense", "compact", "neuron-trees")
+SEARCHES = ("forest", "dense", "compact", "neuron-trees", "watch")
 SOLVERS = ("sketch", "exact")
 MAX_WIDTH = 1 << 27
 _BATCH_STREAM = 3
@@ -26,12 +26,15 @@ class TrainConfig:
     method : "gauss-newton" (the paper's), "gradient-descent" (the same move with the residual as dual step), or "sgd"
         (with the residual on a mini-batch only).
     search : "forest" (one max-tree per datapoint), "dense" (every inner product recomputed in each iteration),
-        "compact" (the same for the neurons that fire at the start only), or "neuron-trees" (one max-tree per neuron).
+        "compact" (the same for the neurons that fire at the start only), "neuron-trees" (one max-tree per neuron), or
+        "watch" (lists of the pairs that may fire before their neuron has moved by the skin).
     solver : "sketch" (preconditioned conjugate gradient), or "exact" (Cholesky of the Gram matrix); same iterates. A
         first-order method solves nothing.
     step_size : > 0, factor on the move; 1.0 is the full Gauss-Newton step. None: 1.0, or for a first-order method the
         longest step that is safe by the rule of `regression.safe_step_size`.
     batch_size : datapoints of a mini-batch of "sgd"; every epoch takes each datapoint once, in random order.
+    skin : >= 0, of "watch": how far below the threshold pairs are watched. None: found by `watch.suggest_skin`. It
+        changes what an iteration costs, never its result.
     ridge : >= 0, added to the diagonal of the Gram matrix.
     sketch_factor : rows of the sketch per datapoint, 2 to 1,000.
     tolerance : relative residual at which conjugate gradient stops, between 0 and 1.
@@ -50,6 +53,7 @@ class TrainConfig:
     solver: str = "sketch"
     step_size: float | None = 1.0
     batch_size: int = 8
+    skin: float | None = None
     ridge: float = 0.0
     sketch_factor: int = 8
     tolerance: float = 1e-12
@@ -71,6 +75,8 @@ class TrainConfig:
         if self.step_size is not None:
             rule = "greater than 0 (or None for one found by rule)"
             checked["step_size"] = _number("step_size", self.step_size, rule, above=0.0)
+        if self.skin is not None:
+            checked["skin"] = _number("skin", self.skin, "0 or more (or None for one found by rule)", low=0.0)
         if self.threshold is not None:
             rule = "0 or more (or None for the paper's)"
             checked["threshold"] = _number("threshold", self.threshold, rule, low=0.0)

@@ -7,10 +7,7 @@ nodes, and a query visits exactly 1 + 2 * (inner nodes >= threshold) of them. Al
 lie side by side, so an update, which changes a neuron in all n trees at once, streams through memory.
 """
 
-import itertools
-import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
@@ -19,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from treeviz.compiled import load_loops, map_spans
 from treeviz.network import FiringSets, Floats, Ints
 
 if TYPE_CHECKING:
@@ -161,10 +159,12 @@ class Forest:
                 children = self.values[2 * low : 2 * high].reshape(high - low, 2, self.num_trees)
                 np.maximum(children[:, 0], children[:, 1], out=self.values[low:high])
 
-    def load_compiled_loops(self) -> None:
-        """Load what updates of this forest will need, so that the first one takes no longer than the others."""
-        if self._is_large:
-            _compiled()
+    def load_compiled_loops(self) -> ModuleType | None:
+        """Return the compiled loops, if this forest is large enough for them and they can be had.
+
+        Called before the first search, so that it takes no longer than the others.
+        """
+        return load_loops("kernels") if self._is_large else None
 
     @property
     def leaves(self) -> Floats:
@@ -210,8 +210,9 @@ class Forest:
             raise ValueError("threshold must be a number; got NaN")
         if points is not None and points.size and not 0 <= points.min() <= points.max() < self.num_trees:
             raise ValueError(f"points must be between 0 and {self.num_trees - 1}, one tree each; got {points}")
-        if points is None and self._is_large:  # node-major: by neuron, then by datapoint
-            places, visited_levels = self._search_subtrees(float(threshold))
+        loops = self.load_compiled_loops() if points is None else None
+        if loops is not None:  # node-major: by neuron, then by datapoint
+            places, visited_levels = self._search_subtrees(float(threshold), loops)
         else:
             places, visited_levels = self._search_levels(
                 float(threshold), np.arange(self.num_trees) if points is None else points
@@ -232,7 +233,7 @@ class Forest:
             reached.append(leaves)
         return np.sort(np.concatenate(reached)), visited_levels
 
-    def _search_subtrees(self, threshold: float) -> tuple[Ints, Ints]:
+    def _search_subtrees(self, threshold: float, loops: ModuleType) -> tuple[Ints, Ints]:
         """Do what `_search_levels` does, subtree by subtree, by compiled loops in several threads."""
         level = self._block_level
         visited_levels = np.zeros((self.num_trees, self.num_levels), dtype=np.int64)
@@ -245,24 +246,16 @@ class Forest:
             room = self._found.setdefault(part, np.empty(1 << 16, dtype=np.int64))
             queue = np.empty(4 << (self._deepest - level), dtype=np.int64)
             while True:
-                num_places, visited_below = _compiled().search_subtrees(
-                    self.values, threshold, first, last, level, queue, room
+                num_places, visited_below = loops.search_subtrees(
+                    self.values, threshold, (1 << level) + first, (1 << level) + last, level, queue, room
                 )
                 if num_places >= 0:
                     return room[:num_places], visited_below
                 room = self._found[part] = np.empty(2 * room.size + self.num_trees, dtype=np.int64)
 
-        jobs = [
-            _pool().submit(search, part, (1 << level) + first, (1 << level) + last)
-            for part, (first, last) in enumerate(self._parts())
-        ]
-        done = [job.result() for job in jobs]
+        done = map_spans(search, 1 << level)
         visited_levels += np.sum([visited_below for _, visited_below in done], axis=0).T
         return np.sort(np.concatenate([places for places, _ in done])), visited_levels
-
-    def _parts(self) -> Iterable[tuple[int, int]]:
-        """Share the subtrees below the block level out among the threads, as spans of their numbers."""
-        return itertools.pairwise(np.linspace(0, 1 << self._block_level, _num_threads() + 1).astype(int).tolist())
 
     def _descend(self, start: Ints, threshold: float) -> Iterator[tuple[Ints, Ints, Ints]]:
         """Walk down from the places `start`, all on one level, a level at a time.
@@ -351,29 +344,23 @@ class Forest:
                 f"steps of up to {np.abs(steps).max():.3g} could change leaves by {_LARGEST_CHANGE:g} or more, and "
                 "leaves must stay finite: use a smaller step_size"
             )
-        if not self._is_large:
+        loops = self.load_compiled_loops()
+        if loops is None:
             rows = np.asarray(firing.matrix(steps) @ basis)
             return self.update(firing.neurons, rows, relative=True, with_nodes=False)
         nodes, level = firing.neurons + self.num_leaves, self._block_level
         roots = np.arange(1 << level, (2 << level) + 1)
         shallow = np.searchsorted(nodes, np.minimum(roots << max(0, self._deepest - 1 - level), 1 << self._deepest))
         deep = np.searchsorted(nodes, roots << (self._deepest - level))
-        jobs = [
-            _pool().submit(
-                _compiled().repair_subtrees,
-                self.values,
-                nodes,
-                firing.indptr,
-                firing.points,
-                steps,
-                basis,
-                shallow[first : last + 1],
-                deep[first : last + 1],
-                level,
+
+        def repair(part: int, first: int, last: int) -> tuple[Ints, int, Ints]:
+            bounds = shallow[first : last + 1], deep[first : last + 1]
+            result: tuple[Ints, int, Ints] = loops.repair_subtrees(
+                self.values, nodes, firing.indptr, firing.points, steps, basis, *bounds, level
             )
-            for first, last in self._parts()
-        ]
-        done = [job.result() for job in jobs]
+            return result
+
+        done = map_spans(repair, 1 << level)
         log = _ModifiedNodes(self.num_trees, self.num_levels, keep_nodes=False)
         log.modified_levels += np.sum([modified_below for modified_below, _, _ in done], axis=0).T
         climbing = np.concatenate([changed_roots for _, _, changed_roots in done])
@@ -522,27 +509,6 @@ class _ModifiedNodes:
         trees = np.concatenate([piece[1] for piece in self._pieces] or [empty])
         order = np.lexsort((nodes, trees))
         return tuple(np.split(nodes[order], np.cumsum(self.modified_levels.sum(axis=1))[:-1]))
-
-
-@lru_cache(maxsize=1)
-def _compiled() -> ModuleType:
-    """Load the compiled loops: half a second, or some seconds the first time on a machine."""
-    import treeviz.kernels as kernels
-
-    # Calls that change nothing compile them, or load them from disk, for the types they will be called with.
-    none, values = np.zeros(1, dtype=np.int64), np.zeros((2, 1))
-    kernels.search_subtrees(values, 1.0, 1, 1, 0, none, none)
-    kernels.repair_subtrees(values, none[:0], none, none[:0], np.zeros(0), np.zeros((1, 1)), none, none, 0)
-    return kernels
-
-
-def _num_threads() -> int:
-    return os.cpu_count() or 1
-
-
-@lru_cache(maxsize=1)
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=_num_threads(), thread_name_prefix="forest")
 
 
 @lru_cache(maxsize=32)

@@ -167,3 +167,10 @@ def repair_subtrees(values, nodes, indptr, points, steps, basis, shallow, deep, 
             changed_roots[num_roots] = climbing[0]
             num_roots += 1
     return modified, num_rows, changed_roots[:num_roots]
+
+
+def warm_up():
+    """Compile the loops, or load them from disk, for the types they are called with; the calls change nothing."""
+    none, values = np.zeros(1, dtype=np.int64), np.zeros((2, 1))
+    search_subtrees(values, 1.0, 1, 1, 0, none, none)
+    repair_subtrees(values, none[:0], none, none[:0], np.zeros(0), np.zeros((1, 1)), none, none, 0)

@@ -86,6 +86,11 @@ def compaction_operations(width: Number, num_points: Number, dimension: Number, 
     return width * num_points * dimension + width * num_points + num_kept * dimension
 
 
+def watch_build_operations(width: Number, num_points: Number, dimension: Number, num_watched: Number) -> Number:
+    """All inner products, m * n * d, each compared with the lowered threshold; d a watched pair to make it exact."""
+    return width * num_points * dimension + width * num_points + num_watched * dimension
+
+
 def forward_operations(pairs: Number, num_points: Number) -> Number:
     """One multiply-add a pair for the outputs, and one a datapoint for the loss."""
     return pairs + num_points

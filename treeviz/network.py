@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -78,6 +78,28 @@ def output_signs(seed: int, width: int, neurons: Ints | None = None) -> Floats:
     signs *= 2.0
     signs -= 1.0
     return signs
+
+
+class DrawnSigns:
+    """The output signs of a seed, drawn when somebody wants them: for some neurons, or all, which are then kept."""
+
+    def __init__(self, seed: int, width: int) -> None:
+        self._seed, self.size = seed, width
+        self._all: Floats | None = None
+
+    def __getitem__(self, neurons: Ints) -> Floats:
+        """Return the signs of some ascending neurons, (u,)."""
+        return output_signs(self._seed, self.size, neurons) if self._all is None else self._all[neurons]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Floats:
+        """Return the signs of all neurons, (m,): what `np.asarray` asks for."""
+        if self._all is None:
+            self._all = output_signs(self._seed, self.size)
+        return np.array(self._all, dtype=dtype, copy=copy)
+
+
+# Output signs: an array (m,), or drawn when they are wanted.
+Signs = Floats | DrawnSigns
 
 
 def initial_weight_blocks(
@@ -197,6 +219,13 @@ class FiringSets:
                 fires[:, point] = members.take(members.searchsorted(wanted), mode="clip") == wanted
         rows, points = np.nonzero(fires)
         return cls.from_pairs(neurons[rows], points, len(sets))
+
+    def on(self, points: Ints) -> "FiringSets":
+        """Return who fires on some datapoints only; on the others nobody does."""
+        keep = np.zeros(self.num_points, dtype=bool)
+        keep[points] = True
+        kept = keep[self.points]
+        return FiringSets.from_pairs(np.repeat(self.neurons, self.degrees)[kept], self.points[kept], self.num_points)
 
     @property
     def num_pairs(self) -> int:

@@ -17,7 +17,7 @@ from treeviz.ledger import PHASES
 from treeviz.regression import SolveReport
 from treeviz.trace import StepRecord, Trace
 
-_FORMAT, _VERSION = "treeviz-trace", 3
+_FORMAT, _VERSION = "treeviz-trace", 4
 # What NumPy, zipfile and our own reading raise for a file that is not as `save` wrote it.
 UNREADABLE = (
     OSError,

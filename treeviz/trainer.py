@@ -3,6 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,9 +12,10 @@ from treeviz.data import Dataset
 from treeviz.engines import ENGINES, Engine, EngineMaker, ForestEngine, Sensed
 from treeviz.forest import Forest
 from treeviz.ledger import Ledger
-from treeviz.network import Floats, Ints, output_signs, outputs_at, random_stream
+from treeviz.network import DrawnSigns, Floats, Ints, outputs_at, random_stream
 from treeviz.regression import Solution, SolveReport, safe_step_size, solve_exact, solve_sketched
 from treeviz.trace import StepRecord, Trace
+from treeviz.watch import suggest_skin
 
 _SKETCH_STREAM = 2
 # A move longer than this has left the range in which squares of outputs are finite numbers.
@@ -48,7 +50,6 @@ class Trainer:
     trace : the `Trace` of all steps so far.
     step_size : factor on the move; None until the first step finds it, if `config.step_size` is None.
     stop_reason : why further steps would change nothing worth having, in words; empty while there is no such reason.
-    output_signs : (m,), the untrained second layer, -1 or +1.
     threshold : b.
 
     Raises
@@ -71,14 +72,19 @@ class Trainer:
         self.threshold = config.resolved_threshold
         self.step_size = 1.0 if config.step_size is None and config.method == "gauss-newton" else config.step_size
         self.stop_reason = ""
-        self.output_signs = output_signs(config.seed, config.width)
+        self._signs = DrawnSigns(config.seed, config.width)
         ledger = Ledger()
-        self._engine: Engine = engine_class(data.X, self.output_signs, config, ledger)
+        self._engine: Engine = engine_class(data.X, self._signs, _with_skin(data, config), ledger)
         self.trace = Trace(data, config, ledger.costs, ledger.seconds, self._engine.draw_seconds)
         self.trace.leaf_source, self.trace.row_source = self._engine.initial_leaves, self._engine.initial_rows
         self._keeps_records, self._num_steps, self._first_loss = keep_records, 0, 0.0
         self._conflicts = _conflicting_targets(data)
         self._recent_losses: deque[float] = deque(maxlen=_STALLS[config.method][-1][0])
+
+    @property
+    def output_signs(self) -> Floats:
+        """The untrained second layer, (m,) of -1 or +1; drawn when first asked for."""
+        return np.asarray(self._signs)
 
     @property
     def forest(self) -> Forest:
@@ -121,17 +127,34 @@ class Trainer:
         Never raises for what the data or the settings do to the mathematics: a system that is singular, a run that
         stalls or a move that would overflow is described in the record's `status`.
         """
+        record = self._iterate(with_record=True)[1]
+        assert record is not None
+        if self._keeps_records:
+            self.trace.records.append(record)
+        return record
+
+    def advance(self) -> float:
+        """Do what `step` does, write nothing down, and return the loss: the fast way to train.
+
+        Who fires is not listed for a record. What a method needs of it to train, it finds all the same.
+        """
+        return self._iterate(with_record=False)[0]
+
+    def _iterate(self, *, with_record: bool) -> tuple[float, StepRecord | None]:
         ledger, iteration, config = Ledger(), self._num_steps, self.config
         batch = config.mini_batch(self.data.num_points, iteration)
         finds_step_size = self.step_size is None
         # A mini-batch's iteration pays for its own datapoints; who fires on the others, and their loss, is looked up on
         # the side, for the record and for nobody's account. Finding the step size needs them, so the first one pays.
         everyone = self._engine.sense(ledger if batch is None or finds_step_size else Ledger())
+        if with_record:
+            everyone.firing  # noqa: B018 - found now: the next look or move may overwrite what it is made of
         if self.step_size is None:
             self.step_size = safe_step_size(
                 everyone.jacobian, config.batch_size if config.method == "sgd" else None, ledger
             )
         sensed = everyone if batch is None else self._engine.sense(ledger, batch)
+        touched = sensed.firing.neurons.astype(np.int32) if with_record else None
         residual = everyone.outputs - self.data.y
         loss = 0.5 * float(residual @ residual)
         solution = self._solve(sensed, residual, ledger)
@@ -144,20 +167,22 @@ class Trainer:
         if diverged:
             dual_step = np.zeros_like(dual_step)
         elif dual_step.any():
-            modified_levels = self._engine.move(sensed.firing, dual_step, ledger)
+            modified_levels = self._engine.move(sensed, dual_step, ledger)
 
         if not iteration:
             self._first_loss = loss
         self._num_steps += 1
         self._recent_losses.append(loss)
         status, self.stop_reason = self._judge(everyone, solution.report, residual, loss, diverged)
+        if touched is None:
+            return loss, None
         record = StepRecord(
             iteration=iteration,
             loss=loss,
             outputs=everyone.outputs,
             residual=residual,
             firing=everyone.firing.sets(),
-            touched=sensed.firing.neurons.astype(np.int32),
+            touched=touched,
             dual_step=dual_step,
             visited_levels=sensed.visited_levels,
             modified_levels=modified_levels,
@@ -167,9 +192,7 @@ class Trainer:
             status=status,
             unlearnable=self._unlearnable(everyone),
         )
-        if self._keeps_records:
-            self.trace.records.append(record)
-        return record
+        return loss, record
 
     def run(
         self,
@@ -223,7 +246,7 @@ class Trainer:
                 "use a smaller step_size"
             )
             return status, status
-        fires = sensed.firing.counts > 0
+        fires = sensed.jacobian.counts > 0
         silent = int((~fires).sum())
         if silent == self.data.num_points:
             status = "no neuron fires on any datapoint, so nothing can move: lower the threshold or widen the network"
@@ -267,9 +290,16 @@ class Trainer:
 
     def _unlearnable(self, sensed: Sensed) -> dict[int, str]:
         reasons = dict(self._conflicts)
-        for point in np.flatnonzero(sensed.firing.counts == 0):
+        for point in np.flatnonzero(sensed.jacobian.counts == 0):
             reasons[int(point)] = "no neuron fires on it: lower the threshold or widen the network"
         return reasons
+
+
+def _with_skin(data: Dataset, config: TrainConfig) -> TrainConfig:
+    """Return the settings with the skin found by rule, if watch lists are asked for and the skin is left to it."""
+    if config.search != "watch" or config.skin is not None:
+        return config
+    return replace(config, skin=suggest_skin(data.X, data.y, config.resolved_threshold, config.width))
 
 
 def _gradient(sensed: Sensed, residual: Floats) -> Solution:

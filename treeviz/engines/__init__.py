@@ -9,12 +9,14 @@ from treeviz.engines.compact import CompactEngine
 from treeviz.engines.dense import DenseEngine
 from treeviz.engines.forest import ForestEngine
 from treeviz.engines.neuron_trees import NeuronTreesEngine
+from treeviz.engines.watch import WatchEngine
 
 ENGINES: dict[str, EngineMaker] = {
     "forest": ForestEngine,
     "dense": DenseEngine,
     "compact": CompactEngine,
     "neuron-trees": NeuronTreesEngine,
+    "watch": WatchEngine,
 }
 
 __all__ = [
@@ -26,4 +28,5 @@ __all__ = [
     "ForestEngine",
     "NeuronTreesEngine",
     "Sensed",
+    "WatchEngine",
 ]

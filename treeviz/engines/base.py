@@ -1,28 +1,35 @@
 """What every engine offers the trainer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from treeviz.config import TrainConfig
 from treeviz.ledger import Ledger
-from treeviz.network import FiringSets, Floats, Ints
+from treeviz.network import FiringSets, Floats, Ints, Signs
 from treeviz.regression import Jacobian
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Sensed:
     """What an engine reports of the current weights: who fires, the outputs (n,), J, and the nodes visited.
 
-    Of datapoints that were not asked for, nobody fires and the output is 0. `visited_levels` (n, levels) counts nodes
+    `firing` is made when somebody asks for it, which must be before the next move: training may not need it. Of
+    datapoints that were not asked for, nobody fires and the output is 0. `visited_levels` (n, levels) counts nodes
     on each level of each tree; a method with a tree for each neuron counts all its trees together, (1, levels), and
     one without trees has no levels, (n, 0).
     """
 
-    firing: FiringSets
+    find_firing: Callable[[], FiringSets]
     outputs: Floats
     jacobian: Jacobian
     visited_levels: Ints
+
+    @cached_property
+    def firing(self) -> FiringSets:
+        """Who fires where."""
+        return self.find_firing()
 
 
 class Engine(Protocol):
@@ -40,10 +47,10 @@ class Engine(Protocol):
         With a `batch`, ascending datapoints, only of those; the first call is for all of them.
         """
 
-    def move(self, firing: FiringSets, dual_step: Floats, ledger: Ledger) -> Ints:
+    def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
         """Move w_r by -(a_r / sqrt(m)) sum_{i in T_r} dual_step_i x_i; return tree nodes modified, (n, levels).
 
-        `firing` is that of the last `sense`, and dual_step is 0 outside its batch.
+        `sensed` is what the last `sense` returned, and dual_step is 0 outside its batch.
         """
 
     def weights(self, neurons: Ints | None) -> Floats:
@@ -62,7 +69,7 @@ class Engine(Protocol):
 class EngineMaker(Protocol):
     """Builds an engine, usually its class."""
 
-    def __call__(self, X: Floats, signs: Floats, config: TrainConfig, ledger: Ledger) -> Engine:
+    def __call__(self, X: Floats, signs: Signs, config: TrainConfig, ledger: Ledger) -> Engine:
         """Draw the weights (not charged) and build what the method keeps (posted as build)."""
 
     def required_bytes(self, width: int, num_points: int, dimension: int) -> int:

@@ -8,7 +8,7 @@ from treeviz.config import TrainConfig
 from treeviz.engines.base import Sensed
 from treeviz.engines.dense import DenseEngine, DenseNeurons
 from treeviz.ledger import Ledger, Stopwatch, compaction_operations
-from treeviz.network import FiringSets, Floats, Ints, initial_weight_blocks, initial_weights
+from treeviz.network import FiringSets, Floats, Ints, Signs, initial_weight_blocks, initial_weights
 
 
 class CompactEngine:
@@ -18,7 +18,7 @@ class CompactEngine:
     The pass that finds them streams over blocks of neurons and keeps only the weights of those that fire.
     """
 
-    def __init__(self, X: Floats, signs: Floats, config: TrainConfig, ledger: Ledger) -> None:
+    def __init__(self, X: Floats, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
         self._config, self._dimension = config, X.shape[1]
         threshold = config.resolved_threshold
         neurons, weights = [], []
@@ -48,11 +48,14 @@ class CompactEngine:
     def sense(self, ledger: Ledger, batch: Ints | None = None) -> Sensed:
         """Recompute the inner products of the neurons kept."""
         sensed = self._few.sense(ledger, batch)
-        few = sensed.firing
-        firing = FiringSets(self._neurons[few.neurons], few.indptr, few.points, few.num_points)
-        return Sensed(firing, sensed.outputs, sensed.jacobian, sensed.visited_levels)
 
-    def move(self, firing: FiringSets, dual_step: Floats, ledger: Ledger) -> Ints:
+        def find_firing() -> FiringSets:
+            few = sensed.firing
+            return FiringSets(self._neurons[few.neurons], few.indptr, few.points, few.num_points)
+
+        return Sensed(find_firing, sensed.outputs, sensed.jacobian, sensed.visited_levels)
+
+    def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
         """Change the rows of the neurons kept that fire somewhere."""
         self._few.move(dual_step, ledger)
         return np.zeros((dual_step.size, 0), dtype=np.int64)

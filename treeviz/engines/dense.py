@@ -8,7 +8,7 @@ import numpy as np
 from treeviz.config import TrainConfig
 from treeviz.engines.base import Sensed
 from treeviz.ledger import Ledger, forward_operations
-from treeviz.network import FiringSets, Floats, Ints, initial_weights
+from treeviz.network import FiringSets, Floats, Ints, Signs, initial_weights
 from treeviz.regression import DenseJacobian
 
 
@@ -49,7 +49,7 @@ class DenseNeurons:
         self._batch = np.arange(num_points) if batch is None else batch
         X = self._X if batch is None else self._X[batch]
         incidence, needs_overlaps = self._mask(), self._needs_overlaps and batch is None
-        sums, overlaps = np.zeros(len(X)), np.zeros((num_points, num_points))
+        sums, counts, overlaps = np.zeros(len(X)), np.zeros(len(X)), np.zeros((num_points, num_points))
         for block in self._blocks():
             with ledger.time("search"):
                 products = self._products[: (block.stop - block.start) * len(X)].reshape(-1, len(X))
@@ -63,17 +63,24 @@ class DenseNeurons:
             if needs_overlaps:
                 with ledger.time("jacobian"):
                     overlaps += mask.T @ mask  # a block has few enough rows for float32 to count exactly
+            else:
+                counts += np.ones(len(mask), dtype=np.float32) @ mask
         entries = incidence.size
         ledger.post("search", entries * dimension + entries)
         ledger.post("forward", forward_operations(entries, len(X)))
-        neurons, columns = np.nonzero(incidence)
-        firing = FiringSets.from_pairs(neurons, self._batch[columns], num_points)
+        found, fired = self._batch, np.zeros(num_points, dtype=np.int64)
+        fired[found] = np.rint(np.diag(overlaps)) if needs_overlaps else counts
+
+        def find_firing() -> FiringSets:
+            neurons, columns = np.nonzero(incidence)
+            return FiringSets.from_pairs(neurons, found[columns], num_points)
+
         outputs = np.zeros(num_points)
         outputs[self._batch] = sums * self._scale
         jacobian = DenseJacobian(
-            incidence, overlaps if needs_overlaps else None, self._X, width=self._width, counts=firing.counts
+            incidence, overlaps if needs_overlaps else None, self._X, width=self._width, counts=fired
         )
-        return Sensed(firing, outputs, jacobian, np.zeros((num_points, 0), dtype=np.int64))
+        return Sensed(find_firing, outputs, jacobian, np.zeros((num_points, 0), dtype=np.int64))
 
     def move(self, dual_step: Floats, ledger: Ledger) -> None:
         """Add (A o (a dual^T)) X to the rows of W that fire somewhere."""
@@ -103,11 +110,11 @@ class DenseNeurons:
 class DenseEngine:
     """The strongest dense method: all m neurons explicit, every inner product recomputed."""
 
-    def __init__(self, X: Floats, signs: Floats, config: TrainConfig, ledger: Ledger) -> None:
+    def __init__(self, X: Floats, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
         start = time.perf_counter()
         self._W = initial_weights(config.seed, config.width, X.shape[1])
         self.draw_seconds = time.perf_counter() - start
-        self._neurons = DenseNeurons(self._W, signs, X, config)
+        self._neurons = DenseNeurons(self._W, np.asarray(signs), X, config)
 
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int) -> int:
@@ -124,7 +131,7 @@ class DenseEngine:
         """Recompute all m * n inner products, or those of a batch."""
         return self._neurons.sense(ledger, batch)
 
-    def move(self, firing: FiringSets, dual_step: Floats, ledger: Ledger) -> Ints:
+    def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
         """Change the rows of W that fire somewhere. There is no tree to repair."""
         self._neurons.move(dual_step, ledger)
         return np.zeros((dual_step.size, 0), dtype=np.int64)

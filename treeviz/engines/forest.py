@@ -9,13 +9,13 @@ from treeviz.engines.base import Sensed
 from treeviz.engines.trees import TrainedTrees
 from treeviz.forest import Forest
 from treeviz.ledger import Ledger, Stopwatch, forest_build_operations
-from treeviz.network import FiringSets, Floats, Ints, initial_weight_blocks, leaf_blocks
+from treeviz.network import Floats, Ints, Signs, initial_weight_blocks, leaf_blocks
 
 
 class ForestEngine:
     """The paper's: inner products live in max-trees, weights are implicit, only touched neurons are handled."""
 
-    def __init__(self, X: Floats, signs: Floats, config: TrainConfig, ledger: Ledger) -> None:
+    def __init__(self, X: Floats, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
         drawing = Stopwatch()
         weight_blocks = drawing.over(initial_weight_blocks(config.seed, config.width, X.shape[1]))
         with ledger.time("build"):
@@ -24,7 +24,7 @@ class ForestEngine:
         self.draw_seconds = drawing.seconds
         ledger.seconds["build"] -= drawing.seconds  # every method starts from given initial weights
         ledger.post("build", forest_build_operations(config.width, *X.shape))
-        self._trained = TrainedTrees(self.forest, X, signs, config)
+        self._trained = TrainedTrees(self.forest, X, np.asarray(signs), config)
         # Of the neurons that fire at the start, for replay: only these ever move.
         self._initial_rows: tuple[Ints, Floats] | None = None
 
@@ -46,9 +46,9 @@ class ForestEngine:
             self._initial_rows = (sensed.firing.neurons, self.forest.leaves[sensed.firing.neurons])
         return sensed
 
-    def move(self, firing: FiringSets, dual_step: Floats, ledger: Ledger) -> Ints:
+    def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
         """Change the coefficients of the firing pairs, then the leaves of the touched neurons and their ancestors."""
-        return self._trained.move(firing, dual_step, ledger)
+        return self._trained.move(sensed, dual_step, ledger)
 
     def weights(self, neurons: Ints | None) -> Floats:
         """Redraw W(0) and add the coefficients times X."""

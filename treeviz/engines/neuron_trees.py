@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from treeviz.config import TrainConfig
 from treeviz.engines.base import Sensed
 from treeviz.engines.trees import TrainedTrees
 from treeviz.ledger import Ledger, Stopwatch, neuron_trees_build_operations
-from treeviz.network import FiringSets, Floats, Ints, initial_weight_blocks, leaf_blocks
+from treeviz.network import Floats, Ints, Signs, initial_weight_blocks, leaf_blocks
 from treeviz.neuron_trees import NeuronTrees
 
 
 class NeuronTreesEngine:
     """Alman et al.'s second structure: m trees over the datapoints, weights implicit as with the forest."""
 
-    def __init__(self, X: Floats, signs: Floats, config: TrainConfig, ledger: Ledger) -> None:
+    def __init__(self, X: Floats, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
         drawing = Stopwatch()
         weight_blocks = drawing.over(initial_weight_blocks(config.seed, config.width, X.shape[1]))
         with ledger.time("build"):
@@ -21,7 +23,7 @@ class NeuronTreesEngine:
         self.draw_seconds = drawing.seconds
         ledger.seconds["build"] -= drawing.seconds
         ledger.post("build", neuron_trees_build_operations(config.width, *X.shape))
-        self._trained = TrainedTrees(self.trees, X, signs, config)
+        self._trained = TrainedTrees(self.trees, X, np.asarray(signs), config)
 
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int) -> int:
@@ -37,9 +39,9 @@ class NeuronTreesEngine:
         """Query all trees. A batch saves nothing here: a tree holds a neuron's products with all datapoints."""
         return self._trained.sense(ledger, batch)
 
-    def move(self, firing: FiringSets, dual_step: Floats, ledger: Ledger) -> Ints:
+    def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
         """Change the coefficients of the firing pairs, then rebuild the trees of the touched neurons."""
-        return self._trained.move(firing, dual_step, ledger)
+        return self._trained.move(sensed, dual_step, ledger)
 
     def weights(self, neurons: Ints | None) -> Floats:
         """Redraw W(0) and add the coefficients times X."""

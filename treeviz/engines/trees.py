@@ -49,10 +49,11 @@ class TrainedTrees:
         ledger.post("forward", forward_operations(found.firing.num_pairs, num_points))
         with ledger.time("jacobian"):
             jacobian = SparseJacobian(found.firing, self._X, self._signs.size)
-        return Sensed(found.firing, outputs, jacobian, found.visited_levels)
+        return Sensed(lambda: found.firing, outputs, jacobian, found.visited_levels)
 
-    def move(self, firing: FiringSets, dual_step: Floats, ledger: Ledger) -> Ints:
+    def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
         """Change the coefficients of the firing pairs, then the leaves of the touched neurons and what lies above."""
+        firing = sensed.firing
         with ledger.time("move"):
             steps = pair_steps(firing, dual_step, self._signs)
             self._implicit.add(firing, steps)

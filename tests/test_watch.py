@@ -1,0 +1,497 @@
+"""Watch lists against brute force: the same firing sets whatever the skin, the step, the method and the machine."""
+
+import os
+import subprocess
+import sys
+import threading
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import dense_scan, outputs_of, same_sets, sphere
+
+from treeviz import Dataset, TrainConfig, Trainer, compiled, load_dataset, screening, watch
+from treeviz.forest import Forest
+from treeviz.kernel import shifted_ntk
+from treeviz.network import BLOCK_ROWS, initial_weight_blocks, initial_weights, output_signs
+from treeviz.screening import DrawnBlocks, pairs_from_blocks, pairs_from_forest, pairs_from_stream
+from treeviz.watch import WatchLists, suggest_skin
+
+TIE = 1e-9
+PATHS = ("numpy", "compiled")
+each_path = pytest.mark.parametrize("path", PATHS)
+
+
+@pytest.fixture
+def force(monkeypatch):
+    """Return a function that makes every network use one path."""
+
+    def choose(path, cpus=2):
+        monkeypatch.setattr(compiled, "num_threads", lambda: cpus)
+        monkeypatch.setattr(watch, "_LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
+        monkeypatch.setattr(watch, "_LARGE_VISIT", 2)
+        monkeypatch.setattr(screening, "_LARGE_PRODUCTS", 0 if path == "compiled" else 1 << 60)
+        monkeypatch.setattr(watch, "_CHUNK_ROWS", 7)
+
+    return choose
+
+
+def lists_of(X, width, threshold, skin, seed=0):
+    """Return watch lists over a fresh network, its weights and its signs."""
+    W, signs = initial_weights(seed, width, X.shape[1]), output_signs(seed, width)
+    pairs = pairs_from_blocks(X, initial_weight_blocks(seed, width, X.shape[1]), threshold - skin, threshold)
+    lists = WatchLists(
+        pairs,
+        signs[pairs.neurons],
+        X @ X.T,
+        width=width,
+        threshold=threshold,
+        skin=skin,
+        draw_rows=lambda neurons: initial_weights(seed, width, X.shape[1], neurons) @ X.T,
+    )
+    return lists, W, signs
+
+
+def assert_exact(lists, W, signs, X):
+    """Compare everything the lists say with the weights themselves."""
+    expected, found = dense_scan(W, X, lists.threshold), lists.firing().sets()
+    products = W @ X.T
+    for point, (own, scanned) in enumerate(zip(found, expected, strict=True)):
+        odd = np.setxor1d(own, scanned)
+        assert (np.abs(products[odd, point] - lists.threshold) <= TIE).all(), f"datapoint {point}, neurons {odd}"
+    fires = products >= lists.threshold
+    if same_sets(found, expected):
+        assert np.array_equal(lists.overlaps, fires.T.astype(int) @ fires)
+    assert np.allclose(lists.outputs(), outputs_of(W, signs, lists.threshold, X), rtol=0, atol=1e-9)
+    moved, moves = lists.moves()
+    assert np.allclose(initial_weights(0, len(W), X.shape[1])[moved] + moves @ X, W[moved], rtol=0, atol=1e-9)
+    drifts = np.linalg.norm(W[moved] - initial_weights(0, len(W), X.shape[1])[moved], axis=1)
+    assert np.allclose(lists.drifts(), drifts, rtol=0, atol=1e-7)
+
+
+def move_all(lists, W, signs, X, dual):
+    """Move the lists, and the weights by the rule itself."""
+    fires = lists.threshold <= W @ X.T
+    moved = lists.move(dual)
+    W -= (fires * dual * (signs / np.sqrt(len(W)))[:, None]) @ X
+    return moved
+
+
+# Finding the pairs
+
+
+@st.composite
+def networks(draw):
+    n, d = draw(st.integers(1, 12)), draw(st.sampled_from([1, 2, 3, 5, 16, 300]))
+    width = draw(st.integers(1, 400))
+    threshold = draw(st.sampled_from([0.0, 0.3, 1.0, 2.0, 5.0]))
+    return (
+        sphere(n, d, draw(st.integers(0, 999))).X,
+        width,
+        threshold,
+        draw(st.sampled_from([0.0, 0.1, 0.7, 3.0, 50.0])),
+    )
+
+
+def assert_same_pairs(left, right):
+    assert np.array_equal(left.neurons, right.neurons) and np.array_equal(left.indptr, right.indptr)
+    assert np.array_equal(left.points, right.points)
+    assert np.allclose(left.products, right.products, rtol=0, atol=1e-12)
+
+
+@given(networks(), st.integers(1, 3))
+@settings(max_examples=60, deadline=None)
+def test_three_ways_to_the_same_lists(network, cpus):
+    X, width, threshold, skin = network
+    W = initial_weights(0, width, X.shape[1])
+    low = threshold - skin
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "num_threads", lambda: cpus)
+        patch.setattr(screening, "_LARGE_PRODUCTS", 0)
+        patch.setattr(screening, "_BLOCK_BYTES", 1)
+        streamed = pairs_from_stream(X, width, DrawnBlocks(0, X.shape[1]), low, threshold)
+    scanned = pairs_from_blocks(X, initial_weight_blocks(0, width, X.shape[1]), low, threshold)
+    asked = pairs_from_forest(Forest(W @ X.T), low, threshold)
+    assert_same_pairs(streamed, scanned)
+    assert_same_pairs(asked, scanned)
+    products = W @ X.T
+    kept = np.flatnonzero((products >= threshold).any(axis=1))
+    assert np.array_equal(scanned.neurons, kept)
+    rows, points = np.nonzero(products[kept] >= low)
+    assert np.array_equal(np.repeat(np.arange(kept.size), np.diff(scanned.indptr)), rows)
+    assert np.array_equal(scanned.points, points)
+
+
+def test_single_precision_never_loses_a_pair(force):
+    """Products right at the bounds, where rounding to single precision goes either way."""
+    force("compiled")
+    X, rng = sphere(6, 40, 3).X, np.random.default_rng(0)
+    W = rng.standard_normal((3000, 40))
+    products = W @ X.T
+    for high in rng.choice(products.ravel(), 40):
+        low = high - 0.5
+        for bound in (high, np.nextafter(high, np.inf)):
+            streamed = pairs_from_stream(X, 3000, lambda first, last, rows: [(first, W[first:last])], low, bound)
+            kept = (products >= bound).any(axis=1)
+            odd = np.setxor1d(streamed.neurons, np.flatnonzero(kept))
+            assert (np.abs(products[odd] - bound).min(axis=1) <= 1e-12).all() if odd.size else True
+
+
+def test_building_takes_memory_for_the_pairs_and_a_block():
+    data, width = sphere(4, 16, 0), 1 << 19
+    Trainer(data, TrainConfig(width=1 << 20, search="watch")).advance()  # loads and warms up what is loaded once
+    tracemalloc.start()
+    trainer = Trainer(data, TrainConfig(width=width, search="watch", solver="exact"))
+    for _ in range(3):
+        trainer.advance()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    num_pairs, num_neurons = trainer._engine.lists.num_watched, trainer._engine.lists.neurons.size
+    assert peak < 120 * num_pairs + 120 * num_neurons + (12 << 20)
+    assert peak < 0.5 * 8 * width * 16  # W alone would be 67 MB, the products 17 MB
+
+
+def test_an_interrupted_build_leaves_nothing_broken(force):
+    force("compiled")
+    X, seen = sphere(5, 4, 0).X, []
+
+    def draw(first, last, block_rows):
+        for start, rows in initial_weight_blocks(0, last, 4, block_rows=64, first=first):
+            seen.append(start)
+            if len(seen) == 5:
+                raise KeyboardInterrupt
+            yield start, rows
+
+    with pytest.raises(KeyboardInterrupt):
+        pairs_from_stream(X, 1 << 20, draw, 0.5, 1.0)
+    num_seen = len(seen)
+    assert num_seen < 5000  # the other thread stopped too, long before its 8,192 blocks were through
+    found = pairs_from_stream(X, 5000, DrawnBlocks(0, 4), 0.5, 1.0)
+    assert_same_pairs(found, pairs_from_blocks(X, initial_weight_blocks(0, 5000, 4), 0.5, 1.0))
+    assert len(seen) == num_seen
+
+
+# Exactness
+
+
+@st.composite
+def walks(draw):
+    """A network, a skin, and dual steps from tiny to huge, some of them zero or on some datapoints only."""
+    n = draw(st.integers(1, 9))
+    X = sphere(n, draw(st.integers(1, 6)), draw(st.integers(0, 999))).X.copy()
+    if n > 2 and draw(st.booleans()):
+        X[1] = X[0] * draw(st.sampled_from([1.0, -1.0]))  # duplicates, and opposites
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    sizes = draw(st.lists(st.sampled_from([0.0, 1e-9, 0.03, 0.3, 3.0, 100.0]), min_size=1, max_size=12))
+    width = draw(st.sampled_from([1, 10, 60, 300]))
+    duals = [
+        size * np.sqrt(width) * rng.standard_normal(n) * (rng.random(n) < rng.choice([0.3, 1.0])) for size in sizes
+    ]
+    return X, width, draw(st.sampled_from([0.0, 0.5, 1.2])), draw(st.sampled_from([0.0, 1e-6, 0.1, 0.6, 4.0])), duals
+
+
+@each_path
+@given(walks(), st.integers(1, 3))
+@settings(max_examples=120, deadline=None)
+def test_any_walk_is_exact(path, walk, cpus):
+    X, width, threshold, skin, duals = walk
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "num_threads", lambda: cpus)
+        patch.setattr(watch, "_LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
+        patch.setattr(watch, "_LARGE_VISIT", 2)
+        lists, W, signs = lists_of(X, width, threshold, skin)
+        assert (lists._loops is not None) == (path == "compiled")
+        assert_exact(lists, W, signs, X)
+        for dual in duals:
+            before = lists.promoted
+            moved = move_all(lists, W, signs, X, dual)
+            if np.abs(W).max() > 1e4:  # round-off of that size decides who fires
+                return
+            assert_exact(lists, W, signs, X)
+            assert np.array_equal(np.sort(np.concatenate([before, moved.promoted])), lists.promoted)
+            far = lists.neurons[lists.drifts() > skin * (1 + 1e-9) + 1e-12]
+            watches_all = np.diff(lists._lists.indptr) == len(X)
+            fires = np.unique(lists.firing().neurons)
+            must = np.intersect1d(far[~np.isin(far, lists.neurons[watches_all])], fires)
+            assert np.isin(must, lists.promoted).all(), "a neuron beyond the skin does not watch its whole row"
+
+
+@given(walks())
+@settings(max_examples=60, deadline=None)
+def test_both_paths_do_the_same(walk):
+    X, width, threshold, skin, duals = walk
+    both = []
+    for large in (0, 1 << 60):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(watch, "_LARGE_PAIRS", large)
+            both.append(lists_of(X, width, threshold, skin)[0])
+    for dual in duals:
+        left, right = (lists.move(dual) for lists in both)
+        if np.abs(both[0]._positions).max() > 1e3 * np.sqrt(width):
+            return
+        assert (left.num_due, left.num_changed, left.num_operations) == (
+            right.num_due,
+            right.num_changed,
+            right.num_operations,
+        )
+        assert np.array_equal(np.sort(left.promoted), np.sort(right.promoted))
+        assert same_sets(both[0].firing().sets(), both[1].firing().sets())
+        assert np.allclose(both[0].outputs(), both[1].outputs(), rtol=0, atol=1e-11)
+        for name in ("codes", "homes", "indptr"):
+            assert np.array_equal(getattr(both[0]._lists, name), getattr(both[1]._lists, name)), name
+        for name in ("lows", "highs"):
+            mine, other = (getattr(lists._lists, name) for lists in both)
+            assert np.allclose(mine, other, rtol=1e-5, atol=1e-5), name
+
+
+METHODS = ("gauss-newton", "gradient-descent", "sgd")
+
+
+@st.composite
+def runs(draw):
+    n, d = draw(st.integers(2, 10)), draw(st.integers(2, 8))
+    method = draw(st.sampled_from(METHODS))
+    return sphere(n, d, draw(st.integers(0, 999))), {
+        "width": draw(st.sampled_from([64, 200, 1000])),
+        "threshold": draw(st.sampled_from([None, 0.0, 0.4, 1.0])),
+        "method": method,
+        "solver": draw(st.sampled_from(["exact", "sketch"])),
+        "step_size": draw(st.sampled_from([None, 0.1, 1.0])) if method == "gauss-newton" else None,
+        "batch_size": draw(st.integers(1, 5)),
+        "seed": draw(st.integers(0, 99)),
+    }
+
+
+@each_path
+@given(runs(), st.sampled_from([None, 0.0, 1e-3, 0.2, 2.0]))
+@settings(max_examples=40, deadline=None)
+def test_training_is_that_of_the_dense_method(path, run, skin):
+    data, settings_ = run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watch, "_LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
+        patch.setattr(screening, "_LARGE_PRODUCTS", 0 if path == "compiled" else 1 << 60)
+        lists = Trainer(data, TrainConfig(search="watch", skin=skin, **settings_))
+        dense = Trainer(data, TrainConfig(search="dense", **settings_))
+        condition = 1.0
+        for _ in range(25):
+            own, other = lists.step(), dense.step()
+            condition = max(condition, own.solve.conditioning or 1.0)
+            if other.loss < 1e-8 or condition > 1e6 or not np.isfinite(other.loss) or other.loss > 1e4:
+                break
+            assert own.loss == pytest.approx(other.loss, rel=1e-9 if settings_["solver"] == "exact" else 1e-8)
+            assert same_sets(own.firing, other.firing)
+            if (np.abs(dense.weights() @ data.X.T - dense.threshold) < TIE).any():  # round-off decides from here on
+                break
+
+
+@pytest.mark.parametrize("method", METHODS)
+@each_path
+def test_hundreds_of_iterations_stay_exact(force, path, method):
+    force(path)
+    data = load_dataset("digits", num_points=20, seed=1)
+    settings_ = {"width": 600, "method": method, "step_size": None, "batch_size": 4, "solver": "exact", "seed": 2}
+    lists = Trainer(data, TrainConfig(search="watch", **settings_))
+    dense = Trainer(data, TrainConfig(search="dense", **settings_))
+    for _ in range(12 if method == "gauss-newton" else 400):
+        own, other = lists.step(), dense.step()
+        if other.loss < 1e-8:
+            break
+        assert own.loss == pytest.approx(other.loss, rel=1e-9)
+        assert same_sets(own.firing, other.firing)
+    assert np.allclose(lists.weights(), dense.weights(), rtol=0, atol=1e-8)
+    some = np.array([5, 3, 599, 3])
+    assert np.allclose(lists.weights(some), dense.weights(some), rtol=0, atol=1e-8)
+    assert np.allclose(lists.predict(data.X), dense.predict(data.X), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 5])
+def test_runs_repeat_to_the_bit(force, cpus):
+    force("compiled", cpus)
+    data = load_dataset("digits", num_points=30, seed=0)
+    config = TrainConfig(width=3000, search="watch", solver="exact")
+    losses = [Trainer(data, config).run(6).losses.tobytes() for _ in range(3)]
+    assert len(set(losses)) == 1
+
+
+def test_advancing_is_stepping_without_records():
+    data, config = sphere(12, 6, 1), TrainConfig(width=2000, search="watch", solver="exact")
+    recorded, bare = Trainer(data, config), Trainer(data, config)
+    for _ in range(5):
+        assert recorded.step().loss == bare.advance()
+    assert len(recorded.trace.records) == 5 and not bare.trace.records
+    assert np.array_equal(recorded.weights(), bare.weights())
+    assert recorded.stop_reason == bare.stop_reason
+
+
+# Promotion and the skin
+
+
+@each_path
+def test_without_a_skin_whoever_moves_is_promoted(force, path):
+    force(path)
+    X = sphere(6, 4, 0).X
+    lists, W, signs = lists_of(X, 200, 0.8, 0.0)
+    dual = np.zeros(6)
+    dual[2] = 0.01
+    fires = lists.firing().sets()[2]
+    moved = move_all(lists, W, signs, X, dual)
+    all_watched = lists.neurons[np.diff(lists._lists.indptr) == 6]
+    assert np.array_equal(np.sort(moved.promoted), np.setdiff1d(fires, all_watched))
+    assert_exact(lists, W, signs, X)
+    again = move_all(lists, W, signs, X, dual)
+    assert not np.isin(again.promoted, moved.promoted).any()
+
+
+def test_a_pair_far_below_the_skin_is_seen_once_its_neuron_is_promoted():
+    """One neuron, two points: it is pushed along x_0 until it fires on x_1, which nobody watched."""
+    X = np.array([[1.0, 0.0], [0.6, 0.8]])
+    pairs = screening.WatchedPairs(np.array([7]), np.array([0, 1]), np.array([0], dtype=np.int32), np.array([1.5]))
+    start = np.array([[1.5, -1.0]])  # z = (1.5, 0.1)
+    asked = []
+    lists = WatchLists(
+        pairs, np.array([1.0]), X @ X.T, width=1, threshold=1.0, skin=0.5,
+        draw_rows=lambda neurons: asked.append(neurons.tolist()) or start @ X.T,
+    )  # fmt: skip
+    assert lists.move(np.array([-0.4, 0.0])).promoted.size == 0 and asked == []
+    assert lists.firing().sets()[1].size == 0
+    assert lists.move(np.array([-1.4, 0.0])).promoted.tolist() == [7] and asked == [[7]]
+    # w = (3.3, -1): z = (3.3, 1.18)
+    assert [s.tolist() for s in lists.firing().sets()] == [[7], [7]]
+    assert lists.overlaps.tolist() == [[1, 1], [1, 1]]
+    assert lists.outputs() == pytest.approx([2.3, 0.18])
+    assert lists.num_watched == 3 and lists.drifts() == pytest.approx([1.8])
+
+
+def test_what_is_not_due_is_not_looked_at():
+    X = sphere(8, 5, 2).X
+    lists = lists_of(X, 3000, 1.0, 0.5)[0]
+    assert lists.move(np.full(8, 1e-12)).num_due <= 1
+    assert lists.move(np.full(8, 5.0)).num_due > 100
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "width"),
+    [
+        ("sphere", {}, 16_384),
+        ("digits", {"num_points": 50}, 16_384),
+        ("breast-cancer", {"num_points": 100}, 16_384),
+        ("wine", {"num_points": 60}, 8192),
+    ],
+)
+def test_the_rule_finds_a_skin_that_few_drift_beyond(name, options, width):
+    data = load_dataset(name, seed=0, **options)
+    trainer = Trainer(data, TrainConfig(width=width, search="watch", solver="exact"))
+    lists = trainer._engine.lists
+    assert lists.skin == suggest_skin(data.X, data.y, trainer.threshold, width)
+    for _ in range(10):
+        if trainer.advance() < 1e-8:
+            break
+    assert lists.promoted.size < 0.03 * lists.neurons.size
+    if name != "digits":  # not centred, its points are so alike that a neuron near one is near all
+        assert lists.num_watched < 0.6 * lists.neurons.size * data.num_points
+
+
+def test_the_skin_follows_the_targets_and_the_width():
+    data = sphere(10, 6, 0)
+    skin = suggest_skin(data.X, data.y, 1.5, 4096)
+    assert suggest_skin(data.X, 0.5 * data.y, 1.5, 4096) == pytest.approx(0.5 * skin)
+    assert suggest_skin(data.X, data.y, 1.5, 4 * 4096) == pytest.approx(0.5 * skin)
+    # By hand, where K is the identity: y^T G^-1 y = n / p, and m (1 - (1 - p)^n) neurons share it.
+    p = 0.06680720126885807
+    assert shifted_ntk(np.eye(3), np.eye(3), 1.5) == pytest.approx(p * np.eye(3))
+    touched = 1000 * (1 - (1 - p) ** 3)
+    assert suggest_skin(np.eye(3), np.ones(3), 1.5, 1000) == pytest.approx(3 * np.sqrt(3 / p / touched), rel=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "threshold"),
+    [
+        (np.eye(2), np.zeros(2), 1.0),
+        (np.eye(2), np.ones(2), 60.0),
+        (np.ones((3, 1)), np.array([1.0, -1.0, 1.0]), 0.5),
+        (np.eye(2), np.array([1e150, 1.0]), 1.0),
+    ],
+)
+def test_a_skin_is_found_for_any_data(X, y, threshold):
+    skin = suggest_skin(X, y, threshold, 100)
+    assert 0.0 <= skin <= threshold + 4.0
+    trainer = Trainer(Dataset(X, y), TrainConfig(width=100, threshold=threshold, search="watch"))
+    for _ in range(3):
+        assert np.isfinite(trainer.step().outputs).all()
+
+
+@pytest.mark.parametrize("skin", [-1.0, float("nan"), "wide", True])
+def test_a_skin_must_be_a_distance(skin):
+    with pytest.raises(ValueError, match="skin must be a number 0 or more"):
+        TrainConfig(width=8, skin=skin)
+
+
+def test_a_run_that_diverges_says_so():
+    trainer = Trainer(sphere(6, 3, 0), TrainConfig(width=500, search="watch", method="gradient-descent", step_size=1e5))
+    for _ in range(60):
+        record = trainer.step()
+        assert np.isfinite(record.outputs).all()
+    assert "diverg" in record.status
+
+
+# Machines without a compiler
+
+
+def test_without_a_compiler_numpy_does_the_same():
+    script = """
+import warnings
+from treeviz import Dataset, TrainConfig, Trainer, compiled, load_dataset
+data = load_dataset("digits", num_points=20, seed=0)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    for search in ("watch", "forest"):
+        trainer = Trainer(data, TrainConfig(width=1 << 18, search=search, solver="exact"))
+        print([f"{trainer.advance():.12g}" for _ in range(3)])
+print(len({str(w.message) for w in caught}), bool(compiled.refusal()))
+"""
+    outputs = []
+    for disabled in ("0", "1"):
+        environment = {**os.environ, "NUMBA_DISABLE_JIT": disabled}
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
+        )
+        outputs.append(done.stdout.splitlines())
+    assert outputs[0][2] == "0 False" and outputs[1][2] == "1 True"
+    for left, right in zip(*outputs, strict=True):
+        if left[0] == "[":
+            assert [float(x) for x in eval(left)] == pytest.approx([float(x) for x in eval(right)], rel=1e-9)
+
+
+def test_the_refusal_names_the_reason_and_the_remedy(monkeypatch):
+    monkeypatch.setattr(compiled, "_REFUSALS", {})
+    with pytest.warns(
+        RuntimeWarning, match=r"Compiled loops cannot be used here \(ModuleNotFoundError.*NUMBA_CACHE_DIR"
+    ):
+        assert compiled.load_loops("no_such_loops") is None
+    assert compiled.load_loops("no_such_loops") is None  # said once
+
+
+def test_threads_share_work_out_and_pass_errors_on(monkeypatch):
+    monkeypatch.setattr(compiled, "num_threads", lambda: 3)
+    assert compiled.map_spans(lambda part, first, last: (part, first, last), 10) == [(0, 0, 3), (1, 3, 6), (2, 6, 10)]
+    assert compiled.map_spans(lambda part, first, last: last - first, 1) == [0, 0, 1]
+    stop, ended = threading.Event(), []
+
+    def work(part, first, last):
+        if part == 0:
+            raise ValueError("no")
+        assert stop.wait(10)
+        ended.append(part)
+
+    with pytest.raises(ValueError, match="no"):
+        compiled.map_spans(work, 3, stop)
+    assert sorted(ended) == [1, 2]
+
+
+def test_blocks_of_a_stream_may_be_of_any_size():
+    assert BLOCK_ROWS == 16_384
+    X = sphere(3, 700, 0).X
+    streamed = pairs_from_stream(X, 20_000, DrawnBlocks(1, 700), 1.0, 2.0)
+    assert_same_pairs(streamed, pairs_from_blocks(X, initial_weight_blocks(1, 20_000, 700), 1.0, 2.0))
