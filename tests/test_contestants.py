@@ -84,7 +84,14 @@ def test_an_unknown_family_is_refused():
         Contestant("a", "A", "newton", "", one.start, one.predict, one.required_bytes)
 
 
-@each
+def test_what_depends_on_the_run_is_not_predicted():
+    assert [one.key for one in CONTESTANTS.values() if one.predict is None] == ["watch", "descent-watch"]
+    load = expected_workload(np.eye(2), TrainConfig(width=64))
+    with pytest.raises(ValueError, match="no formula knows that: race it"):
+        CONTESTANTS["watch"].forecast(load)
+
+
+@pytest.mark.parametrize("contestant", [one for one in CONTESTANTS.values() if one.predict is not None])
 def test_predictions_are_finite_for_any_sizes(contestant):
     for num_points, width, threshold in itertools.product((1, 2, 17), (1, 3, 500), (None, 0.0, 60.0)):
         X = load_dataset("sphere", num_points=num_points, dimension=2).X
@@ -162,7 +169,7 @@ def test_gauss_newton_contestants_have_equal_losses_in_a_race(name, width, thres
 def test_first_order_contestants_have_equal_losses_over_500_iterations(method, name, width, threshold):
     data, config = data_of(name), TrainConfig(width=width, threshold=threshold, seed=2, batch_size=4)
     runners = {one.key: one.start(data, config) for one in family(method)}
-    assert len(runners) == {"gradient-descent": 4, "sgd": 2}[method]
+    assert len(runners) == {"gradient-descent": 5, "sgd": 2}[method]
     moved = 0.0
     for _ in range(500):
         laps = {key: runner.step() for key, runner in runners.items()}

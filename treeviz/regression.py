@@ -88,6 +88,9 @@ class Jacobian(Protocol):
     num_pairs: int
     overlap_operations: int
 
+    def input_gram(self) -> Floats:
+        """Return K = X X^T, (n, n)."""
+
     def overlaps(self) -> Floats:
         """Return C, (n, n): the number of neurons that fire on both datapoints."""
 
@@ -108,6 +111,10 @@ class SparseJacobian:
         self.overlap_operations = int(np.sum(firing.degrees**2))
         self._firing = firing
         self._transposed: sp.csr_array | None = None  # made for the first product
+
+    def input_gram(self) -> Floats:
+        """Return K. Cost: n^2 d."""
+        return np.asarray(self.X @ self.X.T)
 
     def overlaps(self) -> Floats:
         """Return C = A^T A. Cost: sum_r |T_r|^2."""
@@ -151,6 +158,10 @@ class DenseJacobian:
         self.overlap_operations = dense_overlap_operations(*incidence.shape)
         self._incidence, self._overlaps = incidence, overlaps
         self.counts = np.rint(np.diag(self.overlaps())).astype(np.int64) if counts is None else counts
+
+    def input_gram(self) -> Floats:
+        """Return K. Cost: n^2 d."""
+        return np.asarray(self.X @ self.X.T)
 
     def overlaps(self) -> Floats:
         """Return C. Cost: k n (n + 1) / 2."""
@@ -254,7 +265,7 @@ def solve_exact(jacobian: Jacobian, residual: Floats, ledger: Ledger, *, ridge: 
             reachable = right
             if reciprocal > _singular_below(active.size):
                 conditioning = 1.0 / reciprocal
-                dual = la.cho_solve((factor, False), right)
+                dual = lapack.dpotrs(factor, right, lower=0)[0]
             else:
                 singular = True
                 eigenvalues, vectors = la.eigh(gram)
@@ -455,9 +466,12 @@ def _conjugate_gradient(
 
 def gram_matrix(jacobian: Jacobian, active: Ints, ridge: float = 0.0) -> Floats:
     """Return G = K o C / m, plus the ridge, on the active datapoints."""
-    rows = jacobian.X[active]
-    gram = (rows @ rows.T) * jacobian.overlaps()[np.ix_(active, active)] / jacobian.width
-    gram[np.diag_indices(active.size)] += ridge
+    gram = jacobian.input_gram() * jacobian.overlaps()
+    gram /= jacobian.width
+    if active.size < len(gram):
+        gram = gram[np.ix_(active, active)]
+    if ridge:
+        gram[np.diag_indices(active.size)] += ridge
     return np.asarray(gram)
 
 

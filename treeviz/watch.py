@@ -169,7 +169,7 @@ class WatchLists:
         draw_rows: Callable[[Ints], Floats],
     ) -> None:
         self.width, self.threshold, self.skin, self._scale = width, threshold, float(skin), width**-0.5
-        self._gram, self._draw_rows, num_points = gram, draw_rows, len(gram)
+        self.gram, self._draw_rows, num_points = gram, draw_rows, len(gram)
         self._positions = np.zeros(num_points + 1)  # the totals of the dual steps, and the clock
         self._offsets, self._overlaps = np.zeros(num_points), np.zeros((num_points, num_points), dtype=np.int64)
         is_large = pairs.points.size >= _LARGE_PAIRS
@@ -219,7 +219,7 @@ class WatchLists:
 
     def outputs(self) -> Floats:
         """Return f, (n,). Cost: n^2."""
-        return self._offsets - (self._gram * self._overlaps) @ self._totals / self.width
+        return self._offsets - (self.gram * self._overlaps) @ self._totals / self.width
 
     def firing(self) -> FiringSets:
         """Return who fires where. Cost: the watched pairs."""
@@ -231,7 +231,7 @@ class WatchLists:
         if self._promoted.neurons.size:
             order = np.argsort(neurons, kind="stable")
             neurons, points = neurons[order], points[order]
-        return FiringSets.from_pairs(neurons, points, len(self._gram))
+        return FiringSets.from_pairs(neurons, points, len(self.gram))
 
     def moves(self, neurons: Ints | None = None) -> tuple[Ints, Floats]:
         """Return neurons that may have moved, ascending, and pull_r * c_r, (u, n), which times X is how far.
@@ -241,7 +241,7 @@ class WatchLists:
         chosen = self.neurons
         if neurons is not None:
             chosen = chosen[np.isin(chosen, neurons)]
-        moves = np.zeros((chosen.size, len(self._gram)))
+        moves = np.zeros((chosen.size, len(self.gram)))
         for lists in (self._lists, self._promoted):
             rows = np.flatnonzero(np.isin(lists.neurons, chosen))
             places = chosen.searchsorted(lists.neurons[rows])
@@ -251,7 +251,7 @@ class WatchLists:
     def drifts(self) -> Floats:
         """Return ||w_r(t) - w_r(0)|| of the neurons that have lists, (u,). Cost: u * n^2."""
         moves = self.moves()[1]
-        return np.asarray(np.sqrt(np.maximum(np.einsum("ui,ui->u", moves @ self._gram, moves), 0.0)))
+        return np.asarray(np.sqrt(np.maximum(np.einsum("ui,ui->u", moves @ self.gram, moves), 0.0)))
 
     def move(self, dual_step: Floats) -> Moved:
         """Move every neuron by pull_r * sum_{i in T_r} dual_step_i x_i, and look at those that are due.
@@ -281,7 +281,7 @@ class WatchLists:
 
     def _promote(self, rows: Ints) -> tuple[int, int]:
         """Watch all points of some neurons from now on; return how many firing sets changed, and multiply-adds."""
-        lists, num_points = self._lists, len(self._gram)
+        lists, num_points = self._lists, len(self.gram)
         neurons, signs = lists.neurons[rows], lists.signs[rows]
         pairs = _pairs_of(lists.indptr, rows)
         owners = np.repeat(np.arange(rows.size), np.diff(lists.indptr)[rows])
@@ -294,7 +294,7 @@ class WatchLists:
             neurons,
             np.arange(rows.size + 1) * num_points,
             np.tile(np.arange(num_points, dtype=np.int32), rows.size),
-            (self._draw_rows(neurons) - self._scale * signs[:, None] * (spent @ self._gram)).ravel(),
+            (self._draw_rows(neurons) - self._scale * signs[:, None] * (spent @ self.gram)).ravel(),
         )
         fresh = _Lists(whole, signs)
         fresh.state[:, 1] = spent.ravel()
@@ -336,7 +336,7 @@ class WatchLists:
             lists.homes,
             lists.lows,
             lists.highs,
-            self._gram,
+            self.gram,
             self._positions,
             self._scale,
             self.threshold,
@@ -353,14 +353,15 @@ class WatchLists:
 
         Rows that have drifted beyond their reach are left as they are.
         """
-        num_points, totals = len(self._gram), self._totals
+        num_points, totals = len(self.gram), self._totals
         picked = _Picked(lists, rows, num_points)
         held = np.where(picked.fires, totals[picked.points], 0.0)
         used = picked.matrix(picked.spent + held)
-        squares = np.asarray(used.multiply(used @ self._gram).sum(axis=1))
+        squares = np.asarray(used.multiply(used @ self.gram).sum(axis=1))
         spare = self.skin - self._scale * np.sqrt(np.maximum(squares, 0.0))
-        spare[np.diff(picked.indptr) == num_points] = np.inf  # there is no pair that is not watched
-        work = int((np.diff(used.indptr) ** 2).sum())
+        is_whole = np.diff(picked.indptr) == num_points  # there is no pair that is not watched
+        spare[is_whole] = np.inf
+        work = int((np.diff(used.indptr)[~is_whole] ** 2).sum())
         breached, rows, spare = rows[spare < 0], rows[spare >= 0], spare[spare >= 0]
         overlaps, offsets = np.zeros_like(self._overlaps), np.zeros_like(self._offsets)
         if not rows.size:
@@ -371,7 +372,7 @@ class WatchLists:
 
         def shifts(fires: NDArray[np.bool_]) -> Floats:
             """Return what the total dual steps add to each pair's anchor if these pairs fire."""
-            held = picked.matrix(np.where(fires, totals[points], 0.0)) @ self._gram
+            held = picked.matrix(np.where(fires, totals[points], 0.0)) @ self.gram
             return np.asarray(pull * held[picked.owners, points])
 
         values = picked.anchors + shifts(picked.fires)
@@ -403,7 +404,7 @@ class WatchLists:
         if (single := num_firing == 1).any():
             homes = np.zeros(rows.size, dtype=np.int64)
             homes[picked.owners[now]] = points[now]
-            slopes = self._gram[homes[picked.owners], points]
+            slopes = self.gram[homes[picked.owners], points]
             with np.errstate(divide="ignore", invalid="ignore"):
                 steps = np.where(gaps == 0.0, 0.0, np.where(slopes == 0.0, np.inf, gaps / np.abs(slopes)))
             is_upward = (values < self.threshold) == (slopes > 0.0)

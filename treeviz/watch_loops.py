@@ -42,7 +42,7 @@ def _inner_product(rows, row, X, point):
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def screen(rounded, rows, X, low, high, margin, neurons, sizes, points, values):
     """Find the pairs >= low of the rows with a pair >= high, given products that are off by at most `margin`.
 
@@ -75,7 +75,7 @@ def screen(rounded, rows, X, low, high, margin, neurons, sizes, points, values):
     return num_rows, num_pairs
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def find_due(homes, lows, highs, positions, due):
     """Write the rows whose home's position has left the interval (lows, highs) to `due`; return their number."""
     num_due = 0
@@ -86,7 +86,18 @@ def find_due(homes, lows, highs, positions, due):
     return num_due
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _combine(sums, gram, rows, factors, size):
+    """Set `sums` (n,) to the first `size` of `rows` of `gram` times `factors`: whole rows, in vector registers."""
+    for point in range(sums.size):
+        sums[point] = 0.0
+    for one in range(size):
+        row, factor = rows[one], factors[one]
+        for point in range(sums.size):
+            sums[point] += factor * gram[row, point]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def look_at(
     rows, indptr, codes, anchors, spent, signs, homes, lows, highs,
     gram, positions, scale, threshold, skin, guard, overlaps, offsets, breached,
@@ -102,7 +113,7 @@ def look_at(
     # One place more than is needed: what is not kept is written too, and overwritten. Guessing wrong costs more.
     held, held_at = np.empty(num_points + 1, dtype=np.int64), np.empty(num_points + 1, dtype=np.int64)
     used, used_by = np.empty(num_points + 1, dtype=np.int64), np.empty(num_points + 1)
-    values = np.empty(num_points)
+    values, sums = np.empty(num_points), np.empty(num_points)
     num_breached, num_changed, work = 0, 0, 0
     for at in range(rows.size):
         if at + _FAR < rows.size:
@@ -128,22 +139,37 @@ def look_at(
             coefficient = spent[index] + (positions[point] if fires else 0.0)
             used[num_used], used_by[num_used] = point, coefficient
             num_used += coefficient != 0.0
-        square = 0.0
-        for one in range(num_used):
-            for other in range(num_used):
-                square += used_by[one] * used_by[other] * gram[used[one], used[other]]
-        spare = np.inf if high - low == num_points else skin - scale * np.sqrt(max(square, 0.0))
-        work += num_used * num_used
+        is_wide = num_held > 2 and 4 * (high - low) > num_points
+        spare = np.inf
+        if high - low < num_points:
+            square = 0.0
+            if is_wide:
+                _combine(sums, gram, used, used_by, num_used)
+                for one in range(num_used):
+                    square += used_by[one] * sums[used[one]]
+            else:
+                for one in range(num_used):
+                    for other in range(num_used):
+                        square += used_by[one] * used_by[other] * gram[used[one], used[other]]
+            spare = skin - scale * np.sqrt(max(square, 0.0))
+            work += num_used * num_used
         if spare < 0.0:
             breached[num_breached] = row
             num_breached += 1
             continue
+        if is_wide:
+            for one in range(num_held):
+                used_by[one] = positions[held[one]]
+            _combine(sums, gram, held, used_by, num_held)
         changes = False
         for index in range(low, high):
             code, shift = np.int64(codes[index]), 0.0
             point = max(code, ~code)
-            for one in range(num_held):
-                shift += positions[held[one]] * gram[held[one], point]
+            if is_wide:
+                shift = sums[point]
+            else:
+                for one in range(num_held):
+                    shift += positions[held[one]] * gram[held[one], point]
             value = anchors[index] + factor * shift
             values[index - low] = value
             changes |= (value >= threshold) != (code >= 0)
@@ -155,20 +181,30 @@ def look_at(
                 for other in range(num_held):
                     overlaps[held[one], held[other]] -= 1
             work += num_held * num_held
-            num_held = 0
+            num_held = num_used = 0
             for index in range(low, high):
                 code, now = np.int64(codes[index]), values[index - low] >= threshold
                 point = max(code, ~code)
+                used[num_used] = point
+                used_by[num_used] = positions[point] if now else -positions[point]
+                num_used += now != (code >= 0)
                 spent[index] += positions[point] if code >= 0 else 0.0
                 spent[index] -= positions[point] if now else 0.0
                 codes[index] = point if now else ~point
                 held[num_held], held_at[num_held] = point, index
                 num_held += now
+            if is_wide:  # few of many have changed
+                for one in range(num_used):
+                    for point in range(num_points):
+                        sums[point] += used_by[one] * gram[used[one], point]
             for index in range(low, high):
                 code, shift = np.int64(codes[index]), 0.0
                 point = max(code, ~code)
-                for one in range(num_held):
-                    shift += positions[held[one]] * gram[held[one], point]
+                if is_wide:
+                    shift = sums[point]
+                else:
+                    for one in range(num_held):
+                        shift += positions[held[one]] * gram[held[one], point]
                 anchors[index] = values[index - low] - factor * shift
             for one in range(num_held):
                 offsets[held[one]] -= factor * (anchors[held_at[one]] - threshold)
@@ -202,7 +238,7 @@ def look_at(
     return num_breached, num_changed, work
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _rounded_up(bound):
     """Round to single precision, never down, and never to an infinity that was a number."""
     if bound == -np.inf:

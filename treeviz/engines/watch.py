@@ -70,7 +70,7 @@ class WatchEngine:
             firing = lists.firing()
             return firing if batch is None else firing.on(batch)
 
-        jacobian = WatchedJacobian(find_firing, overlaps, self._X, self._config)
+        jacobian = WatchedJacobian(find_firing, overlaps, self._X, lists.gram, self._config)
         return Sensed(find_firing, outputs, jacobian, np.zeros((num_points, 0), dtype=np.int64))
 
     def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
@@ -116,8 +116,10 @@ class WatchedJacobian:
 
     overlap_operations = 0  # moves have paid for C
 
-    def __init__(self, find_firing: Callable[[], FiringSets], overlaps: Ints, X: Floats, config: TrainConfig) -> None:
-        self.X, self.width = X, config.width
+    def __init__(
+        self, find_firing: Callable[[], FiringSets], overlaps: Ints, X: Floats, gram: Floats, config: TrainConfig
+    ) -> None:
+        self.X, self.width, self._gram = X, config.width, gram
         self.counts = overlaps.diagonal().copy()
         self.num_pairs = int(self.counts.sum()) if config.solver == "sketch" else 0
         self._find_firing, self._overlaps = find_firing, overlaps
@@ -125,6 +127,10 @@ class WatchedJacobian:
     @cached_property
     def _sparse(self) -> SparseJacobian:
         return SparseJacobian(self._find_firing(), self.X, self.width)
+
+    def input_gram(self) -> Floats:
+        """Return K. It is at hand."""
+        return self._gram
 
     def overlaps(self) -> Floats:
         """Return C. It is at hand."""

@@ -69,7 +69,7 @@ def render(settings: Settings) -> None:
             help="The price of one inner product. The angles between the datapoints stay as they are.",
             width=200,
         )
-    offered = [key for key, one in CONTESTANTS.items() if one.family in counts]
+    offered = [key for key, one in CONTESTANTS.items() if one.family in counts and one.predict is not None]
     keys = st.pills(
         "Compare",
         offered,
@@ -112,7 +112,8 @@ def render(settings: Settings) -> None:
         st.plotly_chart(figure, key="regions", config={"displayModeBar": False})
         note(
             "The cross marks the settings now; hatched, the next best needs less than 5 % more. Operations are not "
-            "seconds: race the methods to see both."
+            "seconds: race the methods to see both. Watch lists are missing: what they cost depends on how far neurons "
+            "move, which no formula knows."
         )
 
 
@@ -196,7 +197,7 @@ def _regions(
     totals = np.empty((len(contestants), iterations.size, widths.size))
     for place, (one, own) in enumerate(zip(contestants, loads, strict=True)):
         is_fixed = is_all and one.family == "gauss-newton"
-        for column, prediction in enumerate(map(one.predict, own)):
+        for column, prediction in enumerate(map(one.forecast, own)):
             times = [counts[one.family]] * iterations.size if is_fixed else iterations.tolist()
             totals[place, :, column] = [prediction.total(count) for count in times]
     current = counts.get("gradient-descent") or next(iter(counts.values()))

@@ -129,7 +129,7 @@ class Contestant:
     about : a sentence or two on what it does and where it comes from.
     start : makes a `Runner` of a dataset and the settings all contestants share; raises ValueError or MemoryError
         if it cannot be run. Each contestant puts its own method, search and solver into the settings.
-    predict : what a `Workload` costs it.
+    predict : what a `Workload` costs it; None where no formula knows, because that depends on how far neurons move.
     required_bytes : memory it needs, about, given m, n and d.
     kind : "trees" if it searches trees, "dense" if it handles all m neurons in every iteration, or "other".
     """
@@ -139,13 +139,21 @@ class Contestant:
     family: str
     about: str
     start: Callable[[Dataset, TrainConfig], Runner]
-    predict: Callable[[Workload], Prediction]
+    predict: Callable[[Workload], Prediction] | None
     required_bytes: Callable[[int, int, int], int]
     kind: Literal["trees", "dense", "other"] = "other"
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
             raise ValueError(f"family must be one of {', '.join(map(repr, FAMILIES))}; got {self.family!r}")
+
+    def forecast(self, load: Workload) -> Prediction:
+        """Return what a workload costs; ValueError if no formula knows."""
+        if self.predict is None:
+            raise ValueError(
+                f"what {self.title} costs depends on how far neurons move, and no formula knows that: race it"
+            )
+        return self.predict(load)
 
 
 class TrainerRunner:

@@ -125,7 +125,7 @@ def expected_workload(
 
 def forecast_curve(contestant: Contestant, loads: Sequence[Workload], num_iterations: int) -> Floats:
     """Return the operations of building and so many iterations for each workload."""
-    return np.array([contestant.predict(load).total(num_iterations) for load in loads])
+    return np.array([contestant.forecast(load).total(num_iterations) for load in loads])
 
 
 def break_even_width(
@@ -147,7 +147,7 @@ def break_even_width(
     def wins(width: int) -> bool:
         own = replace(config, width=width)
         load = calibration.apply(expected_workload(X, own, num_samples=_FEW_SAMPLES, with_batches=with_batches))
-        return contestant.predict(load).total(num_iterations) < rival.predict(load).total(num_iterations)
+        return contestant.forecast(load).total(num_iterations) < rival.forecast(load).total(num_iterations)
 
     powers = [1 << power for power in range(SMALLEST_WIDTH.bit_length() - 1, LARGEST_WIDTH.bit_length())]
     losing = [width for width in powers if not wins(width)]
