@@ -7,6 +7,7 @@ Nobody who has no large network should wait for that, so the modules of compiled
 import importlib
 import itertools
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -37,6 +38,11 @@ def load_loops(name: str) -> ModuleType | None:
     return module
 
 
+def loaded_loops(name: str) -> ModuleType | None:
+    """Return the module if somebody has loaded it, else None: for work that gains from it but is not worth the wait."""
+    return load_loops(name) if f"treeviz.{name}" in sys.modules else None
+
+
 _REFUSALS: dict[str, str] = {}
 
 
@@ -61,13 +67,17 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=num_threads(), thread_name_prefix="treeviz")
 
 
-def map_spans(work: Callable[[int, int, int], T], size: int, stop: threading.Event | None = None) -> list[T]:
+def map_spans(
+    work: Callable[[int, int, int], T], size: int, stop: threading.Event | None = None, *, is_large: bool = True
+) -> list[T]:
     """Share 0..size out among the threads, and return what `work(part, first, last)` returns for each part, in order.
 
-    Worth it for loops that let go of the interpreter's lock. All threads have ended when an exception is passed on,
-    even if the caller is interrupted: nothing goes on behind anybody's back. Long work looks at `stop`, which is set
-    when that happens.
+    Worth it for loops that let go of the interpreter's lock, and for large work: what is not is done here and now. All
+    threads have ended when an exception is passed on, even if the caller is interrupted: nothing goes on behind
+    anybody's back. Long work looks at `stop`, which is set when that happens.
     """
+    if not is_large:
+        return [work(0, 0, size)]
     spans = itertools.pairwise(size * part // num_threads() for part in range(num_threads() + 1))
     jobs = [_pool().submit(work, part, *span) for part, span in enumerate(spans)]
     try:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from treeviz.compiled import load_loops, map_spans
+from treeviz.compiled import load_loops, loaded_loops, map_spans
 from treeviz.network import FiringSets, Floats, Ints
 
 if TYPE_CHECKING:
@@ -160,11 +160,11 @@ class Forest:
                 np.maximum(children[:, 0], children[:, 1], out=self.values[low:high])
 
     def load_compiled_loops(self) -> ModuleType | None:
-        """Return the compiled loops, if this forest is large enough for them and they can be had.
+        """Return the compiled loops, if they can be had: loaded for a large forest, and used for any once they are.
 
-        Called before the first search, so that it takes no longer than the others.
+        They give the same bits. Called before the first search, so that it takes no longer than the others.
         """
-        return load_loops("kernels") if self._is_large else None
+        return load_loops("kernels") if self._is_large else loaded_loops("kernels")
 
     @property
     def leaves(self) -> Floats:
@@ -253,7 +253,7 @@ class Forest:
                     return room[:num_places], visited_below
                 room = self._found[part] = np.empty(2 * room.size + self.num_trees, dtype=np.int64)
 
-        done = map_spans(search, 1 << level)
+        done = map_spans(search, 1 << level, is_large=self._is_large)
         visited_levels += np.sum([visited_below for _, visited_below in done], axis=0).T
         return np.sort(np.concatenate([places for places, _ in done])), visited_levels
 
@@ -360,7 +360,7 @@ class Forest:
             )
             return result
 
-        done = map_spans(repair, 1 << level)
+        done = map_spans(repair, 1 << level, is_large=self._is_large)
         log = _ModifiedNodes(self.num_trees, self.num_levels, keep_nodes=False)
         log.modified_levels += np.sum([modified_below for modified_below, _, _ in done], axis=0).T
         climbing = np.concatenate([changed_roots for _, _, changed_roots in done])

@@ -39,7 +39,7 @@ _GUARD = 1e-9
 # NumPy looks at so many neurons at a time, lest its dense rows leave the cache.
 _CHUNK_ROWS = 1 << 13
 # Lists of so many pairs are worth loading a compiler, and so many neurons to look at are worth a second thread.
-_LARGE_PAIRS, _LARGE_VISIT = 1 << 15, 1 << 12
+_LARGE_PAIRS, _LARGE_VISIT = 1 << 11, 1 << 12
 
 
 # The skin is so many times the root mean square of what touched neurons are expected to move. Measured to loss 1e-6, on
@@ -311,10 +311,11 @@ class WatchLists:
         if self._loops is None:
             look, spans = self._look_in_numpy, range(_CHUNK_ROWS, rows.size, _CHUNK_ROWS)
             seen = [look(lists, chunk) for chunk in np.split(rows, spans)]
-        elif rows.size < _LARGE_VISIT:
-            seen = [self._look_compiled(lists, rows)]
         else:
-            seen = map_spans(lambda _, first, last: self._look_compiled(lists, rows[first:last]), rows.size)
+            is_large = rows.size >= _LARGE_VISIT
+            seen = map_spans(
+                lambda _, first, last: self._look_compiled(lists, rows[first:last]), rows.size, is_large=is_large
+            )
         for one in seen:  # in this order, whichever thread was first: the same bits every time
             self._overlaps = self._overlaps + one.overlaps
             self._offsets = self._offsets + one.offsets
