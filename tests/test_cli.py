@@ -52,6 +52,20 @@ def test_singular_runs_are_valid_json():
     assert len(report["records"][0]["unlearnable"]) == 16
 
 
+def test_the_skin_of_watch_lists_is_found_by_rule_or_given(tmp_path):
+    for given, skin in (((), None), (("--skin", 0.25), 0.25)):
+        path = tmp_path / "run.npz"
+        command = ("run", "--data", "sphere", "--width", 256, "--search", "watch", "--save", path, "--iterations", 2)
+        done = call(*command, *given)
+        assert done.exit_code == 0, done.output
+        trace = Trace.load(path)
+        assert trace.config.skin == skin
+        expected = Trainer(load_dataset("sphere"), TrainConfig(width=256, search="watch", skin=skin)).run(2)
+        assert [record.watch.skin for record in trace.records] == [record.watch.skin for record in expected.records]
+    done = call("run", "--data", "sphere", "--width", 256, "--search", "watch", "--skin", -1)
+    assert done.exit_code == 1 and "skin must be a number 0 or more" in done.output
+
+
 def test_a_saved_run_can_be_loaded(tmp_path):
     path = tmp_path / "run.npz"
     done = call("run", "--data", "xor", "--width", 256, "--iterations", 4, "--save", path)
@@ -108,14 +122,6 @@ def test_interrupting_keeps_what_is_done(tmp_path):
     trace = Trace.load(path)
     assert len(trace.records) >= 3
     assert trace.records[2].iteration == 2
-
-
-def test_bench_reports_the_ratio_it_measured():
-    report = json.loads(call("bench", "--points", 4, "--dimension", 3, "--width", 500, "--runs", 2, "--json").stdout)
-    assert report["speedup"] == pytest.approx(np.median(report["dense_seconds"]) / np.median(report["forest_seconds"]))
-    assert report["max_loss_difference"] < 1e-9
-    text = call("bench", "--points", 4, "--dimension", 3, "--width", 500, "--runs", 1).output
-    assert "times as long" in text
 
 
 def test_app_starts_from_the_command_line():

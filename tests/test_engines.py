@@ -542,7 +542,7 @@ class ScanEngine:
         self.W, self.draw_seconds, self.num_bytes = initial_weights(config.seed, config.width, X.shape[1]), 0.0, 0
 
     @staticmethod
-    def required_bytes(width, num_points, dimension):
+    def required_bytes(width, num_points, dimension, threshold=None):
         return 0
 
     def sense(self, ledger, batch=None):

@@ -80,6 +80,12 @@ def assert_same_trace(left, right):
         for name in ("iteration", "loss", "status", "costs", "seconds", "unlearnable"):
             one, other = getattr(a, name), getattr(b, name)
             assert one == other and type(one) is type(other), name
+        assert (a.watch is None) == (b.watch is None)
+        for field in dataclasses.fields(a.watch) if a.watch else ():
+            one, other = getattr(a.watch, field.name), getattr(b.watch, field.name)
+            assert np.array_equal(one, other) and type(one) is type(other), field.name
+        if b.watch:
+            assert b.watch.promoted.dtype == np.int32 and not b.watch.promoted.flags.writeable
         for field in dataclasses.fields(a.solve):
             one, other = getattr(a.solve, field.name), getattr(b.solve, field.name)
             assert repr(one) == repr(other) and type(one) is type(other), field.name
@@ -289,6 +295,8 @@ ROUND_TRIPS = [
     {},
     {"solver": "exact"},
     {"search": "dense"},
+    {"search": "watch"},
+    {"search": "watch", "skin": 0.0, "method": "sgd", "batch_size": 2, "step_size": 3.0},
     {"method": "gradient-descent"},
     {"threshold": 50.0},
     {"threshold": 1.7, "width": 8},
@@ -404,8 +412,9 @@ def with_meta(content, **changes):
     return with_arrays(content, meta=np.frombuffer(json.dumps(meta | changes).encode(), dtype=np.uint8))
 
 
-def test_a_file_with_an_array_missing_or_of_another_kind_is_refused(tmp_path):
-    content, trace = file_bytes(tmp_path)
+@pytest.mark.parametrize("settings", [{}, {"search": "watch", "skin": 0.05}])
+def test_a_file_with_an_array_missing_or_of_another_kind_is_refused(settings, tmp_path):
+    content, trace = file_bytes(tmp_path, **settings)
     with np.load(io.BytesIO(content)) as archive:
         arrays = {key: archive[key] for key in archive.files}
     for key, array in arrays.items():
@@ -472,6 +481,26 @@ def test_neurons_the_network_does_not_have_are_refused(tmp_path):
         firing[1] = neuron
         with pytest.raises(ValueError, match="neuron"):
             Trace.load(io.BytesIO(with_arrays(content, firing=firing)))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("watch_skin", lambda skins: -skins),
+        ("watch_skin", lambda skins: np.inf * skins),
+        ("watch_num_due", lambda counts: counts - 1000),
+        ("watch_num_watched", lambda counts: counts[:-1]),
+        ("watch_num_promoted", lambda counts: counts + 1),
+        ("watch_promoted", lambda neurons: np.full_like(neurons, neurons[0])),
+        ("watch_promoted", lambda neurons: neurons + 64),
+    ],
+)
+def test_watch_lists_that_cannot_have_been_are_refused(name, change, tmp_path):
+    content, _ = file_bytes(tmp_path, search="watch", skin=0.05)
+    with np.load(io.BytesIO(content)) as archive:
+        array = archive[name]
+    with pytest.raises(ValueError, match=r"watch_|promoted|length"):
+        Trace.load(io.BytesIO(with_arrays(content, **{name: change(array)})))
 
 
 class Intruder:

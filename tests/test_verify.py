@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from treeviz import Dataset, Forest, TrainConfig, Trainer, load_dataset, verify
 from treeviz.background import BackgroundRun
-from treeviz.verify import IterationCheck, LossCheck, check_iteration, check_loss, scan_forest
+from treeviz.verify import IterationCheck, LossCheck, check_iteration, check_loss, scan_forest, scan_weights
 
 # Few distinct values: ties, among leaves and with the threshold, are common.
 VALUES = st.sampled_from([-2.0, -0.5, 0.0, 0.5, 1.0, 1.0 + 2**-52, 3.0])
@@ -83,6 +83,25 @@ def test_the_check_of_an_iteration_carries_the_fault_of_a_node():
     forest.values[3, 1] = 99.0
     check = check_iteration(SimpleNamespace(firing=scan_forest(forest, 5.0).firing), scan_forest(forest, 5.0))
     assert (check.firing_fault, check.heap_fault) == (None, (1, 1))
+
+
+def test_a_scan_of_the_weights_finds_what_one_product_finds():
+    data = load_dataset("digits", num_points=12)
+    trainer = Trainer(data, TrainConfig(width=20_000, search="watch"))
+    trainer.step()
+    products = trainer.weights() @ data.X.T
+    scan = scan_weights(trainer.weight_blocks(), data.X, 2.0)
+    assert [found.tolist() for found in scan.firing] == [np.flatnonzero(z >= 2.0).tolist() for z in products.T]
+    assert all(ties.size == 0 for ties in scan.ties)
+    assert (scan.heap_fault, scan.num_leaves, scan.num_inner_nodes) == (None, 12 * 20_000, 0)
+
+
+def test_a_product_that_is_b_but_for_round_off_may_fall_on_either_side():
+    weights = np.array([[1.0, 0.0], [0.5, 0.0], [1.0 - 1e-12, 0.0], [1.0 + 1e-6, 0.0]])
+    scan = scan_weights([(0, weights[:2]), (2, weights[2:])], np.array([[1.0, 0.0]]), 1.0)
+    assert scan.firing[0].tolist() == [0, 3] and scan.ties[0].tolist() == [0, 2]
+    for found, fault in (([0, 3], None), ([3], None), ([0, 2, 3], None), ([0], (0, 3)), ([0, 1, 3], (0, 1))):
+        assert check_iteration(SimpleNamespace(firing=[np.array(found)]), scan).firing_fault == fault
 
 
 # Losses.
@@ -181,6 +200,15 @@ def test_a_run_is_checked_in_every_iteration():
         time.sleep(0.01)
     width, points = 100, run.data.num_points
     assert run.checks[:5] == [IterationCheck(width * points, (width - 1) * points, None, None)] * 5
+
+
+def test_a_run_through_watch_lists_is_checked_against_its_weights():
+    run = BackgroundRun(load_dataset("xor"), TrainConfig(width=100, solver="exact", search="watch", skin=0.3))
+    assert run.wait_for(4, timeout=60)
+    while len(run.checks) < 5:
+        assert run.error is None
+        time.sleep(0.01)
+    assert run.checks[:5] == [IterationCheck(100 * run.data.num_points, 0, None, None)] * 5
 
 
 def test_a_run_that_is_not_checked_has_no_checks():

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from oracles import dense_scan, outputs_of, same_sets, sphere
 
 from treeviz import Dataset, TrainConfig, Trainer, compiled, load_dataset, screening, watch
+from treeviz.engines import WatchEngine
 from treeviz.forest import Forest
 from treeviz.kernel import shifted_ntk
 from treeviz.network import BLOCK_ROWS, initial_weight_blocks, initial_weights, output_signs
@@ -153,24 +154,34 @@ def test_building_takes_memory_for_the_pairs_and_a_block():
     assert peak < 0.5 * 8 * width * 16  # W alone would be 67 MB, the products 17 MB
 
 
-def test_an_interrupted_build_leaves_nothing_broken(force):
+@pytest.mark.parametrize("broken_part", [0, 1])
+def test_an_interrupted_build_leaves_nothing_broken(force, broken_part):
     force("compiled")
-    X, seen = sphere(5, 4, 0).X, []
+    X, seen, width = sphere(5, 4, 0).X, [], 1 << 22
 
     def draw(first, last, block_rows):
         for start, rows in initial_weight_blocks(0, last, 4, block_rows=64, first=first):
             seen.append(start)
-            if len(seen) == 5:
+            if start == broken_part * width // 2 + 256:
                 raise KeyboardInterrupt
             yield start, rows
 
     with pytest.raises(KeyboardInterrupt):
-        pairs_from_stream(X, 1 << 20, draw, 0.5, 1.0)
+        pairs_from_stream(X, width, draw, 0.5, 1.0)
     num_seen = len(seen)
-    assert num_seen < 5000  # the other thread stopped too, long before its 8,192 blocks were through
+    assert num_seen < 30_000  # the other thread stopped too, long before its 32,768 blocks were through
     found = pairs_from_stream(X, 5000, DrawnBlocks(0, 4), 0.5, 1.0)
     assert_same_pairs(found, pairs_from_blocks(X, initial_weight_blocks(0, 5000, 4), 0.5, 1.0))
     assert len(seen) == num_seen
+
+
+def test_more_than_memory_holds_is_refused_by_the_threshold_in_use():
+    data = sphere(64, 4, 0)
+    with pytest.raises(ValueError, match=r"needs about [\d.]+ GB with search='watch'"):
+        Trainer(data, TrainConfig(width=1 << 27, threshold=0.0, search="watch"))
+    assert WatchEngine.required_bytes(1 << 27, 16, 16) < 4 << 30  # at the paper's threshold
+    few = WatchEngine.required_bytes(1 << 20, 64, 64, 4.0)
+    assert few < 0.1 * WatchEngine.required_bytes(1 << 20, 64, 64) + (1 << 26)
 
 
 # Exactness

@@ -13,7 +13,7 @@ from treeviz.data import Dataset
 from treeviz.engines import DenseEngine
 from treeviz.trace import Trace
 from treeviz.trainer import Trainer
-from treeviz.verify import IterationCheck, check_iteration, scan_forest
+from treeviz.verify import IterationCheck, check_iteration, scan_forest, scan_weights
 
 CONVERGED_LOSS = 1e-10
 MAX_ITERATIONS = 100
@@ -51,7 +51,7 @@ class BackgroundRun:
         needed = DenseEngine.required_bytes(config.width, data.num_points, data.dimension)
         if needed > _MAX_DENSE_BYTES:
             self.dense_refusal = (
-                f"The dense baseline would need {needed / 1e9:.1f} GB beside the trees, so it is not trained here; "
+                f"The dense baseline would need {needed / 1e9:.1f} GB besides, so it is not trained here; "
                 "its operations are counted all the same."
             )
         self.error: Exception | None = None
@@ -140,15 +140,19 @@ class BackgroundRun:
         if not self.is_checked:
             self._trainer.step()
             return
-        scan = scan_forest(self._trainer.forest, self._trainer.threshold)
-        self.checks.append(check_iteration(self._trainer.step(), scan))
+        trainer = self._trainer
+        if self.config.search == "forest":
+            scan = scan_forest(trainer.forest, trainer.threshold)
+        else:
+            scan = scan_weights(trainer.weight_blocks(), self.data.X, trainer.threshold)
+        self.checks.append(check_iteration(trainer.step(), scan))
 
     def _step_dense(self) -> None:
         if self._dense is None:
             try:
                 self._dense = Trainer(self.data, replace(self.config, search="dense", solver="exact"))
             except (MemoryError, ValueError) as error:
-                self.dense_refusal = f"The dense baseline cannot be trained beside the trees: {error}."
+                self.dense_refusal = f"The dense baseline cannot be trained beside this run: {error}."
                 return
             self.dense_trace = self._dense.trace
         self._dense.step()

@@ -76,6 +76,7 @@ def main() -> None:
 @click.option("--search", type=click.Choice(SEARCHES), default="forest", show_default=True)
 @click.option("--solver", type=click.Choice(SOLVERS), default="sketch", show_default=True)
 @click.option("--method", type=click.Choice(METHODS), default="gauss-newton", show_default=True)
+@click.option("--skin", type=float, help="Of --search watch: how far below the threshold to watch.  [default: by rule]")
 @click.option(
     "--step-size",
     type=_StepSize(),
@@ -95,7 +96,7 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
 
     try:
         dataset = _load(data, options)
-        names = ("width", "threshold", "search", "solver", "method", "step_size", "batch_size", "ridge", "seed")
+        names = ("width", "threshold", "search", "solver", "method", "step_size", "batch_size", "ridge", "skin", "seed")
         trainer = Trainer(dataset, TrainConfig(**{name: options[name] for name in names}))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
@@ -213,51 +214,50 @@ def _run_with_progress(contest: "Race") -> bool:
 
 
 @main.command()
+@click.option("--quick", is_flag=True, help="Smaller networks: under a minute.")
 @click.option(
-    "--points", type=click.IntRange(1), default=16, show_default=True, help="Datapoints n, on the unit sphere."
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="bench-results",
+    show_default=True,
+    help="Folder for bench.json, bench.csv and bench.html.",
 )
-@click.option("--dimension", type=click.IntRange(1), default=64, show_default=True, help="Input dimension d.")
-@click.option("--width", type=click.IntRange(1, MAX_WIDTH), default=1 << 20, show_default=True, help="Neurons m.")
-@click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Runs, each from another seed.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def bench(points: int, dimension: int, width: int, runs: int, as_json: bool) -> None:
-    """Time an iteration through the forest against the strongest dense baseline, turn by turn in one process."""
-    import numpy as np
+@click.option("--cases", help="Only these, by name, separated by commas; --list shows all.  [default: all]")
+@click.option("--list", "is_list", is_flag=True, help="List the cases and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON instead of the tables.")
+def bench(quick: bool, output: Path, cases: str | None, is_list: bool, as_json: bool) -> None:
+    """Measure time and memory against the strongest dense baseline. Ctrl-C ends it and keeps what is done."""
+    from tqdm import tqdm
 
-    from treeviz.experiments import compare_iterations, describe_machine
+    from treeviz.bench import page, report
+    from treeviz.bench.measure import num_steps, run_bench
+    from treeviz.bench.plan import FULL, QUICK
 
-    def show(forest: float, dense: float) -> None:
-        click.echo(
-            f"  forest {1e3 * forest:8.1f} ms   dense {1e3 * dense:8.1f} ms   {dense / forest:5.2f} times", err=True
-        )
-
-    try:
-        result = compare_iterations(points, dimension, width, runs, on_pair=show)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    low, high = np.percentile(result.dense / result.forest, [10, 90])
-    if as_json:
-        report = {
-            "machine": describe_machine(),
-            "points": points,
-            "dimension": dimension,
-            "width": width,
-            "forest_seconds": result.forest.tolist(),
-            "dense_seconds": result.dense.tolist(),
-            "forest_build_seconds": result.forest_build.tolist(),
-            "speedup": result.speedup,
-            "max_loss_difference": result.max_loss_difference,
-        }
-        click.echo(json.dumps(report))
+    plan = QUICK if quick else FULL
+    if is_list:
+        click.echo("\n".join(plan.names))
         return
-    click.echo(
-        f"n = {points}, d = {dimension}, m = {width:,}, exact solver; medians of {result.forest.size} iterations each\n"
-        f"forest {1e3 * np.median(result.forest):.1f} ms, strongest dense {1e3 * np.median(result.dense):.1f} ms: "
-        f"dense takes {result.speedup:.2f} times as long (10th to 90th percentile {low:.2f} to {high:.2f})\n"
-        f"building the forest: {1e3 * np.median(result.forest_build):.0f} ms\n"
-        f"largest relative difference of the losses: {result.max_loss_difference:.1e}\n"
-        f"{describe_machine()}"
-    )
+    if cases is not None:
+        try:
+            plan = plan.select([name.strip() for name in cases.split(",") if name.strip()])
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+    try:
+        page.prepare_folder(output)
+    except OSError as error:
+        raise click.ClickException(f"cannot write to {output} ({error}): choose another --output") from error
+    with tqdm(total=num_steps(plan), unit="step", leave=False, disable=None) as progress:
+
+        def show(words: str) -> None:
+            progress.set_postfix_str(words)
+            progress.update()
+
+        result = run_bench(plan, on_step=show)
+    paths = page.save(result, output)
+    click.echo(json.dumps(report.as_json(result), allow_nan=False) if as_json else report.as_text(result))
+    click.echo(f"Saved {', '.join(map(str, paths))}.", err=True)
+    if result.is_interrupted:
+        sys.exit(130)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import cache
 from types import ModuleType
 from typing import TypeVar
@@ -81,10 +81,9 @@ def map_spans(
     spans = itertools.pairwise(size * part // num_threads() for part in range(num_threads() + 1))
     jobs = [_pool().submit(work, part, *span) for part, span in enumerate(spans)]
     try:
-        return [job.result() for job in jobs]
-    except BaseException:
-        if stop is not None:
-            stop.set()
-        raise
+        wait(jobs, return_when=FIRST_EXCEPTION)
     finally:
+        if stop is not None:  # all have ended, or one has failed, or the caller is interrupted
+            stop.set()
         wait(jobs)
+    return [job.result() for job in jobs]

@@ -11,7 +11,7 @@ import os
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,11 +31,44 @@ from treeviz.ledger import (
     sketch_solve_costs,
     step_rule_operations,
 )
-from treeviz.network import FiringSets, Floats, Ints, initial_weight_blocks, leaf_blocks, moved_rows, output_signs
+from treeviz.network import (
+    FiringSets,
+    Floats,
+    Ints,
+    initial_weight_blocks,
+    leaf_blocks,
+    moved_rows,
+    output_signs,
+    pair_steps,
+)
 from treeviz.regression import SKETCH_BLOCKS, SolveReport
 
 # Replayed trees kept by a trace: at most so many, in at most so many bytes.
 _MAX_KEPT, _MAX_KEPT_BYTES = 16, 1 << 27
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WatchReport:
+    """What an iteration through watch lists had on them, and what its move did with them (algorithm.md §6).
+
+    Attributes
+    ----------
+    skin : how far below the threshold pairs are watched from the start.
+    num_watched : pairs watched at the start of the iteration.
+    num_due : neurons the move looked at, because one of their pairs might have come to the threshold.
+    num_changed : those of them that fire on other datapoints than before.
+    promoted : ascending, those of them that have now moved farther than the skin since the start, so that all their
+        pairs are watched from the next iteration on.
+    """
+
+    skin: float
+    num_watched: int
+    num_due: int
+    num_changed: int
+    promoted: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        self.promoted.flags.writeable = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +91,7 @@ class StepRecord:
     seconds : wall-clock seconds by phase.
     status : "ok", or what went short, in words.
     unlearnable : {datapoint: reason} for the datapoints that cannot be moved or cannot be fitted.
+    watch : what the watch lists did; None for any other search.
     """
 
     iteration: int
@@ -74,6 +108,7 @@ class StepRecord:
     seconds: Mapping[str, float]
     status: str
     unlearnable: Mapping[int, str]
+    watch: WatchReport | None = None
 
     def __post_init__(self) -> None:
         arrays: list[NDArray[Any]] = [self.outputs, self.residual, self.touched, self.dual_step]
@@ -143,7 +178,8 @@ class Trace:
     Attributes
     ----------
     dataset, config : what the run was started with.
-    build_costs, build_seconds : operations and seconds of building the trees, by phase; empty for the dense method.
+    build_costs, build_seconds : operations and seconds of building the trees or the watch lists, by phase; empty for
+        the dense method.
     draw_seconds : seconds spent drawing the initial weights, which is charged to no method.
     records : one `StepRecord` an iteration; grows while the trainer steps.
     """
@@ -185,6 +221,42 @@ class Trace:
         if not self.records:
             raise ValueError("there is no record yet: step first")
         return np.unique(np.concatenate(self.records[0].firing)).astype(np.int64)
+
+    def promoted_before(self, iteration: int) -> Ints:
+        """Return, ascending, the neurons that all datapoints watch in an iteration, since an earlier one's move."""
+        reports = [record.watch for record in self.records[:iteration]]
+        pieces = [report.promoted for report in reports if report is not None]
+        return np.sort(np.concatenate([np.empty(0, dtype=np.int64), *pieces]))
+
+    def watched_pairs(self, iteration: int) -> NDArray[np.bool_]:
+        """Return which pairs the lists watch in an iteration (T: after the last), (|U(0)|, n).
+
+        Those with z_ri(0) >= threshold - skin, and all n of a neuron from the iteration after its promotion on.
+
+        Raises
+        ------
+        ValueError
+            If the run has no watch lists, or there is no record of the iteration before.
+
+        Notes
+        -----
+        Cost: |U(0)| n, and for the first call the initial leaves of U(0).
+        """
+        self._require_moment(0, iteration, len(self.records))
+        watched, promoted = self._watched_from_the_start, self.promoted_before(iteration)
+        if promoted.size:
+            watched = watched.copy()
+            watched[self.moving_neurons.searchsorted(promoted)] = True
+        return watched
+
+    @cached_property
+    def _watched_from_the_start(self) -> NDArray[np.bool_]:
+        report = self.records[0].watch if self.records else None
+        if report is None:
+            raise ValueError('only a run with search="watch", of one iteration at least, has watch lists')
+        watched = self.leaf_rows(self.moving_neurons, 0) >= self.config.resolved_threshold - report.skin
+        watched.flags.writeable = False
+        return watched
 
     def dense_costs(self, record: StepRecord) -> dict[str, int]:
         """Return what the same iteration, solved the same way, costs the dense method, by phase and the same rules.
@@ -297,6 +369,29 @@ class Trace:
         -----
         Cost: n * u * log k_i an iteration; once m * n * d more where no living trainer has the initial leaves.
         """
+        chosen = self._require_neurons(neurons, iteration)
+        rows = self.row_source(chosen) if self.row_source else None
+        if rows is None:
+            rows = self._redraw_rows(chosen)
+        for firing, record in self._moves_of(chosen, iteration):
+            rows[chosen.searchsorted(firing.neurons)] += moved_rows(
+                firing, record.dual_step, self.output_signs, self.gram
+            )
+        return rows
+
+    def drifts(self, neurons: ArrayLike, iteration: int) -> Floats:
+        """Return ||w_r - w_r(0)|| of some neurons, (u,), before the move of `iteration` (T: after the last).
+
+        Parameters, errors and cost are those of `leaf_rows`, but that no initial leaves are needed.
+        """
+        chosen = self._require_neurons(neurons, iteration)
+        moves = np.zeros((chosen.size, self.dataset.num_points))  # times X
+        for firing, record in self._moves_of(chosen, iteration):
+            steps = pair_steps(firing, record.dual_step, self.output_signs)
+            moves[chosen.searchsorted(firing.neurons)] += firing.matrix(steps).toarray()
+        return np.asarray(np.sqrt(np.maximum(np.einsum("ui,ui->u", moves @ self.gram, moves), 0.0)))
+
+    def _require_neurons(self, neurons: ArrayLike, iteration: int) -> Ints:
         chosen = np.asarray(neurons)
         if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
             raise ValueError(f"neurons must be whole numbers, shape (u,); got {chosen.dtype}, shape {chosen.shape}")
@@ -304,28 +399,27 @@ class Trace:
         if chosen.size and (chosen[0] < 0 or chosen[-1] >= width or np.any(chosen[1:] <= chosen[:-1])):
             raise ValueError(f"neurons must be distinct, ascending and between 0 and {width - 1}; sort them first")
         self._require_moment(0, iteration, len(self.records))
-        chosen = chosen.astype(np.int64)
-        rows = self.row_source(chosen) if self.row_source else None
-        if rows is None:
-            rows = self._redraw_rows(chosen)
+        return chosen.astype(np.int64)
+
+    def _moves_of(self, neurons: Ints, iteration: int) -> Iterator[tuple[FiringSets, StepRecord]]:
+        """Yield those of the neurons that moved, with where they fired, for every move before `iteration`."""
         for record in self.records[:iteration]:
             if record.dual_step.any():
-                firing = FiringSets.among(_common(chosen, record.touched), record.firing)
-                rows[chosen.searchsorted(firing.neurons)] += moved_rows(
-                    firing, record.dual_step, self.output_signs, self.gram
-                )
-        return rows
+                yield FiringSets.among(_common(neurons, record.touched), record.firing), record
 
     def _redraw_rows(self, neurons: Ints) -> Floats:
         """Return initial leaves of some neurons, (u, n): kept ones, or by redrawing the network.
 
-        A redraw keeps the rows of all neurons that ever move, too, as long as there is room: those are asked for next.
+        A redraw keeps the rows of all neurons that ever move, too, and of their siblings in the trees, as long as there
+        is room: those are asked for next.
         """
         X, room = self.dataset.X, _MAX_KEPT_BYTES // (8 * self.dataset.num_points)
         kept = self._redrawn_rows  # another thread may set it meanwhile
         if kept is None or _common(neurons, kept[0]).size < neurons.size:
-            wanted = neurons
-            for others in (self.moving_neurons if self.records else None, kept[0] if kept else None):
+            wanted, width = neurons, self.config.width
+            moving = self.moving_neurons if self.records else None
+            siblings = None if moving is None else np.sort(np.maximum((moving + width ^ 1) - width, 0))
+            for others in (moving, kept[0] if kept else None, siblings):
                 if others is not None and wanted.size + others.size <= room:
                     wanted = np.union1d(wanted, others)
             rows = np.empty((wanted.size, self.dataset.num_points))

@@ -15,7 +15,7 @@ from treeviz.config import TrainConfig
 from treeviz.data import Dataset
 from treeviz.ledger import PHASES
 from treeviz.regression import SolveReport
-from treeviz.trace import StepRecord, Trace
+from treeviz.trace import StepRecord, Trace, WatchReport
 
 _FORMAT, _VERSION = "treeviz-trace", 4
 # What NumPy, zipfile and our own reading raise for a file that is not as `save` wrote it.
@@ -33,12 +33,14 @@ UNREADABLE = (
 _PER_POINT = ("outputs", "residual", "dual_step")
 _PER_LEVEL = ("visited_levels", "modified_levels")
 _REPORT = ("iterations", "rank", "num_active", "num_sketch_rows", "num_sketches", "singular")
+_WATCH_COUNTS = ("num_watched", "num_due", "num_changed")
 
 
 def to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
     """Return a run as named arrays of numbers, its texts as the bytes of one JSON object."""
     records = trace.records
     shape = (len(records), trace.dataset.num_points)
+    reports = [record.watch for record in records if record.watch is not None]
     meta: dict[str, Any] = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -51,6 +53,7 @@ def to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
         "draw_seconds": trace.draw_seconds,
         "phases": PHASES,
         "levels": _level_shape(trace),
+        "watches": bool(reports),
         "status": [record.status for record in records],
         "solve_status": [record.solve.status for record in records],
         "unlearnable": [{str(k): v for k, v in record.unlearnable.items()} for record in records],
@@ -77,6 +80,17 @@ def to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
     for name, absent in (("costs", -1), ("seconds", np.nan)):
         rows = [[getattr(record, name).get(phase, absent) for phase in PHASES] for record in records]
         arrays[name] = np.array(rows).reshape(len(records), len(PHASES))
+    return arrays | _watch_arrays(reports) if reports else arrays
+
+
+def _watch_arrays(reports: Sequence[WatchReport]) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {
+        "watch_skin": np.array([report.skin for report in reports]),
+        "watch_promoted": _joined([report.promoted for report in reports], np.int32),
+        "watch_num_promoted": np.array([report.promoted.size for report in reports], dtype=np.int64),
+    }
+    for name in _WATCH_COUNTS:
+        arrays[f"watch_{name}"] = np.array([getattr(report, name) for report in reports], dtype=np.int64)
     return arrays
 
 
@@ -111,6 +125,9 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
     if arrays["firing"].size and not 0 <= arrays["firing"].min() <= arrays["firing"].max() < config.width:
         raise ValueError("a firing set holds a neuron that the network does not have")
     norms = _split(arrays["residual_norms"], arrays["num_residual_norms"])
+    reports: Sequence[WatchReport | None] = [None] * num_records
+    if meta["watches"]:
+        reports = _watch_reports(arrays, num_records, np.concatenate(firing[: dataset.num_points]))
     for t in range(num_records):
         sets = tuple(firing[t * dataset.num_points : (t + 1) * dataset.num_points])
         batch = config.mini_batch(dataset.num_points, t)
@@ -133,10 +150,31 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
                 seconds={p: float(s) for p, s in zip(PHASES, arrays["seconds"][t], strict=True) if not np.isnan(s)},
                 status=meta["status"][t],
                 unlearnable={int(k): v for k, v in meta["unlearnable"][t].items()},
+                watch=reports[t],
                 **{name: arrays[name][t].copy() for name in (*_PER_POINT, *_PER_LEVEL)},
             )
         )
     return trace
+
+
+def _watch_reports(arrays: Mapping[str, NDArray[Any]], num_records: int, listed: NDArray[Any]) -> Sequence[WatchReport]:
+    """Rebuild the reports of a run; `listed` are the neurons that have lists."""
+    numbers = {name: arrays[f"watch_{name}"] for name in ("skin", "num_promoted", *_WATCH_COUNTS)}
+    for name, values in numbers.items():
+        if values.shape != (num_records,) or not (np.isfinite(values) & (values >= 0)).all():
+            raise ValueError(f"watch_{name} does not hold a number of 0 or more for each iteration")
+    promoted = _split(arrays["watch_promoted"], numbers["num_promoted"])
+    everyone = arrays["watch_promoted"]
+    if np.unique(everyone).size < everyone.size or not np.isin(everyone, listed).all():
+        raise ValueError("a neuron is promoted twice, or without a list")
+    return [
+        WatchReport(
+            skin=float(numbers["skin"][t]),
+            promoted=np.sort(promoted[t]).astype(np.int32),
+            **{name: int(numbers[name][t]) for name in _WATCH_COUNTS},
+        )
+        for t in range(num_records)
+    ]
 
 
 def _level_shape(trace: Trace) -> tuple[int, ...]:

@@ -2,19 +2,19 @@
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from treeviz.config import TrainConfig
 from treeviz.data import Dataset
-from treeviz.engines import ENGINES, Engine, EngineMaker, ForestEngine, Sensed
+from treeviz.engines import ENGINES, Engine, EngineMaker, ForestEngine, Sensed, WatchEngine
 from treeviz.forest import Forest
 from treeviz.ledger import Ledger
 from treeviz.network import DrawnSigns, Floats, Ints, outputs_at, random_stream
 from treeviz.regression import Solution, SolveReport, safe_step_size, solve_exact, solve_sketched
-from treeviz.trace import StepRecord, Trace
+from treeviz.trace import StepRecord, Trace, WatchReport
 from treeviz.watch import suggest_skin
 
 _SKETCH_STREAM = 2
@@ -67,7 +67,8 @@ class Trainer:
         engine_class: EngineMaker | None = None,
     ) -> None:
         engine_class = engine_class or ENGINES[config.search]
-        _require_memory(engine_class.required_bytes(config.width, data.num_points, data.dimension), data, config)
+        needed = engine_class.required_bytes(config.width, data.num_points, data.dimension, config.resolved_threshold)
+        _require_memory(needed, data, config)
         self.config, self.data = config, data
         self.threshold = config.resolved_threshold
         self.step_size = 1.0 if config.step_size is None and config.method == "gauss-newton" else config.step_size
@@ -106,6 +107,10 @@ class Trainer:
                 raise ValueError(f"neurons must be whole numbers between 0 and {self.config.width - 1}; got {neurons}")
             neurons = neurons.astype(np.int64)
         return self._engine.weights(neurons)
+
+    def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
+        """Yield the current hidden weights in blocks `(first_neuron, rows)`; each may be overwritten by the next."""
+        return self._engine.weight_blocks()
 
     def predict(self, X: Floats) -> Floats:
         """Return the outputs, (q,), of the current weights on points of unit length, (q, d). Cost: m * q * d.
@@ -191,8 +196,22 @@ class Trainer:
             seconds=ledger.seconds,
             status=status,
             unlearnable=self._unlearnable(everyone),
+            watch=self._watch_report(),
         )
         return loss, record
+
+    def _watch_report(self) -> WatchReport | None:
+        """Say what the watch lists did in the iteration just made, if it went through some."""
+        if not isinstance(self._engine, WatchEngine):
+            return None
+        moved = self._engine.moved
+        return WatchReport(
+            skin=self._engine.lists.skin,
+            num_watched=self._engine.num_watched,
+            num_due=moved.num_due,
+            num_changed=moved.num_changed,
+            promoted=np.sort(moved.promoted).astype(np.int32),
+        )
 
     def run(
         self,

@@ -72,5 +72,5 @@ class EngineMaker(Protocol):
     def __call__(self, X: Floats, signs: Signs, config: TrainConfig, ledger: Ledger) -> Engine:
         """Draw the weights (not charged) and build what the method keeps (posted as build)."""
 
-    def required_bytes(self, width: int, num_points: int, dimension: int) -> int:
-        """Memory it needs, about, the first iteration included."""
+    def required_bytes(self, width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
+        """Memory it needs, about, the first iteration included; at the paper's threshold if it is None."""

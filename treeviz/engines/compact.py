@@ -36,7 +36,7 @@ class CompactEngine:
         self._few = DenseNeurons(self._W, signs[self._neurons], X, config)
 
     @staticmethod
-    def required_bytes(width: int, num_points: int, dimension: int) -> int:
+    def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
         """Memory if every neuron fired, which is that of the dense method."""
         return DenseEngine.required_bytes(width, num_points, dimension)
 

@@ -34,8 +34,9 @@ class DenseNeurons:
         self._threshold = config.resolved_threshold
         self._needs_overlaps = config.method == "gauss-newton" and config.solver == "exact"
         num_points, rows = len(X), min(self.BLOCK, len(W))
-        self._incidence = np.zeros(len(W) * num_points, dtype=np.float32)
-        self._products = np.empty(rows * num_points)
+        # Written, not only reserved: the first iteration must not be the one that waits for the system's pages.
+        self._incidence = np.full(len(W) * num_points, 0.0, dtype=np.float32)
+        self._products = np.full(rows * num_points, 0.0)
         self._batch = np.arange(num_points)
 
     @property
@@ -117,7 +118,7 @@ class DenseEngine:
         self._neurons = DenseNeurons(self._W, np.asarray(signs), X, config)
 
     @staticmethod
-    def required_bytes(width: int, num_points: int, dimension: int) -> int:
+    def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
         """Memory of W, of the 0/1 matrix, of one block's products, and of the firing sets' extraction."""
         block = min(width, DenseNeurons.BLOCK) * num_points
         return 8 * (width * dimension + block) + 5 * width * num_points

@@ -29,7 +29,7 @@ class ForestEngine:
         self._initial_rows: tuple[Ints, Floats] | None = None
 
     @staticmethod
-    def required_bytes(width: int, num_points: int, dimension: int) -> int:
+    def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
         """Memory of the trees, and of what a first iteration needs at the expected number of touched neurons."""
         return 8 * width * num_points * 4
 

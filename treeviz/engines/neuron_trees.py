@@ -26,7 +26,7 @@ class NeuronTreesEngine:
         self._trained = TrainedTrees(self.trees, X, np.asarray(signs), config)
 
     @staticmethod
-    def required_bytes(width: int, num_points: int, dimension: int) -> int:
+    def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
         """Memory of the trees, and of what a first iteration needs at the expected number of touched neurons."""
         return 8 * width * num_points * 4
 

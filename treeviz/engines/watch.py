@@ -11,7 +11,9 @@ from treeviz.ledger import Ledger, watch_build_operations
 from treeviz.network import FiringSets, Floats, Ints, Signs, firing_probability, initial_weight_blocks, initial_weights
 from treeviz.regression import SparseJacobian
 from treeviz.screening import DrawnBlocks, pairs_from_stream
-from treeviz.watch import WatchLists, suggest_skin
+from treeviz.watch import Moved, WatchLists, suggest_skin
+
+_NOTHING_MOVED = Moved(0, 0, np.empty(0, dtype=np.int64), 0)
 
 
 class WatchEngine:
@@ -19,6 +21,11 @@ class WatchEngine:
 
     Building streams over blocks of weights and keeps the watched pairs alone: memory does not grow with m * n or m * d.
     Every move leaves the outputs and C ready for the next iteration; who fires is listed only if somebody asks.
+
+    Attributes
+    ----------
+    lists : the watch lists.
+    num_watched, moved : of the iteration under way, how many pairs were watched at its start, and what its move took.
     """
 
     def __init__(self, X: Floats, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
@@ -38,25 +45,29 @@ class WatchEngine:
                 skin=skin,
                 draw_rows=lambda neurons: initial_weights(config.seed, config.width, X.shape[1], neurons) @ X.T,
             )
+        self._list_sizes = np.diff(pairs.indptr).astype(np.int16)
+        self._num_watched = pairs.points.size
+        self.num_watched, self.moved = self._num_watched, _NOTHING_MOVED
         self.draw_seconds = draw.seconds
         ledger.seconds["build"] -= draw.seconds  # every method starts from given initial weights
         ledger.post("build", watch_build_operations(config.width, len(X), X.shape[1], pairs.points.size))
 
     @staticmethod
-    def required_bytes(width: int, num_points: int, dimension: int) -> int:
-        """Memory of the lists at the paper's threshold, if neurons that fire watched every point, and of the blocks."""
-        threshold = TrainConfig(width=width).resolved_threshold
+    def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
+        """Memory of the lists, if neurons that fire watched every point, twice over while they are put together."""
+        threshold = TrainConfig(width=width, threshold=threshold).resolved_threshold
         touched = width * min(1.0, num_points * firing_probability(threshold))
-        return int(touched * (100 + 40 * num_points)) + (1 << 26)
+        return int(2 * touched * (23 + 18 * num_points)) + (1 << 26)
 
     @property
     def num_bytes(self) -> int:
         """Bytes of the lists."""
-        return self.lists.num_bytes
+        return self.lists.num_bytes + self._list_sizes.nbytes
 
     def sense(self, ledger: Ledger, batch: Ints | None = None) -> Sensed:
         """Read off the outputs and C. A batch saves nothing here."""
         lists, num_points = self.lists, len(self._X)
+        self.num_watched, self.moved = self._num_watched, _NOTHING_MOVED
         with ledger.time("forward"):
             outputs, overlaps = lists.outputs(), lists.overlaps
         ledger.post("forward", num_points * num_points + num_points)
@@ -76,9 +87,11 @@ class WatchEngine:
     def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
         """Move the firing neurons, and look at those that may have changed. There is no tree to repair."""
         with ledger.time("repair"):
-            moved = self.lists.move(dual_step)
+            moved = self.moved = self.lists.move(dual_step)
         ledger.post("move", dual_step.size)
         ledger.post("repair", moved.num_operations + moved.promoted.size * self._X.size)
+        sizes = self._list_sizes[self.lists.neurons.searchsorted(moved.promoted)]
+        self._num_watched += int((dual_step.size - sizes).sum())  # each now has all n pairs in place of its list
         return np.zeros((dual_step.size, 0), dtype=np.int64)
 
     def weights(self, neurons: Ints | None) -> Floats:

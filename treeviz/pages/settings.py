@@ -14,6 +14,10 @@ from treeviz.datasets import DATASETS, load_dataset, load_test_split
 from treeviz.network import paper_threshold
 from treeviz.views.words import describe_sparsity
 
+# What the stage can show, by the names `TrainConfig.search` has for them.
+_SEARCHES = {"forest": "forest", "watch lists": "watch"}
+# Where it is not found by rule: what is offered first, and what is more than enough to watch everything.
+_SKIN, _LARGEST_SKIN = 0.5, 100.0
 WIDTHS = tuple(1 << power for power in range(5, 21))
 _CSV = "your own CSV"
 
@@ -111,6 +115,18 @@ def choose_settings() -> Settings | None:
 def choose_training(settings: Settings) -> Settings:
     """Draw what only the page of one run asks for; return the settings with it."""
     with st.sidebar:
+        search = st.segmented_control(
+            "Search",
+            list(_SEARCHES),
+            default="forest",
+            required=True,
+            key="search",
+            bind="query-params",
+            help="How the neurons that fire are found. Forest: every iteration searches a tree for each datapoint, and "
+            "repairs all trees after the move. Watch lists: every datapoint keeps a list of the neurons that may fire "
+            "on it, and after the move only those that may have come to b are looked at. Both give the same steps.",
+        )
+        skin = _choose_skin() if search == "watch lists" else None
         solver = st.segmented_control(
             "Solver",
             ["exact", "sketch"],
@@ -126,11 +142,41 @@ def choose_training(settings: Settings) -> Settings:
             value=True,
             key="check",
             bind="query-params",
-            help="Compares every search with a scan of all leaves, every node with its children, and every loss with "
-            "the dense method's. For a large forest this takes longer than the iteration itself.",
+            help="Compares who fires with a scan of all inner products, every node with its children where there are "
+            "trees, and every loss with the dense method's. For a wide network this takes longer than the iteration "
+            "itself.",
         )
-    config = replace(settings.config, solver=solver or "exact")
+    config = replace(settings.config, search=_SEARCHES[search or "forest"], skin=skin, solver=solver or "exact")
     return replace(settings, config=config, is_checked=is_checked)
+
+
+def _choose_skin() -> float | None:
+    """Draw the skin of watch lists; return it, or None where it is found by rule."""
+    by_rule = st.toggle(
+        "Skin by rule",
+        value=True,
+        key="rule",
+        bind="query-params",
+        help="The skin is how far below b a neuron's inner product may be at the start to be watched all the same. It "
+        "is safe as long as the neuron's weights have moved less; one that has moved farther is promoted: watched on "
+        "all datapoints. By rule, it is three times as far as neurons are expected to move.",
+    )
+    if by_rule:
+        return None
+    return float(
+        st.number_input(
+            "Skin",
+            0.0,
+            _LARGEST_SKIN,
+            _SKIN,
+            step=0.1,
+            format="%.3f",
+            key="skin",
+            bind="query-params",
+            help="Small: short lists, and many neurons promoted. Large: long lists, and few promoted. It changes what "
+            "an iteration costs, never its result.",
+        )
+    )
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the data …")

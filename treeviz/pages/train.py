@@ -8,27 +8,33 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from treeviz.background import BackgroundRun
-from treeviz.engines import ForestEngine
-from treeviz.pages.settings import Settings, choose_training, explain_changes, show_refusal
+from treeviz.compiled import refusal
+from treeviz.engines import ENGINES
+from treeviz.pages.settings import Settings, choose_training, explain_changes, note, show_refusal
 from treeviz.stage.component import last_question, show_stage
 from treeviz.stage.frames import FrameMaker, View
 from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
+from treeviz.trace import StepRecord, WatchReport
 from treeviz.views import words
 from treeviz.views.charts import cost_figure, loss_figure
 from treeviz.views.palette import compact, percent
 
 _MAX_RUN_BYTES = 4 << 30
 _STAGE = "stage"
+_Number = tuple[str, str, str, str]  # label, value, context, explanation
 
 
-@st.cache_resource(max_entries=4, show_spinner="Drawing the network and building the trees …")
+@st.cache_resource(max_entries=4, show_spinner="Drawing the network, and building what is searched …")
 def _start(_settings: Settings, key: str) -> FrameMaker:
     """Build a run once for all viewers with the same settings (`key`)."""
     data, config = _settings.load(), _settings.config
-    needed = ForestEngine.required_bytes(config.width, data.num_points, data.dimension)
+    needed = ENGINES[config.search].required_bytes(
+        config.width, data.num_points, data.dimension, config.resolved_threshold
+    )
     if needed > _MAX_RUN_BYTES:
+        kept = "lists" if config.search == "watch" else "trees"
         raise ValueError(
-            f"{data.num_points} trees over {config.width:,} neurons need {needed / 1e9:.1f} GB, and a page may take "
+            f"{data.num_points} {kept} over {config.width:,} neurons need {needed / 1e9:.1f} GB, and a page may take "
             f"{_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
         )
     return FrameMaker(
@@ -46,6 +52,8 @@ def render(settings: Settings) -> None:
         show_refusal(error, settings)
         return
     _explain(maker.run)
+    if slower := refusal():
+        note(slower)
     if st.session_state.get("run") != settings.key:
         st.session_state.run = settings.key
         address, st.session_state.address = st.session_state.address, {}  # counts once, for what is opened first
@@ -64,12 +72,24 @@ def _begin(maker: FrameMaker, address: Mapping[str, str]) -> tuple[Moment, tuple
 
 def _explain(run: BackgroundRun) -> None:
     data, width = run.data, run.config.width
-    st.markdown(
+    trees = (
         f"Each of the **n = {data.num_points}** datapoints has a tree: its **m = {width:,}** leaves are the inner "
-        "products of all neurons with it, and every node above holds the larger of its two children. An iteration "
-        "*searches* each tree for the few neurons that fire and *moves* those, which changes a part of every tree.",
-        help=f"{data.name}: {data.description}",
+        "products of all neurons with it, and every node above holds the larger of its two children."
     )
+    if run.config.search == "watch":
+        text = (
+            f"{trees} Here the trees are only drawn, and nothing searches them. Instead every datapoint has a *watch "
+            "list*, of neurons whose leaf was at least b − **skin** at the start: nobody else can fire while weights "
+            "have moved less than the skin. An iteration *reads* off the lists who fires, *moves* those neurons, and "
+            "then *looks* only at those that may have come to b. A neuron that has moved farther than the skin is "
+            "**promoted**: from then on it is on all lists."
+        )
+    else:
+        text = (
+            f"{trees} An iteration *searches* each tree for the few neurons that fire and *moves* those, which changes "
+            "a part of every tree."
+        )
+    st.markdown(text, help=f"{data.name}: {data.description}")
 
 
 @st.fragment
@@ -126,9 +146,7 @@ def _unlearnable(run: BackgroundRun, cursor: int) -> None:
 def _numbers(run: BackgroundRun, cursor: int) -> None:
     """Show the numbers of the iteration the cursor rests at, over all trees."""
     record, width = run.trace.records[cursor], run.config.width
-    num_nodes = run.data.num_points * (2 * width - 1)
     counts = np.array([fired.size for fired in record.firing])
-    visited, modified = int(record.num_visited.sum()), int(record.num_modified.sum())
     previous = run.trace.records[cursor - 1].loss if cursor else None
     items = (
         (
@@ -149,6 +167,18 @@ def _numbers(run: BackgroundRun, cursor: int) -> None:
             f"{percent(record.touched.size / width)} of {width:,}",
             "They fire on at least one datapoint. Only they have a gradient, so only they move.",
         ),
+        *(_node_numbers(run, record) if record.watch is None else _list_numbers(run, record, record.watch)),
+    )
+    with st.container(horizontal=True):
+        for label, value, context, explanation in items:
+            st.metric(label, value, context, delta_color="off", delta_arrow="off", help=explanation, width=155)
+    st.caption(words.describe_cost(run.trace, record))
+
+
+def _node_numbers(run: BackgroundRun, record: StepRecord) -> tuple[_Number, ...]:
+    num_nodes = run.data.num_points * (2 * run.config.width - 1)
+    visited, modified = int(record.num_visited.sum()), int(record.num_modified.sum())
+    return (
         (
             "Nodes searched",
             f"{visited:,}",
@@ -162,10 +192,34 @@ def _numbers(run: BackgroundRun, cursor: int) -> None:
             "Nodes in all trees whose value this iteration's move changed.",
         ),
     )
-    with st.container(horizontal=True):
-        for label, value, context, explanation in items:
-            st.metric(label, value, context, delta_color="off", delta_arrow="off", help=explanation, width=165)
-    st.caption(words.describe_cost(run.trace, record))
+
+
+def _list_numbers(run: BackgroundRun, record: StepRecord, report: WatchReport) -> tuple[_Number, ...]:
+    num_pairs, num_listed = run.config.width * run.data.num_points, run.trace.moving_neurons.size
+    num_promoted = run.trace.promoted_before(record.iteration + 1).size
+    return (
+        (
+            "Pairs watched",
+            f"{report.num_watched:,}",
+            f"{percent(report.num_watched / num_pairs)} of {compact(num_pairs)}",
+            f"Pairs of a neuron and a datapoint on the lists. The skin is {report.skin:.4g}: a pair is watched if its "
+            "inner product was at least b − skin at the start, or its neuron is promoted.",
+        ),
+        (
+            "Neurons looked at",
+            f"{report.num_due:,}",
+            f"of {num_listed:,} with a list",
+            "After this iteration's move. No other neuron can have come to b. A neuron that fired nowhere at the start "
+            "never moves, and has no list.",
+        ),
+        (
+            "Promoted so far",
+            f"{num_promoted:,}",
+            f"{report.promoted.size:,} in this iteration",
+            "Neurons whose weights have moved farther than the skin from where they started: their lists no longer "
+            "hold, so they are watched on all datapoints.",
+        ),
+    )
 
 
 def _charts(run: BackgroundRun, cursor: int) -> None:
@@ -178,11 +232,16 @@ def _charts(run: BackgroundRun, cursor: int) -> None:
     st.caption(caption)
 
 
+def _method(run: BackgroundRun) -> str:
+    """Name what a run goes through, for the charts."""
+    return "watch lists" if run.config.search == "watch" else "trees"
+
+
 def _loss_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
     trace, dense = run.trace, run.dense_trace
     dense_losses = dense.losses if dense else np.empty(0)
     caption = run.dense_refusal or (words.compare_losses(trace, dense) if dense else "The dense baseline starts …")
-    return loss_figure(trace.losses, dense_losses, cursor), caption
+    return loss_figure(trace.losses, dense_losses, cursor, _method(run)), caption
 
 
 def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
@@ -194,6 +253,7 @@ def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
         cursor,
         "operations",
         "dense method, same solver",
+        _method(run),
     )
     return figure, (
         "Amortized: (building + all iterations so far) / iterations so far. One operation is a multiply-add, or one "
@@ -210,6 +270,7 @@ def _seconds_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
         cursor,
         "seconds",
         "strongest dense baseline",
+        _method(run),
     )
     return figure, run.dense_refusal or (
         "Wall-clock time measured on this machine while the page was in use, so it is noisy. The dense baseline is the "

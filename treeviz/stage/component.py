@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 _WEB = Path(__file__).parent / "web"
-_SCRIPTS = ("dom", "cursor", "tree", "atlas", "plane", "output", "panel", "transport", "stage")
+_SCRIPTS = ("dom", "cursor", "tree", "atlas", "lists", "plane", "output", "panel", "transport", "stage")
 
 
 def _read(name: str) -> str:

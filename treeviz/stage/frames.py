@@ -24,6 +24,8 @@ from treeviz.views.detail import DrawnTree, draw_tree
 from treeviz.views.field import OutputField, is_planar
 from treeviz.views.geometry import neuron_plane
 from treeviz.views.palette import percent
+from treeviz.views.watched import WatchList, leaves_to_show, watch_list
+from treeviz.views.words import describe_watching
 
 DETAILS = (63, 127, 255, 599)
 DEFAULT_DETAIL = 127
@@ -113,7 +115,15 @@ class FrameMaker:
             "detail": DEFAULT_DETAIL,
             "opened": MAX_OPENED,
             "planar": self._field_thread is not None,
+            "skin": self._skin,
         }
+
+    @property
+    def _skin(self) -> float | None:
+        """The skin of a run through watch lists, of which there must be a record; None of any other."""
+        records = self.run.trace.records
+        report = records[0].watch if records else None
+        return None if report is None else report.skin
 
     def status(self) -> dict[str, Any]:
         """Return how far the run has come, and the exactness of every iteration so far."""
@@ -141,18 +151,20 @@ class FrameMaker:
         if iteration >= len(run.checks):
             return {"state": "waiting", "text": "Being checked against brute force …"}
         check = run.checks[iteration]
+        watches = run.config.search == "watch"
         if check.firing_fault:
             point, neuron = check.firing_fault
-            text = (
-                f"Tree {point}: search and scan disagree about neuron {neuron:,}, node {run.config.width + neuron:,}."
-            )
-            return {"state": "wrong", "text": text}
+            who = f"neuron {neuron:,}, node {run.config.width + neuron:,}"
+            found_by = "its list" if watches else "search"
+            return {"state": "wrong", "text": f"Tree {point}: {found_by} and scan disagree about {who}."}
         if check.heap_fault:
             tree, node = check.heap_fault
             return {"state": "wrong", "text": f"Tree {tree}: node {node:,} is not the larger of its children."}
         found = (
-            f"Firing sets equal a scan of all {check.num_leaves:,} leaves; all {check.num_inner_nodes:,} inner nodes "
-            "hold the larger of their children"
+            f"Firing sets equal a scan of all {check.num_leaves:,} inner products, computed anew from the weights"
+            if watches
+            else f"Firing sets equal a scan of all {check.num_leaves:,} leaves; all {check.num_inner_nodes:,} inner "
+            "nodes hold the larger of their children"
         )
         if run.dense_refusal:
             return {"state": "exact", "text": f"{found}. {run.dense_refusal}"}
@@ -227,7 +239,9 @@ class FrameMaker:
             step = trace.compare(view.tree, min(view.pinned or 0, len(trace.records) - 1), iteration)
         else:
             step = trace.replay(view.tree, iteration)
-        drawn = draw_tree(step, view.detail, view.opened)
+        listed = None if record.watch is None else watch_list(trace, view.tree, iteration)
+        also = [] if listed is None else leaves_to_show(listed, step)
+        drawn = draw_tree(step, view.detail, view.opened, also)
         neurons = np.sort(drawn.neuron[drawn.is_leaf])
         plane = neuron_plane(trace, view.tree, iteration, include=neurons)
         num_nodes = 2 * step.num_leaves - 1
@@ -242,20 +256,26 @@ class FrameMaker:
         else:
             script = {
                 phase: [[s.line, s.text, s.row, _rounded_pairs(s.writes)] for s in steps]
-                for phase, steps in write_script(trace, record, drawn).items()
+                for phase, steps in write_script(trace, record, drawn, listed).items()
             }
             summary = (
                 f"Tree {view.tree}: {step.visited.size:,} nodes searched, {step.firing.size:,} neurons fire, "
                 f"{step.modified.size:,} of {num_nodes:,} nodes modified ({percent(step.modified.size / num_nodes)})."
             )
+            if listed is not None:
+                summary = (
+                    f"Tree {view.tree}: {listed.neurons.size:,} of {step.num_leaves:,} neurons on its list, "
+                    f"{step.firing.size:,} of them fire. The tree shows where they are; no step uses it."
+                )
         return {
             "view": {"tree": view.tree, "detail": view.detail, "opened": view.opened, "pinned": view.pinned},
             "iteration": iteration,
             "summary": summary,
             "record": _describe_record(record),
-            "nodes": _node_table(drawn),
+            "nodes": _node_table(drawn, listed),
             "leaves": self._leaves(drawn, iteration, step.iteration if is_compared else None),
             "script": script,
+            "watch": self._watch(record),
             "visited": record.visited_levels.tolist(),
             "modified": record.modified_levels.tolist(),
             "plane": {
@@ -274,10 +294,23 @@ class FrameMaker:
             },
         }
 
+    def _watch(self, record: StepRecord) -> dict[str, Any] | None:
+        """Return, of a run through watch lists, all lists in numbers and the sentence that explains them."""
+        trace = self.run.trace
+        if record.watch is None:
+            return None
+        return {
+            "sentence": describe_watching(trace, record, record.watch),
+            "listed": trace.moving_neurons.size,
+            "watched": trace.watched_pairs(record.iteration).sum(axis=0).tolist(),
+            "firing": [fired.size for fired in record.firing],
+        }
+
     def _leaves(self, drawn: DrawnTree, iteration: int, pinned: int | None) -> dict[int, list[Any]]:
         """Return, per drawn leaf, its values in all trees before and after, in thousandths, and where it fires.
 
-        For as many leaves as there is room for, those whose value changes across the threshold first.
+        For as many leaves as there is room for, those whose value changes across the threshold first. In a run through
+        watch lists, also on whose lists it is.
         """
         trace, threshold = self.run.trace, self.run.config.resolved_threshold
         rows = np.flatnonzero(drawn.is_leaf)
@@ -291,7 +324,7 @@ class FrameMaker:
         earlier, later = (iteration, iteration + 1) if pinned is None else (pinned, iteration)
         before = trace.leaf_rows(neurons[order], earlier)
         after = trace.leaf_rows(neurons[order], later)
-        return {
+        leaves: dict[int, list[Any]] = {
             int(rows[place]): [
                 _thousandths(before[at]),
                 _thousandths(after[at]),
@@ -300,6 +333,13 @@ class FrameMaker:
             ]
             for at, place in enumerate(order)
         }
+        if trace.records[iteration].watch is not None:
+            watched, listed = trace.watched_pairs(iteration), trace.moving_neurons
+            for row, columns in leaves.items():
+                place = int(listed.searchsorted(drawn.neuron[row]))
+                has_list = place < listed.size and listed[place] == drawn.neuron[row]
+                columns.append(np.flatnonzero(watched[place]).tolist() if has_list else [])
+        return leaves
 
 
 def _describe_status(record: StepRecord) -> str:
@@ -317,9 +357,18 @@ def _describe_record(record: StepRecord) -> dict[str, Any]:
     }
 
 
-def _node_table(drawn: DrawnTree) -> dict[str, Any]:
+def _node_table(drawn: DrawnTree, listed: WatchList | None) -> dict[str, Any]:
     """Return the drawn nodes, column by column; kind 0 is an inner node, 1 a leaf, 2 a stub."""
-    return {
+    found: dict[str, Any] = {"visited": drawn.num_visited.tolist(), "entered": _bits(drawn.visited)}
+    if listed is not None:  # no node was searched: entered are those that have somebody on the list below them
+        num_watched = drawn.count(listed.neurons)
+        found = {
+            "watched": num_watched.tolist(),
+            "entered": _bits(num_watched > 0),
+            "promoted": _bits(np.isin(drawn.neuron, listed.promoted)),
+            "promotes": _bits(np.isin(drawn.neuron, listed.report.promoted)),
+        }
+    return found | {
         "id": drawn.nodes.tolist(),
         "parent": drawn.parent.tolist(),
         "x": [round(float(x), 2) for x in drawn.x],
@@ -329,9 +378,7 @@ def _node_table(drawn: DrawnTree) -> dict[str, Any]:
         "after": _rounded(drawn.after),
         "neurons": drawn.num_neurons.tolist(),
         "firing": drawn.num_firing.tolist(),
-        "visited": drawn.num_visited.tolist(),
         "modified": drawn.num_modified.tolist(),
-        "entered": _bits(drawn.visited),
         "passes": _bits(drawn.passes),
         "changes": _bits(drawn.modified),
         "starts": _bits(drawn.starts_firing),

@@ -7,40 +7,22 @@ stops where one does not change, and together they end at the very values the tr
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 import numpy as np
 
 from treeviz.config import TrainConfig
-from treeviz.network import FiringSets, Floats
+from treeviz.network import FiringSets
+from treeviz.stage import watch_script
+from treeviz.stage.telling import Heap, Line, Moves, Step, count, number
 from treeviz.trace import StepRecord, Trace
-from treeviz.views.detail import DrawnTree, Mask
+from treeviz.views.detail import DrawnTree
 from treeviz.views.palette import percent, rounded
+from treeviz.views.watched import WatchList
 
 # Datapoints up to which the eigenvalues of the Gram matrix are computed for the story's sake.
 _LARGEST_SPECTRUM = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of pseudocode: its phase, what its symbols mean, how deep it is indented. `z_r` is z with subscript r."""
-
-    phase: str
-    text: str
-    note: str
-    indent: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One small step: its line of pseudocode, its sentence, the drawn row it is about or -1, (row, value) it writes."""
-
-    line: int
-    text: str
-    row: int = -1
-    writes: tuple[tuple[int, float], ...] = ()
 
 
 _ENTER = (
@@ -56,6 +38,8 @@ _SEARCH = (
         "f_i ← (1/√m) Σ a_r (z_ri − b) over r in S_i",
         "f_i: the network's output on datapoint i. a_r: output sign of neuron r, +1 or −1, never trained. m: neurons.",
     ),
+)
+_RESIDUAL = (
     Line("forward", "ρ ← f − y,  loss ← ½‖ρ‖²", "y: the targets. ρ: the residual, what is wrong with the outputs."),
     Line(
         "jacobian",
@@ -103,7 +87,8 @@ _MOVE = (
 
 def pseudocode(config: TrainConfig) -> tuple[Line, ...]:
     """Return the lines of one iteration with this configuration."""
-    return _SEARCH + (_EXACT if config.solver == "exact" else _SKETCH) + _MOVE
+    search, move = (watch_script.SEARCH, watch_script.MOVE) if config.search == "watch" else (_SEARCH, _MOVE)
+    return search + _RESIDUAL + (_EXACT if config.solver == "exact" else _SKETCH) + move
 
 
 def phases(config: TrainConfig) -> tuple[str, ...]:
@@ -111,64 +96,34 @@ def phases(config: TrainConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys(line.phase for line in pseudocode(config)))
 
 
-def write_script(trace: Trace, record: StepRecord, drawn: DrawnTree) -> dict[str, list[Step]]:
+def write_script(
+    trace: Trace, record: StepRecord, drawn: DrawnTree, listed: WatchList | None = None
+) -> dict[str, list[Step]]:
     """Return the small steps of one iteration, seen from one tree, by phase; every phase has at least one.
 
-    Cost: a few operations a drawn node, and the drawn leaves times n.
+    A run through watch lists needs the tree's own, `listed`. Cost: a few operations a drawn node, and the drawn leaves
+    times n.
     """
     lines = pseudocode(trace.config)
     first = {phase: next(i for i, line in enumerate(lines) if line.phase == phase) for phase in phases(trace.config)}
-    moves = Moves(trace, record, drawn.neuron[drawn.is_leaf])
+    neurons = np.sort(drawn.neuron[drawn.is_leaf])
+    moves = Moves(trace, record, neurons)
+    drifts = None
+    if listed is not None:
+        drifts = dict(zip(neurons.tolist(), trace.drifts(neurons, record.iteration + 1).tolist(), strict=True))
     tellers = {
         "search": lambda line: _search(drawn, len(record.firing), line),
-        "forward": lambda line: _forward(trace, record, drawn, line),
+        "forward": lambda line: _forward(trace, record, drawn, line, keeps_sums=listed is not None),
         "jacobian": lambda line: _jacobian(trace, record, drawn, line),
         "sketch": lambda line: _sketch(trace, record, line),
         "precondition": lambda line: _precondition(trace, record, line),
         "solve": lambda line: _solve(trace, record, drawn, line),
-        "move": lambda line: _move(record, drawn, moves, line),
+        "move": lambda line: _move(record, drawn, moves, line, drifts),
         "repair": lambda line: _repair(record, drawn, moves, line),
     }
+    if listed is not None and drifts is not None:
+        tellers |= watch_script.tellers(record, drawn, listed, drifts)
     return {phase: list(tellers[phase](line)) for phase, line in first.items()}
-
-
-class Moves:
-    """How some neurons move in an iteration.
-
-    Attributes
-    ----------
-    neurons : (u,) ascending.
-    fires_on : (u, n) whether the neuron fires on the datapoint before the move: the sets T_r.
-    length : (u,) ||change of w_r||, from the Gram matrix alone.
-    """
-
-    def __init__(self, trace: Trace, record: StepRecord, neurons: np.ndarray) -> None:
-        gram, width = trace.gram, trace.config.width
-        self.neurons = neurons
-        self.fires_on: Mask = np.zeros((neurons.size, len(record.firing)), dtype=bool)
-        for point, firing in enumerate(record.firing):
-            self.fires_on[:, point] = np.isin(neurons, firing, assume_unique=True)
-        coefficients = self.fires_on * (record.dual_step / math.sqrt(width))  # up to the sign a_r
-        self.length: Floats = np.sqrt(np.maximum(np.einsum("ui,ui->u", coefficients @ gram, coefficients), 0.0))
-        self._row = {int(neuron): row for row, neuron in enumerate(neurons)}
-
-    def of(self, neuron: int) -> tuple[float, int]:
-        """Return the length of a neuron's move, and the number of datapoints on which it fires."""
-        row = self._row[neuron]
-        return float(self.length[row]), int(self.fires_on[row].sum())
-
-
-def number(value: float, other: float | None = None) -> str:
-    """Write a value with three decimals, or with as many, up to eight, as it takes to tell it from `other`."""
-    for digits in range(3, 9):
-        text = f"{value:z.{digits}f}"  # z: never −0.000
-        if other is None or other == value or text != f"{other:z.{digits}f}":
-            break
-    return text.replace("-", "−")
-
-
-def _count(quantity: int, noun: str) -> str:
-    return f"{quantity:,} {noun}{'' if quantity == 1 else 's'}"
 
 
 def _search(drawn: DrawnTree, num_trees: int, line: int) -> Iterator[Step]:
@@ -184,13 +139,13 @@ def _search(drawn: DrawnTree, num_trees: int, line: int) -> Iterator[Step]:
             end = "so it fires" if fires else "so it does not fire"
             yield Step(fire if fires else prune, f"Neuron {drawn.neuron[row]:,}: its leaf is {compared}, {end}.", row)
         elif not drawn.passes[row]:
-            skipped = _count(int(drawn.num_neurons[row]), "neuron")
+            skipped = count(int(drawn.num_neurons[row]), "neuron")
             yield Step(prune, f"{name}: its maximum is {compared}, so none of its {skipped} can fire. Pruned.", row)
         elif drawn.is_stub[row]:
             text = (
                 f"{name}, a stub: its maximum is {compared}. Inside, the search enters "
-                f"{_count(int(drawn.num_visited[row]) - 1, 'node')} not drawn here and finds "
-                f"{drawn.num_firing[row]:,} of {_count(int(drawn.num_neurons[row]), 'neuron')} firing."
+                f"{count(int(drawn.num_visited[row]) - 1, 'node')} not drawn here and finds "
+                f"{drawn.num_firing[row]:,} of {count(int(drawn.num_neurons[row]), 'neuron')} firing."
             )
             yield Step(go_on, text, row)
         else:
@@ -202,28 +157,29 @@ def _search(drawn: DrawnTree, num_trees: int, line: int) -> Iterator[Step]:
         fire if step.firing.size else line,
         f"Tree {step.point} is searched: {step.visited.size:,} of {num_nodes:,} nodes entered "
         f"({percent(step.visited.size / num_nodes)}), {num_nodes - step.visited.size:,} never looked at, "
-        f"{_count(step.firing.size, 'firing neuron')} found."
+        f"{count(step.firing.size, 'firing neuron')} found."
         f"{' The other trees are searched in the same way.' if num_trees > 1 else ''}",
     )
 
 
-def _forward(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Iterator[Step]:
+def _forward(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int, *, keeps_sums: bool) -> Iterator[Step]:
     step, root_width = drawn.step, math.sqrt(trace.config.width)
     leaves = step.before[step.num_leaves + step.firing]
     contributions = trace.output_signs[step.firing] * (leaves - step.threshold) / root_width
     up, down = contributions[contributions > 0].sum(), -contributions[contributions < 0].sum()
     output, residual = record.outputs[step.point], record.residual[step.point]
+    held = "" if keeps_sums else ", whose leaves already hold the inner products"
+    kept = " It comes from sums over all neurons that are kept, so none is visited." if keeps_sums else ""
     yield Step(
         line,
-        f"The output on datapoint {step.point} is a sum over its {_count(step.firing.size, 'firing neuron')}, whose "
-        f"leaves already hold the inner products: {number(up)} from those with a = +1, −{number(down)} from those with "
-        f"a = −1, f = {number(output)}.",
+        f"The output on datapoint {step.point} is a sum over its {count(step.firing.size, 'firing neuron')}{held}: "
+        f"{number(up)} from those with a = +1, −{number(down)} from those with a = −1, f = {number(output)}.{kept}",
     )
     target = trace.dataset.y[step.point]
     yield Step(
         line + 1,
         f"The residual is f − y = {number(output)} − {f'({number(target)})' if target < 0 else number(target)} = "
-        f"{number(residual)}. Over all {_count(record.residual.size, 'datapoint')} the loss is {record.loss:.3e}.",
+        f"{number(residual)}. Over all {count(record.residual.size, 'datapoint')} the loss is {record.loss:.3e}.",
     )
 
 
@@ -233,8 +189,8 @@ def _jacobian(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> 
     pairs = sum(fired.size for fired in record.firing)
     yield Step(
         line,
-        f"Row {drawn.step.point} of J has {_count(own, 'non-zero block')} of {width:,}, one a firing neuron, each "
-        f"±x/√m with {_count(dimension, 'number')}. All {num_points} rows: {pairs:,} blocks, "
+        f"Row {drawn.step.point} of J has {count(own, 'non-zero block')} of {width:,}, one a firing neuron, each "
+        f"±x/√m with {count(dimension, 'number')}. All {num_points} rows: {pairs:,} blocks, "
         f"{percent(pairs / (width * num_points))} of J. It is never written out.",
     )
 
@@ -306,7 +262,7 @@ def _solve(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Ite
         yield Step(
             line,
             f"G is {num_points} × {num_points} and comes from firing sets alone. On datapoint {point} "
-            f"{_count(drawn.step.firing.size, 'neuron')} fire{'s' if drawn.step.firing.size == 1 else ''}{example}. "
+            f"{count(drawn.step.firing.size, 'neuron')} fire{'s' if drawn.step.firing.size == 1 else ''}{example}. "
             f"The condition number of G{left_out} is {_conditioning(trace, record)}.",
         )
         yield Step(line + 1, f"Solving G g = ρ gives the dual step, one number a datapoint. {g}")
@@ -319,54 +275,51 @@ def _solve(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Ite
         yield Step(line, f"There was nothing left to solve. {g}")
 
 
-def _move(record: StepRecord, drawn: DrawnTree, moves: Moves, line: int) -> Iterator[Step]:
+def _move(
+    record: StepRecord, drawn: DrawnTree, moves: Moves, line: int, drifts: Mapping[int, float] | None
+) -> Iterator[Step]:
+    """Tell who moves and how far; with `drifts`, those of the neurons in `moves`, also how far since the start."""
     step = drawn.step
     if not record.dual_step.any():
         yield Step(line, "The dual step is zero, so nothing moves.")
         return
     yield Step(
         line,
-        f"{_count(record.touched.size, 'neuron')} of {step.num_leaves:,} fire on at least one datapoint "
+        f"{count(record.touched.size, 'neuron')} of {step.num_leaves:,} fire on at least one datapoint "
         f"({percent(record.touched.size / step.num_leaves)}). The others add max(z − b, 0) = 0 to every output, so "
-        "their gradient is zero and they stay.",
+        "their gradient is zero and they stay."
+        + ("" if drifts is None else f" It takes {count(record.dual_step.size, 'addition')} to move them all."),
     )
     for row in np.flatnonzero(drawn.is_leaf):
-        length, num_points = moves.of(int(drawn.neuron[row]))
+        neuron = int(drawn.neuron[row])
+        length, num_points = moves.of(neuron)
         if not num_points:
             continue
         here = "this one among them" if drawn.passes[row] else "not on this one"
+        far = "" if drifts is None else f"; they are now {drifts[neuron]:.3g} from where they started"
         yield Step(
             line + 1,
-            f"Neuron {drawn.neuron[row]:,} fires on {_count(num_points, 'datapoint')}, {here}. Its weights move by "
-            f"{length:.3g}.",
+            f"Neuron {neuron:,} fires on {count(num_points, 'datapoint')}, {here}. Its weights move by "
+            f"{length:.3g}{far}.",
             int(row),
         )
 
 
 def _repair(record: StepRecord, drawn: DrawnTree, moves: Moves, line: int) -> Iterator[Step]:
     """Tell the repair on the drawn nodes: stubs first and together, then leaf by leaf, each climb step by step."""
-    step, values = drawn.step, drawn.before.copy()
+    step, heap = drawn.step, Heap(drawn)
     up, stop = line + 1, line + 2
-    children: dict[int, list[int]] = {}
-    for row in range(1, drawn.nodes.size):
-        children.setdefault(int(drawn.parent[row]), []).append(row)
-
     stubs = np.flatnonzero(drawn.is_stub & (drawn.num_modified > 0))
     if stubs.size:
-        values[stubs] = drawn.after[stubs]
-        for inner in reversed(range(drawn.nodes.size)):  # children come after their parents
-            if inner in children:
-                values[inner] = max(values[child] for child in children[inner])
-        writes = tuple((int(row), float(values[row])) for row in np.flatnonzero(values != drawn.before))
         hidden = int(drawn.num_modified[stubs].sum())
         yield Step(
             line,
             f"{'Most' if 2 * hidden > step.modified.size else 'Some'} changes lie in parts of tree {step.point} that "
             f"are not drawn: the stubs hold {hidden:,} of its {step.modified.size:,} modified nodes. They go up first.",
-            writes=writes,
+            writes=heap.write(stubs),
         )
     for leaf in np.flatnonzero(drawn.is_leaf & drawn.modified):
-        yield from _climb(int(leaf), drawn, moves, values, children, (line, up, stop))
+        yield from _climb(int(leaf), drawn, moves, heap, (line, up, stop))
     num_nodes = 2 * step.num_leaves - 1
     if step.modified.size:
         old, new = (values[step.num_leaves :] >= step.threshold for values in (step.before, step.after))
@@ -375,7 +328,7 @@ def _repair(record: StepRecord, drawn: DrawnTree, moves: Moves, line: int) -> It
             f"({percent(step.modified.size / num_nodes)}). In all {len(record.firing)} trees: "
             f"{int(record.num_modified.sum()):,} of {len(record.firing) * num_nodes:,} "
             f"({percent(record.num_modified.sum() / (len(record.firing) * num_nodes))}). Here "
-            f"{_count(int((new & ~old).sum()), 'neuron')} will start and {int((old & ~new).sum()):,} will stop firing."
+            f"{count(int((new & ~old).sum()), 'neuron')} will start and {int((old & ~new).sum()):,} will stop firing."
         )
     else:
         text = f"No leaf of tree {step.point} changes, so there is nothing to repair."
@@ -386,12 +339,11 @@ def _climb(
     leaf: int,
     drawn: DrawnTree,
     moves: Moves,
-    values: Floats,
-    children: dict[int, list[int]],
+    heap: Heap,
     lines: tuple[int, int, int],
 ) -> Iterator[Step]:
-    """Write one leaf into `values` and go up until a maximum stays as it is."""
-    step, b = drawn.step, drawn.step.threshold
+    """Write one leaf into the heap and go up until a maximum stays as it is."""
+    step, b, values, children = drawn.step, drawn.step.threshold, heap.values, heap.children
     neuron, stale, fresh = int(drawn.neuron[leaf]), float(values[leaf]), float(drawn.after[leaf])
     values[leaf] = fresh
     climbed: list[tuple[int, float, float]] = []  # row, old and new value
@@ -413,7 +365,7 @@ def _climb(
         lines[0],
         f"Neuron {neuron:,} moved by {moves.of(neuron)[0]:.3g}; in tree {step.point} its leaf goes from "
         f"{number(stale, fresh)} to {number(fresh, stale)}{outcome}. Of its "
-        f"{_count(int(drawn.depth[leaf]), 'ancestor')}, {num_changed} {'changes' if num_changed == 1 else 'change'}.",
+        f"{count(int(drawn.depth[leaf]), 'ancestor')}, {num_changed} {'changes' if num_changed == 1 else 'change'}.",
         leaf,
         ((leaf, fresh),),
     )

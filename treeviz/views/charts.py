@@ -9,7 +9,7 @@ from treeviz.network import Floats
 from treeviz.views.palette import BLUE, FONT_SIZE, ORANGE, VERMILION
 
 
-def loss_figure(losses: Floats, dense_losses: Floats, cursor: int) -> go.Figure:
+def loss_figure(losses: Floats, dense_losses: Floats, cursor: int, method: str = "trees") -> go.Figure:
     """Draw the loss of the method and, as open squares around its points, that of the dense baseline."""
     floor = 1e-33  # exact zeros have no place on a logarithmic axis
     figure = go.Figure()
@@ -25,10 +25,10 @@ def loss_figure(losses: Floats, dense_losses: Floats, cursor: int) -> go.Figure:
         x=np.arange(losses.size),
         y=np.maximum(losses, floor),
         mode="lines+markers",
-        name="through the trees",
+        name=f"through the {method}",
         line={"color": BLUE, "width": 2},
         marker={"size": 7},
-        hovertemplate="trees, iteration %{x}: %{y:.3e}<extra></extra>",
+        hovertemplate=f"{method}, iteration %{{x}}: %{{y:.3e}}<extra></extra>",
     )
     _mark_cursor(figure, cursor)
     _style(figure, "iteration", "loss ½‖f − y‖²", losses.size)
@@ -36,14 +36,20 @@ def loss_figure(losses: Floats, dense_losses: Floats, cursor: int) -> go.Figure:
 
 
 def cost_figure(
-    method: Floats, method_without_build: Floats, dense: Floats, cursor: int, unit: str, baseline: str
+    costs: Floats,
+    costs_without_build: Floats,
+    dense: Floats,
+    cursor: int,
+    unit: str,
+    baseline: str,
+    method: str = "trees",
 ) -> go.Figure:
     """Draw amortized cost(t) after t = 1, 2, ... iterations, with and without building, against the dense method."""
     figure = go.Figure()
     series: Sequence[tuple[str, Floats, str, str, str]] = (
         (baseline, dense, ORANGE, "solid", "square-open"),
-        ("trees, building included", method, BLUE, "solid", "circle"),
-        ("trees, iterations only", method_without_build, BLUE, "dot", "circle-open"),
+        (f"{method}, building included", costs, BLUE, "solid", "circle"),
+        (f"{method}, iterations only", costs_without_build, BLUE, "dot", "circle-open"),
     )
     for name, values, color, dash, symbol in series:
         figure.add_scatter(
@@ -56,7 +62,7 @@ def cost_figure(
             hovertemplate=f"{name}<br>after %{{x}} iterations: %{{y:.4s}} {unit} per iteration<extra></extra>",
         )
     _mark_cursor(figure, cursor + 1)
-    _style(figure, "iterations done, t", f"{unit} per iteration", method.size + 1, first=1)
+    _style(figure, "iterations done, t", f"{unit} per iteration", costs.size + 1, first=1)
     return figure
 
 

@@ -6,7 +6,7 @@ it holds and how many of them fire. A node is drawn with its sibling or not at a
 drawn children and the search can be followed decision by decision.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,8 +70,12 @@ class DrawnTree:
         """Leaves that fall below the threshold in this move."""
         return self.is_leaf & self.passes & (self.after < self.step.threshold)
 
+    def count(self, neurons: Ints) -> Ints:
+        """Return how many of the ascending neurons each node has below it, or is."""
+        return _count_leaves(self.nodes, neurons, self.step.num_leaves)
 
-def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = ()) -> DrawnTree:
+
+def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = (), also: Sequence[Ints] = ()) -> DrawnTree:
     """Choose at most `max_nodes` nodes of a tree and lay them out.
 
     Parameters
@@ -80,6 +84,7 @@ def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = ()) -
     max_nodes : at least 3, a root and two children.
     opened : inner nodes a viewer has opened: each is drawn with the path to the largest leaf below it, before all
         else; where there is no room for all, the earliest stay closed.
+    also : further kinds of neurons that matter, the most telling of each kind first.
 
     Raises ValueError if `max_nodes` is less than 3 or a node to open is not in the tree. Cost: sorting the firing
     neurons and a few operations a drawn node; no pass over the tree.
@@ -87,13 +92,13 @@ def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = ()) -
     if max_nodes < 3:
         raise ValueError(f"max_nodes must be at least 3, a root and two children; got {max_nodes}")
     width = step.num_leaves
-    is_open = _open_nodes(step, max_nodes, [int(node) for node in opened])
+    is_open = _open_nodes(step, max_nodes, [int(node) for node in opened], also)
     nodes = np.array(sorted({1} | {child for node in is_open for child in (2 * node, 2 * node + 1)}), dtype=np.int64)
     is_leaf = nodes >= width
     is_stub = ~is_leaf & ~np.isin(nodes, list(is_open))
     parent = np.searchsorted(nodes, nodes // 2)
     parent[0] = -1
-    firing_nodes, visited_nodes = step.firing + width, np.sort(step.visited)
+    visited_nodes = np.sort(step.visited)
     num_neurons = np.array([_num_leaves_below(int(node), width) for node in nodes])
     before, after = step.before[nodes], step.after[nodes]
     # The search enters the root and the children of nodes >= the threshold; all nodes above such a node are, too.
@@ -114,7 +119,7 @@ def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = ()) -
         is_stub=is_stub,
         neuron=np.where(is_leaf, nodes - width, -1),
         num_neurons=num_neurons,
-        num_firing=np.array([_count_below(firing_nodes, int(node), width, leaves_only=True) for node in nodes]),
+        num_firing=_count_leaves(nodes, step.firing, width),
         visited=visited,
         modified=modified,
         num_visited=num_visited,
@@ -122,7 +127,7 @@ def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = ()) -
     )
 
 
-def _open_nodes(step: TreeStep, max_nodes: int, opened: list[int]) -> set[int]:
+def _open_nodes(step: TreeStep, max_nodes: int, opened: list[int], also: Sequence[Ints]) -> set[int]:
     """Choose the inner nodes whose children are drawn: what a viewer opened, then paths to the leaves that matter."""
     width = step.num_leaves
     room = (max_nodes - 1) // 2  # each opened node adds two
@@ -135,7 +140,7 @@ def _open_nodes(step: TreeStep, max_nodes: int, opened: list[int]) -> set[int]:
         path = _unopened_path(_largest_leaf(step, node), chosen)
         if len(chosen) + len(path) <= room:
             chosen.update(path)
-    for leaf in _leaves_by_interest(step):
+    for leaf in _leaves_by_interest(step, also):
         path = _unopened_path(int(leaf), chosen)
         if len(chosen) + len(path) > room:
             if len(path) > room // 4:
@@ -162,11 +167,11 @@ def _largest_leaf(step: TreeStep, node: int) -> int:
     return node
 
 
-def _leaves_by_interest(step: TreeStep, limit: int = 64) -> Ints:
+def _leaves_by_interest(step: TreeStep, also: Sequence[Ints], limit: int = 64) -> Ints:
     """Order some leaves by what a lesson wants to show.
 
-    First neurons that start or stop firing in this move, then by turns one of each kind: firing neurons with the
-    largest change, firing neurons with the largest value, and neurons that moved without firing here.
+    First neurons that start or stop firing in this move, then by turns one of each kind: those of `also`, firing
+    neurons with the largest change, firing neurons with the largest value, and neurons that moved without firing here.
     """
     width, threshold = step.num_leaves, step.threshold
     touched = step.modified[step.modified >= width]
@@ -182,6 +187,7 @@ def _leaves_by_interest(step: TreeStep, limit: int = 64) -> Ints:
 
     firing = step.firing + width
     kinds = [
+        *(neurons + width for neurons in also),
         largest_changes(fired),
         firing[np.argsort(-step.before[firing], kind="stable")][:limit],
         largest_changes(~fired),
@@ -190,7 +196,8 @@ def _leaves_by_interest(step: TreeStep, limit: int = 64) -> Ints:
     turns = [kind[turn] for turn in range(longest) for kind in kinds if turn < kind.size]
     if not turns:  # nothing fires and nothing moves: show where the largest value sits
         turns = [np.int64(_largest_leaf(step, 1))]
-    some = np.unique(np.linspace(0, crossing.size - 1, min(3, crossing.size)).astype(np.int64))  # apart from each other
+    num_first = min(1 if also else 3, crossing.size)
+    some = np.unique(np.linspace(0, crossing.size - 1, num_first).astype(np.int64))  # apart from each other
     ordered = np.concatenate([crossing[some], np.array(turns, dtype=np.int64)])
     _, first = np.unique(ordered, return_index=True)
     return np.asarray(ordered[np.sort(first)])
@@ -217,6 +224,12 @@ def _count_below(members: Ints, node: int, width: int, *, leaves_only: bool) -> 
         if start < high:
             total += int(np.searchsorted(members, high) - np.searchsorted(members, start))
     return total
+
+
+def _count_leaves(nodes: Ints, neurons: Ints, width: int) -> Ints:
+    """Count how many of the ascending neurons are below each node, or are it."""
+    leaves = neurons + width
+    return np.array([_count_below(leaves, int(node), width, leaves_only=True) for node in nodes])
 
 
 def _num_digits(counts: Ints) -> Ints:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from treeviz.network import firing_probability
-from treeviz.trace import StepRecord, Trace
+from treeviz.trace import StepRecord, Trace, WatchReport
 from treeviz.views.palette import percent, seconds
 
 
@@ -12,9 +12,32 @@ def describe_cost(trace: Trace, record: StepRecord) -> str:
     own, dense = record.num_operations, sum(trace.dense_costs(record).values())
     factor = dense / max(own, 1)
     relation = f"{factor:.3g} times as many" if factor >= 1 else f"only {factor:.2g} times as many"
+    built = "lists" if record.watch else "trees"
     return (
         f"This iteration took {own:,} operations and {seconds(record.num_seconds)}, not counting building "
-        f"the trees. The dense method spends {dense:,} operations on it: {relation}."
+        f"the {built}. The dense method spends {dense:,} operations on it: {relation}."
+    )
+
+
+def describe_watching(trace: Trace, record: StepRecord, report: WatchReport) -> str:
+    """Say why it is enough to watch a few pairs, and how many an iteration watched and looked at."""
+    lowered = f"{trace.config.resolved_threshold - report.skin:.3f}".replace("-", "−")
+    num_pairs, num_listed = trace.config.width * trace.dataset.num_points, trace.moving_neurons.size
+    num_promoted = trace.promoted_before(record.iteration + 1).size
+    if num_promoted:
+        farther = (
+            f"{num_promoted:,} {'has' if num_promoted == 1 else 'have'} moved farther than the skin so far, "
+            f"{f'{report.promoted.size:,}' if report.promoted.size else 'none'} in this iteration: promoted, that is, "
+            "watched on all datapoints."
+        )
+    else:
+        farther = "None has moved farther than the skin so far; one that does is promoted, watched on all datapoints."
+    return (
+        "In a wide network weights move little, and an inner product changes by no more than its neuron moves. So a "
+        f"pair that was below b − skin = {lowered} at the start cannot fire while its neuron has moved less than the "
+        f"skin, {report.skin:.3g}: only {report.num_watched:,} of {num_pairs:,} pairs are watched "
+        f"({percent(report.num_watched / num_pairs)}), and this iteration looked at {report.num_due:,} of the "
+        f"{num_listed:,} neurons that ever move. {farther}"
     )
 
 

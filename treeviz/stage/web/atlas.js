@@ -13,6 +13,7 @@ class Atlas {
     this.stage = stage;
     const names = ["atlas", "atlas-scroller", "atlas-totals", "atlas-hint", "atlas-mode", "atlas-text"];
     [this.svg, this.scroller, this.totals, this.hint, this.modes, this.text] = names.map(part);
+    this.card = part("atlas-card");
     [this.shades, this.row, this.marks, this.fires, this.labels] = this.svg.children;
     this.shades.append(...SHADES.map((_, index) => svg("path", { class: `shade shade-${index}` })));
     this.shades.append(svg("path", { class: "shade-none" }));

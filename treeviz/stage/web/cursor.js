@@ -32,51 +32,56 @@ function advance(at, unit, direction, lengths) {
   return { iteration, phase: next, step: direction > 0 ? 0 : last };
 }
 
-// What is known and written at a moment: nodes the search has entered, values so far, rows written.
+// What is known and written at a moment: nodes the search has entered, values so far, rows written, neurons promoted.
 function momentOf(frame, phases, at) {
   const { nodes, script } = frame;
   const size = nodes.id.length;
+  const mask = (bits) => Uint8Array.from({ length: size }, (_, row) => bits !== undefined && isSet(bits, row));
+  const [found, promoted] = [mask(nodes.entered), mask(nodes.promoted)];
   if (frame.view.pinned !== null) {
-    const written = Uint8Array.from({ length: size }, (_, row) => isSet(nodes.changes, row));
     return {
       phase: "compare",
       line: -1,
       text: frame.summary,
       row: -1,
-      entered: new Uint8Array(size).fill(1),
+      entered: nodes.watched ? found : new Uint8Array(size).fill(1),
       values: nodes.after,
-      written,
+      written: mask(nodes.changes),
+      promoted,
     };
   }
   const phase = phases[at.phase].id;
   const [line, text, row] = script[phase][at.step];
-  const entered = new Uint8Array(size);
+  const entered = phase === "search" ? new Uint8Array(size) : found;
   if (phase === "search") {
     for (let step = 0; step <= at.step; step++) {
-      if (script.search[step][2] >= 0) entered[script.search[step][2]] = 1;
+      for (let node = script.search[step][2]; node >= 0 && !entered[node]; node = nodes.parent[node]) entered[node] = 1;
     }
-  } else {
-    for (let node = 0; node < size; node++) entered[node] = isSet(nodes.entered, node);
   }
   const values = nodes.before.slice();
   const written = new Uint8Array(size);
   if (phase === "repair") {
     for (let step = 0; step <= at.step; step++) {
-      for (const [target, value] of script.repair[step][3]) {
+      const [, , about, writes] = script.repair[step];
+      if (about >= 0 && nodes.promotes && !writes.length) promoted[about] = 1; // only promotions write nothing
+      for (const [target, value] of writes) {
         values[target] = value;
         written[target] = 1;
       }
     }
   }
-  return { phase, line, text, row, entered, values, written };
+  return { phase, line, text, row, entered, values, written, promoted };
 }
 
-// The state of a drawn node at a moment, a key of GLYPHS in tree.js.
+// The state of a drawn node at a moment, a key of GLYPHS in tree.js. With watch lists, entered are those that hold
+// somebody watched.
 function stateOf(nodes, row, moment) {
   const isStub = nodes.kind[row] === 2;
   if (moment.written[row] && isSet(nodes.starts, row)) return "starts";
   if (moment.written[row] && isSet(nodes.stops, row)) return "stops";
   if (!moment.entered[row]) return isStub ? "stub" : "unseen";
+  if (nodes.watched && !isStub && !isSet(nodes.passes, row)) return nodes.kind[row] === 1 ? "watched" : "holds";
+  if (nodes.watched && isStub) return "stub-open";
   if (!isSet(nodes.passes, row)) return isStub ? "stub-pruned" : "pruned";
   return isStub ? "stub-open" : nodes.kind[row] === 1 ? "firing" : "open";
 }

@@ -78,8 +78,12 @@ class Panel {
     lines.push(`Path to the root, with maxima: ${path.join(" ‹ ")}.`);
     const leaf = frame.leaves[row];
     if (leaf) lines.push(sharing(leaf));
+    const lists = leaf?.[4]?.length;
+    if (lists) lines.push(`It is on the watch lists of ${lists} of ${things(leaf[0].length, "datapoint")}.`);
     const close = el("button", { onclick: () => this.stage.select(null) }, "close");
-    const strip = leaf ? [el("p", {}, "Its leaf in all trees, up from b where it fires:"), this.strip(leaf)] : [];
+    const second = this.stage.lowered === null ? "" : "; dashed: b − skin";
+    const caption = `Its leaf in all trees, up from b where it fires${second}:`;
+    const strip = leaf ? [el("p", {}, caption), this.strip(leaf)] : [];
     this.stage.replace(this.inspector, el("h3", {}, title), ...lines.map((line) => el("p", {}, line)), ...strip, close);
   }
 
@@ -88,6 +92,9 @@ class Panel {
     const over = before.map((value) => value / 1000 - this.stage.header.threshold);
     const unit = 30 / Math.max(...over.map(Math.abs), 1e-3);
     const bars = barsOf(over, 32, unit, (point) => (fires.includes(point) ? "fires" : ""));
+    const { lowered, header } = this.stage;
+    const depth = lowered === null ? Infinity : 32 + (header.threshold - lowered) * unit;
+    if (depth < 64) bars.push(svg("path", { class: "skin-line", d: `M0 ${depth}H${BARS}` }));
     const strip = { class: "bars", viewBox: `0 0 ${BARS} 64`, preserveAspectRatio: "none", role: "img" };
     return svg("svg", { ...strip, "aria-label": `Its leaf in all ${before.length} trees, above or below b` }, ...bars);
   }

@@ -6,8 +6,9 @@ class Plane {
   constructor(stage, part) {
     this.stage = stage;
     [this.svg, this.caption] = [part("plane"), part("plane-caption")];
-    const [half, axes, border, never, rests, touched, fires, moves, mark, across, up] = this.svg.children;
-    Object.assign(this, { half, axes, border, never, rests, touched, fires, moves, mark, across, up });
+    this.key = part("skin-key");
+    const [half, axes, border, second, never, rests, touched, fires, moves, mark, across, up] = this.svg.children;
+    Object.assign(this, { half, axes, border, second, never, rests, touched, fires, moves, mark, across, up });
     this.svg.addEventListener("pointermove", (event) => stage.hover(this.nodeAt(event)));
     this.svg.addEventListener("pointerleave", () => stage.hover(null));
     this.svg.addEventListener("click", (event) => stage.select(this.nodeAt(event)));
@@ -54,8 +55,11 @@ class Plane {
   // Where normal · w >= threshold: a polygon far larger than the picture, cut by its edge.
   drawHalfPlane({ normal: [nx, ny], threshold }, far, place) {
     const point = (along, out) => place([nx * out - ny * along, ny * out + nx * along]).join(" ");
-    const edge = `M${point(far, threshold)}L${point(-far, threshold)}`;
+    const line = (out) => `M${point(far, out)}L${point(-far, out)}`;
+    const [edge, { lowered }] = [line(threshold), this.stage];
     setAttribute(this.border, "d", edge);
+    setAttribute(this.second, "d", lowered === null ? "" : line(lowered));
+    this.key.hidden = lowered === null;
     setAttribute(this.half, "d", `${edge}L${point(-far, threshold + far)}L${point(far, threshold + far)}Z`);
   }
 

@@ -19,11 +19,12 @@ class Stage {
     [this.playing, this.loop, this.speed, this.unit] = [false, false, 8, "step"];
     [this.asked, this.askedAt, this.movedAt] = [0, 0, 0];
     const part = (name) => element.querySelector(`[data-part="${name}"]`);
-    [this.notices, this.summary] = ["notices", "summary"].map(part);
+    [this.notices, this.summary, this.watching] = ["notices", "summary", "watching"].map(part);
     this.transport = new Transport(this, part);
     this.panel = new Panel(this, part);
     this.tree = new TreePicture(this, part);
     this.atlas = new Atlas(this, part);
+    this.lists = new ListBars(this, part);
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
     this.onKey = (event) => this.key(event);
@@ -75,6 +76,8 @@ class Stage {
       [this.selected, this.reported] = [node, iteration];
     }
     this.output.card.hidden = !header.planar;
+    [this.atlas.card.hidden, this.lists.card.hidden] = [this.lowered !== null, this.lowered === null];
+    this.tree.setHeader(header);
     this.transport.setHeader(header);
     this.panel.setHeader(header);
     const close = el("button", { onclick: () => this.replace(this.notices) }, "understood");
@@ -87,6 +90,12 @@ class Stage {
 
   get frame() {
     return this.frames.get(this.name(this.at.iteration));
+  }
+
+  // b − skin, from which on pairs are watched; null where the search is no watch lists.
+  get lowered() {
+    const { threshold, skin } = this.header;
+    return skin === null ? null : threshold - skin;
   }
 
   get lengths() {
@@ -265,12 +274,12 @@ class Stage {
     this.render();
   }
 
-  // The leaf pointed at, or else the one selected, and the trees in which it fires now.
+  // The leaf pointed at, or else the one selected, the trees in which it fires now, and those that watch it.
   leafData() {
     const isMoved = ["repair", "compare"].includes(this.moment.phase);
     for (const node of [this.hovered, this.selected]) {
       const leaf = this.shown.leaves[this.shown.nodes.id.indexOf(node)];
-      if (leaf) return { node, fires: leaf[isMoved ? 3 : 2] };
+      if (leaf) return { node, fires: leaf[isMoved ? 3 : 2], watched: leaf[4] ?? [] };
     }
     return null;
   }
@@ -337,9 +346,11 @@ class Stage {
       this.shown = frame;
       this.tree.setFrame(frame);
       setText(this.summary, frame.summary);
+      this.watching.hidden = !frame.watch;
+      setText(this.watching, frame.watch?.sentence ?? "");
     }
     this.tree.show(this.moment);
-    this.atlas.show(frame, this.moment);
+    (frame.watch ? this.lists : this.atlas).show(frame, this.moment);
     this.plane.show(frame, this.moment);
     if (header.planar) this.output.show(this.fields, frame.iteration, frame.view.tree);
     this.panel.show(frame, this.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });

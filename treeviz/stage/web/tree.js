@@ -11,8 +11,24 @@ const GLYPHS = {
   "stub-pruned": ["M0-5L6 5H-6ZM-3-1L3 5M3-1L-3 5", "stub pruned"],
   starts: [`${STAR}M-4-11.5L0-15.5 4-11.5`, "starts firing"],
   stops: [`${STAR}M-4-15L0-11 4-15`, "stops firing"],
+  holds: ["M0-5.5A5.5 5.5 0 1 1 0 5.5 5.5 5.5 0 1 1 0-5.5Z"],
+  watched: ["M0-5A5 5 0 1 1 0 5 5 5 0 1 1 0-5ZM0-1.6A1.6 1.6 0 1 1 0 1.6 1.6 1.6 0 1 1 0-1.6Z"],
 };
+const PROMOTED = "promoted: moved farther than the skin, so watched in every tree";
+// What the states mean in a run through watch lists, given b and b − skin.
+const LISTED = (b, lowered) => ({
+  firing: `fires: leaf ≥ b = ${b}`,
+  watched: `watched, does not fire: leaf was ≥ b − skin = ${lowered} at the start, or promoted`,
+  unseen: "not watched, or not read yet",
+  open: "a neuron below fires",
+  holds: "none below fires, some are watched",
+  "stub-open": "stub, the darker the more of its neurons are watched; click to open",
+  stub: "stub with nobody watched, and how many neurons it holds",
+  starts: "starts firing",
+  stops: "stops firing",
+});
 const RING = "M0-9.5A9.5 9.5 0 1 1 0 9.5 9.5 9.5 0 1 1 0-9.5Z";
+const FRAME = "M-8.5-8.5H8.5V8.5H-8.5Z"; // around a promoted neuron
 const LEAF_ROOM = 118; // below the leaves, for their labels
 const TREE_TOP = 20;
 const TREE_SIDE = 16;
@@ -28,14 +44,22 @@ class TreePicture {
     const names = ["tree-box", "scroller", "tree", "tip", "node-text"];
     [this.box, this.scroller, this.svg, this.tip, this.text] = names.map(part);
     [this.back, this.followed, this.trail, this.layer] = this.svg.children;
-    const glyph = (state, path, name) => svg("g", { class: `node ${state}` }, svg("path", { class: name, d: path }));
-    const key = (words, drawing) => el("li", {}, svg("svg", { viewBox: "-11 -16 22 27" }, drawing), words);
-    const named = Object.entries(GLYPHS).filter(([, [, words]]) => words);
-    const keys = named.map(([state, [path, words]]) => key(words, glyph(state, path, "glyph")));
-    part("tree-key").append(...keys, key("modified", glyph("written", RING, "ring")));
+    this.key = part("tree-key");
     this.listen();
     this.text.addEventListener("toggle", () => this.fillText());
     new ResizeObserver(() => this.frame && this.layOut()).observe(this.scroller);
+  }
+
+  setHeader({ threshold, skin }) {
+    const glyph = (state, path, name) => svg("g", { class: `node ${state}` }, svg("path", { class: name, d: path }));
+    const key = (words, drawing) => el("li", {}, svg("svg", { viewBox: "-11 -16 22 27" }, drawing), words);
+    const isListed = skin !== null;
+    const own = isListed ? LISTED(decimals(threshold), decimals(threshold - skin)) : {};
+    const named = isListed ? Object.entries(own) : Object.entries(GLYPHS).map(([state, [, words]]) => [state, words]);
+    const keys = named.map(([state, words]) => words && key(words, glyph(state, GLYPHS[state][0], "glyph")));
+    if (isListed) keys.push(key(PROMOTED, glyph("promoted", FRAME, "frame")));
+    this.ringKey = key(isListed ? "differs from the pinned iteration" : "modified", glyph("written", RING, "ring"));
+    this.key.replaceChildren(...keys.filter(Boolean), this.ringKey);
   }
 
   listen() {
@@ -99,8 +123,8 @@ class TreePicture {
     const count = frame.nodes.id.length;
     while (this.items.length < count) {
       const [ring, glyph] = [svg("path", { class: "ring", d: RING }), svg("path", { class: "glyph" })];
-      const label = svg("text");
-      this.items.push({ ring, glyph, label, group: svg("g", {}, ring, glyph, label) });
+      const [frame, label] = [svg("path", { class: "frame", d: FRAME }), svg("text")];
+      this.items.push({ ring, frame, glyph, label, group: svg("g", {}, ring, frame, glyph, label) });
       this.layer.append(this.items.at(-1).group);
     }
     while (this.items.length > count) this.items.pop().group.remove();
@@ -124,10 +148,10 @@ class TreePicture {
     setAttribute(this.svg, "height", TREE_TOP + deepest * level + (this.unit >= LEAF_LABEL ? LEAF_ROOM : 30));
     this.room = roomOf(this.at, depth);
     this.edges = this.at.map(([px, py], row) => (row ? `M${this.at[parent[row]].join(" ")}L${px} ${py}` : ""));
-    this.items.forEach(({ group, ring, glyph }, row) => {
+    this.items.forEach(({ group, ring, frame, glyph }, row) => {
       setAttribute(group, "data-node", id[row]);
       setAttribute(group, "transform", `translate(${this.at[row].map((place) => place.toFixed(1)).join()})`);
-      for (const shape of [ring, glyph]) setAttribute(shape, "transform", `scale(${size})`);
+      for (const shape of [ring, frame, glyph]) setAttribute(shape, "transform", `scale(${size})`);
     });
     if (this.moment) this.show(this.moment);
   }
@@ -137,10 +161,13 @@ class TreePicture {
     const { nodes } = this.frame;
     const { selected, hovered } = this.stage;
     const edges = [[], []]; // not followed by the search, followed
+    const hasRings = !nodes.watched || moment.phase === "compare"; // watch lists modify no node
+    this.ringKey.hidden = !hasRings;
     this.items.forEach(({ group, glyph, label }, row) => {
       const state = stateOf(nodes, row, moment);
       const marks = [
-        [moment.written[row], "written"],
+        [hasRings && moment.written[row], "written"],
+        [moment.promoted[row], "promoted"],
         [row === moment.row, "now"],
         [nodes.id[row] === selected, "selected"],
         [nodes.id[row] === hovered, "hovered"],
@@ -148,7 +175,9 @@ class TreePicture {
       const names = marks.filter(([is]) => is).map(([, name]) => name);
       setAttribute(group, "class", ["node", state, ...names].join(" "));
       setAttribute(glyph, "d", GLYPHS[state][0]);
-      const share = nodes.visited[row] / (2 * nodes.neurons[row] - 1);
+      const share = nodes.watched
+        ? nodes.watched[row] / nodes.neurons[row]
+        : nodes.visited[row] / (2 * nodes.neurons[row] - 1);
       setAttribute(glyph, "fill-opacity", state === "stub-open" ? (0.1 + 0.9 * Math.sqrt(share)).toFixed(2) : 1);
       this.label(label, row, moment);
       edges[moment.entered[row]].push(this.edges[row]);
@@ -191,7 +220,7 @@ class TreePicture {
 
   // A drawn node in words: a title, then lines.
   describe(row) {
-    const { id, kind, before, after, neurons, firing, visited, modified, ...bits } = this.frame.nodes;
+    const { id, kind, before, after, neurons, firing, visited, watched, modified, ...bits } = this.frame.nodes;
     const { threshold, width } = this.stage.header;
     const passes = isSet(bits.passes, row);
     const sign = `${decimals(before[row], threshold)} ${passes ? "≥" : "<"} b = ${decimals(threshold, before[row])}`;
@@ -203,27 +232,47 @@ class TreePicture {
             `${kind[row] === 2 ? "Stub" : "Inner node"} ${node}`,
             `Maximum ${sign}; ${things(neurons[row], "neuron")} below, ${grouped(firing[row])} firing.`,
           ];
-    if (kind[row] === 2) {
+    const isStub = kind[row] === 2;
+    if (watched && kind[row] === 1) lines.push(this.whyWatched(row));
+    else if (watched) lines.push(`${grouped(watched[row])} of them watched.${isStub ? " Click to open it." : ""}`);
+    else if (isStub) {
       const [size, entered, changed] = [2 * neurons[row] - 1, visited[row], modified[row]].map(grouped);
       lines.push(`${size} nodes: ${entered} entered, ${changed} modified. Click to open it.`);
     }
-    if (!isSet(bits.entered, row)) lines.push("Not entered: a maximum above it is below b.");
+    if (!watched && !isSet(bits.entered, row)) lines.push("Not entered: a maximum above it is below b.");
     const [old, now] = [before[row], after[row]];
     const isModified = isSet(bits.changes, row);
     lines.push(isModified ? `Modified: ${decimals(old, now)} → ${decimals(now, old)}.` : "Not modified.");
     return lines;
   }
 
+  // Why a leaf is on the watch list of its tree, or is not.
+  whyWatched(row) {
+    const { nodes, leaves } = this.frame;
+    const { watched, promoted, promotes } = nodes;
+    const lowered = decimals(this.stage.lowered);
+    const next = isSet(promotes, row) ? " This move takes it farther than the skin: it is promoted." : "";
+    if (isSet(promoted, row)) return "Promoted, so watched in every tree.";
+    if (watched[row]) return `Watched: at the start it was at least b − skin = ${lowered}.${next}`;
+    if (leaves[row]?.[4].length === 0) return "Not watched: at the start it fired nowhere, so it never moves.";
+    return `Not watched here: at the start it was below b − skin = ${lowered}, or fired nowhere.${next}`;
+  }
+
   // The tree in words, for those who do not see it; filled while it is open.
   fillText() {
     if (!this.text.open || !this.frame) return;
-    const { id, kind, before, after, neurons, ...bits } = this.frame.nodes;
+    const { id, kind, before, after, neurons, watched, ...bits } = this.frame.nodes;
     const line = (row) => {
       const isStub = kind[row] === 2;
       const number = grouped(isStub ? id[row] : id[row] - this.stage.header.width);
       const name = isStub ? `stub ${number}, ${things(neurons[row], "neuron")}` : `neuron ${number}`;
-      const found = isSet(bits.passes, row) ? (isStub ? "entered" : "fires") : "pruned";
-      const states = [isSet(bits.entered, row) ? found : "not entered"];
+      const passes = isSet(bits.passes, row);
+      const listed = () => (isStub ? `${grouped(watched[row])} watched` : passes ? "fires" : "watched");
+      const searched = () => (passes ? (isStub ? "entered" : "fires") : "pruned");
+      const found = watched ? listed : searched;
+      const states = [isSet(bits.entered, row) ? found() : watched ? "not watched" : "not entered"];
+      if (watched && isSet(bits.promoted, row)) states.push("promoted");
+      if (watched && isSet(bits.promotes, row)) states.push("is promoted now");
       if (isSet(bits.starts, row)) states.push("starts firing");
       if (isSet(bits.stops, row)) states.push("stops firing");
       const act = isStub ? "open" : "inspect";

@@ -1,0 +1,167 @@
+"""Who is measured, and how one of them is trained under the stopwatch."""
+
+import gc
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from treeviz.bench.plan import Problem
+from treeviz.compiled import load_loops
+from treeviz.config import TrainConfig
+from treeviz.data import Dataset
+from treeviz.engines import ENGINES, EngineMaker
+from treeviz.trainer import Trainer
+from treeviz.watch import suggest_skin
+
+MAX_ITERATIONS = 100
+# Wide enough that every contestant starts its threads and loads its compiled loops.
+_WARM_UP_WIDTH = 1 << 18
+# Linux counts processor time in hundredths of a second.
+_CLOCK_TICK = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """A way to search, by its name in tables; `engine_class` puts another engine in its place."""
+
+    name: str
+    search: str
+    engine_class: EngineMaker | None = None
+
+    def config(self, problem: Problem) -> TrainConfig:
+        """Return its settings: those of all, and its search."""
+        shared = {"width": problem.width, "seed": problem.seed}
+        return TrainConfig(**shared, method="gauss-newton", search=self.search, solver="exact")
+
+    def required_bytes(self, problem: Problem) -> int:
+        """Memory it needs for a problem, about, the first iteration included."""
+        engine_class = self.engine_class or ENGINES[self.search]
+        return engine_class.required_bytes(problem.width, problem.num_points, problem.dimension)
+
+    def reason_not_to_fit(self, problem: Problem) -> str:
+        """Say why a problem does not fit in this machine's memory; empty if it does, or if the system does not say."""
+        needed, usable = self.required_bytes(problem), usable_bytes()
+        if needed <= usable:
+            return ""
+        return f"needs about {needed / 1e9:.1f} GB, and {usable / 1e9:.1f} GB may be used on this machine"
+
+
+# The baseline first: ratios are its numbers over the others'.
+BASELINE = "dense"
+CONTESTANTS = tuple(Contestant(name, name) for name in (BASELINE, "compact", "forest", "watch"))
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One training from the initial weights until the loss is low enough.
+
+    Attributes
+    ----------
+    build_seconds : building what the method keeps, drawing the initial weights left out, and choosing its skin.
+    draw_seconds : drawing the initial weights; nobody's account.
+    seconds : all iterations, by the clock on the wall; the last is the one that found the loss low enough, whole.
+    losses : at the start of each iteration.
+    cores_elsewhere : processor cores that other programs kept busy meanwhile; None if that was too short a time to
+        tell, or the system does not say.
+    is_reached : whether the last is low enough.
+    stop_reason : why it stopped before that, in words.
+    """
+
+    build_seconds: float
+    draw_seconds: float
+    seconds: float
+    losses: tuple[float, ...]
+    is_reached: bool
+    cores_elsewhere: float | None = None
+    stop_reason: str = ""
+
+    @property
+    def iteration_seconds(self) -> float:
+        """Seconds of an iteration, the mean of all of them, the first included."""
+        return self.seconds / len(self.losses)
+
+    @property
+    def seconds_with_building(self) -> float:
+        """Seconds from given initial weights to the loss."""
+        return self.build_seconds + self.seconds
+
+
+def train(
+    contestant: Contestant, data: Dataset, config: TrainConfig, until_loss: float, most: int = MAX_ITERATIONS
+) -> Run:
+    """Train a fresh network until an iteration finds its loss at most `until_loss`, or `most` iterations are done.
+
+    The trainer would choose a skin by itself, on nobody's account; here it is chosen first, and that is building.
+    """
+    gc.collect()  # what the last contestant kept must not be there beside this one's
+    start = time.perf_counter()
+    if config.search == "watch" and config.skin is None:
+        config = replace(config, skin=suggest_skin(data.X, data.y, config.resolved_threshold, config.width))
+    choosing = time.perf_counter() - start
+    trainer = Trainer(data, config, keep_records=False, engine_class=contestant.engine_class)
+    losses: list[float] = []
+    others = cores_elsewhere()
+    start = time.perf_counter()
+    while len(losses) < most and not trainer.stop_reason:
+        losses.append(trainer.advance())
+        if losses[-1] <= until_loss:
+            break
+    seconds = time.perf_counter() - start
+    is_reached = losses[-1] <= until_loss
+    return Run(
+        build_seconds=choosing + sum(trainer.trace.build_seconds.values()),
+        draw_seconds=trainer.trace.draw_seconds,
+        seconds=seconds,
+        losses=tuple(losses),
+        is_reached=is_reached,
+        cores_elsewhere=others(seconds),
+        stop_reason="" if is_reached else trainer.stop_reason or f"not reached in {most} iterations",
+    )
+
+
+def usable_bytes() -> float:
+    """Return how much of this machine's memory a trainer lets itself have; infinite if the system does not say."""
+    if not hasattr(os, "sysconf"):
+        return math.inf
+    return 0.8 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def cores_elsewhere() -> Callable[[float], float | None]:
+    """Begin to watch how busy other programs are; the function returned tells, given the seconds since, in cores.
+
+    Threads of linear algebra wait for each other at every block. Where another program takes one of the cores, they
+    wait for their turn on it too, and a dense iteration may take ten times as long: such a run must be known for one.
+    """
+    before = _busy_seconds()
+
+    def tell(seconds: float) -> float | None:
+        after = _busy_seconds()
+        if before is None or after is None or seconds < 20 * _CLOCK_TICK:
+            return None
+        return max(0.0, (after[0] - before[0]) - (after[1] - before[1])) / seconds
+
+    return tell
+
+
+def _busy_seconds() -> tuple[float, float] | None:
+    """Processor seconds so far of all programs, where Linux tells, and of this one."""
+    try:
+        with open("/proc/stat") as lines:
+            user, nice, system = (int(ticks) * _CLOCK_TICK for ticks in lines.readline().split()[1:4])
+    except (OSError, ValueError):
+        return None
+    own = os.times()
+    return user + nice + system, own.user + own.system
+
+
+def warm_up(contestants: tuple[Contestant, ...], width: int = _WARM_UP_WIDTH) -> None:
+    """Let each train once with nobody watching: compiling, importing and starting threads are done then."""
+    for name in ("kernels", "watch_loops"):
+        if (loops := load_loops(name)) is not None:
+            loops.warm_up()  # once more where they were loaded before this process was forked
+    problem = Problem("sphere", 16, 16, width)
+    data = problem.load()
+    for contestant in contestants:
+        train(contestant, data, contestant.config(problem), until_loss=1e-6)

@@ -1,0 +1,10 @@
+"""Imported by the server of `memory` alone, and for its effect: compiled loops are loaded before it forks anybody."""
+
+import gc
+
+from treeviz.compiled import load_loops
+
+load_loops("kernels")
+load_loops("watch_loops")
+# Looking for garbage among all that is loaded would take a forked process longer than a small training does.
+gc.freeze()

@@ -1,0 +1,89 @@
+"""What a script is made of: lines of pseudocode, small steps, how far neurons move, and how numbers are written."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from treeviz.network import Floats
+from treeviz.trace import StepRecord, Trace
+from treeviz.views.detail import DrawnTree, Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of pseudocode: its phase, what its symbols mean, how deep it is indented. `z_r` is z with subscript r."""
+
+    phase: str
+    text: str
+    note: str
+    indent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One small step: its line of pseudocode, its sentence, the drawn row it is about or -1, (row, value) it writes."""
+
+    line: int
+    text: str
+    row: int = -1
+    writes: tuple[tuple[int, float], ...] = ()
+
+
+class Moves:
+    """How some neurons move in an iteration.
+
+    Attributes
+    ----------
+    neurons : (u,) ascending.
+    fires_on : (u, n) whether the neuron fires on the datapoint before the move: the sets T_r.
+    length : (u,) ||change of w_r||, from the Gram matrix alone.
+    """
+
+    def __init__(self, trace: Trace, record: StepRecord, neurons: np.ndarray) -> None:
+        gram, width = trace.gram, trace.config.width
+        self.neurons = neurons
+        self.fires_on: Mask = np.zeros((neurons.size, len(record.firing)), dtype=bool)
+        for point, firing in enumerate(record.firing):
+            self.fires_on[:, point] = np.isin(neurons, firing, assume_unique=True)
+        coefficients = self.fires_on * (record.dual_step / math.sqrt(width))  # up to the sign a_r
+        self.length: Floats = np.sqrt(np.maximum(np.einsum("ui,ui->u", coefficients @ gram, coefficients), 0.0))
+        self._row = {int(neuron): row for row, neuron in enumerate(neurons)}
+
+    def of(self, neuron: int) -> tuple[float, int]:
+        """Return the length of a neuron's move, and the number of datapoints on which it fires."""
+        row = self._row[neuron]
+        return float(self.length[row]), int(self.fires_on[row].sum())
+
+
+class Heap:
+    """The values of the drawn nodes while a script writes them: every inner node the larger of its two children."""
+
+    def __init__(self, drawn: DrawnTree) -> None:
+        self.values = drawn.before.copy()
+        self._after = drawn.after
+        self.children: dict[int, list[int]] = {}
+        for row in range(1, drawn.nodes.size):
+            self.children.setdefault(int(drawn.parent[row]), []).append(row)
+
+    def write(self, ends: np.ndarray) -> tuple[tuple[int, float], ...]:
+        """Give some leaves and stubs their values after the move, and all above them; return what that writes."""
+        old = self.values.copy()
+        self.values[ends] = self._after[ends]
+        for row in sorted(self.children, reverse=True):  # children come after their parents
+            self.values[row] = max(self.values[child] for child in self.children[row])
+        return tuple((int(row), float(self.values[row])) for row in np.flatnonzero(self.values != old))
+
+
+def number(value: float, other: float | None = None) -> str:
+    """Write a value with three decimals, or with as many, up to eight, as it takes to tell it from `other`."""
+    for digits in range(3, 9):
+        text = f"{value:z.{digits}f}"  # z: never −0.000
+        if other is None or other == value or text != f"{other:z.{digits}f}":
+            break
+    return text.replace("-", "−")
+
+
+def count(quantity: int, noun: str) -> str:
+    """Write a number of things: 1 neuron, 1,200 neurons."""
+    return f"{quantity:,} {noun}{'' if quantity == 1 else 's'}"

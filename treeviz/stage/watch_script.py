@@ -1,0 +1,163 @@
+"""What the script tells otherwise of an iteration through watch lists: who fires is read, and few are looked at.
+
+The lists keep no tree. The stage draws one all the same, to show where the watched neurons are: in the search phase it
+is entered where the list has somebody, and in the repair its values become those after the move, the leaves that come
+to the threshold one by one.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from treeviz.stage.telling import Heap, Line, Step, count, number
+from treeviz.trace import StepRecord
+from treeviz.views.detail import DrawnTree
+from treeviz.views.palette import percent
+from treeviz.views.watched import WatchList
+
+_LIST = (
+    "List i: the neurons that may fire on datapoint i. b: the threshold; z_ri = w_r·x_i: neuron r on datapoint i. The "
+    "skin: how far below b a pair is watched. Promoted: moved farther than the skin, so on every list."
+)
+_MARK = "A mark was set when its neuron was last looked at. S_i: the neurons that fire on datapoint i."
+SEARCH = (
+    Line("search", "for each datapoint i: read list i, with all z_ri that were ≥ b − skin", _LIST),
+    Line("search", "marked: neuron r fires, r is in S_i", _MARK, 1),
+    Line("search", "not marked: watched, does not fire", _MARK, 1),
+    Line(
+        "forward",
+        "f_i ← o_i − (1/m) Σ K_ij C_ij h_j over all j",
+        "f_i: the output on datapoint i, (1/√m) Σ a_r (z_ri − b) over S_i, from sums that are kept. o_i changes only "
+        "when S_i does. C_ij: how many neurons fire on both. h: all dual steps so far. K: products of the datapoints.",
+    ),
+)
+_DRIFT = "Drift: how far w_r is from where it started."
+MOVE = (
+    Line("move", "h ← h + g", "h: all dual steps so far. By this all neurons that fire have moved; none is visited."),
+    Line(
+        "move",
+        "so w_r moved by −(a_r/√m) Σ g_i x_i over i in T_r",
+        "w_r: weights of neuron r. T_r: datapoints on which it fires. x_i: datapoint i.",
+        1,
+    ),
+    Line(
+        "repair",
+        "for each r that is due: look at its watched z_ri",
+        f"Due: by now one of its z_ri may have come to b, or its drift to the skin. {_DRIFT}",
+    ),
+    Line("repair", "z_ri crossed b: r joins or leaves S_i", "Only now are o and C brought up to date.", 1),
+    Line(
+        "repair", "drift > skin: promote r", f"{_DRIFT} Promoted: from now on r is on the lists of all datapoints.", 1
+    ),
+)
+
+Teller = Callable[[int], Iterator[Step]]
+
+
+def tellers(
+    record: StepRecord, drawn: DrawnTree, listed: WatchList, drifts: Mapping[int, float]
+) -> Mapping[str, Teller]:
+    """Return what tells the phases that watch lists do in their own way, given the number of its first line.
+
+    `drifts` says of the drawn neurons how far they are from where they started, after the move.
+    """
+    return {
+        "search": lambda line: _read(record, drawn, listed, line),
+        "repair": lambda line: _look(record, drawn, listed, drifts, line),
+    }
+
+
+def _read(record: StepRecord, drawn: DrawnTree, listed: WatchList, line: int) -> Iterator[Step]:
+    """Tell the list from left to right, a watched leaf or a stub with watched neurons at a time."""
+    step, num_watched, marked, unmarked = drawn.step, drawn.count(listed.neurons), line + 1, line + 2
+    yield Step(
+        line,
+        f"No tree is searched. List {step.point} has {count(listed.neurons.size, 'neuron')} of {step.num_leaves:,} "
+        f"({percent(listed.neurons.size / step.num_leaves)}): of those that fired anywhere at the start, those whose "
+        f"leaf here was at least b − skin = {number(listed.lowered)}{_and_promoted(listed)}.",
+    )
+    ends = np.flatnonzero((drawn.is_leaf | drawn.is_stub) & (num_watched > 0))
+    for row in ends[np.argsort(drawn.x[ends])]:
+        if drawn.is_stub[row]:
+            text = (
+                f"Stub {drawn.nodes[row]:,} holds {count(int(drawn.num_neurons[row]), 'neuron')} not drawn here. On "
+                f"the list: {num_watched[row]:,} of them. Firing: {drawn.num_firing[row]:,}."
+            )
+            yield Step(marked if drawn.num_firing[row] else unmarked, text, int(row))
+        else:
+            yield Step(marked if drawn.passes[row] else unmarked, _describe_watched(drawn, listed, int(row)), int(row))
+    never, far = step.num_leaves - listed.num_listed, listed.num_listed - listed.neurons.size
+    yield Step(
+        marked,
+        f"List {step.point} is read: {count(step.firing.size, 'firing neuron')}. Of those not on it, {never:,} fired "
+        f"nowhere at the start, so they never move; {far:,} were more than the skin below b here and have moved less, "
+        f"so they cannot fire.{' The other lists are read in the same way.' if len(record.firing) > 1 else ''}",
+    )
+
+
+def _and_promoted(listed: WatchList) -> str:
+    if not listed.promoted.size:
+        return ""
+    return f", and the {count(listed.promoted.size, 'neuron')} promoted since"
+
+
+def _describe_watched(drawn: DrawnTree, listed: WatchList, row: int) -> str:
+    b, lowered, value, neuron = drawn.step.threshold, listed.lowered, float(drawn.before[row]), int(drawn.neuron[row])
+    start = float(listed.initial[neuron])
+    if drawn.passes[row]:
+        return f"Neuron {neuron:,} is marked: its leaf is {number(value, b)} ≥ b = {number(b, value)}, so it fires."
+    why = (
+        f"its leaf was {number(start, lowered)} ≥ b − skin = {number(lowered, start)} at the start"
+        if start >= lowered
+        else "it has been promoted"
+    )
+    return (
+        f"Neuron {neuron:,} is watched, because {why}. Its leaf is {number(value, b)} < b = {number(b, value)}, so it "
+        "does not fire."
+    )
+
+
+def _look(
+    record: StepRecord, drawn: DrawnTree, listed: WatchList, drifts: Mapping[int, float], line: int
+) -> Iterator[Step]:
+    """Tell who is due, then on the drawn leaves who crosses the threshold and who is promoted."""
+    step, report, skin = drawn.step, listed.report, listed.report.skin
+    crosses = drawn.starts_firing | drawn.stops_firing
+    heap, crossed, promote = Heap(drawn), line + 1, line + 2
+    if not record.dual_step.any():
+        yield Step(line, "Nothing moved, so no neuron is due.")
+        return
+    yield Step(
+        line,
+        f"Due, because a leaf may have come to b or a drift to the skin: {report.num_due:,} of the "
+        f"{count(listed.num_listed, 'neuron')} with a list. The other {listed.num_listed - report.num_due:,} are not "
+        "looked at.",
+        writes=heap.write(np.flatnonzero((drawn.is_leaf | drawn.is_stub) & ~crosses)),
+    )
+    b = step.threshold
+    for row in np.flatnonzero(crosses):
+        stale, fresh = float(drawn.before[row]), float(drawn.after[row])
+        outcome = "≥ b = {}: it now fires" if drawn.starts_firing[row] else "< b = {}: it no longer fires"
+        yield Step(
+            crossed,
+            f"Neuron {drawn.neuron[row]:,} was due. In tree {step.point} its leaf goes from {number(stale, fresh)} to "
+            f"{number(fresh, stale)} {outcome.format(number(b, fresh))} on datapoint {step.point}.",
+            int(row),
+            heap.write(np.array([row])),
+        )
+    for row in np.flatnonzero(np.isin(drawn.neuron, report.promoted)):
+        drift = drifts[int(drawn.neuron[row])]
+        yield Step(
+            promote,
+            f"Neuron {drawn.neuron[row]:,} is now {number(drift, skin)} from where it started, farther than the skin "
+            f"{number(skin, drift)}: it is promoted. From the next iteration on it is on all lists.",
+            int(row),
+        )
+    old, new = (values[step.num_leaves :] >= b for values in (step.before, step.after))
+    yield Step(
+        promote if report.promoted.size else crossed,
+        f"Of those looked at, {report.num_changed:,} now fire on other datapoints than before, and "
+        f"{report.promoted.size:,} {'was' if report.promoted.size == 1 else 'were'} promoted, {listed.num_promoted:,} "
+        f"so far. On datapoint {step.point} {count(int((new & ~old).sum()), 'neuron')} will start and "
+        f"{int((old & ~new).sum()):,} will stop firing.",
+    )
