@@ -56,10 +56,9 @@ ALLOWED = {
     "contestants": {"config", "data", "engines", "forest", "kernel", "ledger", "network", "regression", "race"},
     "background": {"config", "data", "engines", "trace", "trainer", "verify"},
     "bench": {"bench", "compiled", "config", "data", "datasets", "engines", "trainer", "views", "watch"},
-    "experiments": {"config", "datasets", "network", "trace", "trainer"},
     "stage": {"config", "network", "trace", "background", "verify", "views", "stage"},
     "pages": CORE | {"trace", "background", "views", "stage", "race", "contestants", "pages"},
-    "cli": CORE | {"trace", "trainer", "experiments", "bench", "race", "contestants", "pages"},
+    "cli": CORE | {"trace", "trainer", "bench", "race", "contestants", "pages"},
 }
 
 
