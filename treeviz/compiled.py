@@ -63,8 +63,8 @@ def num_threads() -> int:
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=num_threads(), thread_name_prefix="treeviz")
+def _pool(size: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=size, thread_name_prefix="treeviz")
 
 
 def map_spans(
@@ -79,7 +79,8 @@ def map_spans(
     if not is_large:
         return [work(0, 0, size)]
     spans = itertools.pairwise(size * part // num_threads() for part in range(num_threads() + 1))
-    jobs = [_pool().submit(work, part, *span) for part, span in enumerate(spans)]
+    pool = _pool(num_threads())
+    jobs = [pool.submit(work, part, *span) for part, span in enumerate(spans)]
     try:
         wait(jobs, return_when=FIRST_EXCEPTION)
     finally:
