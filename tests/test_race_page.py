@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from accessibility import serious_findings
 from playwright.sync_api import expect
 from stage_driver import StageDriver
 
@@ -184,6 +184,4 @@ def test_pages_fit_their_window_and_pass_the_accessibility_check(page, server, w
 def check_page(page):
     main = page.get_by_test_id("stMain")
     assert main.evaluate("element => element.scrollWidth <= element.clientWidth + 1"), "the page scrolls sideways"
-    found = Axe().run(page, context={"include": [["[data-testid=stMain]"]]}).response["violations"]
-    serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
-    assert [(fault["id"], [node["html"][:160] for node in fault["nodes"]]) for fault in serious] == []
+    assert serious_findings(page) == []

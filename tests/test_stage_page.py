@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from accessibility import serious_findings
 from playwright.sync_api import expect
 
 from treeviz import TrainConfig, Trainer, load_dataset
@@ -178,13 +178,7 @@ def test_no_serious_accessibility_finding(stage, scheme):
     stage.element.get_by_text("Text version of the tree").click()
     stage.element.get_by_text("Table of all trees").click()
     stage.rest()
-    found = Axe().run(stage.page, context={"include": [["[data-testid=stMain]"]]}).response["violations"]
-    serious = [
-        (fault["id"], [node["html"][:120] for node in fault["nodes"][:3]])
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious_findings(stage.page) == []
 
 
 @pytest.mark.slow

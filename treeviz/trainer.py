@@ -152,8 +152,8 @@ class Trainer:
         # A mini-batch's iteration pays for its own datapoints; who fires on the others, and their loss, is looked up on
         # the side, for the record and for nobody's account. Finding the step size needs them, so the first one pays.
         everyone = self._engine.sense(ledger if batch is None or finds_step_size else Ledger())
-        if with_record:
-            everyone.firing  # noqa: B018 - found now: the next look or move may overwrite what it is made of
+        # Listed now, if at all: the next look or move may overwrite what it is made of.
+        firing = everyone.firing.sets() if with_record else None
         if self.step_size is None:
             self.step_size = safe_step_size(
                 everyone.jacobian, config.batch_size if config.method == "sgd" else None, ledger
@@ -179,14 +179,14 @@ class Trainer:
         self._num_steps += 1
         self._recent_losses.append(loss)
         status, self.stop_reason = self._judge(everyone, solution.report, residual, loss, diverged)
-        if touched is None:
+        if firing is None or touched is None:
             return loss, None
         record = StepRecord(
             iteration=iteration,
             loss=loss,
             outputs=everyone.outputs,
             residual=residual,
-            firing=everyone.firing.sets(),
+            firing=firing,
             touched=touched,
             dual_step=dual_step,
             visited_levels=sensed.visited_levels,

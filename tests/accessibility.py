@@ -1,0 +1,13 @@
+"""What a checker of accessibility finds on a page."""
+
+from axe_playwright_python.sync_playwright import Axe
+
+
+def serious_findings(page):
+    """Return the serious faults of the page's main part, each with some of the elements concerned."""
+    found = Axe().run(page, context={"include": [["[data-testid=stMain]"]]}).response["violations"]
+    return [
+        (fault["id"], [node["html"][:160] for node in fault["nodes"][:3]])
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+    ]
