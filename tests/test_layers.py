@@ -40,7 +40,7 @@ ALLOWED = {
     "datasets": {"data"},
     "compiled": set(),
     "forest": {"network", "compiled"},
-    "watch_loops": set(),
+    "watch_loops": {"watch"},
     "screening": {"compiled", "forest", "ledger", "network"},
     "watch": {"compiled", "kernel", "network", "screening"},
     "regression": {"network", "ledger"},

@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import cache
 from types import ModuleType
 from typing import TypeVar
@@ -79,12 +79,21 @@ def map_spans(
     if not is_large:
         return [work(0, 0, size)]
     spans = itertools.pairwise(size * part // num_threads() for part in range(num_threads() + 1))
+    own, *others = enumerate(spans)
     pool = _pool(num_threads())
-    jobs = [pool.submit(work, part, *span) for part, span in enumerate(spans)]
+    jobs = [pool.submit(work, part, *span) for part, span in others]
+
+    def pass_on(job: Future[T]) -> None:
+        if stop is not None and not job.cancelled() and job.exception() is not None:
+            stop.set()
+
+    for job in jobs:
+        job.add_done_callback(pass_on)
     try:
+        done = work(own[0], *own[1])  # in this thread: it is awake
         wait(jobs, return_when=FIRST_EXCEPTION)
     finally:
         if stop is not None:  # all have ended, or one has failed, or the caller is interrupted
             stop.set()
         wait(jobs)
-    return [job.result() for job in jobs]
+    return [done, *(job.result() for job in jobs)]

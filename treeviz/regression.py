@@ -12,6 +12,8 @@ The incidence may be sparse (`SparseJacobian`, the tree method) or a dense 0/1 m
 method); the solvers do not know which.
 """
 
+import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -261,7 +263,7 @@ def solve_exact(jacobian: Jacobian, residual: Floats, ledger: Ledger, *, ridge: 
         if active.size:
             gram = gram_matrix(jacobian, active, ridge)
             factor, failed = lapack.dpotrf(gram, lower=0)
-            reciprocal = 0.0 if failed else lapack.dpocon(factor, np.abs(gram).sum(axis=0).max())[0]
+            reciprocal = 0.0 if failed else lapack.dpocon(factor, lapack.dlange("1", gram))[0]
             reachable = right
             if reciprocal > _singular_below(active.size):
                 conditioning = 1.0 / reciprocal
@@ -477,7 +479,7 @@ def gram_matrix(jacobian: Jacobian, active: Ints, ridge: float = 0.0) -> Floats:
 
 def _singular_below(size: int) -> float:
     """Ratio to the largest eigenvalue under which an eigenvalue of G counts as zero: round-off has eaten its digits."""
-    return max(1e-12, 10.0 * size * float(np.finfo(np.float64).eps))
+    return max(1e-12, 10.0 * size * sys.float_info.epsilon)
 
 
 def _rank_status(rank: int, num_active: int) -> str:
@@ -490,8 +492,8 @@ def _rank_status(rank: int, num_active: int) -> str:
 
 
 def _relative_norm(difference: Floats, reference: Floats) -> float:
-    scale = float(np.linalg.norm(reference))
-    return float(np.linalg.norm(difference)) / scale if scale else 0.0
+    scale = math.sqrt(reference @ reference)
+    return math.sqrt(difference @ difference) / scale if scale else 0.0
 
 
 def _scatter(values: Floats, active: Ints, size: int) -> Floats:

@@ -125,7 +125,7 @@ def pairs_from_stream(
         rounded = np.empty((block_rows, dimension), dtype=np.float32)
         products = np.empty((block_rows, num_points), dtype=np.float32)
         neurons, sizes = np.empty(block_rows, dtype=np.int64), np.empty(block_rows, dtype=np.int64)
-        points, values = np.empty(products.size, dtype=np.int32), np.empty(products.size)
+        points, values = np.empty(products.size + 1, dtype=np.int32), np.empty(products.size + 1)
         pieces = []
         for start, rows in _until(stop, draw(first, last, block_rows)):
             block = slice(0, len(rows))

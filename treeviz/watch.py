@@ -9,27 +9,30 @@ neuron, ||w_r(t) - w_r(0)||. Three consequences, each by the triangle inequality
   pairs are watched from then on.
 * **Due times.** A neuron that was looked at need not be looked at again before one of its pairs can have come to the
   threshold. If it fires on one datapoint, its *home* i, it moves along x_i only, by its pull times the change of G_i
-  (below): between two values of G_i nothing can happen. If it fires on k, it moves by at most k times what the clock
-  advances, max_i |dual_step_i| / sqrt(m) an iteration, and it is due when that may be as far as its closest pair is.
+  (below): between two values of G_i nothing can happen. If it fires on several, the set T, z_rp moves by at most
+  sum_{j in T} |K_jp| / sqrt(m) times what the clock advances, max_i |dual_step_i| an iteration.
 
 What is not looked at is not touched. While T_r, the datapoints a neuron fires on, stays the same, everything about the
 neuron is linear in the dual steps added up so far, `totals` G. With its `pull`, -a_r / sqrt(m):
 
-    z_ri = anchor_ri + pull_r * sum_{j in T_r} G_j K_ji      anchors change only when T_r does
-    f_i  = offset_i - (1/m) sum_j K_ij C_ij G_j              offset_i: the sum of -pull_r (anchor_ri - b) that fire on i
-    w_r  = w_r(0) + pull_r * sum_i c_ri x_i                  c_ri = spent_ri + (G_i if r fires on i, else 0)
+    c_ri = spent_ri + (G_i if r fires on i, else 0)         spent changes only when T_r does
+    w_r  = w_r(0) + pull_r * sum_i c_ri x_i
+    z_ri = z_ri(0) + pull_r * sum_j c_rj K_ji
+    f_i  = offset_i - (1/m) sum_j K_ij C_ij G_j             offset_i: all that does not change with G
 
-So outputs cost n^2, and only a neuron whose T_r changes is handled: its anchors, its share of C and of the offsets.
+So outputs cost n^2, and only a neuron whose T_r changes is handled: what it has spent, its share of C and of the
+offsets.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from treeviz.compiled import load_loops, map_spans
+from treeviz.compiled import load_loops, map_spans, num_threads
 from treeviz.kernel import expected_activity, shifted_ntk, solve_gram
 from treeviz.network import FiringSets, Floats, Ints
 from treeviz.screening import WatchedPairs
@@ -38,8 +41,10 @@ from treeviz.screening import WatchedPairs
 _GUARD = 1e-9
 # NumPy looks at so many neurons at a time, lest its dense rows leave the cache.
 _CHUNK_ROWS = 1 << 13
-# Lists of so many pairs are worth loading a compiler, and so many neurons to look at are worth a second thread.
-_LARGE_PAIRS, _LARGE_VISIT = 1 << 11, 1 << 12
+# Neurons are woken by so many at a time.
+BLOCK_ROWS = 16
+# Lists of so many pairs are worth loading a compiler, and so many neurons to go through are worth a second thread.
+_LARGE_PAIRS, _LARGE_VISIT = 1 << 11, 1 << 14
 
 
 # The skin is so many times the root mean square of what touched neurons are expected to move. Measured to loss 1e-6, on
@@ -86,18 +91,37 @@ class _Lists:
     neurons, signs : (u,) for each neuron its number and a_r.
     homes, lows, highs : (u,) nothing changes while `positions[home]` is between the two; position i is the total of the
         dual steps on datapoint i, and position n the clock. Single precision, rounded to the inside.
-    indptr, codes : row pointers (u + 1,) of the watched pairs, and for each its datapoint i if the neuron fires on it,
-        -1 - i if not.
-    state : (P, 2) anchor and spent of each pair.
+    rests : for each block of `BLOCK_ROWS` neurons, what the clock must have come to before one of them may be due.
+    indptr, depths : row pointers (u + 1,) of the watched pairs, and (u,) how many of them, from the first on, include
+        all that have ever fired.
+    codes : (P,) for each pair its datapoint i if the neuron fires on it, -1 - i if not.
+    products, spent : (P,) z_ri(0), descending for each neuron, and spent_ri.
     """
 
-    def __init__(self, found: WatchedPairs, signs: NDArray[np.number]) -> None:
+    def __init__(self, found: WatchedPairs, signs: NDArray[np.number], loops: ModuleType | None) -> None:
+        num_rows = signs.size
         self.neurons, self.signs = found.neurons, signs.astype(np.int8)
         self.indptr, self.codes = found.indptr.astype(np.int32), ~found.points.astype(np.int16)
-        self.homes = np.zeros(signs.size, dtype=np.int16)
-        self.lows = np.full(signs.size, -np.inf, dtype=np.float32)
-        self.highs = np.full(signs.size, np.inf, dtype=np.float32)
-        self.state = np.stack([found.products, np.zeros(found.products.size)], axis=1)
+        self.depths, self.homes = np.full(num_rows, 0, dtype=np.int16), np.full(num_rows, 0, dtype=np.int16)
+        self.lows = np.full(num_rows, np.inf, dtype=np.float32)  # due from the beginning
+        self.highs = np.full(num_rows, np.inf, dtype=np.float32)
+        # Written, not only reserved, here as above: no iteration should be the one that waits for the system's pages.
+        self.products, self.spent = found.products.copy(), np.full(found.products.size, 0.0)
+        self.wake_all()
+        if loops is None:
+            order = np.lexsort((-self.products, self.owners))
+            self.codes, self.products = self.codes[order], self.products[order]
+        else:
+            sort = loops.sort_pairs
+            map_spans(
+                lambda _, first, last: sort(first, last, self.indptr, self.codes, self.products),
+                num_rows,
+                is_large=num_rows >= _LARGE_VISIT,
+            )
+
+    def wake_all(self) -> None:
+        """Have every block gone through once more."""
+        self.rests = np.full(-(-self.neurons.size // BLOCK_ROWS), -np.inf, dtype=np.float32)
 
     @property
     def points(self) -> Ints:
@@ -122,15 +146,23 @@ class _Lists:
     def coefficients(self, totals: Floats, rows: Ints | None = None) -> Floats:
         """Return c (u, n) of all neurons or of some rows."""
         points = self.points
-        values = self.state[:, 1] + np.where(self.fires, totals[points], 0.0)
+        values = self.spent + np.where(self.fires, totals[points], 0.0)
         matrix = sp.csr_array((values, points, self.indptr), shape=(self.neurons.size, totals.size))
         return np.asarray((matrix if rows is None else matrix[rows]).toarray())
+
+    def set_depths(self, rows: Ints, fires: NDArray[np.bool_]) -> None:
+        """Deepen some rows to their last pair that fires, of all pairs of these rows."""
+        sizes = np.diff(self.indptr)[rows]
+        firsts = np.append(0, np.cumsum(sizes)[:-1])
+        places = np.arange(1, sizes.sum() + 1) - np.repeat(firsts, sizes)
+        deepest = np.maximum.reduceat(np.where(fires, places, 0), firsts)
+        self.depths[rows] = np.maximum(self.depths[rows], deepest)
 
     def forget(self, rows: Ints) -> None:
         """Let go of some rows: they fire no more and are never due again."""
         pairs = _pairs_of(self.indptr, rows)
         self.codes[pairs] = np.minimum(self.codes[pairs], ~self.codes[pairs])
-        self.state[pairs, 1] = 0.0
+        self.spent[pairs], self.depths[rows] = 0.0, 0
         self.lows[rows], self.highs[rows] = -np.inf, np.inf
 
     def append(self, other: "_Lists") -> None:
@@ -138,6 +170,7 @@ class _Lists:
         joined = {name: np.concatenate([mine, vars(other)[name]]) for name, mine in vars(self).items()}
         joined["indptr"] = np.append(self.indptr, other.indptr[1:] + self.indptr[-1])
         vars(self).update(joined)
+        self.wake_all()
 
 
 class WatchLists:
@@ -154,7 +187,7 @@ class WatchLists:
 
     Notes
     -----
-    Memory: 18 bytes a watched pair and 23 a neuron; n more pairs for a neuron that is promoted.
+    Memory: 18 bytes a watched pair and 26 a neuron; n more pairs for a neuron that is promoted.
     """
 
     def __init__(
@@ -179,12 +212,16 @@ class WatchLists:
                 f"watch lists take at most 32,766 datapoints and 2^31 pairs; got {num_points:,} datapoints "
                 f"and {pairs.points.size:,} pairs: use search='forest', or a smaller skin"
             )
-        self._lists = _Lists(pairs, signs)
+        apart = np.abs(gram)
+        np.fill_diagonal(apart, 0.0)
+        self._nearest = apart.max(axis=1)  # the largest |K_ij| of another datapoint j
+        self._lists = _Lists(pairs, signs, self._loops)
         none = np.empty(0)
         no_pairs = WatchedPairs(pairs.neurons[:0], np.zeros(1, dtype=np.int64), pairs.points[:0], none)
-        self._promoted = _Lists(no_pairs, none)  # those that watch all n points, in the order they came
-        self._due = np.zeros(pairs.neurons.size + 1, dtype=np.int64)  # room to work in
-        self._look_at(self._lists, np.arange(pairs.neurons.size))
+        self._promoted = _Lists(no_pairs, none, self._loops)  # those that watch all n points, in the order they came
+        room = pairs.neurons.size + BLOCK_ROWS * num_threads()
+        self._due, self._breached = np.full(room, 0), np.full(room, 0)  # room to work in
+        self._look_at(self._lists)
 
     @property
     def _totals(self) -> Floats:
@@ -223,15 +260,13 @@ class WatchLists:
 
     def firing(self) -> FiringSets:
         """Return who fires where. Cost: the watched pairs."""
-        parts = []
+        num_points = len(self.gram)
+        keys = []  # neuron * n + datapoint: their order is that of the pairs
         for lists in (self._lists, self._promoted):
             pairs = np.flatnonzero(lists.fires)
-            parts.append((lists.neurons[lists.owners[pairs]], lists.codes[pairs].astype(np.int64)))
-        neurons, points = (np.concatenate(column) for column in zip(*parts, strict=True))
-        if self._promoted.neurons.size:
-            order = np.argsort(neurons, kind="stable")
-            neurons, points = neurons[order], points[order]
-        return FiringSets.from_pairs(neurons, points, len(self.gram))
+            keys.append(lists.neurons[lists.owners[pairs]] * num_points + lists.codes[pairs])
+        neurons, points = np.divmod(np.sort(np.concatenate(keys)), num_points)
+        return FiringSets.from_pairs(neurons, points, num_points)
 
     def moves(self, neurons: Ints | None = None) -> tuple[Ints, Floats]:
         """Return neurons that may have moved, ascending, and pull_r * c_r, (u, n), which times X is how far.
@@ -259,28 +294,23 @@ class WatchLists:
         Cost: one comparison a neuron; n |T_r| at most for each that is due, and n d and a draw for each promoted.
         """
         self._positions[:-1] += dual_step
-        self._positions[-1] += float(np.abs(dual_step).max()) * self._scale
-        num_due, num_changed, work = 0, 0, self._lists.homes.size + self._promoted.homes.size
+        self._positions[-1] += np.abs(dual_step).max()
+        num_due, num_changed, work = 0, 0, 0
         breached = np.empty(0, dtype=np.int64)
         for lists in (self._promoted, self._lists):  # in this order: those promoted now are looked at once
-            due = self._find_due(lists)
-            breached, changed, spent = self._look_at(lists, due)
-            num_due, num_changed, work = num_due + due.size, num_changed + changed, work + spent
+            if not lists.neurons.size:
+                continue
+            seen = self._look_at(lists)
+            breached = seen.breached
+            num_due, num_changed = num_due + seen.num_due, num_changed + seen.num_changed
+            work += seen.num_operations
         if breached.size:
-            changed, spent = self._promote(breached)
-            num_changed, work = num_changed + changed, work + spent
+            seen = self._promote(breached)
+            num_changed, work = num_changed + seen.num_changed, work + seen.num_operations
         return Moved(num_due, num_changed, self._lists.neurons[breached], work)
 
-    def _find_due(self, lists: _Lists) -> Ints:
-        if self._loops is None:
-            position = self._positions[lists.homes]
-            return np.flatnonzero((position <= lists.lows) | (position >= lists.highs))
-        num_due = self._loops.find_due(lists.homes, lists.lows, lists.highs, self._positions, self._due)
-        due: Ints = self._due[:num_due]
-        return due
-
-    def _promote(self, rows: Ints) -> tuple[int, int]:
-        """Watch all points of some neurons from now on; return how many firing sets changed, and multiply-adds."""
+    def _promote(self, rows: Ints) -> "_Seen":
+        """Watch all points of some neurons from now on."""
         lists, num_points = self._lists, len(self.gram)
         neurons, signs = lists.neurons[rows], lists.signs[rows]
         pairs = _pairs_of(lists.indptr, rows)
@@ -288,56 +318,73 @@ class WatchLists:
         spent, fires = np.zeros((rows.size, num_points)), np.zeros((rows.size, num_points), dtype=bool)
         codes = lists.codes[pairs].astype(np.int64)
         points = np.maximum(codes, ~codes)
-        spent[owners, points], fires[owners, points] = lists.state[pairs, 1], codes >= 0
+        spent[owners, points], fires[owners, points] = lists.spent[pairs], codes >= 0
         lists.forget(rows)
         whole = WatchedPairs(
             neurons,
             np.arange(rows.size + 1) * num_points,
             np.tile(np.arange(num_points, dtype=np.int32), rows.size),
-            (self._draw_rows(neurons) - self._scale * signs[:, None] * (spent @ self.gram)).ravel(),
+            self._draw_rows(neurons).ravel(),
         )
-        fresh = _Lists(whole, signs)
-        fresh.state[:, 1] = spent.ravel()
-        fresh.codes[fires.ravel()] = fresh.points[fires.ravel()]
-        first = self._promoted.neurons.size
+        fresh = _Lists(whole, signs, self._loops)
+        places = (fresh.owners, fresh.points)
+        fresh.spent, fires = spent[places], fires[places]
+        fresh.codes[fires] = ~fresh.codes[fires]
+        fresh.set_depths(np.arange(rows.size), fires | (fresh.spent != 0.0))
         self._promoted.append(fresh)
-        _, changed, work = self._look_at(self._promoted, np.arange(first, first + rows.size))
-        return changed, work + rows.size * num_points * num_points
+        return self._look_at(self._promoted)
 
-    def _look_at(self, lists: _Lists, rows: Ints) -> tuple[Ints, int, int]:
-        """Bring some rows up to date; return those beyond their reach, how many changed, and multiply-adds."""
-        if not rows.size:
-            return rows, 0, 0
+    def _look_at(self, lists: _Lists) -> "_Seen":
+        """Find who is due and bring these up to date, but for those that are beyond their reach."""
         if self._loops is None:
-            look, spans = self._look_in_numpy, range(_CHUNK_ROWS, rows.size, _CHUNK_ROWS)
-            seen = [look(lists, chunk) for chunk in np.split(rows, spans)]
+            position = self._positions[lists.homes]
+            rows = np.flatnonzero((position <= lists.lows) | (position >= lists.highs))
+            chunks = np.split(rows, range(_CHUNK_ROWS, rows.size, _CHUNK_ROWS))
+            parts = [self._look_in_numpy(lists, chunk) for chunk in chunks if chunk.size]
+            work = lists.homes.size
         else:
-            is_large = rows.size >= _LARGE_VISIT
-            seen = map_spans(
-                lambda _, first, last: self._look_compiled(lists, rows[first:last]), rows.size, is_large=is_large
+            blocks = (lists.rests <= self._positions[-1]).nonzero()[0]
+            work = lists.rests.size + blocks.size * BLOCK_ROWS
+            if not blocks.size:
+                return _Seen(blocks, 0, 0, work)
+            parts = map_spans(
+                lambda part, first, last: self._look_compiled(lists, blocks[first:last], first, part),
+                blocks.size,
+                is_large=blocks.size * BLOCK_ROWS >= _LARGE_VISIT,
             )
-        for one in seen:  # in this order, whichever thread was first: the same bits every time
-            self._overlaps = self._overlaps + one.overlaps
-            self._offsets = self._offsets + one.offsets
-        breached = np.concatenate([one.breached for one in seen])
-        return breached, sum(one.num_changed for one in seen), sum(one.num_operations for one in seen)
+        breached, num_due, num_changed = np.empty(0, dtype=np.int64), 0, 0
+        for seen, overlaps, offsets in parts:  # in this order, whichever thread was first: the same bits every time
+            self._overlaps, self._offsets = self._overlaps + overlaps, self._offsets + offsets
+            num_due, num_changed = num_due + seen.num_due, num_changed + seen.num_changed
+            breached, work = np.append(breached, seen.breached), work + seen.num_operations
+        return _Seen(breached, num_due, num_changed, work)
 
-    def _look_compiled(self, lists: _Lists, rows: Ints) -> "_Seen":
-        """Do what `_look_in_numpy` does by a compiled loop, which may run in several threads, on other rows each."""
+    def _look_compiled(self, lists: _Lists, blocks: Ints, first: int, part: int) -> "_Part":
+        """Do what `_look_in_numpy` does by compiled loops, which may run in several threads, on other blocks each."""
         assert self._loops is not None
-        overlaps, offsets = np.zeros_like(self._overlaps), np.zeros_like(self._offsets)
-        breached = np.empty(rows.size, dtype=np.int64)
+        num_points = len(self.gram)
+        # A cache line of room to either side: threads that write to the same one wait for each other.
+        overlaps = np.zeros(num_points**2 + 16, dtype=np.int64)[8:-8].reshape(num_points, num_points)
+        offsets = np.zeros(num_points + 16)[8:-8]
+        room = slice(first * BLOCK_ROWS + part, (first + blocks.size) * BLOCK_ROWS + part + 1)
+        due, breached = self._due[room], self._breached[room]
+        num_due = self._loops.find_due(
+            blocks, lists.homes, lists.lows, lists.highs, lists.rests, self._positions, due
+        )
         num_breached, num_changed, work = self._loops.look_at(
-            rows,
+            due[:num_due],
             lists.indptr,
             lists.codes,
-            lists.state[:, 0],
-            lists.state[:, 1],
+            lists.products,
+            lists.spent,
+            lists.depths,
             lists.signs,
             lists.homes,
             lists.lows,
             lists.highs,
+            lists.rests,
             self.gram,
+            self._nearest,
             self._positions,
             self._scale,
             self.threshold,
@@ -347,17 +394,16 @@ class WatchLists:
             offsets,
             breached,
         )
-        return _Seen(breached[:num_breached], overlaps, offsets, num_changed, work)
+        return _Seen(breached[:num_breached], num_due, num_changed, work), overlaps, offsets
 
-    def _look_in_numpy(self, lists: _Lists, rows: Ints) -> "_Seen":
+    def _look_in_numpy(self, lists: _Lists, rows: Ints) -> "_Part":
         """Look at some rows: find who fires, hand back what that changes, and set when they are due next.
 
         Rows that have drifted beyond their reach are left as they are.
         """
-        num_points, totals = len(self.gram), self._totals
+        num_points, totals, num_due = len(self.gram), self._totals, rows.size
         picked = _Picked(lists, rows, num_points)
-        held = np.where(picked.fires, totals[picked.points], 0.0)
-        used = picked.matrix(picked.spent + held)
+        used = picked.matrix(picked.coefficients(totals))
         squares = np.asarray(used.multiply(used @ self.gram).sum(axis=1))
         spare = self.skin - self._scale * np.sqrt(np.maximum(squares, 0.0))
         is_whole = np.diff(picked.indptr) == num_points  # there is no pair that is not watched
@@ -366,41 +412,44 @@ class WatchLists:
         breached, rows, spare = rows[spare < 0], rows[spare >= 0], spare[spare >= 0]
         overlaps, offsets = np.zeros_like(self._overlaps), np.zeros_like(self._offsets)
         if not rows.size:
-            return _Seen(breached, overlaps, offsets, 0, work)
+            return _Seen(breached, num_due, 0, work), overlaps, offsets
         if breached.size:
             picked = _Picked(lists, rows, num_points)
         points, pull = picked.points, -self._scale * lists.signs[rows][picked.owners]
 
-        def shifts(fires: NDArray[np.bool_]) -> Floats:
-            """Return what the total dual steps add to each pair's anchor if these pairs fire."""
-            held = picked.matrix(np.where(fires, totals[points], 0.0)) @ self.gram
-            return np.asarray(pull * held[picked.owners, points])
+        def products(coefficients: Floats) -> Floats:
+            """Return every pair's inner product with these coefficients of the datapoints."""
+            shifts = picked.matrix(coefficients) @ self.gram
+            return np.asarray(picked.products + pull * shifts[picked.owners, points])
 
-        values = picked.anchors + shifts(picked.fires)
+        values = products(picked.coefficients(totals))
         now = values >= self.threshold
         changes = np.logical_or.reduceat(now != picked.fires, picked.indptr[:-1])
+        sizes, num_used = np.diff(picked.indptr), picked.count(picked.coefficients(totals) != 0.0)
+        work += int((sizes * (num_used + 1)).sum())
         if changes.any():
             handled = changes[picked.owners]
-            fresh = np.where(handled, values - shifts(now), picked.anchors)
-            for fires, anchors, sign in ((picked.fires, picked.anchors, -1), (now, fresh, 1)):
+            spent = picked.spent + np.where(handled, totals[points] * (picked.fires.astype(np.int64) - now), 0.0)
+            for fires, own, sign in ((picked.fires, picked.spent, -1), (now, spent, 1)):
                 mine = fires & handled
-                shares = pull[mine] * (anchors[mine] - self.threshold)
+                shares = pull[mine] * (products(own)[mine] - self.threshold)
                 offsets -= sign * np.bincount(points[mine], weights=shares, minlength=num_points)
                 incidence = picked.matrix(mine.astype(np.int64))
                 overlaps += sign * (incidence.T @ incidence).toarray()
                 work += int((picked.count(mine) ** 2).sum())
-            lists.state[picked.pairs, 0] = fresh
-            lists.state[picked.pairs, 1] += totals[points] * (picked.fires.astype(np.int64) - now)
+            lists.spent[picked.pairs] = spent
             lists.codes[picked.pairs] = np.where(now, points, ~points)
-        num_firing, sizes = picked.count(now), np.diff(picked.indptr)
-        work += int((sizes * (picked.count(picked.fires) + 1)).sum() + (sizes * (num_firing + 1))[changes].sum())
+            lists.set_depths(rows, now)
 
         # How far the neuron may move, and for those that fire on one datapoint, in which direction.
+        num_firing = picked.count(now)
         gaps = np.maximum(np.abs(values - self.threshold) - _GUARD, 0.0)
-        closest = np.minimum(spare, np.minimum.reduceat(gaps, picked.indptr[:-1]))
+        reaches = (picked.matrix(now.astype(np.float64)) @ np.abs(self.gram))[picked.owners, points]
         lists.homes[rows], lists.lows[rows] = num_points, -np.inf
-        with np.errstate(divide="ignore"):
-            due = np.where(num_firing > 0, self._positions[-1] + closest / num_firing, np.inf)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            closest = np.minimum.reduceat(np.where(reaches > 0.0, gaps / reaches, np.inf), picked.indptr[:-1])
+            closest = np.minimum(spare / num_firing, closest)
+        due = np.where(num_firing > 0, self._positions[-1] + closest / self._scale, np.inf)
         lists.highs[rows] = -_rounded_up(-due)
         if (single := num_firing == 1).any():
             homes = np.zeros(rows.size, dtype=np.int64)
@@ -419,18 +468,21 @@ class WatchLists:
             lists.homes[rows[single]] = home
             lists.lows[rows[single]] = _rounded_up(totals[home] - below / self._scale)
             lists.highs[rows[single]] = -_rounded_up(-totals[home] - above / self._scale)
-        return _Seen(breached, overlaps, offsets, int(changes.sum()), work)
+        return _Seen(breached, num_due, int(changes.sum()), work), overlaps, offsets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Seen:
-    """What looking at some rows found: those beyond their reach, and what the others change in C and the offsets."""
+    """What looking at some rows found: those beyond their reach; how many were due and how many changed; its cost."""
 
     breached: Ints
-    overlaps: Ints
-    offsets: Floats
+    num_due: int
     num_changed: int
     num_operations: int
+
+
+# What some rows' visit found, and what it changes in C and in the offsets.
+_Part = tuple[_Seen, Ints, Floats]
 
 
 class _Picked:
@@ -443,8 +495,12 @@ class _Picked:
         self.pairs = _pairs_of(lists.indptr, rows)
         codes = lists.codes[self.pairs].astype(np.int64)
         self.points, self.fires = np.maximum(codes, ~codes), codes >= 0
-        self.anchors, self.spent = lists.state[self.pairs].T
+        self.products, self.spent = lists.products[self.pairs], lists.spent[self.pairs]
         self._num_points = num_points
+
+    def coefficients(self, totals: Floats) -> Floats:
+        """Return c_ri of each pair."""
+        return np.asarray(self.spent + np.where(self.fires, totals[self.points], 0.0))
 
     def count(self, chosen: NDArray[np.bool_]) -> Ints:
         """Return how many of the chosen pairs each row has."""

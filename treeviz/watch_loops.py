@@ -10,8 +10,14 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from treeviz.watch import BLOCK_ROWS
+
 # Rows looked ahead: what is known of them is asked for first, and when it is there, their pairs.
 _FAR, _NEAR = 24, 12
+# What an index cannot have more of: so the compiler sees that none is negative, and need not count from the end.
+_PLAIN, _SHORT = (1 << 40) - 1, (1 << 15) - 1
+# Distances this close to the skin are left to the exact comparison.
+_NEARLY = 1.0 - 1e-9
 
 
 @intrinsic
@@ -50,6 +56,7 @@ def screen(rounded, rows, X, low, high, margin, neurons, sizes, points, values):
     `neurons` and `sizes`, the pairs to `points` and `values`; returns how many rows and pairs that were.
     """
     num_rows, num_pairs = 0, 0
+    found = np.empty(X.shape[0] + 1, dtype=np.int64)
     least, enough = np.float32(low - margin), np.float32(high - margin)
     # Rounding the bounds to single precision must not raise them.
     least, enough = np.nextafter(least, np.float32(-np.inf)), np.nextafter(enough, np.float32(-np.inf))
@@ -59,14 +66,16 @@ def screen(rounded, rows, X, low, high, margin, neurons, sizes, points, values):
             may_fire |= 1 if rounded[row, point] >= enough else 0
         if not may_fire:
             continue
+        num_found = 0
+        for point in range(rounded.shape[1]):  # nor here: what is too small is overwritten
+            found[num_found] = point
+            num_found += rounded[row, point] >= least
         first, fires = num_pairs, False
-        for point in range(rounded.shape[1]):
-            if rounded[row, point] >= least:
-                value = _inner_product(rows, row, X, point)
-                if value >= low:
-                    points[num_pairs], values[num_pairs] = point, value
-                    num_pairs += 1
-                    fires |= value >= high
+        for one in range(num_found):
+            value = _inner_product(rows, row, X, found[one])
+            points[num_pairs], values[num_pairs] = found[one], value
+            num_pairs += value >= low
+            fires |= value >= high
         if fires:
             neurons[num_rows], sizes[num_rows] = row, num_pairs - first
             num_rows += 1
@@ -76,148 +85,172 @@ def screen(rounded, rows, X, low, high, margin, neurons, sizes, points, values):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def find_due(homes, lows, highs, positions, due):
-    """Write the rows whose home's position has left the interval (lows, highs) to `due`; return their number."""
-    num_due = 0
-    for row in range(homes.size):
-        position = positions[homes[row]]
-        due[num_due] = row
-        num_due += (position <= lows[row]) | (position >= highs[row])  # no branch: what is not due is overwritten
+def sort_pairs(first_row, last_row, indptr, codes, products):
+    """Sort the pairs of some rows by their inner products, the largest first; ties stay as they are."""
+    for row in range(first_row, last_row):
+        low = np.int64(indptr[row])
+        for index in range(low + 1, np.int64(indptr[row + 1])):
+            code, product = codes[index], products[index]
+            place = index
+            while place > low and products[place - 1] < product:
+                codes[place], products[place] = codes[place - 1], products[place - 1]
+                place -= 1
+            codes[place], products[place] = code, product
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def find_due(blocks, homes, lows, highs, rests, positions, due):
+    """Write the rows whose home's position has left the interval (lows, highs) to `due`; return their number.
+
+    Goes through some blocks of BLOCK_ROWS rows, and sets their `rests` to when the first of the others may be due.
+    """
+    num_due, clock = 0, positions[positions.size - 1]
+    for at in range(blocks.size):
+        block = blocks[at] & _PLAIN
+        rest = np.inf
+        for row in range(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, homes.size)):
+            position = positions[np.int64(homes[row]) & _SHORT]
+            ahead = min(position - lows[row], highs[row] - position)
+            due[num_due] = row
+            num_due += ahead <= 0.0  # no branch: what is not due is overwritten
+            rest = min(rest, ahead if ahead > 0.0 else np.inf)
+        rests[block] = _before(clock + rest)
     return num_due
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _combine(sums, gram, rows, factors, size):
-    """Set `sums` (n,) to the first `size` of `rows` of `gram` times `factors`: whole rows, in vector registers."""
-    for point in range(sums.size):
-        sums[point] = 0.0
-    for one in range(size):
-        row, factor = rows[one], factors[one]
-        for point in range(sums.size):
-            sums[point] += factor * gram[row, point]
-
-
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def look_at(
-    rows, indptr, codes, anchors, spent, signs, homes, lows, highs,
-    gram, positions, scale, threshold, skin, guard, overlaps, offsets, breached,
+    rows, indptr, codes, products, spent, depths, signs, homes, lows, highs, rests,
+    gram, nearest, positions, scale, threshold, skin, guard, overlaps, offsets, breached,
 ):  # fmt: skip
     """Look at some neurons: bring what they contribute up to date and find when they are due next.
 
     The arrays are those of `watch._Lists`; `overlaps` (n, n) and `offsets` (n,) take the changes of C and of the
     outputs' constant part. Rows that have drifted beyond the skin are left as they are and written to `breached`.
 
-    Returns the number of those, of the rows whose firing set changed, and of the multiply-adds spent.
+    Pairs behind the depth of their row have never fired. What moves their inner products is less than the *sway*, the
+    sum of |c_rj| times `nearest[j]`, the largest |K_jp| of another point p; and their initial products descend. So the
+    first of them that cannot have come to the threshold ends the list, and it is the same with due times.
+
+    Returns the number of rows breached, of those whose firing set changed, and of the multiply-adds spent.
     """
     num_points = gram.shape[0]
+    clock = positions[num_points]
     # One place more than is needed: what is not kept is written too, and overwritten. Guessing wrong costs more.
-    held, held_at = np.empty(num_points + 1, dtype=np.int64), np.empty(num_points + 1, dtype=np.int64)
     used, used_by = np.empty(num_points + 1, dtype=np.int64), np.empty(num_points + 1)
-    values, sums = np.empty(num_points), np.empty(num_points)
+    held, firing = np.empty(num_points + 1, dtype=np.int64), np.empty(num_points + 1, dtype=np.int64)
+    points, values = np.empty(num_points + 1, dtype=np.int64), np.empty(num_points + 1)
     num_breached, num_changed, work = 0, 0, 0
     for at in range(rows.size):
         if at + _FAR < rows.size:
             ahead = rows[at + _FAR]
             _prefetch(indptr, ahead)
+            _prefetch(depths, ahead)
             _prefetch(signs, ahead)
-            _prefetch(homes, ahead)
-            _prefetch(lows, ahead)
-            _prefetch(highs, ahead)
         if at + _NEAR < rows.size:
-            first, last = np.int64(indptr[rows[at + _NEAR]]), np.int64(indptr[rows[at + _NEAR] + 1])
+            first = np.int64(indptr[rows[at + _NEAR]])
             _prefetch(codes, first)
-            for index in range(first, last, 4):
-                _prefetch(anchors, index)
-        row = rows[at]
-        low, high, factor = np.int64(indptr[row]), np.int64(indptr[row + 1]), -signs[row] * scale
-        num_held, num_used = 0, 0
-        for index in range(low, high):
-            code = np.int64(codes[index])
-            fires, point = code >= 0, max(code, ~code)
-            held[num_held], held_at[num_held] = point, index
+            _prefetch(products, first)
+            _prefetch(spent, first)
+        row = rows[at] & _PLAIN
+        low, factor, depth = np.int64(indptr[row]) & _PLAIN, -signs[row] * scale, np.int64(depths[row]) & _SHORT
+        size = np.int64(indptr[row + 1]) - low
+
+        # The short way for most of them: it fired on its home alone, comes to fire nowhere, and rests from now on.
+        if depth == 1 and codes[low] >= 0:
+            home = np.int64(codes[low]) & _SHORT
+            coefficient = spent[low] + positions[home]
+            drift = scale * abs(coefficient)
+            is_near = (drift < _NEARLY * skin) | (size == num_points)
+            is_alone = size == 1 or products[low + 1] + nearest[home] * drift + guard < threshold
+            if is_near and is_alone and products[low] + factor * coefficient * gram[home, home] < threshold:
+                offsets[home] += factor * (products[low] + factor * spent[low] * gram[home, home] - threshold)
+                overlaps[home, home] -= 1
+                codes[low], spent[low] = ~home, coefficient
+                homes[row], lows[row], highs[row] = num_points, -np.inf, np.inf
+                num_changed += 1
+                work += 6
+                continue
+
+        # How far it has moved, and along which points.
+        num_held, num_used, sway = 0, 0, guard
+        for k in range(depth):
+            code = np.int64(codes[low + k])
+            fires, point = code >= 0, (code ^ (code >> 63)) & _SHORT
+            points[k] = point
+            held[num_held] = k
             num_held += fires
-            coefficient = spent[index] + (positions[point] if fires else 0.0)
+            coefficient = spent[low + k] + (positions[point] if fires else 0.0)
             used[num_used], used_by[num_used] = point, coefficient
             num_used += coefficient != 0.0
-        is_wide = num_held > 2 and 4 * (high - low) > num_points
+            sway += scale * abs(coefficient) * nearest[point]
         spare = np.inf
-        if high - low < num_points:
+        if size < num_points:
             square = 0.0
-            if is_wide:
-                _combine(sums, gram, used, used_by, num_used)
-                for one in range(num_used):
-                    square += used_by[one] * sums[used[one]]
-            else:
-                for one in range(num_used):
-                    for other in range(num_used):
-                        square += used_by[one] * used_by[other] * gram[used[one], used[other]]
-            spare = skin - scale * np.sqrt(max(square, 0.0))
+            for one in range(num_used):
+                inner = 0.5 * used_by[one] * gram[used[one], used[one]]
+                for other in range(one):
+                    inner += used_by[other] * gram[used[one], used[other]]
+                square += 2.0 * used_by[one] * inner
             work += num_used * num_used
-        if spare < 0.0:
-            breached[num_breached] = row
-            num_breached += 1
-            continue
-        if is_wide:
-            for one in range(num_held):
-                used_by[one] = positions[held[one]]
-            _combine(sums, gram, held, used_by, num_held)
-        changes = False
-        for index in range(low, high):
-            code, shift = np.int64(codes[index]), 0.0
-            point = max(code, ~code)
-            if is_wide:
-                shift = sums[point]
-            else:
-                for one in range(num_held):
-                    shift += positions[held[one]] * gram[held[one], point]
-            value = anchors[index] + factor * shift
-            values[index - low] = value
+            spare = skin - scale * np.sqrt(max(square, 0.0))
+            if spare < 0.0:
+                breached[num_breached] = row
+                num_breached += 1
+                continue
+
+        # Who fires now.
+        num_firing, num_seen, changes = 0, 0, False
+        while num_seen < size and (num_seen < depth or products[low + num_seen] + sway >= threshold):
+            code = np.int64(codes[low + num_seen])
+            point, shift = (code ^ (code >> 63)) & _SHORT, 0.0
+            points[num_seen] = point
+            for one in range(num_used):
+                shift += used_by[one] * gram[used[one], point]
+            value = products[low + num_seen] + factor * shift
+            values[num_seen] = value
             changes |= (value >= threshold) != (code >= 0)
-        work += (high - low) * (num_held + 1)
+            firing[num_firing] = num_seen
+            num_firing += value >= threshold
+            num_seen += 1
+        work += num_seen * (num_used + 1)
         if changes:
             num_changed += 1
+            work += _contribute(
+                -1, held, num_held, low, depth, factor, threshold, points, products, spent, gram, overlaps, offsets
+            )
             for one in range(num_held):
-                offsets[held[one]] += factor * (anchors[held_at[one]] - threshold)
-                for other in range(num_held):
-                    overlaps[held[one], held[other]] -= 1
-            work += num_held * num_held
-            num_held = num_used = 0
-            for index in range(low, high):
-                code, now = np.int64(codes[index]), values[index - low] >= threshold
-                point = max(code, ~code)
-                used[num_used] = point
-                used_by[num_used] = positions[point] if now else -positions[point]
-                num_used += now != (code >= 0)
-                spent[index] += positions[point] if code >= 0 else 0.0
-                spent[index] -= positions[point] if now else 0.0
-                codes[index] = point if now else ~point
-                held[num_held], held_at[num_held] = point, index
-                num_held += now
-            if is_wide:  # few of many have changed
-                for one in range(num_used):
-                    for point in range(num_points):
-                        sums[point] += used_by[one] * gram[used[one], point]
-            for index in range(low, high):
-                code, shift = np.int64(codes[index]), 0.0
-                point = max(code, ~code)
-                if is_wide:
-                    shift = sums[point]
-                else:
-                    for one in range(num_held):
-                        shift += positions[held[one]] * gram[held[one], point]
-                anchors[index] = values[index - low] - factor * shift
-            for one in range(num_held):
-                offsets[held[one]] -= factor * (anchors[held_at[one]] - threshold)
-                for other in range(num_held):
-                    overlaps[held[one], held[other]] += 1
-            work += (high - low) * (num_held + 1) + num_held * num_held
-        if num_held == 1:
+                k = held[one]
+                spent[low + k] += positions[points[k]]
+                codes[low + k] = ~points[k]
+            for one in range(num_firing):
+                k = firing[one]
+                spent[low + k] -= positions[points[k]]
+                codes[low + k] = points[k]
+                depth = max(depth, k + 1)
+            depths[row] = depth
+            work += _contribute(
+                1, firing, num_firing, low, depth, factor, threshold, points, products, spent, gram, overlaps, offsets
+            )
+
+        # When it is due next.
+        if num_firing == 0:
+            homes[row], lows[row], highs[row] = num_points, -np.inf, np.inf
+        elif num_firing == 1:
             # Only its point's total moves this neuron: how far it may go, in units of length, to either side.
-            home = held[0]
+            home = points[firing[0]]
             downward = upward = spare
-            for index in range(low, high):
-                code = np.int64(codes[index])
-                slope, gap = gram[home, max(code, ~code)], threshold - values[index - low]
+            for k in range(size):
+                if k >= depth and products[low + k] + sway + nearest[home] * max(downward, upward) < threshold:
+                    break
+                if k >= num_seen:
+                    code, shift = np.int64(codes[low + k]), 0.0
+                    points[k] = (code ^ (code >> 63)) & _SHORT
+                    for one in range(num_used):
+                        shift += used_by[one] * gram[used[one], points[k]]
+                    values[k] = products[low + k] + factor * shift
+                    work += num_used + 1
+                slope, gap = gram[home, points[k]], threshold - values[k]
                 far = max(abs(gap) - guard, 0.0)
                 way = far / (abs(slope) + 1e-300)
                 is_upward = (gap > 0.0) == (slope > 0.0)
@@ -227,18 +260,47 @@ def look_at(
                 downward, upward = upward, downward
             homes[row] = home
             lows[row] = _rounded_up(positions[home] - downward / scale)
-            highs[row] = -_rounded_up(-positions[home] - upward / scale)
+            highs[row] = _before(positions[home] + upward / scale)
+            rests[row // BLOCK_ROWS] = min(rests[row // BLOCK_ROWS], _before(clock + min(downward, upward) / scale))
         else:
-            closest = spare
-            for index in range(low, high):
-                closest = min(closest, abs(values[index - low] - threshold) - guard)
-            homes[row], lows[row], highs[row] = num_points, -np.inf, np.inf
-            if num_held:
-                highs[row] = -_rounded_up(-positions[num_points] - max(closest, 0.0) / num_held)
+            # No total moves farther than the clock advances.
+            closest, together = spare / num_firing, 0.0
+            for one in range(num_firing):
+                together += nearest[points[firing[one]]]
+            for k in range(size):
+                if k >= depth and products[low + k] + sway + together * closest < threshold:
+                    break
+                if k >= num_seen:
+                    code, shift = np.int64(codes[low + k]), 0.0
+                    points[k] = (code ^ (code >> 63)) & _SHORT
+                    for one in range(num_used):
+                        shift += used_by[one] * gram[used[one], points[k]]
+                    values[k] = products[low + k] + factor * shift
+                    work += num_used + 1
+                reach = 1e-300
+                for one in range(num_firing):
+                    reach += abs(gram[points[firing[one]], points[k]])
+                closest = min(closest, max(abs(values[k] - threshold) - guard, 0.0) / reach)
+            homes[row], lows[row], highs[row] = num_points, -np.inf, _before(clock + closest / scale)
+            rests[row // BLOCK_ROWS] = min(rests[row // BLOCK_ROWS], highs[row])
     return num_breached, num_changed, work
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
+def _contribute(sign, chosen, size, low, depth, factor, threshold, points, products, spent, gram, overlaps, offsets):
+    """Add what a neuron that fires on the chosen pairs is to C and to the offsets, or take it away; count its work."""
+    for one in range(size):
+        k = chosen[one]
+        point, shift = points[k], 0.0
+        for other in range(depth):
+            shift += spent[low + other] * gram[points[other], point]
+        offsets[point] -= sign * factor * (products[low + k] + factor * shift - threshold)
+        for other in range(size):
+            overlaps[point, points[chosen[other]]] += sign
+    return size * (size + depth)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
 def _rounded_up(bound):
     """Round to single precision, never down, and never to an infinity that was a number."""
     if bound == -np.inf:
@@ -247,15 +309,21 @@ def _rounded_up(bound):
     return np.float32(bound + abs(bound) * 1e-7 + 1e-37)  # rounding to nearest takes back less than 6e-8 of it
 
 
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
+def _before(bound):
+    """Round to single precision, never up, and never to an infinity that was a number."""
+    return -_rounded_up(-bound)
+
+
 def warm_up():
     """Compile the loops, or load them from disk, for the types they are called with; the calls change nothing."""
     floats, ints, one = np.empty(0), np.empty(0, dtype=np.int64), np.zeros((1, 1))
     codes, signs, singles = np.empty(0, dtype=np.int16), np.empty(0, dtype=np.int8), np.empty(0, dtype=np.float32)
-    some, counts = np.empty(0, dtype=np.int32), np.zeros((1, 1), dtype=np.int64)
+    some, counts, position = np.empty(0, dtype=np.int32), np.zeros((1, 1), dtype=np.int64), np.zeros(2)
     screen(np.empty((0, 1), np.float32), np.empty((0, 1)), one, 0.0, 0.0, 0.0, ints, ints, some, floats)
-    find_due(codes, singles, singles, floats, ints)
-    halves = np.empty((0, 2))
+    sort_pairs(0, 0, some, codes, floats)
+    find_due(ints, codes, singles, singles, singles, position, ints)
     look_at(
-        ints, some, codes, halves[:, 0], halves[:, 1], signs, codes, singles, singles,
-        one, floats, 1.0, 0.0, 0.0, 0.0, counts, floats, ints,
+        ints, some, codes, floats, floats, codes, signs, codes, singles, singles, singles,
+        one, floats, position, 1.0, 0.0, 0.0, 0.0, counts, floats, ints,
     )  # fmt: skip

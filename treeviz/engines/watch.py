@@ -1,7 +1,7 @@
 """Watch lists: the same firing sets as the forest's, with nothing looked at that cannot matter."""
 
 from collections.abc import Callable, Iterator
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 
@@ -76,13 +76,12 @@ class WatchEngine:
             overlaps = overlaps.copy()
             outputs[absent] = overlaps[absent] = overlaps[:, absent] = 0
 
-        @cache
         def find_firing() -> FiringSets:
             firing = lists.firing()
             return firing if batch is None else firing.on(batch)
 
         jacobian = WatchedJacobian(find_firing, overlaps, self._X, lists.gram, self._config)
-        return Sensed(find_firing, outputs, jacobian, np.zeros((num_points, 0), dtype=np.int64))
+        return Sensed(lambda: jacobian.firing, outputs, jacobian, np.zeros((num_points, 0), dtype=np.int64))
 
     def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
         """Move the firing neurons, and look at those that may have changed. There is no tree to repair."""
@@ -138,8 +137,13 @@ class WatchedJacobian:
         self._find_firing, self._overlaps = find_firing, overlaps
 
     @cached_property
+    def firing(self) -> FiringSets:
+        """Who fires where."""
+        return self._find_firing()
+
+    @cached_property
     def _sparse(self) -> SparseJacobian:
-        return SparseJacobian(self._find_firing(), self.X, self.width)
+        return SparseJacobian(self.firing, self.X, self.width)
 
     def input_gram(self) -> Floats:
         """Return K. It is at hand."""
