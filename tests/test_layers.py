@@ -40,7 +40,7 @@ ALLOWED = {
     "datasets": {"data"},
     "compiled": set(),
     "forest": {"network", "compiled"},
-    "watch_loops": {"watch"},
+    "watch_loops": set(),
     "screening": {"compiled", "forest", "ledger", "network"},
     "watch": {"compiled", "kernel", "network", "screening"},
     "regression": {"network", "ledger"},

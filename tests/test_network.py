@@ -10,6 +10,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from treeviz import network
 from treeviz.network import (
     BLOCK_ROWS,
     FiringSets,
@@ -283,10 +284,12 @@ def test_nothing_fires():
         assert moved_rows(silent, np.ones(3), np.ones(4), np.eye(3)).shape == (0, 3)
 
 
-@given(incidences())
-def test_overlaps_and_matrix_equal_dense_products(incidence):
+@given(incidences(), st.sampled_from([0, network._SMALL_INCIDENCE]))
+def test_overlaps_and_matrix_equal_dense_products(incidence, small):
     firing, dense = firing_of(incidence), incidence.astype(float)
-    np.testing.assert_array_equal(firing.overlaps(), dense.T @ dense)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "_SMALL_INCIDENCE", small)
+        np.testing.assert_array_equal(firing.overlaps(), dense.T @ dense)
     np.testing.assert_array_equal(firing.matrix().toarray(), dense[firing.neurons])
     values = np.arange(1.0, firing.num_pairs + 1)
     placed = np.zeros(incidence.shape)

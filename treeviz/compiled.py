@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from types import ModuleType
 from typing import TypeVar
@@ -83,17 +83,14 @@ def map_spans(
     pool = _pool(num_threads())
     jobs = [pool.submit(work, part, *span) for part, span in others]
 
-    def pass_on(job: Future[T]) -> None:
-        if stop is not None and not job.cancelled() and job.exception() is not None:
-            stop.set()
-
-    for job in jobs:
-        job.add_done_callback(pass_on)
+    if stop is not None:
+        for job in jobs:
+            job.add_done_callback(lambda job: stop.set() if job.exception() else None)
     try:
-        done = work(own[0], *own[1])  # in this thread: it is awake
-        wait(jobs, return_when=FIRST_EXCEPTION)
+        done = work(own[0], *own[1])  # in this thread, which is awake
+        return [done, *(job.result() for job in jobs)]
     finally:
         if stop is not None:  # all have ended, or one has failed, or the caller is interrupted
             stop.set()
-        wait(jobs)
-    return [done, *(job.result() for job in jobs)]
+        if not all(job.done() for job in jobs):
+            wait(jobs)

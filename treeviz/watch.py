@@ -42,7 +42,7 @@ _GUARD = 1e-9
 # NumPy looks at so many neurons at a time, lest its dense rows leave the cache.
 _CHUNK_ROWS = 1 << 13
 # Neurons are woken by so many at a time.
-BLOCK_ROWS = 16
+_BLOCK_ROWS = 8
 # Lists of so many pairs are worth loading a compiler, and so many neurons to go through are worth a second thread.
 _LARGE_PAIRS, _LARGE_VISIT = 1 << 11, 1 << 14
 
@@ -91,7 +91,7 @@ class _Lists:
     neurons, signs : (u,) for each neuron its number and a_r.
     homes, lows, highs : (u,) nothing changes while `positions[home]` is between the two; position i is the total of the
         dual steps on datapoint i, and position n the clock. Single precision, rounded to the inside.
-    rests : for each block of `BLOCK_ROWS` neurons, what the clock must have come to before one of them may be due.
+    rests : for each block of `_BLOCK_ROWS` neurons, what the clock must have come to before one of them may be due.
     indptr, depths : row pointers (u + 1,) of the watched pairs, and (u,) how many of them, from the first on, include
         all that have ever fired.
     codes : (P,) for each pair its datapoint i if the neuron fires on it, -1 - i if not.
@@ -121,7 +121,7 @@ class _Lists:
 
     def wake_all(self) -> None:
         """Have every block gone through once more."""
-        self.rests = np.full(-(-self.neurons.size // BLOCK_ROWS), -np.inf, dtype=np.float32)
+        self.rests = np.full(-(-self.neurons.size // _BLOCK_ROWS), -np.inf, dtype=np.float32)
 
     @property
     def points(self) -> Ints:
@@ -219,7 +219,7 @@ class WatchLists:
         none = np.empty(0)
         no_pairs = WatchedPairs(pairs.neurons[:0], np.zeros(1, dtype=np.int64), pairs.points[:0], none)
         self._promoted = _Lists(no_pairs, none, self._loops)  # those that watch all n points, in the order they came
-        room = pairs.neurons.size + BLOCK_ROWS * num_threads()
+        room = pairs.neurons.size + _BLOCK_ROWS * num_threads()
         self._due, self._breached = np.full(room, 0), np.full(room, 0)  # room to work in
         self._look_at(self._lists)
 
@@ -344,13 +344,13 @@ class WatchLists:
             work = lists.homes.size
         else:
             blocks = (lists.rests <= self._positions[-1]).nonzero()[0]
-            work = lists.rests.size + blocks.size * BLOCK_ROWS
+            work = lists.rests.size + blocks.size * _BLOCK_ROWS
             if not blocks.size:
                 return _Seen(blocks, 0, 0, work)
             parts = map_spans(
                 lambda part, first, last: self._look_compiled(lists, blocks[first:last], first, part),
                 blocks.size,
-                is_large=blocks.size * BLOCK_ROWS >= _LARGE_VISIT,
+                is_large=blocks.size * _BLOCK_ROWS >= _LARGE_VISIT,
             )
         breached, num_due, num_changed = np.empty(0, dtype=np.int64), 0, 0
         for seen, overlaps, offsets in parts:  # in this order, whichever thread was first: the same bits every time
@@ -366,10 +366,10 @@ class WatchLists:
         # A cache line of room to either side: threads that write to the same one wait for each other.
         overlaps = np.zeros(num_points**2 + 16, dtype=np.int64)[8:-8].reshape(num_points, num_points)
         offsets = np.zeros(num_points + 16)[8:-8]
-        room = slice(first * BLOCK_ROWS + part, (first + blocks.size) * BLOCK_ROWS + part + 1)
+        room = slice(first * _BLOCK_ROWS + part, (first + blocks.size) * _BLOCK_ROWS + part + 1)
         due, breached = self._due[room], self._breached[room]
         num_due = self._loops.find_due(
-            blocks, lists.homes, lists.lows, lists.highs, lists.rests, self._positions, due
+            blocks, _BLOCK_ROWS, lists.homes, lists.lows, lists.highs, lists.rests, self._positions, due
         )
         num_breached, num_changed, work = self._loops.look_at(
             due[:num_due],
@@ -383,6 +383,7 @@ class WatchLists:
             lists.lows,
             lists.highs,
             lists.rests,
+            _BLOCK_ROWS,
             self.gram,
             self._nearest,
             self._positions,

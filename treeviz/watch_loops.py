@@ -10,8 +10,6 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from treeviz.watch import BLOCK_ROWS
-
 # Rows looked ahead: what is known of them is asked for first, and when it is there, their pairs.
 _FAR, _NEAR = 24, 12
 # What an index cannot have more of: so the compiler sees that none is negative, and need not count from the end.
@@ -99,16 +97,16 @@ def sort_pairs(first_row, last_row, indptr, codes, products):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def find_due(blocks, homes, lows, highs, rests, positions, due):
+def find_due(blocks, block_rows, homes, lows, highs, rests, positions, due):
     """Write the rows whose home's position has left the interval (lows, highs) to `due`; return their number.
 
-    Goes through some blocks of BLOCK_ROWS rows, and sets their `rests` to when the first of the others may be due.
+    Goes through some blocks of `block_rows` rows, and sets their `rests` to when the first of the others may be due.
     """
     num_due, clock = 0, positions[positions.size - 1]
     for at in range(blocks.size):
         block = blocks[at] & _PLAIN
         rest = np.inf
-        for row in range(block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, homes.size)):
+        for row in range(block * block_rows, min((block + 1) * block_rows, homes.size)):
             position = positions[np.int64(homes[row]) & _SHORT]
             ahead = min(position - lows[row], highs[row] - position)
             due[num_due] = row
@@ -120,7 +118,7 @@ def find_due(blocks, homes, lows, highs, rests, positions, due):
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def look_at(
-    rows, indptr, codes, products, spent, depths, signs, homes, lows, highs, rests,
+    rows, indptr, codes, products, spent, depths, signs, homes, lows, highs, rests, block_rows,
     gram, nearest, positions, scale, threshold, skin, guard, overlaps, offsets, breached,
 ):  # fmt: skip
     """Look at some neurons: bring what they contribute up to date and find when they are due next.
@@ -261,7 +259,7 @@ def look_at(
             homes[row] = home
             lows[row] = _rounded_up(positions[home] - downward / scale)
             highs[row] = _before(positions[home] + upward / scale)
-            rests[row // BLOCK_ROWS] = min(rests[row // BLOCK_ROWS], _before(clock + min(downward, upward) / scale))
+            rests[row // block_rows] = min(rests[row // block_rows], _before(clock + min(downward, upward) / scale))
         else:
             # No total moves farther than the clock advances.
             closest, together = spare / num_firing, 0.0
@@ -282,7 +280,7 @@ def look_at(
                     reach += abs(gram[points[firing[one]], points[k]])
                 closest = min(closest, max(abs(values[k] - threshold) - guard, 0.0) / reach)
             homes[row], lows[row], highs[row] = num_points, -np.inf, _before(clock + closest / scale)
-            rests[row // BLOCK_ROWS] = min(rests[row // BLOCK_ROWS], highs[row])
+            rests[row // block_rows] = min(rests[row // block_rows], highs[row])
     return num_breached, num_changed, work
 
 
@@ -322,8 +320,8 @@ def warm_up():
     some, counts, position = np.empty(0, dtype=np.int32), np.zeros((1, 1), dtype=np.int64), np.zeros(2)
     screen(np.empty((0, 1), np.float32), np.empty((0, 1)), one, 0.0, 0.0, 0.0, ints, ints, some, floats)
     sort_pairs(0, 0, some, codes, floats)
-    find_due(ints, codes, singles, singles, singles, position, ints)
+    find_due(ints, 1, codes, singles, singles, singles, position, ints)
     look_at(
-        ints, some, codes, floats, floats, codes, signs, codes, singles, singles, singles,
+        ints, some, codes, floats, floats, codes, signs, codes, singles, singles, singles, 1,
         one, floats, position, 1.0, 0.0, 0.0, 0.0, counts, floats, ints,
     )  # fmt: skip
