@@ -1,6 +1,7 @@
 """Settings shared by all tests, and the browser they share."""
 
 import os
+import signal
 
 # Two test processes with two BLAS threads each would fight over two cores. Set before NumPy is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -13,9 +14,18 @@ from stage_driver import StageDriver
 
 from treeviz import TrainConfig, Trainer, load_dataset
 
+# A shell that starts us in the background has us ignore interrupts; the programs that tests interrupt would, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # One profile for everybody: no deadline (compilation and first-touched memory make single runs slow), seeded in CI.
 settings.register_profile("treeviz", deadline=None, derandomize=bool(os.environ.get("CI")), max_examples=60)
 settings.load_profile("treeviz")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that no process is left with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
 
 
 @pytest.fixture(scope="session")

@@ -41,8 +41,9 @@ def finish(page):
 
 def clock_rows(page):
     """{contestant: cells} of the table that shows where everybody is."""
-    rows = page.locator(".race tbody tr")
-    found = [row.locator("th, td").all_inner_texts() for row in rows.all()]
+    found = page.locator(".race tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.querySelectorAll('th, td')].map(cell => cell.innerText))"
+    )  # at once: the next lap draws the table anew
     return {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in found}
 
 
@@ -78,6 +79,7 @@ def test_a_race_is_run_judged_and_scrubbed(page, server):
     assert clock_rows(page) != rows
 
 
+@pytest.mark.slow
 def test_contestants_of_every_kind_race_together(page, server):
     open_race(page, server, "data=moons&width=512&moons-n=12")
     choose(page, "Gradient descent, forest", "SGD, forest", "Neuron trees", "Kernel ridge (NTK)", "Second layer only")
@@ -120,6 +122,7 @@ def test_who_fails_is_shown_with_the_reason(page, server):
     expect(page.get_by_text("where all began")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_fewer_than_two_contestants_cannot_start(page, server):
     open_race(page, server)
     choose(page, "Forest")
@@ -127,6 +130,7 @@ def test_fewer_than_two_contestants_cannot_start(page, server):
     expect(page.get_by_text("chosen: 1")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_too_large_a_race_is_refused_with_a_remedy(page, server):
     open_race(page, server, "data=digits&width=1048576&digits-n=200")
     page.get_by_role("button", name="Start").click()
@@ -142,6 +146,7 @@ def test_pages_share_the_settings(page, server):
     expect(page.get_by_text("At m = 64 ")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_expected_costs_show_measured_races_as_dots(page, server):
     open_race(page, server, "data=sphere&width=4096")
     start(page)
@@ -168,7 +173,9 @@ def test_expected_costs_show_measured_races_as_dots(page, server):
     expect(page.get_by_text("SGD, forest")).to_have_count(0)  # within the family by their short names
 
 
-@pytest.mark.parametrize("width", [1400, 1024, 390])
+@pytest.mark.parametrize(
+    "width", [pytest.param(1400, marks=pytest.mark.slow), pytest.param(1024, marks=pytest.mark.slow), 390]
+)
 def test_pages_fit_their_window_and_pass_the_accessibility_check(page, server, width):
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme="dark" if width == 1024 else "light")

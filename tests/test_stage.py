@@ -16,6 +16,7 @@ def metric(page, label):
 # ---- what is drawn is what was computed ----
 
 
+@pytest.mark.slow
 def test_a_whole_tree_shows_the_search_and_the_repair_of_the_records(stage, circle):
     stage.open(CIRCLE)
     for iteration in (0, 1):
@@ -55,6 +56,7 @@ def test_the_search_enters_node_by_node(stage, circle):
         stage.wait_for(0, 1, count + 1)
 
 
+@pytest.mark.slow
 def test_a_wide_tree_is_drawn_in_part_and_narrated_with_its_numbers(stage, digits):
     stage.open(DIGITS)
     assert 60 < len(stage.states()) <= 127
@@ -160,6 +162,7 @@ def test_five_quick_presses_are_five_steps(stage, query):
     stage.wait_for(3, 1, 4)
 
 
+@pytest.mark.slow
 def test_a_jump_is_not_overrun_by_presses_still_waiting(stage):
     stage.open("data=moons&width=4096&seed=3")
     stage.press(*["Shift+ArrowRight"] * 9, "Home")
@@ -187,6 +190,7 @@ def test_playing_needs_no_server_and_goes_on_into_what_is_computed_meanwhile(pag
     stage.press(" ")
 
 
+@pytest.mark.slow
 def test_more_is_computed_when_the_cursor_reaches_the_end(stage):
     """This run stalls, so it is computed a dozen iterations ahead and no further until somebody asks."""
     stage.open("data=moons&width=256&seed=1")
@@ -252,6 +256,7 @@ def test_a_stub_opens_and_a_leaf_is_inspected(stage, digits):
     assert stub in stage.states()
 
 
+@pytest.mark.slow
 def test_zoom_and_pan(stage):
     stage.open(DIGITS)
     scroller = stage.part("scroller")
@@ -302,6 +307,7 @@ def test_planar_data_show_weights_and_outputs(stage):
     assert "A plane through the weight space" in stage.part("plane-caption").inner_text()
 
 
+@pytest.mark.slow
 def test_two_iterations_are_compared(stage, circle):
     stage.open(CIRCLE)
     stage.press("Shift+ArrowRight")

@@ -15,6 +15,7 @@ CIRCLE, DIGITS = "data=circle&width=64", ""
 # ---- links ----
 
 
+@pytest.mark.slow
 def test_the_address_holds_the_moment_and_opens_it_in_a_new_session(stage):
     stage.open("data=xor&width=512&xor-n=12&seed=3")
     stage.part("tree-number").fill("7")
@@ -55,6 +56,7 @@ def test_a_link_holds_the_stubs_opened_and_the_cursor_keeps_to_its_node(stage):
     assert (stage.narration, set(stage.states())) == (narration, set(states))
 
 
+@pytest.mark.slow
 def test_keys_work_after_a_click_beside_the_stage_and_after_choosing_a_speed(stage, circle):
     stage.open(CIRCLE)
     stage.page.get_by_text("A neural network that trains by editing trees").click()
@@ -98,6 +100,7 @@ def test_a_damaged_link_opens_the_nearest_state_and_says_what_was_changed(stage)
     assert stage.part("notices").inner_text() == ""
 
 
+@pytest.mark.slow
 def test_other_settings_begin_a_new_run_at_its_start(stage):
     stage.open(f"{CIRCLE}&it=2&tree=3")
     stage.wait_for(2)
@@ -113,6 +116,7 @@ def test_other_settings_begin_a_new_run_at_its_start(stage):
 # ---- exactness ----
 
 
+@pytest.mark.slow
 def test_every_iteration_wears_its_badge(stage, circle):
     stage.open(CIRCLE)
     badge = stage.part("badge")
@@ -153,6 +157,7 @@ def test_pictures_and_controls_have_roles_and_names(stage, circle):
     assert stage.element.evaluate(unnamed) == 0
 
 
+@pytest.mark.slow
 def test_the_pictures_can_be_read_as_tables(stage, circle):
     stage.open(CIRCLE)
     stage.element.get_by_text("Text version of the tree").click()
@@ -225,6 +230,7 @@ def test_it_fits_the_window_and_is_legible(stage, width, scheme):
     assert smallest >= 10.99
 
 
+@pytest.mark.slow
 def test_it_lays_itself_out_anew_when_the_window_changes(stage):
     stage.open(CIRCLE)
     scroller, tree = stage.part("scroller"), stage.part("tree")

@@ -293,8 +293,14 @@ def test_training_is_that_of_the_dense_method(path, run, skin):
                 break
 
 
-@pytest.mark.parametrize("method", METHODS)
-@each_path
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        pytest.param(path, method, marks=[pytest.mark.slow] * (path == "numpy" and method != "gauss-newton"))
+        for path in PATHS
+        for method in METHODS
+    ],
+)
 def test_hundreds_of_iterations_stay_exact(force, path, method):
     force(path)
     data = load_dataset("digits", num_points=20, seed=1)

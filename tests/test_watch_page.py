@@ -87,12 +87,14 @@ def test_a_skin_is_given_and_a_bad_one_is_refused_in_words(stage):
     assert stage.page.get_by_test_id("stException").count() == 0
 
 
+@pytest.mark.slow
 def test_a_damaged_skin_in_a_link_is_said_to_be_one(stage):
     stage.open(f"{CIRCLE}&search=watch+lists&rule=false&skin=wide")
     assert "“skin=wide” in the address cannot be used; skin is 0.5." in stage.part("notices").inner_text()
     stage.part("watching").filter(has_text="the skin, 0.5").wait_for()
 
 
+@pytest.mark.slow
 def test_the_tree_shows_a_second_threshold(stage, run):
     stage.open(LISTS)
     key = stage.part("tree-key").inner_text()
@@ -118,6 +120,7 @@ def test_the_tree_shows_a_second_threshold(stage, run):
     assert stage.part("plane").locator(".skin-line").get_attribute("d")
 
 
+@pytest.mark.slow
 def test_the_promoted_are_marked_and_then_watched_in_every_tree(stage, run):
     stage.open(LISTS)
     record = run.records[0]
@@ -137,6 +140,7 @@ def test_the_promoted_are_marked_and_then_watched_in_every_tree(stage, run):
         assert stage.nodes_with("promoted") == promoted <= stage.nodes_with("firing", "watched")
 
 
+@pytest.mark.slow
 def test_numbers_follow_the_cursor(stage, run):
     stage.open(f"{LISTS}&it=1")
     stage.rest()
@@ -155,6 +159,7 @@ def test_numbers_follow_the_cursor(stage, run):
     page.locator(".js-plotly-plot .legendtext", has_text="watch lists, building included").wait_for()
 
 
+@pytest.mark.slow
 def test_all_lists_can_be_read_as_a_table_and_opened(stage, run):
     stage.open(LISTS)
     stage.element.get_by_text("Text version of the tree").click()
@@ -173,6 +178,7 @@ def test_all_lists_can_be_read_as_a_table_and_opened(stage, run):
     stage.part("summary").filter(has_text="Tree 5:").wait_for()
 
 
+@pytest.mark.slow
 def test_compiled_loops_that_cannot_be_used_are_said_to_be_so(tmp_path, page, monkeypatch):
     from server import running_server
     from stage_driver import StageDriver
