@@ -49,7 +49,9 @@ ALLOWED = {
     "trace": {"network", "config", "ledger", "data", "forest", "regression", "trace_file"},
     "trace_file": {"config", "data", "ledger", "regression", "trace"},
     "trainer": CORE | {"trace"},
-    "views": {"data", "network", "trace", "views"},
+    "theory": {"ledger", "network", "regression", "trace"},
+    "glossary": set(),
+    "views": {"data", "network", "race", "theory", "trace", "views"},
     "verify": {"forest", "network", "trace"},
     "kernel": {"network"},
     "race": {"config", "data", "engines", "kernel", "network", "trainer", "race"},
@@ -57,7 +59,11 @@ ALLOWED = {
     "background": {"config", "data", "engines", "trace", "trainer", "verify"},
     "bench": {"bench", "compiled", "config", "data", "datasets", "engines", "trainer", "views", "watch"},
     "stage": {"config", "network", "trace", "background", "verify", "views", "stage"},
-    "pages": CORE | {"trace", "background", "views", "stage", "race", "contestants", "pages"},
+    "literature": set(),
+    "papermap": {"literature", "papermap"},
+    "pages": CORE
+    | {"trace", "background", "views", "stage", "race", "contestants", "pages"}
+    | {"glossary", "literature", "papermap", "theory"},
     "cli": CORE | {"trace", "trainer", "bench", "race", "contestants", "pages"},
 }
 

@@ -6,8 +6,10 @@ from typing import NoReturn
 
 import streamlit as st
 
-from treeviz.pages import break_even, race, train
+from treeviz.pages import break_even, race, related, theory, train
+from treeviz.pages.glossary import show_glossary
 from treeviz.pages.settings import Settings, choose_settings
+from treeviz.pages.ways import wanted_page
 
 # As in .streamlit/config.toml, which an installed package does not have.
 _SERVER_OPTIONS = {
@@ -34,8 +36,10 @@ _ROOM = """<style>
 # Title, path in the address, and what draws it.
 _PAGES = (
     ("Watch one run", "", train.render),
+    ("Read the method", "theory", theory.render),
     ("Race the methods", "race", race.render),
     ("Where it pays", "where-it-pays", break_even.render),
+    ("Explore related work", "related", related.render),
 )
 
 
@@ -52,9 +56,15 @@ def run() -> None:
     _freeze_imports()
     pages = [st.Page(_page(draw), title=title, url_path=path, default=not path) for title, path, draw in _PAGES]
     chosen = st.navigation(pages, position="top")
+    if (path := wanted_page()) is not None:
+        # With an empty address: Streamlit refuses to clear one that widgets are bound to, and they write it anew.
+        st.switch_page(next(page for page in pages if page.url_path == path), query_params={})
     if "address" not in st.session_state:  # it is the stage's, if the stage is what it opens
         st.session_state.address = {} if chosen.url_path else st.query_params.to_dict()
     st.html(_ROOM)
+    show_glossary()
+    if chosen.url_path:
+        st.session_state.plays = 0  # whoever comes back to the stage finds it at rest
     st.session_state.settings = choose_settings()  # drawn here, and not by a page, all pages share them
     chosen.run()
 

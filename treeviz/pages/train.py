@@ -9,9 +9,10 @@ import streamlit as st
 
 from treeviz.background import BackgroundRun
 from treeviz.compiled import refusal
-from treeviz.engines import ENGINES
+from treeviz.pages.runs import open_run, wait_with_a_word
 from treeviz.pages.settings import Settings, choose_training, explain_changes, note, show_refusal
-from treeviz.stage.component import last_question, show_stage
+from treeviz.pages.welcome import welcome
+from treeviz.stage.component import INTRODUCED, last_question, show_stage
 from treeviz.stage.frames import FrameMaker, View
 from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
 from treeviz.trace import StepRecord, WatchReport
@@ -19,35 +20,17 @@ from treeviz.views import words
 from treeviz.views.charts import cost_figure, loss_figure
 from treeviz.views.palette import compact, percent
 
-_MAX_RUN_BYTES = 4 << 30
 _STAGE = "stage"
 _Number = tuple[str, str, str, str]  # label, value, context, explanation
-
-
-@st.cache_resource(max_entries=4, show_spinner="Drawing the network, and building what is searched …")
-def _start(_settings: Settings, key: str) -> FrameMaker:
-    """Build a run once for all viewers with the same settings (`key`)."""
-    data, config = _settings.load(), _settings.config
-    needed = ENGINES[config.search].required_bytes(
-        config.width, data.num_points, data.dimension, config.resolved_threshold
-    )
-    if needed > _MAX_RUN_BYTES:
-        kept = "lists" if config.search == "watch" else "trees"
-        raise ValueError(
-            f"{data.num_points} {kept} over {config.width:,} neurons need {needed / 1e9:.1f} GB, and a page may take "
-            f"{_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
-        )
-    return FrameMaker(
-        BackgroundRun(data, config, is_checked=_settings.is_checked), key, is_portable=_settings.csv is None
-    )
 
 
 def render(settings: Settings) -> None:
     """Draw the page."""
     st.subheader("A neural network that trains by editing trees", anchor=False)
     settings = choose_training(settings)
+    plays = welcome(is_expected=not st.session_state.address and "run" not in st.session_state)
     try:
-        maker = _start(settings, settings.key)
+        maker = open_run(settings)
     except ValueError as error:
         show_refusal(error, settings)
         return
@@ -58,12 +41,12 @@ def render(settings: Settings) -> None:
         st.session_state.run = settings.key
         address, st.session_state.address = st.session_state.address, {}  # counts once, for what is opened first
         st.session_state.start, st.session_state.notices = _begin(maker, address)
-    _lesson(maker)
+    _lesson(maker, plays)
 
 
 def _begin(maker: FrameMaker, address: Mapping[str, str]) -> tuple[Moment, tuple[str, ...]]:
     """Find the moment to open a run at; an address may ask for one that has still to be computed."""
-    _wait(maker.run, wanted_iteration(address))
+    wait_with_a_word(maker.run, wanted_iteration(address))
     if not maker.run.num_computed:  # it failed; the page says so
         return Moment(), ()
     moment, notices = read_moment(address, maker)
@@ -93,14 +76,17 @@ def _explain(run: BackgroundRun) -> None:
 
 
 @st.fragment
-def _lesson(maker: FrameMaker) -> None:
-    """Answer the stage's question, and draw what follows the cursor. Runs alone whenever the stage asks."""
+def _lesson(maker: FrameMaker, plays: int) -> None:
+    """Answer the stage's question, and draw what follows the cursor. Runs alone whenever the stage asks.
+
+    `plays` is how often the viewer has asked, outside the stage, that it play.
+    """
     run, start = maker.run, st.session_state.start
     question: Mapping[str, Any] = last_question(_STAGE)
     if question.get("run") != maker.run_key:
         question = {}
     wanted = [int(iteration) for iteration in question.get("wanted", [start.iteration])]
-    _wait(run, 0)  # a run that had to make room for others is begun again
+    wait_with_a_word(run, 0)  # a run that had to make room for others is begun again
     for iteration in wanted:
         run.wait_for(iteration, timeout=0.25)
     if run.error:
@@ -118,6 +104,7 @@ def _lesson(maker: FrameMaker) -> None:
         wanted,
         question.get("fields", wanted),
         start=start.describe(),
+        introduction={"plays": plays, "cookie": "" if st.session_state.introduction else INTRODUCED},
         notices=st.session_state.notices,
         nonce=question.get("nonce", 0),
     )
@@ -125,14 +112,6 @@ def _lesson(maker: FrameMaker) -> None:
     _unlearnable(run, cursor)
     _numbers(run, cursor)
     _charts(run, cursor)
-
-
-def _wait(run: BackgroundRun, iteration: int) -> None:
-    """Wait for an iteration or the end of the run, with a word to the viewer if it takes long."""
-    if not run.wait_for(iteration, timeout=0.25):
-        with st.spinner(f"Computing iteration {iteration} …"):
-            while not (run.wait_for(iteration, timeout=0.25) or run.is_finished or run.error):
-                pass
 
 
 def _unlearnable(run: BackgroundRun, cursor: int) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import streamlit as st
 
+# The cookie that remembers that this browser has seen the introduction; the stage sets it.
+INTRODUCED = "treeviz-introduced"
 _WEB = Path(__file__).parent / "web"
 _SCRIPTS = ("dom", "cursor", "tree", "atlas", "lists", "plane", "output", "panel", "transport", "stage")
 

@@ -16,7 +16,7 @@ class Stage {
     this.owed = []; // what was asked for while its frame was missing
     this.view = { tree: 0, detail: 0, opened: [], pinned: null };
     [this.selected, this.hovered] = [null, null]; // heap numbers of nodes
-    [this.playing, this.loop, this.speed, this.unit] = [false, false, 8, "step"];
+    [this.playing, this.loop, this.speed, this.unit, this.plays] = [false, false, 8, "step", 0];
     [this.asked, this.askedAt, this.movedAt] = [0, 0, 0];
     const part = (name) => element.querySelector(`[data-part="${name}"]`);
     [this.notices, this.summary, this.watching] = ["notices", "summary", "watching"].map(part);
@@ -49,11 +49,12 @@ class Stage {
 
   async take(bytes) {
     const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const { header, status, frames, fields, notices, start, nonce } = await new Response(inflated).json();
+    const { header, status, frames, fields, notices, start, introduction = {}, nonce } = await new Response(inflated).json();
     if (this.isClosed) return;
     if (nonce === this.asked) this.isWaiting = false;
     if (this.header?.run !== header.run) this.begin(header, start, notices);
     this.status = status;
+    this.introduce(introduction);
     if (fields) this.fields = { ...fields, values: { ...this.fields?.values, ...fields.values } };
     for (const frame of frames) this.frames.set(this.name(frame.iteration, frame.view), frame);
     for (const name of [...this.frames.keys()].slice(0, -FRAMES_KEPT)) this.frames.delete(name); // the oldest
@@ -61,6 +62,13 @@ class Stage {
     if (this.at.iteration > this.last) this.place(this.at);
     while (this.frame && this.owed.length) this.owed.shift()();
     this.render();
+  }
+
+  // Play, if the introduction has been closed for that, and have this browser remember that it was.
+  introduce({ plays = 0, cookie = "" }) {
+    if (cookie) document.cookie = `${cookie}=1; max-age=31536000; path=/; samesite=lax`;
+    if (plays > this.plays) this.play(true);
+    this.plays = plays;
   }
 
   begin(header, start, notices) {

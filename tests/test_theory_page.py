@@ -1,0 +1,132 @@
+"""The lesson, the glossary and the introduction in a real browser."""
+
+import re
+
+import pytest
+from accessibility import serious_findings
+from playwright.sync_api import expect
+from stage_driver import StageDriver
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
+CALM = "data=circle&width=64"
+
+
+def settle(page):
+    page.wait_for_function("document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'")
+
+
+def open_lesson(page, server, query=CALM):
+    page.goto(f"{server}/theory?{query}")
+    page.get_by_text("What is a leaf?").wait_for()
+    page.locator(".js-plotly-plot").nth(8).wait_for()
+    settle(page)
+
+
+def test_the_lesson_shows_the_run_and_leads_to_its_moments(page, server, circle):
+    open_lesson(page, server)
+    main = page.get_by_test_id("stMain")
+    assert page.get_by_test_id("stException").count() == 0
+    assert main.locator(".katex-display").count() == 18 and main.locator(".js-plotly-plot").count() == 9
+    visited = int(circle.records[0].num_visited[0])
+    assert f"={visited}" in main.locator(".katex-display").nth(5).inner_text().replace("\n", "")
+
+    page.get_by_role("button", name="Show me what changes").click()
+    stage = StageDriver(page, server).wait()
+    assert stage.where[:2] == (0, 6) and "Repair" in stage.part("where").inner_text()
+    assert page.get_by_text("What you will see in 30 seconds").count() == 0
+    page.go_back()
+
+
+def test_a_caveat_is_demonstrated_on_other_settings(page, server):
+    open_lesson(page, server)
+    page.get_by_role("button", name="Show me watch lists").click()
+    stage = StageDriver(page, server).wait()
+    page.get_by_role("radio", name="watch lists", checked=True).wait_for()
+    page.get_by_text("Pairs watched").wait_for()
+    assert stage.where[:2] == (0, 6) and stage.part("notices").inner_text() == ""
+    page.get_by_role("link", name="Read the method").click()
+    page.get_by_role("button", name="Race compaction").click()
+    page.get_by_role("button", name="Start").wait_for()
+    chosen = (
+        page.get_by_role("toolbar")
+        .get_by_role("button", pressed=True)
+        .or_(page.locator("[data-testid=stBaseButton-pillsActive]"))
+    )
+    assert sorted(chosen.all_inner_texts()) == ["Compaction", "Dense", "Forest"]
+
+
+def test_the_glossary_is_on_every_page(page, server):
+    for path in ("", "theory", "race", "where-it-pays", "related"):
+        page.goto(f"{server}/{path}?{CALM}")
+        page.get_by_role("button", name="Glossary").click()
+        page.get_by_text("threshold (b)").first.wait_for()
+    wanted = page.get_by_label("Find a symbol or a term")
+    wanted.fill("skin")
+    wanted.press("Enter")
+    page.get_by_text("threshold (b)").wait_for(state="detached")
+    assert "on a watch list" in page.get_by_test_id("stPopoverBody").inner_text()
+    wanted.fill("zebra")
+    wanted.press("Enter")
+    page.get_by_text("Nothing here is called that").wait_for()
+
+
+def test_a_first_visit_is_introduced_and_then_the_stage_plays(chromium, server):
+    context = chromium.new_context(viewport={"width": 1400, "height": 900})
+    page = context.new_page()
+    try:
+        page.goto(f"{server}/")
+        page.get_by_text("What you will see in 30 seconds").wait_for()
+        stage = StageDriver(page, server).wait()
+        assert stage.where == (0, 1, 1) and serious_findings(page) == []
+        page.get_by_role("button", name="Play it").click()
+        expect(stage.part("where")).to_contain_text(re.compile("step ([2-9]|[1-9][0-9]+) of"))
+        assert page.get_by_text("What you will see in 30 seconds").count() == 0
+        assert any(cookie["name"] == "treeviz-introduced" for cookie in context.cookies())
+        page.get_by_role("link", name="Where it pays").click()
+        page.get_by_text("Expected operations against width").wait_for()
+        page.get_by_role("link", name="Watch one run").click()
+        stage.wait()
+        page.wait_for_timeout(500)
+        assert stage.where == (0, 1, 1), "whoever comes back finds the stage at rest"
+
+        page.goto(f"{server}/")  # the browser remembers
+        stage.wait()
+        assert page.get_by_text("What you will see in 30 seconds").count() == 0
+    finally:
+        context.close()
+
+
+@pytest.mark.slow
+def test_the_introduction_is_skipped_and_holds_up_nobody_who_follows_a_link(chromium, server):
+    context = chromium.new_context(viewport={"width": 390, "height": 900})
+    page = context.new_page()
+    try:
+        stage = StageDriver(page, server).open(f"{CALM}&tree=2&it=1")
+        assert page.get_by_text("What you will see in 30 seconds").count() == 0 and stage.where[0] == 1
+        page.goto("about:blank")
+        context.clear_cookies()
+        page.goto(f"{server}/")
+        page.get_by_role("button", name="Skip").click()
+        page.get_by_text("What you will see in 30 seconds").wait_for(state="detached")
+        stage.wait()
+        page.wait_for_timeout(500)
+        assert stage.where == (0, 1, 1)
+    finally:
+        context.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [(390, "dark"), *[pytest.param(w, s, marks=pytest.mark.slow) for w, s in ((1024, "light"), (1400, "dark"))]],
+)
+def test_the_lesson_fits_its_window_and_passes_the_accessibility_check(page, server, width, scheme):
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    open_lesson(page, server, "")
+    wide = page.evaluate(
+        """() => [...document.querySelectorAll(
+            "[data-testid=stMain] :is(p, table, h3, button, .katex-display > .katex, .js-plotly-plot)"
+        )].filter((part) => part.getBoundingClientRect().right > innerWidth + 1).map((part) => part.innerText)"""
+    )
+    assert wide == []
+    assert serious_findings(page) == []

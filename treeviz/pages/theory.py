@@ -1,0 +1,131 @@
+"""Read the method: the lesson from the network to the theorem, with the numbers of the run in the sidebar."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from treeviz.contestants import CONTESTANTS
+from treeviz.glossary import load_terms
+from treeviz.pages.glossary import describe
+from treeviz.pages.runs import open_run, wait_with_a_word
+from treeviz.pages.settings import Settings, note, show_refusal
+from treeviz.pages.ways import show_way
+from treeviz.race.contestant import Workload
+from treeviz.race.forecast import expected_workload
+from treeviz.theory import Facts
+from treeviz.trace import Trace
+from treeviz.views.method_costs import SOURCES, cost_table
+from treeviz.views.theory import QUESTIONS, Caveat, Section, caveats, sections
+
+# Iterations the lesson waits for, and seconds it does: most runs are trained then.
+_ITERATIONS, _PATIENCE = 8, 1.0
+_NUM_SAMPLES = 2048
+_AFTER = (
+    ("caveats", "What must be said honestly"),
+    ("costs", "What every method costs"),
+    ("questions", "Five questions"),
+    ("glossary-list", "Glossary"),
+)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _gather(_trace: Trace, num_records: int, key: str) -> Facts:
+    """Gather what the lesson says of a run, as far as it has come, once for all viewers (`key`)."""
+    return Facts(replace(_trace, records=_trace.records[:num_records]))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _expect(_settings: Settings, _trace: Trace, key: str) -> Workload:
+    return expected_workload(_trace.dataset.X, _settings.config, num_samples=_NUM_SAMPLES)
+
+
+def render(settings: Settings) -> None:
+    """Draw the page."""
+    st.html(
+        "<style>[data-testid=stMain] .katex { font-size: 1.05em; }"
+        "[data-testid=stMain] .katex-display { padding: 0.4rem 0; overflow: visible; }</style>"
+    )
+    st.header("The method, from the network to the theorem", anchor=False)
+    st.markdown(
+        "*Training Overparametrized Neural Networks in Sublinear Time*, by Yichuan Deng, Hang Hu, Zhao Song, Omri "
+        "Weinstein and Danyang Zhuo (2022), was published without an experiment or a picture. Here it is in short "
+        "sections. Each has a formula, **the same formula with the numbers of the run in the sidebar**, and a button "
+        "that shows it happening. You need some linear algebra, and nothing of the paper."
+    )
+    # The lesson is about the forest and the exact solve, whatever the stage shows now.
+    config = replace(settings.config, search="forest", skin=None, solver="exact")
+    settings = replace(settings, config=config, is_checked=bool(st.session_state.get("check", True)))
+    try:
+        run = open_run(settings).run
+    except ValueError as error:
+        show_refusal(error, settings)
+        return
+    wait_with_a_word(run, 0)
+    run.wait_for(_ITERATIONS, _PATIENCE)
+    if run.error or not run.num_computed:
+        st.error(f"The run stopped: {run.error}. Choose other settings, or reload the page.", icon=":material/error:")
+        return
+    facts = _gather(run.trace, run.num_computed, settings.key)
+    lesson = sections(facts)
+    links = [(one.key, one.title) for one in lesson] + list(_AFTER)
+    st.markdown(" · ".join(f"[{title}](#{key})" for key, title in links))
+    for place, section in enumerate(lesson, start=1):
+        _show(place, section, facts)
+    titles = dict(_AFTER)
+    st.subheader(titles["caveats"], anchor="caveats", divider="gray")
+    _show_caveats(caveats(facts))
+    st.subheader(titles["costs"], anchor="costs", divider="gray")
+    _show_costs(settings, facts)
+    st.subheader(titles["questions"], anchor="questions", divider="gray")
+    st.markdown("Answer first, then open.")
+    for question, answer in QUESTIONS:
+        with st.expander(question):
+            st.markdown(answer)
+    st.subheader(titles["glossary-list"], anchor="glossary-list", divider="gray")
+    st.markdown("\n".join(f"- {describe(term)}" for term in load_terms()))
+
+
+def _show(place: int, section: Section, facts: Facts) -> None:
+    st.subheader(f"{place}. {section.title}", anchor=section.key, divider="gray")
+    left, right = st.columns([1.15, 1], gap="large")
+    with left:
+        st.markdown(section.text)
+        st.latex(_lines(section.formula))
+        note("With this run's numbers:")
+        st.latex(_lines(section.here))
+        st.markdown(section.says)
+    with right:
+        st.plotly_chart(section.chart(facts), key=f"theory-{section.key}", config={"displayModeBar": False})
+        show_way(section.way, f"way-{section.key}")
+
+
+def _lines(formulas: Sequence[str]) -> str:
+    """Write formulas under each other, so that each fits a narrow window."""
+    return r"\begin{gathered}" + r"\\[0.5em]".join(formulas) + r"\end{gathered}"
+
+
+def _show_caveats(found: Sequence[Caveat]) -> None:
+    for first in range(0, len(found), 2):
+        for place, (column, caveat) in enumerate(
+            zip(st.columns(2, gap="large"), found[first : first + 2], strict=False)
+        ):
+            with column:
+                st.markdown(f"**{first + place + 1}. {caveat.title}.** {caveat.text}")
+                show_way(caveat.way, f"way-caveat-{first + place}")
+
+
+def _show_costs(settings: Settings, facts: Facts) -> None:
+    st.markdown(
+        f"Operations for **n = {facts.num_points}, m = {facts.width:,}, d = {facts.dimension}**, as expected of a "
+        "fresh network by the formulas the app counts by. In formulas constants are left out; Σk stands for the pairs "
+        "that fire, U for the touched neurons, *products* for those with G that conjugate gradient takes. *Exact* "
+        "means the same steps as computing everything, up to round-off."
+    )
+    load = _expect(settings, facts.trace, f"{settings.data_key} {settings.config}")
+    st.markdown(cost_table(CONTESTANTS, load))
+    note(" · ".join(f"[{place}] {source}" for place, source in enumerate(SOURCES, start=1)))
+    note(
+        "Gauss–Newton methods, the first seven, need 4 to 8 iterations on most data, the others hundreds to thousands. "
+        "What watch lists need depends on how far neurons move, which no formula knows."
+    )

@@ -1,0 +1,38 @@
+"""The introduction of a first visit: what is about to be seen, and then the stage plays it."""
+
+import streamlit as st
+
+from treeviz.stage.component import INTRODUCED
+
+_STEPS = """
+1. **Search.** You see the tree of one datapoint. Its leaves are the neurons. The search enters only where something
+   below can fire, and skips the rest.
+2. **Forward and solve.** The few neurons that fire make the output. A small system says how hard each datapoint pulls.
+3. **Move and repair.** Only those neurons change, and with them the marked nodes of the tree. Nothing else is touched.
+4. **Below the stage** the loss falls by orders of magnitude in a handful of such rounds, and what it costs stands
+   beside what the dense method costs.
+"""
+
+
+def welcome(*, is_expected: bool) -> int:
+    """Draw the introduction, if this is a first visit and it has not been closed; return how often to play was asked.
+
+    `is_expected` is False where an address names what is to be seen: whoever follows a link is not held up.
+    """
+    state = st.session_state
+    if "introduction" not in state:
+        state.introduction = is_expected and INTRODUCED not in st.context.cookies
+        state.plays = 0
+    if state.introduction:
+        with st.container(border=True, key="introduction"):
+            st.markdown("**What you will see in 30 seconds**")
+            st.markdown(_STEPS)
+            with st.container(horizontal=True):
+                st.button("Play it", icon=":material/play_arrow:", type="primary", on_click=_close, args=(1,))
+                st.button("Skip", on_click=_close, args=(0,))
+    return int(state.plays)
+
+
+def _close(plays: int) -> None:
+    st.session_state.introduction = False
+    st.session_state.plays += plays
