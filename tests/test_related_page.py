@@ -165,7 +165,7 @@ def test_papers_and_map_are_dragged_zoomed_and_reset(related, page):
     page.mouse.wheel(0, -200)
     page.keyboard.up("Control")
     related.settle()
-    assert related.distance("this", "deja-vu") > 1.5 * apart
+    assert related.distance("this", "deja-vu") > 1.3 * apart
     related.element.get_by_role("button", name="reset").click()
     related.settle()
     related.element.scroll_into_view_if_needed()

@@ -114,7 +114,7 @@ def test_sections_carry_the_numbers_of_the_run(facts):
     assert _tex(int(record.num_visited[0])) in trees and _tex(999) in trees
     amortized = " ".join(by_key["amortized"].here)
     assert _tex(facts.trace.amortized()[-1]) in amortized and _tex(facts.trace.amortized(of="dense")[-1]) in amortized
-    assert f"{500 - facts.num_touched[0]:,} never move" in by_key["moving"].says
+    assert f"{500 - facts.num_touched[0]:,} neurons never move" in by_key["moving"].says
     counted = re.search(r"After (\d+) iterations the forest has cost ([\d.]+) times", by_key["amortized"].says)
     assert int(counted[1]) == 4
 

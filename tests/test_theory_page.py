@@ -42,7 +42,7 @@ def test_a_caveat_is_demonstrated_on_other_settings(page, server):
     page.get_by_role("button", name="Show me watch lists").click()
     stage = StageDriver(page, server).wait()
     page.get_by_role("radio", name="watch lists", checked=True).wait_for()
-    page.get_by_text("Pairs watched").wait_for()
+    page.get_by_text("Pairs watched", exact=True).wait_for()
     assert stage.where[:2] == (0, 6) and stage.part("notices").inner_text() == ""
     page.get_by_role("link", name="Read the method").click()
     page.get_by_role("button", name="Race compaction").click()

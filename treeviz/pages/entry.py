@@ -33,12 +33,27 @@ _ROOM = """<style>
   [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.3rem 0.2rem !important; }
 }
 </style>"""
+
+
+def _of_data(draw: Callable[[Settings], None]) -> Callable[[], None]:
+    """Return what draws a page about the data chosen, or says that some have still to be."""
+
+    def render() -> None:
+        settings = st.session_state.settings
+        if settings is None:
+            st.info("Choose a CSV file and its target column in the sidebar, or one of the other datasets.")
+        else:
+            draw(settings)
+
+    return render
+
+
 # Title, path in the address, and what draws it.
 _PAGES = (
-    ("Watch one run", "", train.render),
-    ("Read the method", "theory", theory.render),
-    ("Race the methods", "race", race.render),
-    ("Where it pays", "where-it-pays", break_even.render),
+    ("Watch one run", "", _of_data(train.render)),
+    ("Read the method", "theory", _of_data(theory.render)),
+    ("Race the methods", "race", _of_data(race.render)),
+    ("Where it pays", "where-it-pays", _of_data(break_even.render)),
     ("Explore related work", "related", related.render),
 )
 
@@ -54,7 +69,7 @@ def run() -> None:
     """Set up the browser tab, draw the sidebar and the page chosen."""
     st.set_page_config(page_title="treeviz", page_icon="🌳", layout="wide")
     _freeze_imports()
-    pages = [st.Page(_page(draw), title=title, url_path=path, default=not path) for title, path, draw in _PAGES]
+    pages = [st.Page(draw, title=title, url_path=path, default=not path) for title, path, draw in _PAGES]
     chosen = st.navigation(pages, position="top")
     if (path := wanted_page()) is not None:
         # With an empty address: Streamlit refuses to clear one that widgets are bound to, and they write it anew.
@@ -67,17 +82,6 @@ def run() -> None:
         st.session_state.plays = 0  # whoever comes back to the stage finds it at rest
     st.session_state.settings = choose_settings()  # drawn here, and not by a page, all pages share them
     chosen.run()
-
-
-def _page(draw: Callable[[Settings], None]) -> Callable[[], None]:
-    def render() -> None:
-        settings = st.session_state.settings
-        if settings is None:
-            st.info("Choose a CSV file and its target column in the sidebar, or one of the other datasets.")
-        else:
-            draw(settings)
-
-    return render
 
 
 def serve(options: Sequence[str] = ()) -> NoReturn:

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from treeviz.literature import ROLES, Link, Paper, load_papers
-from treeviz.pages.settings import Settings, note
+from treeviz.pages.settings import note
 from treeviz.papermap.component import draw_map, show_map
 
 _MARKS = {"this": "■", "cites": "●", "cited": "◆"}  # the shapes of the map
@@ -26,8 +26,8 @@ def _draw() -> dict[str, Any]:
     return draw_map(load_papers())
 
 
-def render(settings: Settings) -> None:
-    """Draw the page; it needs nothing of the settings."""
+def render() -> None:
+    """Draw the page."""
     papers = load_papers()
     st.subheader("Related work", anchor=False)
     st.markdown(
@@ -37,6 +37,8 @@ def render(settings: Settings) -> None:
         "before this paper (August 2022) counts as referenced by it, what appeared later as citing it."
     )
     listed, found = _filter(papers)
+    ringed = "ringed on the map, " if st.session_state["paper-search"].strip() else ""
+    note(f"{sum(paper in found for paper in listed)} of {len(papers)} papers, {ringed}listed below the map.")
     shown = {paper.key for paper in listed} | {paper.key for paper in papers if paper.role == "this"}
     by_title = {paper.title: paper for paper in papers}
     st.html(_ROOM)

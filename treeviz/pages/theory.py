@@ -51,7 +51,8 @@ def render(settings: Settings) -> None:
         "*Training Overparametrized Neural Networks in Sublinear Time*, by Yichuan Deng, Hang Hu, Zhao Song, Omri "
         "Weinstein and Danyang Zhuo (2022), was published without an experiment or a picture. Here it is in short "
         "sections. Each has a formula, **the same formula with the numbers of the run in the sidebar**, and a button "
-        "that shows it happening. You need some linear algebra, and nothing of the paper."
+        "that shows it happening. You need some linear algebra, and nothing of the paper. Brackets "
+        "say where a statement comes from: the *paper*; *derived*, proved in a line or two; or *measured*, in this run."
     )
     # The lesson is about the forest and the exact solve, whatever the stage shows now.
     config = replace(settings.config, search="forest", skin=None, solver="exact")
@@ -120,12 +121,14 @@ def _show_costs(settings: Settings, facts: Facts) -> None:
         f"Operations for **n = {facts.num_points}, m = {facts.width:,}, d = {facts.dimension}**, as expected of a "
         "fresh network by the formulas the app counts by. In formulas constants are left out; Σk stands for the pairs "
         "that fire, U for the touched neurons, *products* for those with G that conjugate gradient takes. *Exact* "
-        "means the same steps as computing everything, up to round-off."
+        "means the same steps as computing everything, up to round-off. The paper's own method is *Forest, sketched*; "
+        "forming G outright, as *Forest* does, is cheaper in this network."
     )
     load = _expect(settings, facts.trace, f"{settings.data_key} {settings.config}")
     st.markdown(cost_table(CONTESTANTS, load))
     note(" · ".join(f"[{place}] {source}" for place, source in enumerate(SOURCES, start=1)))
     note(
         "Gauss–Newton methods, the first seven, need 4 to 8 iterations on most data, the others hundreds to thousands. "
-        "What watch lists need depends on how far neurons move, which no formula knows."
+        "What watch lists need depends on how far neurons move, which no formula knows. What finds the step size of "
+        "first-order methods, once, is left out."
     )

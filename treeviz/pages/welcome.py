@@ -5,12 +5,12 @@ import streamlit as st
 from treeviz.stage.component import INTRODUCED
 
 _STEPS = """
-1. **Search.** You see the tree of one datapoint. Its leaves are the neurons. The search enters only where something
-   below can fire, and skips the rest.
+1. **Search.** The tree of one datapoint. Its leaves are the inner products of all neurons with it. The search enters
+   only where something below can reach the threshold, and skips the rest.
 2. **Forward and solve.** The few neurons that fire make the output. A small system says how hard each datapoint pulls.
-3. **Move and repair.** Only those neurons change, and with them the marked nodes of the tree. Nothing else is touched.
-4. **Below the stage** the loss falls by orders of magnitude in a handful of such rounds, and what it costs stands
-   beside what the dense method costs.
+3. **Move and repair.** Neurons that fire on any datapoint move, and no others. The marked nodes of this tree change.
+4. **Again.** A handful of such rounds trains the network. Charts below compare their cost with the usual way, which
+   computes every inner product anew in each round.
 """
 
 
@@ -23,8 +23,9 @@ def welcome(*, is_expected: bool) -> int:
     if "introduction" not in state:
         state.introduction = is_expected and INTRODUCED not in st.context.cookies
         state.plays = 0
+    place = st.container()  # there in any case, lest what stands below be drawn anew when it empties
     if state.introduction:
-        with st.container(border=True, key="introduction"):
+        with place.container(border=True, key="introduction"):
             st.markdown("**What you will see in 30 seconds**")
             st.markdown(_STEPS)
             with st.container(horizontal=True):

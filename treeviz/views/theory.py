@@ -99,6 +99,7 @@ def sections(facts: Facts) -> Sequence[Section]:
     record, trace = facts.trace.records[0], facts.trace
     firing = int(facts.num_firing[0])
     visited, inner = int(record.num_visited[0]), (int(record.num_visited[0]) - 1) // 2
+    guess = round(2 * firing * math.log2(m / firing)) if firing else 1
     touched, written = int(record.touched.size), int(facts.num_written[0])
     iterations = len(trace.records)
     build = sum(trace.build_costs.values())
@@ -114,7 +115,8 @@ def sections(facts: Facts) -> Sequence[Section]:
             "The network has **two layers**. In the first, m **neurons** each hold d weights, drawn at random. A "
             "neuron **fires** on an input if their inner product is at least the **threshold b**, and passes on the "
             "part above b. The second layer adds these parts up with fixed signs +1 or −1. Only the first layer is "
-            "trained, so the network is wide, not deep. All inputs have length 1.",
+            "trained, so the network is wide, not deep. All inputs have length 1. The inner product of neuron r with "
+            "datapoint i is called $z_{ri}$.",
             [r"f(x)=\frac{1}{\sqrt m}\sum_{r=1}^{m} a_r\,\max\bigl(\langle w_r,x\rangle-b,\;0\bigr)"],
             [
                 rf"f(x_0)=\frac{{1}}{{\sqrt{{{_tex(m)}}}}}\sum_{{{_tex(firing)}\text{{ that fire}}}} "
@@ -131,7 +133,8 @@ def sections(facts: Facts) -> Sequence[Section]:
             "Why few neurons fire",
             "Weights are drawn from the normal distribution and inputs have length 1, so a fresh inner product is a "
             "normal number too. It reaches b with probability **p**, which falls very fast as b grows. The paper takes "
-            "b = √(0.48 ln m): the wider the network, the higher the threshold, and the smaller the share that fires.",
+            "b = √(0.48 ln m), which makes the bound below a power of m: the wider the network, the higher the "
+            "threshold, and the smaller the share that fires.",
             [r"p=\Pr[\mathcal N(0,1)\ge b]\;\le\;e^{-b^2/2}=m^{-0.24}", r"\Rightarrow\quad m\,p\;\le\;m^{0.76}"],
             [
                 rf"p={_tex(facts.probability)},\quad m\,p={_tex(m * facts.probability)}",
@@ -150,9 +153,13 @@ def sections(facts: Facts) -> Sequence[Section]:
             "product of one neuron with this datapoint, so there are m leaves. Every node above holds the **larger of "
             "its two children**, so a node tells the largest leaf anywhere below it. A search starts at the root and "
             "enters a child only if it holds at least b. **Below a smaller node no leaf can reach b, so the search "
-            "skips all of it**: most of the tree, since few neurons fire.",
+            "skips all of it**: most of the tree, since few neurons fire. If k leaves fire, about k log₂(m/k) nodes "
+            "above them are b or more.",
             [r"\text{nodes read}=1+2\cdot\#\{\text{inner nodes}\ge b\}", r"\approx\;2k\log_2\frac{m}{k}"],
-            [rf"1+2\cdot{_tex(inner)}={_tex(visited)}\;\text{{ of }}\;2m-1={_tex(2 * m - 1)}"],
+            [
+                rf"1+2\cdot{_tex(inner)}={_tex(visited)}\;\text{{ of }}\;2m-1={_tex(2 * m - 1)}",
+                rf"\text{{about }}2\cdot{_tex(firing)}\,\log_2(m/{_tex(firing)})={_tex(guess)}",
+            ],
             f"The search of tree 0 reads {percent(visited / (2 * m - 1))} of its nodes and finds all {firing:,} that "
             "fire. Near the root it reads every node, for somebody fires below most of them; far down hardly any.",
             charts.levels_chart,
@@ -162,16 +169,18 @@ def sections(facts: Facts) -> Sequence[Section]:
             "iteration",
             "One iteration",
             "**Search** every tree for who fires. **Forward**: add up the leaves that fire; they are inner products "
-            "already. **Solve** an n × n system for the *dual step* g, one number for each datapoint, that would bring "
-            "all outputs to their targets if nobody began or ceased to fire. **Move** the neurons that fire along the "
-            "datapoints they fire on. **Repair** the trees: a moved neuron has a new leaf in each. This is a "
-            "Gauss–Newton step: it needs few iterations, each dearer than a step of gradient descent.",
+            "already. **Jacobian** and **solve**: one number g for each datapoint, the *dual step*, says how hard it "
+            "pulls at the neurons that fire on it. It solves an n × n system, whose matrix G says how much two outputs "
+            "have in common (next section), and would bring all outputs to their targets if nobody began or ceased to "
+            "fire. **Move** the neurons that fire along the datapoints they fire on. **Repair** the trees: a moved "
+            "neuron has a new leaf in each. This is a *Gauss–Newton* step: few iterations are needed, each dearer than "
+            "a step of gradient descent.",
             [r"G\,g=f-y", r"w_r\leftarrow w_r-\frac{a_r}{\sqrt m}\sum_{i\,:\,r\text{ fires on }i} g_i\,x_i"],
             [
                 rf"\lVert f-y\rVert={_tex(norm)},\quad \lVert g\rVert={_tex(math.hypot(*record.dual_step))}",
                 rf"{_tex(touched)}\text{{ neurons move}}",
             ],
-            f"The loss falls from {trace.losses[0]:.2e} to {trace.losses[-1]:.2e} in {max(last, 0)} iterations. Once "
+            f"The loss falls from {trace.losses[0]:.2e} to {trace.losses[-1]:.2e} by iteration {last}. Once "
             "nobody begins or ceases to fire, the network is linear in its weights, and one step ends at round-off.",
             charts.losses_chart,
             _stage("move", label="Show me a step"),
@@ -180,13 +189,15 @@ def sections(facts: Facts) -> Sequence[Section]:
             "sketch",
             "The sketch",
             "The matrix G = J Jᵀ comes from the **Jacobian** J, how the n outputs change with the m d weights. Treated "
-            "as dense, J alone would cost m n d to read. The paper makes a random summary of Jᵀ with a few times n "
-            "rows, the **sketch**, from the neurons that fire alone. Its QR factors make a **preconditioner** with "
-            "which conjugate gradient needs a few dozen products with G, *however badly conditioned G is*. In this "
-            "two-layer network G can also be formed outright from counts, which is cheaper; the app has both.",
+            "as dense, J alone would cost m n d to read. The paper adds up the rows of Jᵀ in random groups with random "
+            "signs, S Jᵀ, to get a **sketch** with a few times n rows, from the neurons that fire alone. Its QR "
+            "factors, Q with orthonormal columns and T triangular, make a **preconditioner**: with it conjugate "
+            "gradient, a method that solves by products with G alone, needs a few dozen of them *however large the "
+            "conditioning κ of G is*, its largest eigenvalue over its smallest. In this two-layer network G can also "
+            "be formed outright from counts, which is cheaper; the app has both.",
             [
-                r"S\,J^{\mathsf T}=Q\,T,\qquad c=\frac{\text{rows}}{n}",
-                r"\kappa\bigl(T^{-\mathsf T}G\,T^{-1}\bigr)\approx\Bigl(\tfrac{\sqrt c+1}{\sqrt c-1}\Bigr)^{2}",
+                r"S\,J^{\mathsf T}=Q\,T,\qquad q=\text{rows}/n",
+                r"\kappa\bigl(T^{-\mathsf T}G\,T^{-1}\bigr)\approx\Bigl(\tfrac{\sqrt q+1}{\sqrt q-1}\Bigr)^{2}",
             ],
             [
                 rf"J:\;{_tex(n)}\times{_tex(m * d)},\quad SJ^{{\mathsf T}}:\;{_tex(rows)}\times{_tex(n)}",
@@ -194,7 +205,8 @@ def sections(facts: Facts) -> Sequence[Section]:
             ],
             "Products with G that conjugate gradient needs here: "
             + ", ".join(f"{report.iterations} with {factor} n rows" for factor, report in facts.sketches.items())
-            + ". More rows cost more to make and save products. [Measured on this run's first system.]",
+            + ". The smaller κ, the fewer products; more rows cost more to make. [Measured on this run's first "
+            "system.]",
             charts.sketches_chart,
             Way(
                 "Show me the sketch",
@@ -207,18 +219,18 @@ def sections(facts: Facts) -> Sequence[Section]:
             "moving",
             "Weights kept implicitly, and why most neurons never move",
             "A neuron moves only along datapoints it fires on. So its weights are where they started plus a "
-            "combination of datapoints, and it is enough to keep the coefficients c: no row of d numbers is written. "
-            "A neuron that fires on **no** datapoint has no gradient, so it does not move, so its inner products stay "
-            "below b, so it never will fire. **That is why most neurons never move**: the set U of touched neurons can "
-            "only shrink.",
+            "combination of datapoints, and it is enough to keep the coefficients c, of which a move changes one for "
+            "each datapoint the neuron fires on. A neuron that fires on **no** datapoint has no gradient, so it does "
+            "not move, so its inner products stay below b, so it never will fire. **That is why most neurons never "
+            "move**: the set U of touched neurons can only shrink.",
             [r"w_r(t)=w_r(0)+\sum_{i=1}^{n}c_{ri}(t)\,x_i", r"U(t+1)\subseteq U(t)"],
             [
                 rf"{_tex(written)}\text{{ coefficients change, not}}",
                 rf"m\,d={_tex(m * d)}\text{{ weights}}",
             ],
-            f"{touched:,} neurons, {percent(touched / m)} of {m:,}, fire on at least one datapoint at the start. The "
-            f"other {m - touched:,} never move in this run, and {int(facts.num_touched[-1]):,} still move in its "
-            "last iteration so far. [Derived, and tested in every iteration.]",
+            f"{percent(firing / m)} fire on one datapoint, {percent(touched / m)} on at least one of all {n}. The "
+            f"other {m - touched:,} neurons never move in this run, and {int(facts.num_touched[-1]):,} still move in "
+            "its last iteration so far. [Derived, and tested in every iteration.]",
             charts.touched_chart,
             _stage("repair", label="Show me what changes"),
         ),
@@ -235,8 +247,10 @@ def sections(facts: Facts) -> Sequence[Section]:
                 rf"\text{{dense: }}{_tex(dense)}",
             ],
             f"After {iterations} iterations the forest has cost {rounded(amortized / dense)} times as many operations "
-            "an iteration as the dense method, building included. Gauss–Newton needs 4 to 8 iterations, so building "
-            "never becomes small beside them. **Dense is better** when many neurons move, or after few iterations.",
+            f"an iteration as the dense method, building included. {_when_ahead(facts)} **Dense is better** where many "
+            "neurons move, since each is repaired in all n trees: the forest wins where |U| (d + log₂ m) is well below "
+            f"m d, here {compact(touched * (d + math.log2(m)))} against {compact(m * d)}. And where a run ends after "
+            "one or two iterations, for then building weighs in full.",
             charts.amortized_chart,
             _stage("repair", last, "Show me the chart", chart="Amortized operations"),
         ),
@@ -245,8 +259,9 @@ def sections(facts: Facts) -> Sequence[Section]:
             "The theorem and its hypotheses",
             "The paper proves: if no two datapoints are parallel and the network is wide enough, the loss falls by a "
             "constant factor in every iteration with high probability, and an iteration costs what stands below on "
-            "average, building included. *Wide enough* is meant for a proof: with the paper's threshold the smallest "
-            "eigenvalue λ of G is at most $m^{-0.24}/2$, and the width asked for grows with $1/\\lambda^4$.",
+            "average, building included, constants left out. α is the exponent that is saved, 0.24 with the paper's "
+            "threshold. *Wide enough* is meant for a proof: the width asked for is $n^4/\\lambda^4$, where λ, the "
+            "smallest eigenvalue of G, is at most $m^{-0.24}/2$.",
             [
                 r"m^{1-\alpha}\,n\,d+n^3\quad\text{instead of}\quad m\,n\,d+n^3",
                 r"m\ge(16\,n^4)^{1/(1-4\alpha)}",
@@ -257,21 +272,21 @@ def sections(facts: Facts) -> Sequence[Section]:
             ],
             f"No network has $10^{{{facts.required_width_exponent:.0f}}}$ neurons; this one has {m:,} and "
             + _how_it_went(facts)
-            + f" The smallest angle between two datapoints is {facts.smallest_angle:.1f}°, and λ is "
-            f"{float(facts.eigenvalues[0]):.2g}. [Theorem: paper. Width: derived. The "
-            "rest: measured.]",
+            + f" Measured, an iteration has cost {compact(amortized)} operations, building included. The smallest "
+            f"angle between two datapoints is {facts.smallest_angle:.1f}°, and λ is {float(facts.eigenvalues[0]):.2g}. "
+            "[Theorem: paper. Width: derived. The rest: measured.]",
             charts.rates_chart,
             _stage("solve", last, "Show me the last iteration"),
         ),
         Section(
             "lower-bound",
             "The lower bound, and what it does not say",
-            "Could some cleverer structure replace neurons *and* find who fires with much less work? Under a "
-            "conjecture on orthogonal vectors (OVC, which follows from SETH) no structure does both: replace a neuron "
-            "in much less than n, and find who fires in much less than n m, for *all* inputs (Alman, Liang, Song, "
-            "Zhang, Zhuo, 2023). It says that replacing a neuron costs about one visit to every datapoint in the worst "
-            "case. It does **not** say that $m^{0.76}$ is best, and it does not rule out faster methods on inputs that "
-            "are not the worst: watch lists are one.",
+            "Could some cleverer structure replace neurons *and* find who fires with much less work? Not for *all* "
+            "inputs, under a conjecture on orthogonal vectors (OVC; it follows from SETH, the strong exponential time "
+            "hypothesis): no structure does both, replace a neuron in much less than n and find who fires in much less "
+            "than n m, less by a power ε > 0 (Alman, Liang, Song, Zhang, Zhuo). So replacing a neuron costs about one "
+            "visit to every datapoint in the worst case. This does **not** say that $m^{0.76}$ is best, and does not "
+            "rule out faster methods on inputs that are not the worst: *watch lists*, in the table below, are one.",
             [
                 r"\text{replace}=O(n^{1-\varepsilon})\;\text{ and}",
                 r"\text{find}=O\bigl((nm)^{1-\varepsilon}\bigr)\;\text{ is impossible}",
@@ -308,9 +323,11 @@ def caveats(facts: Facts) -> Sequence[Caveat]:
             _stage("repair", label="Show me the repair"),
         ),
         Caveat(
-            "Building costs one dense iteration",
-            "Gauss–Newton needs 4 to 8, so the whole saving is bounded by that. First-order methods need thousands of "
-            "cheap iterations; there building is paid back many times.",
+            "Building costs about one dense iteration",
+            f"It took {compact(sum(facts.trace.build_costs.values()))} operations here; an iteration of the dense "
+            f"method takes {compact(float(facts.trace.amortized(of='dense')[0]))}. Gauss–Newton needs 4 to 8, so the "
+            "whole saving is bounded by that. First-order methods need thousands of cheap iterations; they pay it "
+            "back.",
             Way("Compare by iterations", "where-it-pays", settings={"family": "all"}),
         ),
         Caveat(
@@ -362,12 +379,23 @@ def caveats(facts: Facts) -> Sequence[Caveat]:
     )
 
 
+def _when_ahead(facts: Facts) -> str:
+    """Say from which iteration on the forest has cost less than the dense method, building included."""
+    is_ahead = facts.trace.amortized() < facts.trace.amortized(of="dense")
+    if not is_ahead[-1]:
+        return "So far building has not been paid back."
+    behind = [place for place, ahead in enumerate(is_ahead, start=1) if not ahead]
+    return (
+        f"It has cost less since iteration {behind[-1]}." if behind else "It has cost less from the first iteration on."
+    )
+
+
 def _how_it_went(facts: Facts) -> str:
     losses = facts.trace.losses
     if losses.size < 2:
         return "has done one iteration."
     if losses[-1] < 1e-6 * losses[0]:
-        return "is trained all the same: the loss falls faster than the theorem promises."
+        return "is trained all the same: the loss falls faster and faster, not by one factor."
     return f"has brought the loss to {percent(losses[-1] / losses[0])} of its start so far."
 
 

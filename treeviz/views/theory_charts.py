@@ -181,7 +181,7 @@ def rates_chart(facts: Facts) -> go.Figure:
         showlegend=False,
     )
     figure.add_hline(y=1.0, line={"color": VERMILION, "dash": "dash"}, annotation_text="1: no progress")
-    _style(figure, "iteration", "loss after / before")
+    _style(figure, "iteration", "loss after / before, low is good")
     figure.update_xaxes(dtick=1 if factors.size <= 12 else None)
     figure.update_yaxes(type="log", exponentformat="power")
     return figure
@@ -192,8 +192,8 @@ def bound_chart(facts: Facts) -> go.Figure:
     n, m = facts.num_points, facts.width
     found, levels = float(facts.num_written[0]), np.log2(m)
     structures: tuple[tuple[str, Floats, str, str], ...] = (
-        ("keep all, scan", np.array([n, n * m]), GREY, "square"),
-        ("keep weights, recompute", np.array([facts.dimension, n * m * facts.dimension]), GREY, "x"),
+        ("keep all inner products", np.array([n, n * m]), GREY, "square"),
+        ("keep weights alone", np.array([facts.dimension, n * m * facts.dimension]), GREY, "x"),
         ("forest", np.array([n * (levels + 1), max(1.0, found * levels)]), BLUE, "circle"),
         ("neuron trees", np.array([2 * n, m + found * max(1.0, np.log2(n))]), ORANGE, "diamond"),
     )
@@ -210,7 +210,7 @@ def bound_chart(facts: Facts) -> go.Figure:
             marker={"color": color, "size": 13, "symbol": symbol},
             hovertemplate=f"{name}<br>replace a neuron: %{{x:.3s}}<br>find who fires: %{{y:.3s}}<extra></extra>",
         )
-    _style(figure, "to replace one neuron", "to find all who fire")
+    _style(figure, "operations to replace a neuron", "to find who fires")
     figure.update_layout(height=_HEIGHT + 80, legend={"entrywidth": 190})
     figure.update_xaxes(type="log", exponentformat="power", dtick=1)
     figure.update_yaxes(type="log", exponentformat="power", dtick=2)

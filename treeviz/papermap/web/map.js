@@ -214,7 +214,7 @@ class PaperMap {
   wheel(event) {
     if (!event.ctrlKey && !event.metaKey) return; // the page scrolls
     event.preventDefault();
-    this.zoomBy(Math.exp(-event.deltaY / 300), this.at(event));
+    this.zoomBy(Math.exp(-event.deltaY / 600), this.at(event));
   }
 
   press(event) {

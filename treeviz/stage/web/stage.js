@@ -4,6 +4,7 @@ const FRAMES_KEPT = 240; // of all views together
 const AHEAD = 3; // iterations fetched before they are wanted
 const HEARTBEAT = 250; // milliseconds between looks at what is missing
 const REST = 300; // milliseconds without a move after which the cursor rests
+const QUIET = 500; // milliseconds after a press elsewhere on the page, which may lead to another one
 const PATIENCE = 6000; // milliseconds until a question without an answer is asked again
 const stages = new WeakMap();
 
@@ -17,7 +18,7 @@ class Stage {
     this.view = { tree: 0, detail: 0, opened: [], pinned: null };
     [this.selected, this.hovered] = [null, null]; // heap numbers of nodes
     [this.playing, this.loop, this.speed, this.unit, this.plays] = [false, false, 8, "step", 0];
-    [this.asked, this.askedAt, this.movedAt] = [0, 0, 0];
+    [this.asked, this.askedAt, this.movedAt, this.pressedAt] = [0, 0, 0, -Infinity];
     const part = (name) => element.querySelector(`[data-part="${name}"]`);
     [this.notices, this.summary, this.watching] = ["notices", "summary", "watching"].map(part);
     this.transport = new Transport(this, part);
@@ -29,11 +30,14 @@ class Stage {
     this.output = new OutputPicture(this, part);
     this.onKey = (event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
+    this.onPress = (event) => event.composedPath().includes(this.element) || (this.pressedAt = performance.now());
+    document.addEventListener("pointerdown", this.onPress, true);
     this.heartbeat = setInterval(() => this.ask(), HEARTBEAT);
   }
 
   close() {
     document.removeEventListener("keydown", this.onKey);
+    document.removeEventListener("pointerdown", this.onPress, true);
     clearInterval(this.heartbeat);
     this.playing = false;
     this.isClosed = true;
@@ -115,10 +119,18 @@ class Stage {
     return this.status.finished ? this.status.computed - 1 : Infinity;
   }
 
+  // Whether the page is being drawn anew since a press elsewhere: a question that comes to another page than it was
+  // asked on would leave that page blank.
+  get isLeaving() {
+    const since = performance.now() - this.pressedAt;
+    const host = this.element.getRootNode().host ?? this.element;
+    return since < QUIET || (since < 5 * PATIENCE && host.closest('[data-stale="true"]') !== null);
+  }
+
   // Ask for the frame under the cursor, then for those around it; say where the cursor rests.
   // One question at a time, but what is under the cursor waits for no other.
   ask() {
-    if (!this.status) return;
+    if (!this.status || this.isLeaving) return;
     const now = performance.now();
     const { iteration } = this.at;
     const { computed, behind } = this.status;
