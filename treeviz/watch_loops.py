@@ -14,6 +14,8 @@ from numba.extending import intrinsic
 _FAR, _NEAR = 24, 12
 # What an index cannot have more of: so the compiler sees that none is negative, and need not count from the end.
 _PLAIN, _SHORT = (1 << 40) - 1, (1 << 15) - 1
+# Sums of more than so many terms are made for all datapoints at once.
+_FEW = 3
 # Distances this close to the skin are left to the exact comparison.
 _NEARLY = 1.0 - 1e-9
 
@@ -117,6 +119,17 @@ def find_due(blocks, block_rows, homes, lows, highs, rests, positions, due):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _combine(sums, gram, rows, factors, size):
+    """Set `sums` (n,) to the first `size` of `rows` of `gram` times `factors`: whole rows, in vector registers."""
+    for point in range(sums.size):
+        sums[point] = 0.0
+    for one in range(size):
+        row, factor = rows[one] & _SHORT, factors[one]
+        for point in range(sums.size):
+            sums[point] += factor * gram[row, point]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def look_at(
     rows, indptr, codes, products, spent, depths, signs, homes, lows, highs, rests, block_rows,
     gram, nearest, positions, scale, threshold, skin, guard, overlaps, offsets, breached,
@@ -138,6 +151,8 @@ def look_at(
     used, used_by = np.empty(num_points + 1, dtype=np.int64), np.empty(num_points + 1)
     held, firing = np.empty(num_points + 1, dtype=np.int64), np.empty(num_points + 1, dtype=np.int64)
     points, values = np.empty(num_points + 1, dtype=np.int64), np.empty(num_points + 1)
+    shifts, reaches = np.empty(num_points), np.empty(num_points)
+    ones, sizes = np.ones(num_points + 1), np.abs(gram)
     num_breached, num_changed, work = 0, 0, 0
     for at in range(rows.size):
         if at + _FAR < rows.size:
@@ -197,14 +212,20 @@ def look_at(
                 num_breached += 1
                 continue
 
-        # Who fires now.
+        # Who fires now. Where much is summed for many pairs, it is summed for all datapoints at once.
+        is_wide = num_used > _FEW and 4 * size > num_points
+        if is_wide:
+            _combine(shifts, gram, used, used_by, num_used)
         num_firing, num_seen, changes = 0, 0, False
         while num_seen < size and (num_seen < depth or products[low + num_seen] + sway >= threshold):
             code = np.int64(codes[low + num_seen])
             point, shift = (code ^ (code >> 63)) & _SHORT, 0.0
             points[num_seen] = point
-            for one in range(num_used):
-                shift += used_by[one] * gram[used[one], point]
+            if is_wide:
+                shift = shifts[point]
+            else:
+                for one in range(num_used):
+                    shift += used_by[one] * gram[used[one], point]
             value = products[low + num_seen] + factor * shift
             values[num_seen] = value
             changes |= (value >= threshold) != (code >= 0)
@@ -244,8 +265,11 @@ def look_at(
                 if k >= num_seen:
                     code, shift = np.int64(codes[low + k]), 0.0
                     points[k] = (code ^ (code >> 63)) & _SHORT
-                    for one in range(num_used):
-                        shift += used_by[one] * gram[used[one], points[k]]
+                    if is_wide:
+                        shift = shifts[points[k]]
+                    else:
+                        for one in range(num_used):
+                            shift += used_by[one] * gram[used[one], points[k]]
                     values[k] = products[low + k] + factor * shift
                     work += num_used + 1
                 slope, gap = gram[home, points[k]], threshold - values[k]
@@ -264,21 +288,30 @@ def look_at(
             # No total moves farther than the clock advances.
             closest, together = spare / num_firing, 0.0
             for one in range(num_firing):
-                together += nearest[points[firing[one]]]
+                held[one] = points[firing[one]]
+                together += nearest[held[one]]
+            if is_wide:
+                _combine(reaches, sizes, held, ones, num_firing)
             for k in range(size):
                 if k >= depth and products[low + k] + sway + together * closest < threshold:
                     break
                 if k >= num_seen:
                     code, shift = np.int64(codes[low + k]), 0.0
                     points[k] = (code ^ (code >> 63)) & _SHORT
-                    for one in range(num_used):
-                        shift += used_by[one] * gram[used[one], points[k]]
+                    if is_wide:
+                        shift = shifts[points[k]]
+                    else:
+                        for one in range(num_used):
+                            shift += used_by[one] * gram[used[one], points[k]]
                     values[k] = products[low + k] + factor * shift
                     work += num_used + 1
-                reach = 1e-300
-                for one in range(num_firing):
-                    reach += abs(gram[points[firing[one]], points[k]])
-                closest = min(closest, max(abs(values[k] - threshold) - guard, 0.0) / reach)
+                reach = 0.0
+                if is_wide:
+                    reach = reaches[points[k]]
+                else:
+                    for one in range(num_firing):
+                        reach += sizes[held[one], points[k]]
+                closest = min(closest, max(abs(values[k] - threshold) - guard, 0.0) / (reach + 1e-300))
             homes[row], lows[row], highs[row] = num_points, -np.inf, _before(clock + closest / scale)
             rests[row // block_rows] = min(rests[row // block_rows], highs[row])
     return num_breached, num_changed, work
