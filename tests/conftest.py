@@ -41,8 +41,9 @@ def chromium():
         if os.environ.get("CI"):
             pytest.fail("no Chromium found: run python tests/chromium.py first")
         pytest.skip("no Chromium found: run python tests/chromium.py to install one")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=30_000)  # as everything else waits
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         yield browser

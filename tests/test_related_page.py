@@ -187,7 +187,9 @@ def test_search_and_filters_change_map_and_list_and_stay_in_the_address(related,
     related.search("")
     expect(related.listed(4)).to_have_count(4)
     expect(related.element.locator(".node:not(.faded)")).to_have_count(5)  # and this paper
+    related.rest()
     page.get_by_text("Filter by year, relation and theme").click()
+    page.wait_for_timeout(500)  # it unfolds: what is clicked meanwhile may be somewhere else
     page.get_by_role("button", name="Fast training of wide networks").click()
     related.listed(2)
     page.get_by_role("slider", name=re.compile("Years")).first.press("ArrowRight")
@@ -196,7 +198,10 @@ def test_search_and_filters_change_map_and_list_and_stay_in_the_address(related,
     assert {"paper-relation", "paper-themes", "paper-years"} <= set(re.findall(r"paper-\w+", page.url))
     page.get_by_role("slider", name=re.compile("Years")).first.press("ArrowLeft")
     related.listed(2)
+    related.rest()
     page.get_by_role("button", name="Fast training of wide networks").click()
+    related.listed(4)
+    related.rest()
     page.get_by_role("button", name="Referenced by this paper", exact=True).click()
     expect(related.listed(len(PAPERS))).to_have_count(len(PAPERS))
     related.search("paszynski 2d")
