@@ -78,6 +78,7 @@ def test_a_skin_is_given_and_a_bad_one_is_refused_in_words(stage):
     stage.open(f"{CIRCLE}&search=watch+lists")
     sidebar(stage).get_by_text("Skin by rule").click()
     field = sidebar(stage).get_by_role("spinbutton", name="Skin")
+    stage.part("watching").filter(has_text="the skin, 0.5").wait_for()  # of the run that the switch began
     field.fill("0.25")
     stage.press("Enter")
     stage.part("watching").filter(has_text="the skin, 0.25").wait_for()

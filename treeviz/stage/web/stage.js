@@ -124,7 +124,7 @@ class Stage {
   get isLeaving() {
     const since = performance.now() - this.pressedAt;
     const host = this.element.getRootNode().host ?? this.element;
-    return since < QUIET || (since < 5 * PATIENCE && host.closest('[data-stale="true"]') !== null);
+    return since < QUIET || (since < PATIENCE && host.closest('[data-stale="true"]') !== null);
   }
 
   // Ask for the frame under the cursor, then for those around it; say where the cursor rests.
