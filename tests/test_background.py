@@ -5,8 +5,9 @@ import time
 
 import numpy as np
 
-from treeviz import Dataset, TrainConfig, Trainer, background, load_dataset
-from treeviz.background import BackgroundRun
+from treeviz import Dataset, TrainConfig, Trainer, load_dataset
+from treeviz.training import background
+from treeviz.training.background import BackgroundRun
 
 
 def finish(run):

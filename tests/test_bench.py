@@ -17,6 +17,7 @@ from treeviz.bench import measure as measure_module
 from treeviz.bench import memory, page, plan, report
 from treeviz.bench.analysis import QUANTITIES, fit_power_law, fits_of, notes_of, rows_of
 from treeviz.bench.contestant import CONTESTANTS, Contestant, Run, cores_elsewhere, train
+from treeviz.bench.figures import GrowthCurve, RatioMark, growth_figure, ratio_figure
 from treeviz.bench.machine import describe_machine
 from treeviz.bench.measure import (
     NO_PEAK,
@@ -31,8 +32,7 @@ from treeviz.bench.measure import (
 from treeviz.bench.memory import MemoryMeter, Peak
 from treeviz.bench.plan import FULL, QUICK, Case, Growth, Plan, Problem
 from treeviz.cli import main
-from treeviz.engines import DenseEngine
-from treeviz.views.bench import GrowthCurve, RatioMark, growth_figure, ratio_figure
+from treeviz.search import DenseEngine
 
 SMALL = Problem("sphere", 4, 3, 256)
 TINY = Plan(

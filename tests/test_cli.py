@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from treeviz import Trace, TrainConfig, Trainer, load_dataset
 from treeviz.cli import main
-from treeviz.contestants import CONTESTANTS
+from treeviz.race.contestants import CONTESTANTS
 
 
 def call(*arguments):

@@ -7,12 +7,13 @@ import pkgutil
 import numpy as np
 import pytest
 
-from treeviz import Dataset, TrainConfig, contestants, load_dataset
-from treeviz.config import METHODS
-from treeviz.contestants import CONTESTANTS
-from treeviz.ledger import PHASES
-from treeviz.network import initial_weights, output_signs
+from treeviz import Dataset, TrainConfig, load_dataset
+from treeviz.model.config import METHODS
+from treeviz.model.ledger import PHASES
+from treeviz.model.network import initial_weights, output_signs
+from treeviz.race import contestants
 from treeviz.race.contestant import FAMILIES, Contestant
+from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.forecast import expected_workload
 from treeviz.race.race import Race
 
@@ -55,7 +56,7 @@ def condition_number(data, weights, threshold):
 
 def test_every_module_declares_contestants():
     modules = [
-        importlib.import_module(f"treeviz.contestants.{info.name}")
+        importlib.import_module(f"treeviz.race.contestants.{info.name}")
         for info in pkgutil.iter_modules(contestants.__path__)
     ]
     declared = [one for module in modules for one in module.CONTESTANTS]

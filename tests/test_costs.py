@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from treeviz.contestants import CONTESTANTS
-from treeviz.views.costs import Curve, cheapest_figure, expected_cost_figure
-from treeviz.views.palette import power_of_ten
-from treeviz.views.race import COLORS, choose_slots
+from treeviz.race.charts import COLORS, choose_slots
+from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.cost_figures import Curve, cheapest_figure, expected_cost_figure
+from treeviz.style.palette import power_of_ten
 
 WIDTHS = np.array([32, 64, 128, 256])
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from treeviz.data import MAX_FEATURES, MAX_POINTS, Dataset
-from treeviz.datasets import DATASETS, load_dataset
+from treeviz.data.catalogue import DATASETS, load_dataset
+from treeviz.data.dataset import MAX_FEATURES, MAX_POINTS, Dataset
 
 # A remedy: every refusal must tell what to do.
 REMEDIES = (
@@ -694,7 +694,7 @@ def test_catalogue_is_complete_and_read_only():
 
 def test_slow_packages_are_imported_only_when_needed():
     source = Path(__file__).parents[1] / "treeviz"
-    for module in ("data.py", "csv_data.py"):
+    for module in ("data/dataset.py", "data/csv_table.py", "data/catalogue.py"):
         top_level = [line for line in (source / module).read_text().splitlines() if line.startswith(("import", "from"))]
         assert not any("pandas" in line or "sklearn" in line for line in top_level)
 

@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 from oracles import dense_scan, outputs_of, same_sets, sphere
 
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
-from treeviz.config import METHODS, SEARCHES, SOLVERS
-from treeviz.engines import ENGINES, CompactEngine, DenseEngine, ForestEngine, NeuronTreesEngine, Sensed
-from treeviz.forest import Forest
-from treeviz.ledger import Ledger, compaction_operations, neuron_trees_build_operations
-from treeviz.network import (
+from treeviz.model.config import METHODS, SEARCHES, SOLVERS
+from treeviz.model.ledger import Ledger, compaction_operations, neuron_trees_build_operations
+from treeviz.model.network import (
     BLOCK_ROWS,
     FiringSets,
     initial_weight_blocks,
@@ -24,8 +22,10 @@ from treeviz.network import (
     output_signs,
     pair_steps,
 )
-from treeviz.regression import SparseJacobian, safe_step_size
-from treeviz.trace import Trace
+from treeviz.search import ENGINES, CompactEngine, DenseEngine, ForestEngine, NeuronTreesEngine, Sensed
+from treeviz.search.forest.trees import Forest
+from treeviz.solve.sketched import SparseJacobian, safe_step_size
+from treeviz.training.trace import Trace
 
 VARIANTS = tuple(itertools.product(SEARCHES, SOLVERS))
 RUNS = (
@@ -239,10 +239,10 @@ SIGNS = np.array([1.0, 1.0, -1.0, 1.0])
 
 @pytest.fixture
 def make_engine(monkeypatch):
-    for module in ("compact", "neuron_trees", "forest"):
-        name = f"treeviz.engines.{module}.initial_weight_blocks"
+    for module in ("compact", "neuron_trees.engine", "forest.engine"):
+        name = f"treeviz.search.{module}.initial_weight_blocks"
         monkeypatch.setattr(name, lambda *_: iter([(0, LEAVES[:3].copy()), (3, LEAVES[3:].copy())]))
-    monkeypatch.setattr("treeviz.engines.dense.initial_weights", lambda *_: LEAVES.copy())
+    monkeypatch.setattr("treeviz.search.dense.initial_weights", lambda *_: LEAVES.copy())
 
     def make(engine_class, **settings):
         ledger = Ledger()
@@ -427,7 +427,7 @@ def test_a_loaded_sgd_run_draws_the_network_once_for_all_neurons_that_move(tmp_p
         num_draws += 1
         return leaf_blocks(*arguments)
 
-    monkeypatch.setattr("treeviz.trace.leaf_blocks", counted)
+    monkeypatch.setattr("treeviz.training.trace.leaf_blocks", counted)
     for neuron in np.unique(np.concatenate([record.touched for record in trace.records])):
         trace.leaf_rows([neuron], 24)
     assert num_draws == 1

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from oracles import dense_scan, outputs_of, same_sets, sphere
 
 from treeviz import TrainConfig, Trainer, load_dataset
-from treeviz.config import SEARCHES
-from treeviz.ledger import Ledger, step_rule_operations
-from treeviz.network import FiringSets
-from treeviz.regression import DenseJacobian, SparseJacobian, safe_step_size
-from treeviz.views.field import OutputField
-from treeviz.views.geometry import neuron_plane
+from treeviz.model.config import SEARCHES
+from treeviz.model.ledger import Ledger, step_rule_operations
+from treeviz.model.network import FiringSets
+from treeviz.solve.sketched import DenseJacobian, SparseJacobian, safe_step_size
+from treeviz.stage.pictures.field import OutputField
+from treeviz.stage.pictures.geometry import neuron_plane
 
 METHODS = ("gradient-descent", "sgd")
 TREELESS = ("dense", "compact")

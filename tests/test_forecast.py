@@ -7,12 +7,10 @@ import numpy as np
 import pytest
 
 from treeviz import TrainConfig, load_dataset
-from treeviz.contestants import CONTESTANTS
-from treeviz.forest import expected_marked_nodes
-from treeviz.kernel import expected_activity
-from treeviz.network import initial_weight_blocks, leaf_blocks
-from treeviz.neuron_trees import NeuronTrees
+from treeviz.model.infinite_width import expected_activity
+from treeviz.model.network import initial_weight_blocks, leaf_blocks
 from treeviz.race.contestant import Prediction
+from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.forecast import (
     LARGEST_WIDTH,
     SMALLEST_WIDTH,
@@ -22,6 +20,8 @@ from treeviz.race.forecast import (
     forecast_curve,
 )
 from treeviz.race.race import Lane, Race
+from treeviz.search.forest.trees import expected_marked_nodes
+from treeviz.search.neuron_trees.trees import NeuronTrees
 
 EXACT = ("dense", "descent-dense")
 PREDICTED = [key for key, one in CONTESTANTS.items() if one.predict is not None]

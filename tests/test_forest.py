@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treeviz import compiled
-from treeviz import forest as forest_module
-from treeviz.forest import Forest
-from treeviz.network import FiringSets
+from treeviz.model.network import FiringSets
+from treeviz.search import compiled
+from treeviz.search.forest import trees as forest_module
+from treeviz.search.forest.trees import Forest
 
 # Values a forest is filled with: many ties, no ties, all equal, and wide ranges.
 PALETTES = ("few", "normal", "constant", "wide")

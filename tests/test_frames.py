@@ -13,14 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treeviz import TrainConfig, Trainer, background, load_dataset
-from treeviz.background import MAX_ITERATIONS, BackgroundRun
+from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.stage import frames
 from treeviz.stage.frames import DEFAULT_DETAIL, DETAILS, MAX_OPENED, FrameMaker, View
+from treeviz.stage.pictures.detail import draw_tree
+from treeviz.stage.pictures.field import OutputField
+from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.script import phases, pseudocode, write_script
-from treeviz.views.detail import draw_tree
-from treeviz.views.field import OutputField
-from treeviz.views.geometry import neuron_plane
+from treeviz.training import background
+from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
 
 PATIENCE = 60
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset
-from treeviz.views import geometry
-from treeviz.views.field import OutputField, is_planar
-from treeviz.views.geometry import neuron_plane
+from treeviz.stage.pictures import geometry
+from treeviz.stage.pictures.field import OutputField, is_planar
+from treeviz.stage.pictures.geometry import neuron_plane
 
 
 def unit(rows):

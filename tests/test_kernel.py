@@ -10,8 +10,14 @@ from hypothesis import strategies as st
 from scipy import special
 
 from treeviz import Dataset, TrainConfig, Trainer
-from treeviz.kernel import both_fire_probability, expected_activity, shifted_ntk, solve_gram, solve_gram_operations
-from treeviz.network import FiringSets, firing_probability, initial_weights
+from treeviz.model.infinite_width import (
+    both_fire_probability,
+    expected_activity,
+    shifted_ntk,
+    solve_gram,
+    solve_gram_operations,
+)
+from treeviz.model.network import FiringSets, firing_probability, initial_weights
 
 CORRELATIONS = (-0.95, -0.7, -0.2, 0.0, 0.1, 0.4, 0.8, 0.99)
 NUM_SIGMA = 4.5

@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from treeviz import ledger as ledger_module
-from treeviz.config import TrainConfig
-from treeviz.engines import DenseEngine, ForestEngine
-from treeviz.ledger import (
+from treeviz.model import ledger as ledger_module
+from treeviz.model.config import TrainConfig
+from treeviz.model.ledger import (
     PHASES,
     Ledger,
     Stopwatch,
@@ -23,8 +22,9 @@ from treeviz.ledger import (
     sketch_solve_costs,
     tensor_sketch_operations,
 )
-from treeviz.network import FiringSets
-from treeviz.regression import DenseJacobian, SparseJacobian, solve_exact, solve_sketched
+from treeviz.model.network import FiringSets
+from treeviz.search import DenseEngine, ForestEngine
+from treeviz.solve.sketched import DenseJacobian, SparseJacobian, solve_exact, solve_sketched
 
 # The network: m = 4, n = 2, d = 2, datapoints (1, 0) and (0, 1), so that Z = W and K = I; threshold 1.
 #   neuron   leaf of tree 0   leaf of tree 1   fires on
@@ -42,8 +42,8 @@ PAIRS, OVERLAPS, TOUCHED = 4, 6, 3
 @pytest.fixture
 def make_engine(monkeypatch):
     """Build an engine over the network above, and return it with the ledger of its build."""
-    monkeypatch.setattr("treeviz.engines.dense.initial_weights", lambda *_: LEAVES.copy())
-    monkeypatch.setattr("treeviz.engines.forest.initial_weight_blocks", lambda *_: iter([(0, LEAVES.copy())]))
+    monkeypatch.setattr("treeviz.search.dense.initial_weights", lambda *_: LEAVES.copy())
+    monkeypatch.setattr("treeviz.search.forest.engine.initial_weight_blocks", lambda *_: iter([(0, LEAVES.copy())]))
 
     def make(engine_class, solver="exact"):
         ledger = Ledger()

@@ -8,8 +8,9 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
-from treeviz.contestants import CONTESTANTS
-from treeviz.literature import (
+from treeviz.pages import entry
+from treeviz.race.contestants import CONTESTANTS
+from treeviz.related.literature import (
     build_graph,
     fold,
     lay_out,
@@ -18,7 +19,6 @@ from treeviz.literature import (
     theme_bands,
     year_bands,
 )
-from treeviz.pages import entry
 
 # The list on the paper's page, copied as it stands: title | authors | year. Some letters in it are damaged.
 PAGE_LIST = Path(__file__).parent / "paper_page_list.txt"

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treeviz import TrainConfig, load_dataset
-from treeviz.background import MAX_ITERATIONS, BackgroundRun
 from treeviz.stage.frames import DEFAULT_DETAIL, DETAILS, FrameMaker, View
 from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
 from treeviz.stage.script import phases
+from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
 
 WIDTH, POINTS, COMPUTED = 3000, 9, 3
 

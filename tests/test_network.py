@@ -10,8 +10,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treeviz import network
-from treeviz.network import (
+from treeviz.model import network
+from treeviz.model.network import (
     BLOCK_ROWS,
     FiringSets,
     ImplicitWeights,

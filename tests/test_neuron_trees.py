@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treeviz import neuron_trees as neuron_trees_module
-from treeviz.forest import Forest
-from treeviz.network import FiringSets
-from treeviz.neuron_trees import NeuronTrees
+from treeviz.model.network import FiringSets
+from treeviz.search.forest.trees import Forest
+from treeviz.search.neuron_trees import trees as neuron_trees_module
+from treeviz.search.neuron_trees.trees import NeuronTrees
 
 PALETTES = ("few", "normal", "constant", "wide")
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from treeviz import Dataset, TrainConfig, load_dataset
-from treeviz.contestants import CONTESTANTS
-from treeviz.data import unit_rows
-from treeviz.engines import DenseEngine
-from treeviz.kernel import Activity
+from treeviz.data.dataset import unit_rows
+from treeviz.model.infinite_width import Activity
 from treeviz.race import race as racing
 from treeviz.race import report, verdict
 from treeviz.race.contestant import Contestant, Lap, Prediction, trained
+from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.race import Lane, Race, measure_error
+from treeviz.search import DenseEngine
 
 CONFIG = TrainConfig(width=600, seed=1)
 NEVER_SAID = re.compile(r"\b(nan|NaN|inf|None|infinity)\b")
@@ -441,7 +441,7 @@ class Descending:
     """Textbook gradient descent in ten lines, with nothing of the package but the network's own numbers."""
 
     def __init__(self, data, config):
-        from treeviz.network import initial_weights, output_signs
+        from treeviz.model.network import initial_weights, output_signs
 
         self.data, self.b = data, config.resolved_threshold
         self.W = initial_weights(config.seed, config.width, data.dimension)

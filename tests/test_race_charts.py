@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from treeviz.views.race import (
+from treeviz.race.charts import (
     COLORS,
     DASHES,
     MARKERS,

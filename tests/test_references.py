@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
-from treeviz.contestants import kernel_ridge, random_features
-from treeviz.kernel import Activity, both_fire_probability, solve_gram_operations
-from treeviz.ledger import PHASES
-from treeviz.network import BLOCK_ROWS, initial_weights, output_signs
+from treeviz.model.infinite_width import Activity, both_fire_probability, solve_gram_operations
+from treeviz.model.ledger import PHASES
+from treeviz.model.network import BLOCK_ROWS, initial_weights, output_signs
 from treeviz.race.contestant import Workload
+from treeviz.race.contestants import kernel_ridge, random_features
 
 (KERNEL,) = kernel_ridge.CONTESTANTS
 (FEATURES,) = random_features.CONTESTANTS

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treeviz.ledger import Ledger
-from treeviz.network import FiringSets
-from treeviz.regression import (
+from treeviz.model.ledger import Ledger
+from treeviz.model.network import FiringSets
+from treeviz.solve.sketched import (
     SKETCH_BLOCKS,
     DenseJacobian,
     SparseJacobian,

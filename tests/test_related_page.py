@@ -6,7 +6,7 @@ import pytest
 from accessibility import serious_findings
 from playwright.sync_api import expect
 
-from treeviz.literature import load_papers
+from treeviz.related.literature import load_papers
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 PAPERS = {paper.key: paper for paper in load_papers()}

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treeviz import Dataset, Forest, TrainConfig, Trainer, load_dataset
+from treeviz.stage.pictures.detail import draw_tree
 from treeviz.stage.script import Moves, number, phases, pseudocode, write_script
-from treeviz.trace import Trace
-from treeviz.views.detail import draw_tree
+from treeviz.training.trace import Trace
 
 WIDTHS = (1, 2, 3, 5, 64, 100, 256, 4096)
 DATA = {"circle": {}, "xor": {}, "sphere": {}, "digits": {"num_points": 20}}

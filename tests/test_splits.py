@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import datasets as bundled
 
-from treeviz.data import MAX_POINTS, Dataset, csv_test_split, held_out, seeded_generator, unit_rows
-from treeviz.datasets import DATASETS, load_dataset, load_test_split
+from treeviz.data.catalogue import DATASETS, load_dataset, load_test_split
+from treeviz.data.dataset import MAX_POINTS, Dataset, csv_test_split, held_out, seeded_generator, unit_rows
 
 REAL = ("digits", "breast-cancer", "wine", "diabetes")
 SPLITS = [

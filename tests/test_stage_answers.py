@@ -5,10 +5,10 @@ import base64
 import pytest
 
 from treeviz import TrainConfig, load_dataset
-from treeviz.background import BackgroundRun
 from treeviz.stage import component
 from treeviz.stage.frames import FrameMaker, View
 from treeviz.stage.moment import Moment
+from treeviz.training.background import BackgroundRun
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 

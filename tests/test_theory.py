@@ -9,15 +9,15 @@ import pytest
 from oracles import dense_scan
 
 from treeviz import TrainConfig, Trainer, load_dataset
-from treeviz.contestants import CONTESTANTS
-from treeviz.glossary import find_terms, load_terms, read_terms
-from treeviz.network import initial_weights
+from treeviz.lesson.facts import Facts, required_width_exponent
+from treeviz.lesson.glossary import find_terms, load_terms, read_terms
+from treeviz.lesson.text import QUESTIONS, _tex, caveats, sections
+from treeviz.model.network import initial_weights
 from treeviz.pages.entry import _PAGES
+from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.cost_table import SOURCES, cost_table
 from treeviz.race.forecast import expected_workload
 from treeviz.stage.script import phases
-from treeviz.theory import Facts, required_width_exponent
-from treeviz.views.method_costs import SOURCES, cost_table
-from treeviz.views.theory import QUESTIONS, _tex, caveats, sections
 
 DATA = load_dataset("sphere", num_points=7, dimension=5, seed=1)
 CONFIG = TrainConfig(width=500, search="forest", solver="exact", seed=3)

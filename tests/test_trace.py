@@ -143,7 +143,7 @@ def test_redrawn_rows_are_kept_within_bounds(tmp_path, monkeypatch):
     trainer = trainer_of(width=200)
     expected = run_recording_leaves(trainer, 2)
     trace = Trace.load(saved(trainer.trace, tmp_path / "run.npz"))
-    monkeypatch.setattr("treeviz.trace._MAX_KEPT_BYTES", 8 * 5 * 20)
+    monkeypatch.setattr("treeviz.training.trace._MAX_KEPT_BYTES", 8 * 5 * 20)
     for neurons in (np.arange(15), np.arange(100, 104), np.arange(150, 190), np.arange(3)):
         assert np.array_equal(trace.leaf_rows(neurons, 2), expected[2][neurons])
         assert trace._redrawn_rows[0].size <= max(20, neurons.size)

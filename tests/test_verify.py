@@ -9,9 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from treeviz import Dataset, Forest, TrainConfig, Trainer, load_dataset, verify
-from treeviz.background import BackgroundRun
-from treeviz.verify import IterationCheck, LossCheck, check_iteration, check_loss, scan_forest, scan_weights
+from treeviz import Dataset, Forest, TrainConfig, Trainer, load_dataset
+from treeviz.training import verify
+from treeviz.training.background import BackgroundRun
+from treeviz.training.verify import IterationCheck, LossCheck, check_iteration, check_loss, scan_forest, scan_weights
 
 # Few distinct values: ties, among leaves and with the threshold, are common.
 VALUES = st.sampled_from([-2.0, -0.5, 0.0, 0.5, 1.0, 1.0 + 2**-52, 3.0])

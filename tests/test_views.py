@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treeviz import Forest, TrainConfig, Trainer, load_dataset
-from treeviz.trace import TreeStep
-from treeviz.views import words
-from treeviz.views.charts import cost_figure, loss_figure
-from treeviz.views.detail import draw_tree
-from treeviz.views.palette import compact, percent, rounded, seconds
-from treeviz.views.tree import describe_tree, tree_figure
+from treeviz.stage.pictures.detail import draw_tree
+from treeviz.stage.pictures.tree import describe_tree, tree_figure
+from treeviz.style import sentences
+from treeviz.style.palette import compact, percent, rounded, seconds
+from treeviz.style.run_charts import cost_figure, loss_figure
+from treeviz.training.trace import TreeStep
 
 
 def make_step(before, after, threshold):
@@ -223,16 +223,16 @@ def test_charts_hold_the_runs_numbers(trained):
 def test_sentences_say_the_records_numbers(trained):
     trace, dense = trained
     record = trace.records[1]
-    assert f"{record.num_operations:,} operations" in words.describe_cost(trace, record)
-    assert f"spends {sum(trace.dense_costs(record).values()):,} operations" in words.describe_cost(trace, record)
-    assert "coincide" in words.compare_losses(trace, dense)
+    assert f"{record.num_operations:,} operations" in sentences.describe_cost(trace, record)
+    assert f"spends {sum(trace.dense_costs(record).values()):,} operations" in sentences.describe_cost(trace, record)
+    assert "coincide" in sentences.compare_losses(trace, dense)
 
 
 def test_losses_that_differ_are_not_said_to_coincide(trained):
     trace, _ = trained
     other = Trainer(trace.dataset, TrainConfig(width=1000, solver="exact", seed=1))
     other.run(4)
-    assert "coincide" not in words.compare_losses(trace, other.trace)
+    assert "coincide" not in sentences.compare_losses(trace, other.trace)
 
 
 @pytest.mark.parametrize(

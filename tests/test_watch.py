@@ -12,13 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import dense_scan, outputs_of, same_sets, sphere
 
-from treeviz import Dataset, TrainConfig, Trainer, compiled, load_dataset, screening, watch
-from treeviz.engines import WatchEngine
-from treeviz.forest import Forest
-from treeviz.kernel import shifted_ntk
-from treeviz.network import BLOCK_ROWS, initial_weight_blocks, initial_weights, output_signs
-from treeviz.screening import DrawnBlocks, pairs_from_blocks, pairs_from_forest, pairs_from_stream
-from treeviz.watch import WatchLists, suggest_skin
+from treeviz import Dataset, TrainConfig, Trainer, load_dataset
+from treeviz.model.infinite_width import shifted_ntk
+from treeviz.model.network import BLOCK_ROWS, initial_weight_blocks, initial_weights, output_signs
+from treeviz.search import WatchEngine, compiled
+from treeviz.search.forest.trees import Forest
+from treeviz.search.watch import lists as watch
+from treeviz.search.watch import screening
+from treeviz.search.watch.lists import WatchLists, suggest_skin
+from treeviz.search.watch.screening import DrawnBlocks, pairs_from_blocks, pairs_from_forest, pairs_from_stream
 
 TIE = 1e-9
 PATHS = ("numpy", "compiled")
@@ -455,7 +457,8 @@ def test_a_run_that_diverges_says_so():
 def test_without_a_compiler_numpy_does_the_same():
     script = """
 import warnings
-from treeviz import Dataset, TrainConfig, Trainer, compiled, load_dataset
+from treeviz import Dataset, TrainConfig, Trainer, load_dataset
+from treeviz.search import compiled
 data = load_dataset("digits", num_points=20, seed=0)
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")

@@ -6,10 +6,10 @@ import pytest
 from accessibility import serious_findings
 
 from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz.stage.pictures.detail import draw_tree
+from treeviz.stage.pictures.watched import watch_list
 from treeviz.stage.script import write_script
-from treeviz.views.detail import draw_tree
-from treeviz.views.watched import watch_list
-from treeviz.views.words import describe_watching
+from treeviz.style.sentences import describe_watching
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 CIRCLE = "data=circle&width=64"

@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treeviz import Trace, TrainConfig, Trainer, background, load_dataset
-from treeviz.background import BackgroundRun
-from treeviz.ledger import Ledger
+from treeviz import Trace, TrainConfig, Trainer, load_dataset
+from treeviz.model.ledger import Ledger
 from treeviz.stage.frames import FrameMaker, View
+from treeviz.stage.pictures.detail import draw_tree
+from treeviz.stage.pictures.watched import leaves_to_show, watch_list
 from treeviz.stage.script import phases, pseudocode, write_script
-from treeviz.views import words
-from treeviz.views.charts import cost_figure, loss_figure
-from treeviz.views.detail import draw_tree
-from treeviz.views.watched import leaves_to_show, watch_list
+from treeviz.style import sentences
+from treeviz.style.run_charts import cost_figure, loss_figure
+from treeviz.training import background
+from treeviz.training.background import BackgroundRun
 
 COUNT = r"([\d,]+)"
 NUM_STEPS = 4
@@ -151,7 +152,7 @@ def test_a_look_at_a_batch_leaves_the_count_of_pairs_as_it_is():
 def test_the_sentence_holds_the_records_numbers(name):
     run = seen(name)
     for record in run.trace.records:
-        text = words.describe_watching(run.trace, record, record.watch)
+        text = sentences.describe_watching(run.trace, record, record.watch)
         watched, pairs = read(rf"only {COUNT} of {COUNT} pairs are watched", text)
         assert watched == record.watch.num_watched and pairs == run.trace.config.width * len(record.firing)
         assert read(rf"looked at {COUNT} of the {COUNT} neurons", text) == [
@@ -165,7 +166,7 @@ def test_the_sentence_holds_the_records_numbers(name):
             assert read(rf"{COUNT} ha\w+ moved farther", text) == [so_far]
         else:
             assert "None has moved farther" in text
-    assert "building the lists" in words.describe_cost(run.trace, record)
+    assert "building the lists" in sentences.describe_cost(run.trace, record)
 
 
 def test_charts_name_what_the_run_goes_through():

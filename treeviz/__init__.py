@@ -1,11 +1,11 @@
 """treeviz: watch a wide two-layer network train by changing a small part of a set of max-trees."""
 
-from treeviz.config import TrainConfig
-from treeviz.data import Dataset
-from treeviz.datasets import DATASETS, load_dataset, load_test_split
-from treeviz.forest import Forest
-from treeviz.trace import StepRecord, Trace
-from treeviz.trainer import Trainer
+from treeviz.data.catalogue import DATASETS, load_dataset, load_test_split
+from treeviz.data.dataset import Dataset
+from treeviz.model.config import TrainConfig
+from treeviz.search.forest.trees import Forest
+from treeviz.training.trace import StepRecord, Trace
+from treeviz.training.trainer import Trainer
 
 __all__ = [
     "DATASETS",

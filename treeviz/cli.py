@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treeviz.config import MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
-from treeviz.trace import StepRecord, Trace
+from treeviz.model.config import MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
+from treeviz.training.trace import StepRecord, Trace
 
 if TYPE_CHECKING:
     from treeviz.race.race import Lane, Race
@@ -92,7 +92,7 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
     """Train once and print a row an iteration. Ctrl-C stops early and keeps what is done."""
     from tqdm import tqdm
 
-    from treeviz.trainer import Trainer
+    from treeviz.training.trainer import Trainer
 
     try:
         dataset = _load(data, options)
@@ -156,8 +156,8 @@ def race(
     **options: Any,
 ) -> None:
     """Race several methods from the same initial weights. Ctrl-C ends the race and keeps what is done."""
-    from treeviz.contestants import CONTESTANTS
     from treeviz.race import report
+    from treeviz.race.contestants import CONTESTANTS
     from treeviz.race.race import Race, warm_up
 
     if is_list:
@@ -271,8 +271,8 @@ def app(streamlit_options: tuple[str, ...]) -> None:
 
 def _load(data: str, options: Mapping[str, Any]) -> Any:
     """Load a named dataset, or a CSV file if `data` looks like a path."""
-    from treeviz.data import Dataset
-    from treeviz.datasets import DATASETS, load_dataset
+    from treeviz.data.catalogue import DATASETS, load_dataset
+    from treeviz.data.dataset import Dataset
 
     path = Path(data)
     if data not in DATASETS and (path.suffix or path.exists() or len(path.parts) > 1):
@@ -296,8 +296,8 @@ def _load(data: str, options: Mapping[str, Any]) -> Any:
 
 def _load_test(data: str, options: Mapping[str, Any]) -> Any:
     """Load the test points that go with `_load`'s, if there are any."""
-    from treeviz.data import csv_test_split
-    from treeviz.datasets import DATASETS, load_test_split
+    from treeviz.data.catalogue import DATASETS, load_test_split
+    from treeviz.data.dataset import csv_test_split
 
     if data in DATASETS:
         chosen = {n: options[n] for n in ("target", "dimension", "center", "noise") if options[n] is not None}

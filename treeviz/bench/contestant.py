@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from treeviz.bench.plan import Problem
-from treeviz.compiled import load_loops
-from treeviz.config import TrainConfig
-from treeviz.data import Dataset
-from treeviz.engines import ENGINES, EngineMaker
-from treeviz.trainer import Trainer
-from treeviz.watch import suggest_skin
+from treeviz.data.dataset import Dataset
+from treeviz.model.config import TrainConfig
+from treeviz.search import ENGINES, EngineMaker
+from treeviz.search.compiled import load_loops
+from treeviz.search.watch.lists import suggest_skin
+from treeviz.training.trainer import Trainer
 
 MAX_ITERATIONS = 100
 # Wide enough that every contestant starts its threads and loads its compiled loops.
@@ -158,7 +158,7 @@ def _busy_seconds() -> tuple[float, float] | None:
 
 def warm_up(contestants: tuple[Contestant, ...], width: int = _WARM_UP_WIDTH) -> None:
     """Let each train once with nobody watching: compiling, importing and starting threads are done then."""
-    for name in ("kernels", "watch_loops"):
+    for name in ("forest.loops", "watch.loops"):
         if (loops := load_loops(name)) is not None:
             loops.warm_up()  # once more where they were loaded before this process was forked
     problem = Problem("sphere", 16, 16, width)

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from treeviz.compiled import refusal
+from treeviz.search.compiled import refusal
 
 
 @dataclass(frozen=True, slots=True)

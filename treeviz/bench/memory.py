@@ -22,8 +22,8 @@ from threadpoolctl import threadpool_limits
 
 from treeviz.bench.contestant import Contestant, train, usable_bytes, warm_up
 from treeviz.bench.plan import Problem
-from treeviz.config import TrainConfig
-from treeviz.data import Dataset
+from treeviz.data.dataset import Dataset
+from treeviz.model.config import TrainConfig
 
 # What was freed in warming up is used again, and memory comes in pages: smaller differences mean nothing.
 RESOLUTION_BYTES = 1 << 20

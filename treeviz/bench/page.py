@@ -10,10 +10,10 @@ from plotly.io import to_html
 
 from treeviz.bench.analysis import Fit, Quantity, Row, Spread, fits_of, notes_of, rows_of
 from treeviz.bench.contestant import BASELINE
+from treeviz.bench.figures import GrowthCurve, RatioMark, growth_figure, ratio_figure
 from treeviz.bench.measure import BenchResult
 from treeviz.bench.plan import as_power
 from treeviz.bench.report import as_csv, as_json, as_text, digits, exponent
-from treeviz.views.bench import GrowthCurve, RatioMark, growth_figure, ratio_figure
 
 FILE_NAMES = ("bench.json", "bench.csv", "bench.html")
 _PANELS: dict[Quantity, str] = {

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from treeviz.data import Dataset
-from treeviz.datasets import DATASETS, load_dataset
+from treeviz.data.catalogue import DATASETS, load_dataset
+from treeviz.data.dataset import Dataset
 
 Axis = Literal["m", "n", "d"]
 

@@ -2,9 +2,9 @@
 
 import gc
 
-from treeviz.compiled import load_loops
+from treeviz.search.compiled import load_loops
 
-load_loops("kernels")
-load_loops("watch_loops")
+load_loops("forest.loops")
+load_loops("watch.loops")
 # Looking for garbage among all that is loaded would take a forked process longer than a small training does.
 gc.freeze()

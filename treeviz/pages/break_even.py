@@ -7,17 +7,17 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from treeviz.config import TrainConfig
-from treeviz.contestants import CONTESTANTS
-from treeviz.data import Dataset
-from treeviz.network import Ints
+from treeviz.data.dataset import Dataset
+from treeviz.model.config import TrainConfig
+from treeviz.model.network import Ints
 from treeviz.pages.settings import Settings, load_data, note, show_refusal
+from treeviz.race.charts import choose_slots
 from treeviz.race.contestant import Contestant, Workload
+from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.cost_figures import Curve, cheapest_figure, expected_cost_figure
 from treeviz.race.forecast import LARGEST_WIDTH, SMALLEST_WIDTH, Calibration, expected_workload, forecast_curve
 from treeviz.race.race import Race
-from treeviz.views.costs import Curve, cheapest_figure, expected_cost_figure
-from treeviz.views.palette import compact, rounded
-from treeviz.views.race import choose_slots
+from treeviz.style.palette import compact, rounded
 
 _FAMILIES = {"all": "All", "gauss-newton": "Gauss–Newton", "gradient-descent": "Gradient descent", "sgd": "SGD"}
 # Compared at first; the others can be added.

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from treeviz.glossary import Term, find_terms, load_terms
+from treeviz.lesson.glossary import Term, find_terms, load_terms
 
 # In the header, where it takes no room from any page; on a phone the sign alone.
 _PLACE = """<style>

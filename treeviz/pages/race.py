@@ -6,14 +6,10 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from treeviz.contestants import CONTESTANTS
-from treeviz.data import Dataset
+from treeviz.data.dataset import Dataset
 from treeviz.pages.settings import Settings, load_data, note, show_refusal
 from treeviz.race import report
-from treeviz.race.race import Lane, Race, warm_up
-from treeviz.race.verdict import finish_of, judge, name_leaders
-from treeviz.views.palette import compact, power_of_ten, seconds
-from treeviz.views.race import (
+from treeviz.race.charts import (
     LineChart,
     PhaseChart,
     Series,
@@ -25,6 +21,10 @@ from treeviz.views.race import (
     race_payload,
     touched_charts,
 )
+from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.race import Lane, Race, warm_up
+from treeviz.race.verdict import finish_of, judge, name_leaders
+from treeviz.style.palette import compact, power_of_ten, seconds
 
 _MAX_CONTESTANTS = 6
 _MAX_RACE_BYTES = 6 << 30

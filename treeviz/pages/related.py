@@ -5,9 +5,9 @@ from typing import Any
 
 import streamlit as st
 
-from treeviz.literature import ROLES, Link, Paper, load_papers
 from treeviz.pages.settings import note
-from treeviz.papermap.component import draw_map, show_map
+from treeviz.related.component import draw_map, show_map
+from treeviz.related.literature import ROLES, Link, Paper, load_papers
 
 _MARKS = {"this": "■", "cites": "●", "cited": "◆"}  # the shapes of the map
 _RELATIONS = {"this": "this paper", "cites": "cites it", "cited": "referenced by it"}  # in the list

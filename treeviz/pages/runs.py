@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from treeviz.background import BackgroundRun
-from treeviz.engines import ENGINES
 from treeviz.pages.settings import Settings
+from treeviz.search import ENGINES
 from treeviz.stage.frames import FrameMaker
+from treeviz.training.background import BackgroundRun
 
 _MAX_RUN_BYTES = 4 << 30
 

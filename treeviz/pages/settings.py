@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from treeviz.config import TrainConfig
-from treeviz.data import MAX_POINTS, Dataset, csv_test_split
-from treeviz.datasets import DATASETS, load_dataset, load_test_split
-from treeviz.network import paper_threshold
-from treeviz.views.words import describe_sparsity
+from treeviz.data.catalogue import DATASETS, load_dataset, load_test_split
+from treeviz.data.dataset import MAX_POINTS, Dataset, csv_test_split
+from treeviz.model.config import TrainConfig
+from treeviz.model.network import paper_threshold
+from treeviz.style.sentences import describe_sparsity
 
 # What the stage can show, by the names `TrainConfig.search` has for them.
 _SEARCHES = {"forest": "forest", "watch lists": "watch"}

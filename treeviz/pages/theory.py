@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import streamlit as st
 
-from treeviz.contestants import CONTESTANTS
-from treeviz.glossary import load_terms
+from treeviz.lesson.facts import Facts
+from treeviz.lesson.glossary import load_terms
+from treeviz.lesson.text import QUESTIONS, Caveat, Section, caveats, sections
 from treeviz.pages.glossary import describe
 from treeviz.pages.runs import open_run, wait_with_a_word
 from treeviz.pages.settings import Settings, note, show_refusal
 from treeviz.pages.ways import show_way
 from treeviz.race.contestant import Workload
+from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.cost_table import SOURCES, cost_table
 from treeviz.race.forecast import expected_workload
-from treeviz.theory import Facts
-from treeviz.trace import Trace
-from treeviz.views.method_costs import SOURCES, cost_table
-from treeviz.views.theory import QUESTIONS, Caveat, Section, caveats, sections
+from treeviz.training.trace import Trace
 
 # Iterations the lesson waits for, and seconds it does: most runs are trained then.
 _ITERATIONS, _PATIENCE = 8, 1.0

@@ -7,18 +7,18 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from treeviz.background import BackgroundRun
-from treeviz.compiled import refusal
 from treeviz.pages.runs import open_run, wait_with_a_word
 from treeviz.pages.settings import Settings, choose_training, explain_changes, note, show_refusal
 from treeviz.pages.welcome import welcome
+from treeviz.search.compiled import refusal
 from treeviz.stage.component import INTRODUCED, last_question, show_stage
 from treeviz.stage.frames import FrameMaker, View
 from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
-from treeviz.trace import StepRecord, WatchReport
-from treeviz.views import words
-from treeviz.views.charts import cost_figure, loss_figure
-from treeviz.views.palette import compact, percent
+from treeviz.style import sentences
+from treeviz.style.palette import compact, percent
+from treeviz.style.run_charts import cost_figure, loss_figure
+from treeviz.training.background import BackgroundRun
+from treeviz.training.trace import StepRecord, WatchReport
 
 _STAGE = "stage"
 _Number = tuple[str, str, str, str]  # label, value, context, explanation
@@ -151,7 +151,7 @@ def _numbers(run: BackgroundRun, cursor: int) -> None:
     with st.container(horizontal=True):
         for label, value, context, explanation in items:
             st.metric(label, value, context, delta_color="off", delta_arrow="off", help=explanation, width=155)
-    st.caption(words.describe_cost(run.trace, record))
+    st.caption(sentences.describe_cost(run.trace, record))
 
 
 def _node_numbers(run: BackgroundRun, record: StepRecord) -> tuple[_Number, ...]:
@@ -219,7 +219,7 @@ def _method(run: BackgroundRun) -> str:
 def _loss_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
     trace, dense = run.trace, run.dense_trace
     dense_losses = dense.losses if dense else np.empty(0)
-    caption = run.dense_refusal or (words.compare_losses(trace, dense) if dense else "The dense baseline starts …")
+    caption = run.dense_refusal or (sentences.compare_losses(trace, dense) if dense else "The dense baseline starts …")
     return loss_figure(trace.losses, dense_losses, cursor, _method(run)), caption
 
 

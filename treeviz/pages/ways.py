@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from treeviz.views.theory import Way
+from treeviz.lesson.text import Way
 
 
 def show_way(way: Way, key: str) -> None:

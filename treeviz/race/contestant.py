@@ -1,6 +1,6 @@
 """What takes part in a race: a way to start it, and a formula for what it costs.
 
-A contestant is a `Contestant`, declared in a module of `treeviz.contestants` together with whatever it needs that
+A contestant is a `Contestant`, declared in a module of `treeviz.race.contestants` together with whatever it needs that
 nobody else does. Once started it is a `Runner`: it steps, and reports every iteration as a `Lap`. Most contestants are
 a `Trainer` with certain settings; `trained` starts those.
 """
@@ -11,12 +11,12 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from treeviz.config import TrainConfig
-from treeviz.data import Dataset
-from treeviz.engines import EngineMaker
-from treeviz.kernel import Activity
-from treeviz.network import Floats
-from treeviz.trainer import Trainer
+from treeviz.data.dataset import Dataset
+from treeviz.model.config import TrainConfig
+from treeviz.model.infinite_width import Activity
+from treeviz.model.network import Floats
+from treeviz.search import EngineMaker
+from treeviz.training.trainer import Trainer
 
 FAMILIES = ("gauss-newton", "gradient-descent", "sgd", "reference")
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from treeviz.config import TrainConfig
-from treeviz.kernel import Activity, expected_activity
-from treeviz.network import Floats
+from treeviz.model.config import TrainConfig
+from treeviz.model.infinite_width import Activity, expected_activity
+from treeviz.model.network import Floats
 from treeviz.race.contestant import Contestant, Workload
 from treeviz.race.race import Lane
 

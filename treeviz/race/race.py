@@ -15,10 +15,10 @@ from typing import Literal
 
 import numpy as np
 
-from treeviz.config import TrainConfig
-from treeviz.data import Dataset
-from treeviz.kernel import Activity
-from treeviz.network import Floats
+from treeviz.data.dataset import Dataset
+from treeviz.model.config import TrainConfig
+from treeviz.model.infinite_width import Activity
+from treeviz.model.network import Floats
 from treeviz.race.contestant import Contestant, Lap, Runner
 
 State = Literal["waiting", "running", "reached", "stopped", "failed"]

@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from treeviz.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
+from treeviz.stage.pictures.detail import DrawnTree, draw_tree
+from treeviz.stage.pictures.field import OutputField, is_planar
+from treeviz.stage.pictures.geometry import neuron_plane
+from treeviz.stage.pictures.watched import WatchList, leaves_to_show, watch_list
 from treeviz.stage.script import phases, pseudocode, write_script
-from treeviz.trace import StepRecord
-from treeviz.verify import check_loss
-from treeviz.views.detail import DrawnTree, draw_tree
-from treeviz.views.field import OutputField, is_planar
-from treeviz.views.geometry import neuron_plane
-from treeviz.views.palette import percent
-from treeviz.views.watched import WatchList, leaves_to_show, watch_list
-from treeviz.views.words import describe_watching
+from treeviz.style.palette import percent
+from treeviz.style.sentences import describe_watching
+from treeviz.training.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
+from treeviz.training.trace import StepRecord
+from treeviz.training.verify import check_loss
 
 DETAILS = (63, 127, 255, 599)
 DEFAULT_DETAIL = 127

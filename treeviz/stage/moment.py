@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from treeviz.background import MAX_ITERATIONS
 from treeviz.stage.frames import DEFAULT_DETAIL, DETAILS, MAX_OPENED, FrameMaker, View
 from treeviz.stage.script import phases
+from treeviz.training.background import MAX_ITERATIONS
 
 NAMES = ("tree", "it", "phase", "step", "node", "nodes", "open", "pin")
 

@@ -12,14 +12,14 @@ from functools import lru_cache
 
 import numpy as np
 
-from treeviz.config import TrainConfig
-from treeviz.network import FiringSets
+from treeviz.model.config import TrainConfig
+from treeviz.model.network import FiringSets
 from treeviz.stage import watch_script
+from treeviz.stage.pictures.detail import DrawnTree
+from treeviz.stage.pictures.watched import WatchList
 from treeviz.stage.telling import Heap, Line, Moves, Step, count, number
-from treeviz.trace import StepRecord, Trace
-from treeviz.views.detail import DrawnTree
-from treeviz.views.palette import percent, rounded
-from treeviz.views.watched import WatchList
+from treeviz.style.palette import percent, rounded
+from treeviz.training.trace import StepRecord, Trace
 
 # Datapoints up to which the eigenvalues of the Gram matrix are computed for the story's sake.
 _LARGEST_SPECTRUM = 256

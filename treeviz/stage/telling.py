@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treeviz.network import Floats
-from treeviz.trace import StepRecord, Trace
-from treeviz.views.detail import DrawnTree, Mask
+from treeviz.model.network import Floats
+from treeviz.stage.pictures.detail import DrawnTree, Mask
+from treeviz.training.trace import StepRecord, Trace
 
 
 @dataclass(frozen=True, slots=True)

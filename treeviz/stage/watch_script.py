@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from treeviz.stage.pictures.detail import DrawnTree
+from treeviz.stage.pictures.watched import WatchList
 from treeviz.stage.telling import Heap, Line, Step, count, number
-from treeviz.trace import StepRecord
-from treeviz.views.detail import DrawnTree
-from treeviz.views.palette import percent
-from treeviz.views.watched import WatchList
+from treeviz.style.palette import percent
+from treeviz.training.trace import StepRecord
 
 _LIST = (
     "List i: the neurons that may fire on datapoint i. b: the threshold; z_ri = w_r·x_i: neuron r on datapoint i. The "

@@ -1,0 +1,1 @@
+"""The lesson: facts recomputed from a run, the text that states them, and its charts."""

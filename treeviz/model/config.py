@@ -1,0 +1,131 @@
+"""Every setting of a training run in one frozen, checked object."""
+
+import math
+import numbers
+from dataclasses import dataclass
+
+import numpy as np
+
+from treeviz.model.network import Ints, paper_threshold, random_stream
+
+METHODS = ("gauss-newton", "gradient-descent", "sgd")
+SEARCHES = ("forest", "dense", "compact", "neuron-trees", "watch")
+SOLVERS = ("sketch", "exact")
+MAX_WIDTH = 1 << 27
+_BATCH_STREAM = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """Settings of a `Trainer`; together with a dataset they determine every record bit for bit on one machine.
+
+    Parameters
+    ----------
+    width : neurons m, 1 to 2^27.
+    threshold : b >= 0; None for the paper's sqrt(0.48 ln m).
+    method : "gauss-newton" (the paper's), "gradient-descent" (the same move with the residual as dual step), or "sgd"
+        (with the residual on a mini-batch only).
+    search : "forest" (one max-tree per datapoint), "dense" (every inner product recomputed in each iteration),
+        "compact" (the same for the neurons that fire at the start only), "neuron-trees" (one max-tree per neuron), or
+        "watch" (lists of the pairs that may fire before their neuron has moved by the skin).
+    solver : "sketch" (preconditioned conjugate gradient), or "exact" (Cholesky of the Gram matrix); same iterates. A
+        first-order method solves nothing.
+    step_size : > 0, factor on the move; 1.0 is the full Gauss-Newton step. None: 1.0, or for a first-order method the
+        longest step that is safe by the rule of `regression.safe_step_size`.
+    batch_size : datapoints of a mini-batch of "sgd"; every epoch takes each datapoint once, in random order.
+    skin : >= 0, of "watch": how far below the threshold pairs are watched. None: found by `watch.suggest_skin`. It
+        changes what an iteration costs, never its result.
+    ridge : >= 0, added to the diagonal of the Gram matrix.
+    sketch_factor : rows of the sketch per datapoint, 2 to 1,000.
+    tolerance : relative residual at which conjugate gradient stops, between 0 and 1.
+    seed : >= 0, of the initial weights, the output signs and the sketches.
+
+    Raises
+    ------
+    ValueError
+        If a setting is out of its range or of the wrong type; the message names it, its value and the rule.
+    """
+
+    width: int
+    threshold: float | None = None
+    method: str = "gauss-newton"
+    search: str = "forest"
+    solver: str = "sketch"
+    step_size: float | None = 1.0
+    batch_size: int = 8
+    skin: float | None = None
+    ridge: float = 0.0
+    sketch_factor: int = 8
+    tolerance: float = 1e-12
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        # NumPy's numbers and the like become Python's own, which can be saved as JSON.
+        checked: dict[str, object] = {
+            "width": _integer("width", self.width, 1, MAX_WIDTH),
+            "sketch_factor": _integer("sketch_factor", self.sketch_factor, 2, 1000),
+            "seed": _integer("seed", self.seed, 0, 2**63 - 1),
+            "method": _choice("method", self.method, METHODS),
+            "search": _choice("search", self.search, SEARCHES),
+            "solver": _choice("solver", self.solver, SOLVERS),
+            "batch_size": _integer("batch_size", self.batch_size, 1, 2**31 - 1),
+            "ridge": _number("ridge", self.ridge, "0 or more", low=0.0),
+            "tolerance": _number("tolerance", self.tolerance, "between 0 and 1", above=0.0, below=1.0),
+        }
+        if self.step_size is not None:
+            rule = "greater than 0 (or None for one found by rule)"
+            checked["step_size"] = _number("step_size", self.step_size, rule, above=0.0)
+        if self.skin is not None:
+            checked["skin"] = _number("skin", self.skin, "0 or more (or None for one found by rule)", low=0.0)
+        if self.threshold is not None:
+            rule = "0 or more (or None for the paper's)"
+            checked["threshold"] = _number("threshold", self.threshold, rule, low=0.0)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def resolved_threshold(self) -> float:
+        """The threshold b in use: the one given, or the paper's for this width."""
+        return paper_threshold(self.width) if self.threshold is None else self.threshold
+
+    def mini_batch(self, num_points: int, iteration: int) -> Ints | None:
+        """Return the datapoints that an iteration learns from, ascending; None for all of them.
+
+        The datapoints are shuffled anew for every epoch and cut into batches, the last of which may be smaller.
+        """
+        if self.method != "sgd" or self.batch_size >= num_points:
+            return None
+        epoch, place = divmod(iteration, -(-num_points // self.batch_size))
+        order = random_stream(self.seed, _BATCH_STREAM, epoch).permutation(num_points)
+        return np.sort(order[place * self.batch_size : (place + 1) * self.batch_size])
+
+
+def _integer(name: str, value: object, low: int, high: int) -> int:
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and low <= int(value) <= high:
+        return int(value)
+    raise ValueError(f"{name} must be a whole number from {low:,} to {high:,}; got {value!r}")
+
+
+def _choice(name: str, value: object, allowed: tuple[str, ...]) -> str:
+    if isinstance(value, str) and value in allowed:
+        return str(value)
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}")
+
+
+def _number(
+    name: str,
+    value: object,
+    rule: str,
+    *,
+    low: float = -math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> float:
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if math.isfinite(number) and number >= low and above < number < below:
+            return number
+    raise ValueError(f"{name} must be a number {rule}; got {value!r}")

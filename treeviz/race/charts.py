@@ -1,0 +1,311 @@
+"""The charts of a race: what each contestant did, as one plain payload for the component that draws it.
+
+A page collects a `Series` per contestant, describes its charts (`loss_charts`, `amortized_chart`, `touched_charts`,
+`phase_chart`), and hands `race_payload` of them to the component made of `component_parts`. All charts of a payload
+share one race clock: pointing at a moment in one marks in all of them where every contestant was then.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from treeviz.model.network import Floats
+from treeviz.style.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
+
+MAX_POINTS = 300
+LOSS_FLOOR = 1e-33  # exact zeros have no place on a logarithmic axis
+# A contestant's slot chooses its colour, dash and marker, so that no two are told apart by colour alone.
+COLORS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY, "#8C7A00", "#7F6BD1")
+DASHES = ("", "7 3", "2 3", "9 3 2 3", "13 4", "4 2", "9 3 2 3 2 3", "1 2")
+MARKERS = ("circle", "square", "triangle", "diamond", "cross", "saltire", "wedge", "star")
+# Neighbours differ in lightness, and every second one is hatched.
+PHASES: Mapping[str, tuple[str, bool]] = {
+    "build": (GREY, False),
+    "search": (BLUE, True),
+    "forward": ("#A6D3F0", False),
+    "jacobian": (GREEN, True),
+    "sketch": ("#8FD6C0", False),
+    "precondition": (PURPLE, True),
+    "solve": (ORANGE, False),
+    "move": (VERMILION, True),
+    "repair": ("#F4B183", False),
+}
+
+Unit = Literal["operations", "seconds"]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What one contestant has done so far.
+
+    Attributes
+    ----------
+    key, title : its name in code and on screen.
+    slot : chooses colour, dash and marker; keep it for as long as the contestant takes part.
+    iteration, loss : (k,), of each lap; the loss is that before the lap's move.
+    operations, seconds : (k,), spent when that loss is known, building included; never decreasing.
+    lap_operations, lap_seconds : (k,), of the lap alone.
+    touched, modified : (k,), neurons moved and tree nodes changed by the lap.
+    build_operations, build_seconds : spent before the first lap.
+    phases : operations so far, by phase, building included.
+    is_reference : whether it has no iterations, only a loss before and a loss after.
+    """
+
+    key: str
+    title: str
+    slot: int
+    iteration: NDArray[np.int64]
+    loss: Floats
+    operations: Floats
+    seconds: Floats
+    lap_operations: Floats
+    lap_seconds: Floats
+    touched: NDArray[np.int64]
+    modified: NDArray[np.int64]
+    build_operations: float
+    build_seconds: float
+    phases: Mapping[str, float] = field(default_factory=dict)
+    is_reference: bool = False
+
+    def __post_init__(self) -> None:
+        columns = ("loss", "operations", "seconds", "lap_operations", "lap_seconds", "touched", "modified")
+        for name in ("iteration", *columns):
+            values = np.array(getattr(self, name))
+            if values.shape != (len(self.iteration),):
+                raise ValueError(
+                    f"{name} of {self.title} has shape {values.shape}: give one number for each of the "
+                    f"{len(self.iteration)} laps"
+                )
+            values.flags.writeable = False
+            object.__setattr__(self, name, values)
+        unknown = sorted(set(self.phases) - set(PHASES))
+        if unknown:
+            raise ValueError(f"phases of {self.title} names {unknown}: choose among {', '.join(PHASES)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """An axis: `floor` stands for what a logarithmic axis has no place for; it is labelled `floor_label`, if any."""
+
+    title: str
+    format: Literal["count", "loss", "seconds"]
+    is_log: bool = False
+    floor: float = 0.0
+    floor_label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineChart:
+    """Lines through columns of the tables: `y` against `x`, and if named `bare`, dotted, against the same `x`."""
+
+    key: str
+    title: str
+    about: str
+    x: str
+    y: str
+    x_axis: Axis
+    y_axis: Axis
+    bare: str = ""
+    rule: float | None = None  # a horizontal line, labelled
+    rule_label: str = ""
+    has_references: bool = True
+    kind: str = "lines"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseChart:
+    """A bar per contestant, stacked by phase: shares of its own total, or operations on one axis."""
+
+    key: str
+    title: str
+    about: str
+    is_share: bool
+    kind: str = "phases"
+
+
+def keep_points(num_laps: int, limit: int = MAX_POINTS) -> NDArray[np.int64]:
+    """Choose the laps to draw: all, if at most `limit`; else the first `limit // 2`, log-spaced ones, and the last.
+
+    As laps are added the choice changes only when their number passes limit, 2 limit, 4 limit, ..., so that a growing
+    line does not shiver.
+    """
+    if limit < 3:
+        raise ValueError(f"limit is {limit}: give at least 3 points")
+    if num_laps <= limit:
+        return np.arange(num_laps)
+    horizon = limit * 2 ** math.ceil(math.log2(num_laps / limit))
+    head = limit // 2
+    ladder = np.unique(np.rint(np.geomspace(head, horizon, limit - head - 1)).astype(np.int64))
+    return np.concatenate([np.arange(head), ladder[ladder < num_laps - 1], [num_laps - 1]])
+
+
+def choose_slots(keys: Sequence[str], chosen: Sequence[str]) -> dict[str, int]:
+    """Return the slot of each contestant chosen out of `keys`: its own, or the next one free; it differs for each."""
+    slots: dict[str, int] = {}
+    for key in sorted(chosen, key=keys.index):
+        slot = keys.index(key) % len(COLORS)
+        while slot in slots.values() and len(slots) < len(COLORS):
+            slot = (slot + 1) % len(COLORS)
+        slots[key] = slot
+    return slots
+
+
+def loss_charts(
+    series: Sequence[Series], *, log_x: bool = True, log_y: bool = True, target_loss: float | None = None
+) -> tuple[LineChart, LineChart, LineChart]:
+    """Describe loss against iterations, operations and seconds."""
+    y_axis = Axis("loss ½‖f − y‖²", "loss", log_y, LOSS_FLOOR)
+    # Iteration 0 has no place on a logarithmic axis either: it stands half a step left of 1, under its own name.
+    axes: tuple[tuple[str, str, Axis], ...] = (
+        ("iteration", "iterations", Axis("iteration", "count", log_x, 0.5, "0")),
+        (
+            "operations",
+            "operations",
+            Axis("operations, building included", "count", log_x, _floor(series, "operations")),
+        ),
+        ("seconds", "time", Axis("seconds, building included", "seconds", log_x, _floor(series, "seconds"))),
+    )
+    first, second, third = (
+        LineChart(
+            f"loss-{column}",
+            f"Loss against {name}",
+            f"The loss of each contestant against {axis.title}; lower and further left is better.",
+            column,
+            "loss",
+            axis,
+            y_axis,
+            rule=target_loss,
+            rule_label="target",
+        )
+        for column, name, axis in axes
+    )
+    return first, second, third
+
+
+def amortized_chart(unit: Unit, *, log_x: bool = True, log_y: bool = True) -> LineChart:
+    """Describe amortized cost(t), in operations or seconds: building and t iterations, divided by t."""
+    return LineChart(
+        f"amortized-{unit}",
+        f"{unit.capitalize()} per iteration",
+        f"{unit.capitalize()} per iteration after t iterations; solid with building, dotted without.",
+        "done",
+        f"amortized_{unit}",
+        Axis("iterations done, t", "count", log_x, 0.5),
+        Axis("building included; dotted: without", _format(unit), log_y, 1e-9),
+        bare=f"bare_{unit}",
+        has_references=False,
+    )
+
+
+def touched_charts(*, log_x: bool = True, log_y: bool = True) -> tuple[LineChart, LineChart]:
+    """Describe the touched neurons and the modified tree nodes of each iteration."""
+    first, second = (
+        LineChart(
+            column,
+            title,
+            about,
+            "iteration",
+            column,
+            Axis("iteration", "count", log_x, 0.5, "0"),
+            Axis(label, "count", log_y, 0.5, "0"),
+            has_references=False,
+        )
+        for column, title, label, about in (
+            ("touched", "Touched neurons", "neurons moved", "Neurons that each iteration moved."),
+            (
+                "modified",
+                "Modified tree nodes",
+                "tree nodes changed",
+                "Tree nodes whose value each iteration changed; methods without trees are left out.",
+            ),
+        )
+    )
+    return first, second
+
+
+def phase_chart(*, is_share: bool = True) -> PhaseChart:
+    """Describe operations by phase, one bar per contestant."""
+    about = "Operations of each contestant by phase, building and the step after the last loss included"
+    about += ": shares of its own total, which stands at the right." if is_share else "."
+    return PhaseChart("phases", "Operations by phase", about, is_share)
+
+
+def race_payload(series: Sequence[Series], charts: Sequence[LineChart | PhaseChart]) -> dict[str, Any]:
+    """Return all the component needs, as JSON: the charts, and per contestant a table of the columns they draw.
+
+    Costs O(laps) per contestant; the answer holds at most `MAX_POINTS` rows for each.
+    """
+    needed = {"iteration", "loss", "operations", "seconds"}
+    for chart in charts:
+        if isinstance(chart, LineChart):
+            needed |= {chart.x, chart.y} | ({chart.bare} if chart.bare else set())
+    return {
+        "charts": [asdict(chart) for chart in charts],
+        "phases": [{"name": name, "color": color, "hatched": hatched} for name, (color, hatched) in PHASES.items()],
+        "contestants": [
+            {
+                "key": each.key,
+                "title": each.title,
+                "color": COLORS[each.slot % len(COLORS)],
+                "dash": DASHES[each.slot % len(DASHES)],
+                "marker": MARKERS[each.slot % len(MARKERS)],
+                "reference": each.is_reference,
+                "phases": {name: float(each.phases[name]) for name in PHASES if each.phases.get(name)},
+                "columns": _columns(each, needed),
+            }
+            for each in series
+        ],
+    }
+
+
+def component_parts() -> dict[str, str]:
+    """Return html, css and js of the component, to be registered once with `st.components.v2.component`."""
+    folder = Path(__file__).parent / "web"
+    css, js = ((folder / f"race.{suffix}").read_text(encoding="utf-8") for suffix in ("css", "js"))
+    return {"html": '<section class="race"></section>', "css": css, "js": js}
+
+
+def _columns(series: Series, needed: set[str]) -> dict[str, list[float | None]]:
+    keep = keep_points(series.iteration.size)
+    done = np.arange(1, series.iteration.size + 1)
+    bare_operations, bare_seconds = np.cumsum(series.lap_operations), np.cumsum(series.lap_seconds)
+    columns: dict[str, NDArray[Any]] = {
+        "iteration": series.iteration,
+        "loss": series.loss,
+        "operations": series.operations,
+        "seconds": series.seconds,
+        "done": done,
+        "amortized_operations": (series.build_operations + bare_operations) / done,
+        "amortized_seconds": (series.build_seconds + bare_seconds) / done,
+        "bare_operations": bare_operations / done,
+        "bare_seconds": bare_seconds / done,
+        "touched": series.touched,
+        "modified": series.modified,
+    }
+    if not series.modified.any():
+        needed = needed - {"modified"}
+    return {name: _plain(columns[name][keep]) for name in sorted(needed)}
+
+
+def _plain(values: NDArray[Any]) -> list[float | None]:
+    """Write numbers for JSON: whole ones in full, others with seven digits, and None for what is not finite."""
+    return [_number(value) if math.isfinite(value) else None for value in values.tolist()]
+
+
+def _number(value: float) -> float:
+    return int(value) if value == round(value) else float(f"{value:.7g}")
+
+
+def _floor(series: Sequence[Series], column: str) -> float:
+    values = np.concatenate([getattr(each, column) for each in series]) if series else np.empty(0)
+    positive = values[np.isfinite(values) & (values > 0)]
+    return float(positive.min()) if positive.size else 1.0
+
+
+def _format(unit: Unit) -> Literal["count", "seconds"]:
+    return "count" if unit == "operations" else "seconds"

@@ -1,0 +1,103 @@
+"""Dense training: every inner product of all m neurons recomputed in each iteration."""
+
+from collections.abc import Mapping
+
+from treeviz.model.ledger import (
+    dense_iteration_costs,
+    dense_overlap_operations,
+    dense_sense_costs,
+    exact_solve_costs,
+    sketch_solve_costs,
+    step_rule_operations,
+)
+from treeviz.race.contestant import Contestant, Prediction, Workload, trained
+from treeviz.search import DenseEngine
+from treeviz.solve.sketched import SKETCH_BLOCKS
+
+
+def _iteration(load: Workload, solve: Mapping[str, float]) -> dict[str, float]:
+    return dense_iteration_costs(load.width, load.num_points, load.dimension, load.activity.num_touched, solve)
+
+
+def _predict_exact(load: Workload) -> Prediction:
+    overlaps = dense_overlap_operations(load.width, load.num_points)
+    solve = exact_solve_costs(load.width * load.num_points, overlaps, load.num_points, singular=False)
+    return Prediction({}, _iteration(load, solve))
+
+
+def _predict_sketch(load: Workload) -> Prediction:
+    solve = sketch_solve_costs(
+        load.width * load.num_points,
+        load.num_points,
+        load.dimension,
+        num_rows=load.sketch_factor * load.num_points // SKETCH_BLOCKS * SKETCH_BLOCKS,
+        num_blocks=SKETCH_BLOCKS,
+        num_sketches=1,
+        iterations=load.cg_iterations,
+        singular=False,
+    )
+    return Prediction({}, _iteration(load, solve))
+
+
+def _rule(load: Workload, *, is_batched: bool) -> int:
+    overlaps = dense_overlap_operations(load.width, load.num_points)
+    return step_rule_operations(overlaps, load.num_points, is_batched=is_batched)
+
+
+def _predict_descent(load: Workload) -> Prediction:
+    return Prediction({}, _iteration(load, {}), {"solve": _rule(load, is_batched=False)})
+
+
+def _predict_sgd(load: Workload) -> Prediction:
+    iteration = dense_iteration_costs(load.width, load.batch_size, load.dimension, load.num_batch_touched, {})
+    first: dict[str, float] = {"solve": _rule(load, is_batched=True)}
+    if load.num_batches > 1:
+        first |= dense_sense_costs(load.width, load.num_points, load.dimension)
+    return Prediction({}, iteration, first)
+
+
+CONTESTANTS = (
+    Contestant(
+        key="dense",
+        title="Dense",
+        family="gauss-newton",
+        about="Gauss–Newton, the strongest dense way we know: matrix products into buffers allocated once, exact Gram "
+        "matrix, Cholesky, and only rows that fire are moved.",
+        start=trained(method="gauss-newton", search="dense", solver="exact"),
+        predict=_predict_exact,
+        required_bytes=DenseEngine.required_bytes,
+        kind="dense",
+    ),
+    Contestant(
+        key="dense-sketch",
+        title="Dense, sketched",
+        family="gauss-newton",
+        about="Gauss–Newton with the Jacobian treated as dense, sketched and preconditioned: the method before the "
+        "paper's (Brand, Peng, Song, Weinstein, ITCS 2021).",
+        start=trained(method="gauss-newton", search="dense", solver="sketch"),
+        predict=_predict_sketch,
+        required_bytes=DenseEngine.required_bytes,
+        kind="dense",
+    ),
+    Contestant(
+        key="descent-dense",
+        title="Gradient descent, dense",
+        family="gradient-descent",
+        about="Gradient descent by ordinary backpropagation, with the longest step that is safe on the linearised "
+        "network.",
+        start=trained(method="gradient-descent", search="dense", step_size=None),
+        predict=_predict_descent,
+        required_bytes=DenseEngine.required_bytes,
+        kind="dense",
+    ),
+    Contestant(
+        key="sgd-dense",
+        title="SGD, dense",
+        family="sgd",
+        about="Stochastic gradient descent by ordinary backpropagation on mini-batches.",
+        start=trained(method="sgd", search="dense", step_size=None),
+        predict=_predict_sgd,
+        required_bytes=DenseEngine.required_bytes,
+        kind="dense",
+    ),
+)

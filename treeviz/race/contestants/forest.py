@@ -1,0 +1,121 @@
+"""Training through the forest, one max-tree per datapoint: the paper's method, and first-order relatives of it."""
+
+from treeviz.model.ledger import (
+    exact_solve_costs,
+    forest_build_operations,
+    sketch_solve_costs,
+    step_rule_operations,
+)
+from treeviz.race.contestant import Contestant, Prediction, Workload, trained
+from treeviz.search import ForestEngine
+from treeviz.search.forest.trees import expected_marked_nodes
+from treeviz.solve.sketched import SKETCH_BLOCKS
+
+
+def _build(load: Workload) -> dict[str, float]:
+    return {"build": forest_build_operations(load.width, load.num_points, load.dimension)}
+
+
+def _through_the_trees(load: Workload, num_trees: float, num_pairs: float, num_touched: float) -> dict[str, float]:
+    """Search of some trees, outputs of their pairs, move, and repair of all trees for the neurons touched.
+
+    A query enters the children of every node with a firing leaf below it. A repair recomputes the nodes with a touched
+    leaf below: their maximum is a leaf that fires, so it moves with the step.
+    """
+    firing_share = load.activity.num_pairs / (load.num_points * load.width)
+    entered = expected_marked_nodes(load.width, firing_share) - firing_share * load.width
+    repaired = expected_marked_nodes(load.width, num_touched / load.width)
+    return {
+        "search": num_trees * (1 + 2 * entered),
+        "forward": num_pairs + num_trees,
+        "move": num_pairs,
+        "repair": load.num_points * (num_pairs + repaired),
+    }
+
+
+def _predict_exact(load: Workload) -> Prediction:
+    active = load.activity
+    costs = _through_the_trees(load, load.num_points, active.num_pairs, active.num_touched)
+    solve = exact_solve_costs(active.num_pairs, active.num_overlaps, load.num_points, singular=False)
+    return Prediction(_build(load), costs | solve)
+
+
+def _predict_sketch(load: Workload) -> Prediction:
+    active = load.activity
+    costs = _through_the_trees(load, load.num_points, active.num_pairs, active.num_touched)
+    solve = sketch_solve_costs(
+        active.num_pairs,
+        load.num_points,
+        load.dimension,
+        num_rows=load.sketch_factor * load.num_points // SKETCH_BLOCKS * SKETCH_BLOCKS,
+        num_blocks=SKETCH_BLOCKS,
+        num_sketches=1,
+        iterations=load.cg_iterations,
+        singular=False,
+    )
+    return Prediction(_build(load), costs | solve)
+
+
+def _predict_descent(load: Workload) -> Prediction:
+    active = load.activity
+    costs = _through_the_trees(load, load.num_points, active.num_pairs, active.num_touched)
+    rule = step_rule_operations(active.num_overlaps, load.num_points, is_batched=False)
+    return Prediction(_build(load), costs, {"solve": rule})
+
+
+def _predict_sgd(load: Workload) -> Prediction:
+    active = load.activity
+    pairs = active.num_pairs / load.num_batches
+    costs = _through_the_trees(load, load.batch_size, pairs, load.num_batch_touched)
+    everyone = _through_the_trees(load, load.num_points, active.num_pairs, active.num_touched)
+    rule = step_rule_operations(active.num_overlaps, load.num_points, is_batched=True)
+    first = {"search": everyone["search"], "forward": everyone["forward"], "solve": rule}
+    return Prediction(_build(load), costs, first if load.num_batches > 1 else {"solve": rule})
+
+
+CONTESTANTS = (
+    Contestant(
+        key="forest",
+        title="Forest",
+        family="gauss-newton",
+        about="Gauss–Newton through one max-tree per datapoint, the paper's search, with the n × n system solved by "
+        "Cholesky: in this two-layer network the cheapest way to make the paper's step.",
+        start=trained(method="gauss-newton", search="forest", solver="exact"),
+        predict=_predict_exact,
+        required_bytes=ForestEngine.required_bytes,
+        kind="trees",
+    ),
+    Contestant(
+        key="forest-sketch",
+        title="Forest, sketched",
+        family="gauss-newton",
+        about="Gauss–Newton through the forest as the paper has it: a random sketch of the Jacobian gives a "
+        "preconditioner, conjugate gradient the step (Deng, Hu, Song, Weinstein, Zhuo).",
+        start=trained(method="gauss-newton", search="forest", solver="sketch"),
+        predict=_predict_sketch,
+        required_bytes=ForestEngine.required_bytes,
+        kind="trees",
+    ),
+    Contestant(
+        key="descent-forest",
+        title="Gradient descent, forest",
+        family="gradient-descent",
+        about="Gradient descent whose firing neurons are found through the forest (Song, Yang, Zhang 2021): thousands "
+        "of cheap iterations, over which building the trees is paid back.",
+        start=trained(method="gradient-descent", search="forest", step_size=None),
+        predict=_predict_descent,
+        required_bytes=ForestEngine.required_bytes,
+        kind="trees",
+    ),
+    Contestant(
+        key="sgd-forest",
+        title="SGD, forest",
+        family="sgd",
+        about="Stochastic gradient descent on mini-batches through the forest: only the trees of the batch are "
+        "searched, but all are repaired.",
+        start=trained(method="sgd", search="forest", step_size=None),
+        predict=_predict_sgd,
+        required_bytes=ForestEngine.required_bytes,
+        kind="trees",
+    ),
+)

@@ -1,0 +1,87 @@
+"""Compaction: one dense pass finds the neurons that fire at all; the rest are dropped, for they never will."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from treeviz.model.config import TrainConfig
+from treeviz.model.ledger import Ledger, Stopwatch, compaction_operations
+from treeviz.model.network import FiringSets, Floats, Ints, Signs, initial_weight_blocks, initial_weights
+from treeviz.search.dense import DenseEngine, DenseNeurons
+from treeviz.search.engine import Sensed
+
+
+class CompactEngine:
+    """The dense method on U(0), the neurons that fire on at least one datapoint at the start (algorithm.md §5.1).
+
+    A neuron that fires on no datapoint has no gradient, so it never moves and never fires: dropping it changes nothing.
+    The pass that finds them streams over blocks of neurons and keeps only the weights of those that fire.
+    """
+
+    def __init__(self, X: Floats, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
+        self._config, self._dimension = config, X.shape[1]
+        threshold = config.resolved_threshold
+        neurons, weights = [], []
+        drawing = Stopwatch()
+        with ledger.time("build"):
+            for first, rows in drawing.over(initial_weight_blocks(config.seed, config.width, X.shape[1])):
+                fires = np.flatnonzero((rows @ X.T).max(axis=1) >= threshold)
+                neurons.append(first + fires)
+                weights.append(rows[fires])
+            self._neurons = np.concatenate(neurons)
+            self._W = np.concatenate(weights)  # (|U(0)|, d)
+        self.draw_seconds = drawing.seconds
+        ledger.seconds["build"] -= drawing.seconds
+        ledger.post("build", compaction_operations(config.width, len(X), self._dimension, self._neurons.size))
+        self._few = DenseNeurons(self._W, signs[self._neurons], X, config)
+
+    @staticmethod
+    def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
+        """Memory if every neuron fired, which is that of the dense method."""
+        return DenseEngine.required_bytes(width, num_points, dimension)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of what is kept of the neurons that fire."""
+        return self._few.num_bytes + self._neurons.nbytes
+
+    def sense(self, ledger: Ledger, batch: Ints | None = None) -> Sensed:
+        """Recompute the inner products of the neurons kept."""
+        sensed = self._few.sense(ledger, batch)
+
+        def find_firing() -> FiringSets:
+            few = sensed.firing
+            return FiringSets(self._neurons[few.neurons], few.indptr, few.points, few.num_points)
+
+        return Sensed(find_firing, sensed.outputs, sensed.jacobian, sensed.visited_levels)
+
+    def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
+        """Change the rows of the neurons kept that fire somewhere."""
+        self._few.move(dual_step, ledger)
+        return np.zeros((dual_step.size, 0), dtype=np.int64)
+
+    def weights(self, neurons: Ints | None) -> Floats:
+        """Redraw W(0) and put the rows kept in their places."""
+        drawn = initial_weights(self._config.seed, self._config.width, self._dimension, neurons)
+        if neurons is None:
+            drawn[self._neurons] = self._W
+        elif self._neurons.size:
+            places = self._neurons.searchsorted(neurons)
+            is_kept = self._neurons.take(places, mode="clip") == neurons
+            drawn[is_kept] = self._W[places[is_kept]]
+        return drawn
+
+    def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
+        """Redraw W(0) block by block, with the rows kept in their places."""
+        for first, rows in initial_weight_blocks(self._config.seed, self._config.width, self._dimension):
+            low, high = self._neurons.searchsorted([first, first + len(rows)])
+            rows[self._neurons[low:high] - first] = self._W[low:high]
+            yield first, rows
+
+    def initial_leaves(self, point: int) -> Floats | None:
+        """Return None: initial inner products are not kept."""
+        return None
+
+    def initial_rows(self, neurons: Ints) -> Floats | None:
+        """Return None, as `initial_leaves` does."""
+        return None

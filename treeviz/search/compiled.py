@@ -1,0 +1,96 @@
+"""Compiled loops and the threads that run them: loaded when first needed, and done without where there is no compiler.
+
+Importing numba takes half a second, and compiling some seconds, once on a machine: the machine code is kept on disk.
+Nobody who has no large network should wait for that, so the modules of compiled loops are loaded by name, on demand.
+"""
+
+import importlib
+import itertools
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
+from types import ModuleType
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@cache
+def load_loops(name: str) -> ModuleType | None:
+    """Return `treeviz.search.<name>`, compiled loops ready to be called; None where compiling is impossible.
+
+    Its `warm_up()` compiles the loops, or loads them from disk. Why it could not is said once, as a RuntimeWarning, and
+    kept for `refusal`. Every caller has a NumPy path that gives the same results.
+    """
+    try:
+        if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+            raise RuntimeError("NUMBA_DISABLE_JIT is set")
+        module = importlib.import_module(f"treeviz.search.{name}")
+        module.warm_up()
+    except Exception as error:  # whatever numba, LLVM or the disk has against it
+        _REFUSALS[name] = f"{type(error).__name__}: {error}".splitlines()[0]
+        warnings.warn(refusal(), RuntimeWarning, stacklevel=2)
+        return None
+    return module
+
+
+def loaded_loops(name: str) -> ModuleType | None:
+    """Return the module if somebody has loaded it, else None: for work that gains from it but is not worth the wait."""
+    return load_loops(name) if f"treeviz.search.{name}" in sys.modules else None
+
+
+_REFUSALS: dict[str, str] = {}
+
+
+def refusal() -> str:
+    """Say why compiled loops cannot be used on this machine, and what follows; empty if they can, or nobody tried."""
+    if not _REFUSALS:
+        return ""
+    reason = next(iter(_REFUSALS.values()))
+    return (
+        f"Compiled loops cannot be used here ({reason}). NumPy does the same work, with the same results, "
+        "but several times slower. Reinstall numba, or set NUMBA_CACHE_DIR to a folder that can be written to."
+    )
+
+
+def num_threads() -> int:
+    """Number of threads that work on large networks: one a core."""
+    return os.cpu_count() or 1
+
+
+@cache
+def _pool(size: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=size, thread_name_prefix="treeviz")
+
+
+def map_spans(
+    work: Callable[[int, int, int], T], size: int, stop: threading.Event | None = None, *, is_large: bool = True
+) -> list[T]:
+    """Share 0..size out among the threads, and return what `work(part, first, last)` returns for each part, in order.
+
+    Worth it for loops that let go of the interpreter's lock, and for large work: what is not is done here and now. All
+    threads have ended when an exception is passed on, even if the caller is interrupted: nothing goes on behind
+    anybody's back. Long work looks at `stop`, which is set when that happens.
+    """
+    if not is_large:
+        return [work(0, 0, size)]
+    spans = itertools.pairwise(size * part // num_threads() for part in range(num_threads() + 1))
+    own, *others = enumerate(spans)
+    pool = _pool(num_threads())
+    jobs = [pool.submit(work, part, *span) for part, span in others]
+
+    if stop is not None:
+        for job in jobs:
+            job.add_done_callback(lambda job: stop.set() if job.exception() else None)
+    try:
+        done = work(own[0], *own[1])  # in this thread, which is awake
+        return [done, *(job.result() for job in jobs)]
+    finally:
+        if stop is not None:  # all have ended, or one has failed, or the caller is interrupted
+            stop.set()
+        if not all(job.done() for job in jobs):
+            wait(jobs)

@@ -1,0 +1,1 @@
+"""The paper's search: one max-tree per datapoint."""

@@ -1,0 +1,1 @@
+"""One max-tree per neuron over the datapoints."""

@@ -1,0 +1,170 @@
+"""Watch lists: the same firing sets as the forest's, with nothing looked at that cannot matter."""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+import numpy as np
+
+from treeviz.model.config import TrainConfig
+from treeviz.model.ledger import Ledger, watch_build_operations
+from treeviz.model.network import (
+    FiringSets,
+    Floats,
+    Ints,
+    Signs,
+    firing_probability,
+    initial_weight_blocks,
+    initial_weights,
+)
+from treeviz.search.engine import Sensed
+from treeviz.search.watch.lists import Moved, WatchLists, suggest_skin
+from treeviz.search.watch.screening import DrawnBlocks, pairs_from_stream
+from treeviz.solve.sketched import SparseJacobian
+
+_NOTHING_MOVED = Moved(0, 0, np.empty(0, dtype=np.int64), 0)
+
+
+class WatchEngine:
+    """Certified lists of the pairs that may fire before their neuron has moved far (algorithm.md §6).
+
+    Building streams over blocks of weights and keeps the watched pairs alone: memory does not grow with m * n or m * d.
+    Every move leaves the outputs and C ready for the next iteration; who fires is listed only if somebody asks.
+
+    Attributes
+    ----------
+    lists : the watch lists.
+    num_watched, moved : of the iteration under way, how many pairs were watched at its start, and what its move took.
+    """
+
+    def __init__(self, X: Floats, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
+        threshold, skin = config.resolved_threshold, config.skin
+        if skin is None:  # a trainer, which knows the targets, finds one for these
+            skin = suggest_skin(X, np.ones(len(X)), threshold, config.width)
+        self._X, self._config = X, config
+        draw = DrawnBlocks(config.seed, X.shape[1])
+        with ledger.time("build"):
+            pairs = pairs_from_stream(X, config.width, draw, threshold - skin, threshold)
+            self.lists = WatchLists(
+                pairs,
+                signs[pairs.neurons],
+                X @ X.T,
+                width=config.width,
+                threshold=threshold,
+                skin=skin,
+                draw_rows=lambda neurons: initial_weights(config.seed, config.width, X.shape[1], neurons) @ X.T,
+            )
+        self._list_sizes = np.diff(pairs.indptr).astype(np.int16)
+        self._num_watched = pairs.points.size
+        self.num_watched, self.moved = self._num_watched, _NOTHING_MOVED
+        self.draw_seconds = draw.seconds
+        ledger.seconds["build"] -= draw.seconds  # every method starts from given initial weights
+        ledger.post("build", watch_build_operations(config.width, len(X), X.shape[1], pairs.points.size))
+
+    @staticmethod
+    def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
+        """Memory of the lists, if neurons that fire watched every point, twice over while they are put together."""
+        threshold = TrainConfig(width=width, threshold=threshold).resolved_threshold
+        touched = width * min(1.0, num_points * firing_probability(threshold))
+        return int(2 * touched * (23 + 18 * num_points)) + (1 << 26)
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the lists."""
+        return self.lists.num_bytes + self._list_sizes.nbytes
+
+    def sense(self, ledger: Ledger, batch: Ints | None = None) -> Sensed:
+        """Read off the outputs and C. A batch saves nothing here."""
+        lists, num_points = self.lists, len(self._X)
+        self.num_watched, self.moved = self._num_watched, _NOTHING_MOVED
+        with ledger.time("forward"):
+            outputs, overlaps = lists.outputs(), lists.overlaps
+        ledger.post("forward", num_points * num_points + num_points)
+        if batch is not None:
+            absent = np.setdiff1d(np.arange(num_points), batch)
+            overlaps = overlaps.copy()
+            outputs[absent] = overlaps[absent] = overlaps[:, absent] = 0
+
+        def find_firing() -> FiringSets:
+            firing = lists.firing()
+            return firing if batch is None else firing.on(batch)
+
+        jacobian = WatchedJacobian(find_firing, overlaps, self._X, lists.gram, self._config)
+        return Sensed(lambda: jacobian.firing, outputs, jacobian, np.zeros((num_points, 0), dtype=np.int64))
+
+    def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
+        """Move the firing neurons, and look at those that may have changed. There is no tree to repair."""
+        with ledger.time("repair"):
+            moved = self.moved = self.lists.move(dual_step)
+        ledger.post("move", dual_step.size)
+        ledger.post("repair", moved.num_operations + moved.promoted.size * self._X.size)
+        sizes = self._list_sizes[self.lists.neurons.searchsorted(moved.promoted)]
+        self._num_watched += int((dual_step.size - sizes).sum())  # each now has all n pairs in place of its list
+        return np.zeros((dual_step.size, 0), dtype=np.int64)
+
+    def weights(self, neurons: Ints | None) -> Floats:
+        """Redraw W(0) and add what the neurons with lists have moved."""
+        config = self._config
+        drawn = initial_weights(config.seed, config.width, self._X.shape[1], neurons)
+        moved, moves = self.lists.moves(None if neurons is None else np.unique(neurons))
+        if neurons is None:
+            drawn[moved] += moves @ self._X
+        elif moved.size:
+            places = moved.searchsorted(neurons)
+            has_moved = moved.take(places, mode="clip") == neurons
+            drawn[has_moved] += moves[places[has_moved]] @ self._X
+        return drawn
+
+    def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
+        """Redraw W(0) block by block and add what the neurons with lists have moved."""
+        moved, moves = self.lists.moves()
+        for first, rows in initial_weight_blocks(self._config.seed, self._config.width, self._X.shape[1]):
+            low, high = moved.searchsorted([first, first + len(rows)])
+            rows[moved[low:high] - first] += moves[low:high] @ self._X
+            yield first, rows
+
+    def initial_leaves(self, point: int) -> Floats | None:
+        """Return None: initial inner products are not kept."""
+        return None
+
+    def initial_rows(self, neurons: Ints) -> Floats | None:
+        """Return None, as `initial_leaves` does."""
+        return None
+
+
+class WatchedJacobian:
+    """J as the watch lists know it: C is at hand, and the incidence is made only for a solver that works through it."""
+
+    overlap_operations = 0  # moves have paid for C
+
+    def __init__(
+        self, find_firing: Callable[[], FiringSets], overlaps: Ints, X: Floats, gram: Floats, config: TrainConfig
+    ) -> None:
+        self.X, self.width, self._gram = X, config.width, gram
+        self.counts = overlaps.diagonal().copy()
+        self.num_pairs = int(self.counts.sum()) if config.solver == "sketch" else 0
+        self._find_firing, self._overlaps = find_firing, overlaps
+
+    @cached_property
+    def firing(self) -> FiringSets:
+        """Who fires where."""
+        return self._find_firing()
+
+    @cached_property
+    def _sparse(self) -> SparseJacobian:
+        return SparseJacobian(self.firing, self.X, self.width)
+
+    def input_gram(self) -> Floats:
+        """Return K. It is at hand."""
+        return self._gram
+
+    def overlaps(self) -> Floats:
+        """Return C. It is at hand."""
+        return self._overlaps.astype(np.float64)
+
+    def gram_product(self, vector: Floats) -> Floats:
+        """Return G v. Cost: 2 d sum_i k_i + n d."""
+        return self._sparse.gram_product(vector)
+
+    def count_sketch(self, generator: np.random.Generator, num_rows: int) -> Floats:
+        """Return the CountSketch of the incidence, (num_rows, n). Cost: sum_i k_i, and listing who fires."""
+        return self._sparse.count_sketch(generator, num_rows)

@@ -1,0 +1,1 @@
+"""Solving the Gauss-Newton system of one iteration."""

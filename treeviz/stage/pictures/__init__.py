@@ -1,0 +1,1 @@
+"""What the stage's pictures show: records in, plain data out."""

@@ -1,0 +1,271 @@
+"""Level of detail: which nodes of a tree to draw, and where.
+
+A tree of a wide network has millions of nodes and a screen has room for a few hundred. Drawn are whole paths from the
+root to the leaves that matter most in the iteration; each subtree left out becomes a *stub* that says how many neurons
+it holds and how many of them fire. A node is drawn with its sibling or not at all, so every drawn inner node has two
+drawn children and the search can be followed decision by decision.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from treeviz.model.network import Floats, Ints
+from treeviz.style.palette import compact
+from treeviz.training.trace import TreeStep
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnTree:
+    """A table of drawn nodes, in heap order; every array has one entry a node.
+
+    Attributes
+    ----------
+    step : the tree and iteration it was made from.
+    nodes : heap numbers; node 1 is the root.
+    parent : row of the parent in this table, -1 for the root.
+    x, depth : position; x in units of the room a leaf takes, from 0; depth is 0 at the root.
+    before, after : values of the node before and after the move.
+    is_leaf, is_stub : a leaf (a neuron), or a subtree drawn as one node; neither: an inner node.
+    neuron : the neuron of a leaf, else -1.
+    num_neurons, num_firing : leaves below the node (or itself), and how many of them fire.
+    visited : entered by the search. Pruned are those entered whose value is below the threshold.
+    modified : value changed by the move.
+    num_visited, num_modified : visited and modified nodes in a stub's subtree, itself included; 0 or 1 elsewhere.
+    """
+
+    step: TreeStep
+    nodes: Ints
+    parent: Ints
+    x: Floats
+    depth: Ints
+    before: Floats
+    after: Floats
+    is_leaf: Mask
+    is_stub: Mask
+    neuron: Ints
+    num_neurons: Ints
+    num_firing: Ints
+    visited: Mask
+    modified: Mask
+    num_visited: Ints
+    num_modified: Ints
+
+    @property
+    def passes(self) -> Mask:
+        """Nodes whose value is >= the threshold: at a leaf, the neuron fires; elsewhere, the search goes on below."""
+        return self.before >= self.step.threshold
+
+    @property
+    def starts_firing(self) -> Mask:
+        """Leaves that cross the threshold upward in this move."""
+        return self.is_leaf & ~self.passes & (self.after >= self.step.threshold)
+
+    @property
+    def stops_firing(self) -> Mask:
+        """Leaves that fall below the threshold in this move."""
+        return self.is_leaf & self.passes & (self.after < self.step.threshold)
+
+    def count(self, neurons: Ints) -> Ints:
+        """Return how many of the ascending neurons each node has below it, or is."""
+        return _count_leaves(self.nodes, neurons, self.step.num_leaves)
+
+
+def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = (), also: Sequence[Ints] = ()) -> DrawnTree:
+    """Choose at most `max_nodes` nodes of a tree and lay them out.
+
+    Parameters
+    ----------
+    step : the tree and what happened in it.
+    max_nodes : at least 3, a root and two children.
+    opened : inner nodes a viewer has opened: each is drawn with the path to the largest leaf below it, before all
+        else; where there is no room for all, the earliest stay closed.
+    also : further kinds of neurons that matter, the most telling of each kind first.
+
+    Raises ValueError if `max_nodes` is less than 3 or a node to open is not in the tree. Cost: sorting the firing
+    neurons and a few operations a drawn node; no pass over the tree.
+    """
+    if max_nodes < 3:
+        raise ValueError(f"max_nodes must be at least 3, a root and two children; got {max_nodes}")
+    width = step.num_leaves
+    is_open = _open_nodes(step, max_nodes, [int(node) for node in opened], also)
+    nodes = np.array(sorted({1} | {child for node in is_open for child in (2 * node, 2 * node + 1)}), dtype=np.int64)
+    is_leaf = nodes >= width
+    is_stub = ~is_leaf & ~np.isin(nodes, list(is_open))
+    parent = np.searchsorted(nodes, nodes // 2)
+    parent[0] = -1
+    visited_nodes = np.sort(step.visited)
+    num_neurons = np.array([_num_leaves_below(int(node), width) for node in nodes])
+    before, after = step.before[nodes], step.after[nodes]
+    # The search enters the root and the children of nodes >= the threshold; all nodes above such a node are, too.
+    visited = (nodes == 1) | (step.before[nodes // 2] >= step.threshold)
+    modified = before != after
+    num_visited, num_modified = visited.astype(np.int64), modified.astype(np.int64)
+    for members, counts in ((visited_nodes, num_visited), (step.modified, num_modified)):
+        counts[is_stub] = [_count_below(members, int(node), width, leaves_only=False) for node in nodes[is_stub]]
+    return DrawnTree(
+        step=step,
+        nodes=nodes,
+        parent=parent,
+        x=_tidy(parent, is_leaf | is_stub, np.where(is_stub, 0.4 + 0.22 * _num_digits(num_neurons), 1.0)),
+        depth=np.array([int(node).bit_length() - 1 for node in nodes]),
+        before=before,
+        after=after,
+        is_leaf=is_leaf,
+        is_stub=is_stub,
+        neuron=np.where(is_leaf, nodes - width, -1),
+        num_neurons=num_neurons,
+        num_firing=_count_leaves(nodes, step.firing, width),
+        visited=visited,
+        modified=modified,
+        num_visited=num_visited,
+        num_modified=num_modified,
+    )
+
+
+def _open_nodes(step: TreeStep, max_nodes: int, opened: list[int], also: Sequence[Ints]) -> set[int]:
+    """Choose the inner nodes whose children are drawn: what a viewer opened, then paths to the leaves that matter."""
+    width = step.num_leaves
+    room = (max_nodes - 1) // 2  # each opened node adds two
+    if wrong := [node for node in opened if not 1 <= node < 2 * width]:
+        raise ValueError(f"nodes to open must be between 1 and {2 * width - 1}, nodes of this tree; got {wrong[0]}")
+    if 2 * width - 1 <= max_nodes:
+        return set(range(1, width))
+    chosen = set(range(1, min(4, width, room + 1)))  # the first two levels, for orientation
+    for node in reversed(opened):
+        path = _unopened_path(_largest_leaf(step, node), chosen)
+        if len(chosen) + len(path) <= room:
+            chosen.update(path)
+    for leaf in _leaves_by_interest(step, also):
+        path = _unopened_path(int(leaf), chosen)
+        if len(chosen) + len(path) > room:
+            if len(path) > room // 4:
+                continue
+            break
+        chosen.update(path)
+    return chosen
+
+
+def _unopened_path(leaf: int, opened: set[int]) -> list[int]:
+    """Return the nodes above `leaf` that are not open yet."""
+    path = []
+    node = leaf // 2
+    while node >= 1 and node not in opened:
+        path.append(node)
+        node //= 2
+    return path
+
+
+def _largest_leaf(step: TreeStep, node: int) -> int:
+    """Follow the maximum from `node` down to a leaf."""
+    while node < step.num_leaves:
+        node = 2 * node + int(step.before[2 * node + 1] > step.before[2 * node])
+    return node
+
+
+def _leaves_by_interest(step: TreeStep, also: Sequence[Ints], limit: int = 64) -> Ints:
+    """Order some leaves by what a lesson wants to show.
+
+    First neurons that start or stop firing in this move, then by turns one of each kind: those of `also`, firing
+    neurons with the largest change, firing neurons with the largest value, and neurons that moved without firing here.
+    """
+    width, threshold = step.num_leaves, step.threshold
+    touched = step.modified[step.modified >= width]
+    change = np.abs(step.after[touched] - step.before[touched])
+    fired, fires = step.before[touched] >= threshold, step.after[touched] >= threshold
+    crossing = touched[fired != fires]
+
+    def largest_changes(among: Mask) -> Ints:
+        rows = np.flatnonzero(among)
+        if rows.size > limit:
+            rows = rows[np.argpartition(-change[rows], limit)[:limit]]
+        return np.asarray(touched[rows[np.argsort(-change[rows], kind="stable")]])
+
+    firing = step.firing + width
+    kinds = [
+        *(neurons + width for neurons in also),
+        largest_changes(fired),
+        firing[np.argsort(-step.before[firing], kind="stable")][:limit],
+        largest_changes(~fired),
+    ]
+    longest = max((kind.size for kind in kinds), default=0)
+    turns = [kind[turn] for turn in range(longest) for kind in kinds if turn < kind.size]
+    if not turns:  # nothing fires and nothing moves: show where the largest value sits
+        turns = [np.int64(_largest_leaf(step, 1))]
+    num_first = min(1 if also else 3, crossing.size)
+    some = np.unique(np.linspace(0, crossing.size - 1, num_first).astype(np.int64))  # apart from each other
+    ordered = np.concatenate([crossing[some], np.array(turns, dtype=np.int64)])
+    _, first = np.unique(ordered, return_index=True)
+    return np.asarray(ordered[np.sort(first)])
+
+
+def _spans(node: int, width: int) -> list[tuple[int, int]]:
+    """Return the heap numbers of a subtree as half-open spans, one a level."""
+    spans, low, high = [], node, node + 1
+    while low < 2 * width:
+        spans.append((low, min(high, 2 * width)))
+        low, high = 2 * low, 2 * high
+    return spans
+
+
+def _num_leaves_below(node: int, width: int) -> int:
+    return sum(max(0, high - max(low, width)) for low, high in _spans(node, width))
+
+
+def _count_below(members: Ints, node: int, width: int, *, leaves_only: bool) -> int:
+    """Count how many of the ascending heap numbers `members` lie in the subtree of `node`."""
+    total = 0
+    for low, high in _spans(node, width):
+        start = max(low, width) if leaves_only else low
+        if start < high:
+            total += int(np.searchsorted(members, high) - np.searchsorted(members, start))
+    return total
+
+
+def _count_leaves(nodes: Ints, neurons: Ints, width: int) -> Ints:
+    """Count how many of the ascending neurons are below each node, or are it."""
+    leaves = neurons + width
+    return np.array([_count_below(leaves, int(node), width, leaves_only=True) for node in nodes])
+
+
+def _num_digits(counts: Ints) -> Ints:
+    return np.array([len(compact(count)) for count in counts])
+
+
+def _tidy(parent: Ints, is_end: Mask, widths: Floats) -> Floats:
+    """Lay out the drawn nodes as closely as they go without touching (Reingold and Tilford 1981), x from 0.
+
+    Subtrees are put side by side so that on every level neighbours have room for their `widths`, and a parent stands
+    midway above its children. A leaf or stub takes the level below it too, for its label. Rows are in heap order, so
+    that children come after their parents.
+    """
+    children: list[list[int]] = [[] for _ in parent]
+    for row in range(1, parent.size):
+        children[parent[row]].append(row)
+    offset = np.zeros(parent.size)  # from the parent
+    # Per row, the left and right outline of its subtree, level by level from the row down, relative to the row.
+    outlines: dict[int, tuple[list[float], list[float]]] = {}
+    for row in reversed(range(parent.size)):
+        half = float(widths[row]) / 2
+        if is_end[row]:
+            outlines[row] = ([-half, -half], [half, half])
+            continue
+        left, right = (outlines.pop(child) for child in children[row])
+        apart = max(end - start for end, start in zip(left[1], right[0], strict=False))
+        offset[children[row][0]], offset[children[row][1]] = -apart / 2, apart / 2
+        outlines[row] = (
+            [-half, *_joined(left[0], -apart / 2, right[0], apart / 2)],
+            [half, *_joined(right[1], apart / 2, left[1], -apart / 2)],
+        )
+    for row in range(1, parent.size):
+        offset[row] += offset[parent[row]]
+    return np.asarray(offset - (offset - widths / 2).min())
+
+
+def _joined(near: list[float], near_shift: float, far: list[float], far_shift: float) -> list[float]:
+    """Return the outline of two subtrees on one side: of the near one, and of the far one where that goes deeper."""
+    return [at + near_shift for at in near] + [at + far_shift for at in far[len(near) :]]

@@ -1,0 +1,158 @@
+"""A run that computes ahead of its viewer: the method and the dense baseline side by side, in a thread.
+
+A cursor into the trace is all the state a viewer has; many viewers may share one run. Iterations are computed a few
+ahead of what was asked for, so that the next step is usually there before it is wanted.
+"""
+
+import threading
+import time
+from dataclasses import replace
+
+from treeviz.data.dataset import Dataset
+from treeviz.model.config import TrainConfig
+from treeviz.search import DenseEngine
+from treeviz.training.trace import Trace
+from treeviz.training.trainer import Trainer
+from treeviz.training.verify import IterationCheck, check_iteration, scan_forest, scan_weights
+
+CONVERGED_LOSS = 1e-10
+MAX_ITERATIONS = 100
+# Iterations computed before anybody asks: enough for most Gauss-Newton runs to be in store after the first pause.
+_AHEAD = 12
+# Seconds without a request after which work nobody waits for begins: until then the cores belong to drawing.
+_IDLE_SECONDS = 0.5
+_MAX_DENSE_BYTES = 3 << 30
+
+
+class BackgroundRun:
+    """Trains on demand, at most `MAX_ITERATIONS` iterations, and stops where nothing is left to gain.
+
+    Parameters
+    ----------
+    data, config : as for `Trainer`; building happens here, in the caller's thread.
+    is_checked : whether every iteration is checked against brute force, which for large forests takes longer than the
+        iteration itself.
+
+    Attributes
+    ----------
+    trace : of the method; grows while the thread works.
+    checks : one `IterationCheck` for each record of the trace; empty if not `is_checked`.
+    dense_trace : of the dense baseline, exact solver; None where it would not fit in memory, see `dense_refusal`.
+    error : what stopped the thread, if something unforeseen did.
+    """
+
+    def __init__(self, data: Dataset, config: TrainConfig, *, is_checked: bool = True) -> None:
+        self.data, self.config, self.is_checked = data, config, is_checked
+        self._trainer = Trainer(data, config)
+        self.trace = self._trainer.trace
+        self.checks: list[IterationCheck] = []
+        self.dense_trace: Trace | None = None
+        self.dense_refusal = ""
+        needed = DenseEngine.required_bytes(config.width, data.num_points, data.dimension)
+        if needed > _MAX_DENSE_BYTES:
+            self.dense_refusal = (
+                f"The dense baseline would need {needed / 1e9:.1f} GB besides, so it is not trained here; "
+                "its operations are counted all the same."
+            )
+        self.error: Exception | None = None
+        self._dense: Trainer | None = None
+        self._needed = self._wanted = 0  # iterations somebody waits for, and those to have in store
+        self._last_request = 0.0
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self.request(0)
+
+    @property
+    def num_computed(self) -> int:
+        """Iterations of the method that can be shown."""
+        return len(self.trace.records)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether stepping further would show nothing new: round-off reached, nothing moves, or the limit."""
+        records = self.trace.records
+        if not records:
+            return False
+        target = max(1e-24 * float(self.data.y @ self.data.y), 1e-300)
+        return len(records) >= MAX_ITERATIONS or records[-1].loss <= target or not records[-1].dual_step.any()
+
+    @property
+    def dense_is_behind(self) -> bool:
+        """Whether more of the dense baseline is still being computed."""
+        if self.dense_refusal or self.error:
+            return False
+        return self.dense_trace is None or len(self.dense_trace.records) < len(self.trace.records)
+
+    def request(self, iteration: int) -> None:
+        """Ask that `iteration` and a few after it be computed; returns at once."""
+        with self._changed:
+            self._last_request = time.monotonic()
+            self._needed = max(self._needed, min(iteration + 1, MAX_ITERATIONS))
+            self._changed.notify_all()
+            self._wanted = max(self._wanted, min(iteration + 1 + _AHEAD, MAX_ITERATIONS))
+            if self._thread is None and not self.error and self._has_work():
+                self._thread = threading.Thread(target=self._work, name="treeviz-run", daemon=True)
+                self._thread.start()
+
+    def wait_for(self, iteration: int, timeout: float) -> bool:
+        """Wait until `iteration` is computed or cannot be; return whether it is there. `timeout` in seconds."""
+        if self.num_computed <= iteration:
+            self.request(iteration)
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while self.num_computed <= iteration and not self.is_finished and not self.error:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+        return self.num_computed > iteration
+
+    def _has_work(self) -> bool:
+        return (self.num_computed < self._wanted and not self.is_finished) or self.dense_is_behind
+
+    def _seconds_to_idle(self) -> float:
+        """How long to leave the cores alone; 0 if somebody waits for an iteration."""
+        if self.num_computed < self._needed and not self.is_finished:
+            return 0.0
+        return self._last_request + _IDLE_SECONDS - time.monotonic()
+
+    def _work(self) -> None:
+        try:
+            while True:
+                with self._changed:
+                    while self._has_work() and (wait := self._seconds_to_idle()) > 0:
+                        self._changed.wait(wait)
+                    if not self._has_work():
+                        self._thread = None
+                        return
+                if self.num_computed < self._wanted and not self.is_finished:
+                    self._step()
+                else:
+                    self._step_dense()
+                with self._changed:
+                    self._changed.notify_all()
+        except Exception as error:  # kept for the page to show: a thread has nobody to raise to
+            with self._changed:
+                self.error, self._thread = error, None
+                self._changed.notify_all()
+
+    def _step(self) -> None:
+        if not self.is_checked:
+            self._trainer.step()
+            return
+        trainer = self._trainer
+        if self.config.search == "forest":
+            scan = scan_forest(trainer.forest, trainer.threshold)
+        else:
+            scan = scan_weights(trainer.weight_blocks(), self.data.X, trainer.threshold)
+        self.checks.append(check_iteration(trainer.step(), scan))
+
+    def _step_dense(self) -> None:
+        if self._dense is None:
+            try:
+                self._dense = Trainer(self.data, replace(self.config, search="dense", solver="exact"))
+            except (MemoryError, ValueError) as error:
+                self.dense_refusal = f"The dense baseline cannot be trained beside this run: {error}."
+                return
+            self.dense_trace = self._dense.trace
+        self._dense.step()
