@@ -12,19 +12,13 @@ from oracles import dense_scan, outputs_of, same_sets, sphere
 
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.model.config import METHODS, SEARCHES, SOLVERS
+from treeviz.model.firing import FiringSets, pair_steps
 from treeviz.model.ledger import Ledger, compaction_operations, neuron_trees_build_operations
-from treeviz.model.network import (
-    BLOCK_ROWS,
-    FiringSets,
-    initial_weight_blocks,
-    initial_weights,
-    leaf_blocks,
-    output_signs,
-    pair_steps,
-)
+from treeviz.model.network import BLOCK_ROWS, initial_weight_blocks, initial_weights, leaf_blocks, output_signs
 from treeviz.search import ENGINES, CompactEngine, DenseEngine, ForestEngine, NeuronTreesEngine, Sensed
 from treeviz.search.forest.trees import Forest
-from treeviz.solve.sketched import SparseJacobian, safe_step_size
+from treeviz.solve.jacobian import SparseJacobian
+from treeviz.solve.step_size import safe_step_size
 from treeviz.training.trace import Trace
 
 VARIANTS = tuple(itertools.product(SEARCHES, SOLVERS))

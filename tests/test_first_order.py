@@ -12,9 +12,10 @@ from oracles import dense_scan, outputs_of, same_sets, sphere
 
 from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.model.config import SEARCHES
+from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, step_rule_operations
-from treeviz.model.network import FiringSets
-from treeviz.solve.sketched import DenseJacobian, SparseJacobian, safe_step_size
+from treeviz.solve.jacobian import DenseJacobian, SparseJacobian
+from treeviz.solve.step_size import safe_step_size
 from treeviz.stage.pictures.field import OutputField
 from treeviz.stage.pictures.geometry import neuron_plane
 

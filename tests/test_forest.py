@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treeviz.model.network import FiringSets
+from treeviz.model.firing import FiringSets
 from treeviz.search import compiled
 from treeviz.search.forest import trees as forest_module
 from treeviz.search.forest.trees import Forest

@@ -15,8 +15,8 @@ PACKAGE = ROOT / "treeviz"
 BASE = {"data", "model"}
 CORE = BASE | {"solve", "search"}
 ALLOWED = {
-    "data": set(),
     "model": set(),
+    "data": {"model"},
     "solve": {"model"},
     "search": BASE | {"solve"},
     "training": CORE,

@@ -7,6 +7,7 @@ import pytest
 
 from treeviz.model import ledger as ledger_module
 from treeviz.model.config import TrainConfig
+from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import (
     PHASES,
     Ledger,
@@ -22,9 +23,10 @@ from treeviz.model.ledger import (
     sketch_solve_costs,
     tensor_sketch_operations,
 )
-from treeviz.model.network import FiringSets
 from treeviz.search import DenseEngine, ForestEngine
-from treeviz.solve.sketched import DenseJacobian, SparseJacobian, solve_exact, solve_sketched
+from treeviz.solve.exact import solve_exact
+from treeviz.solve.jacobian import DenseJacobian, SparseJacobian
+from treeviz.solve.sketched import solve_sketched
 
 # The network: m = 4, n = 2, d = 2, datapoints (1, 0) and (0, 1), so that Z = W and K = I; threshold 1.
 #   neuron   leaf of tree 0   leaf of tree 1   fires on

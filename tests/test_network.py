@@ -10,22 +10,19 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treeviz.model import network
+from treeviz.model import firing
+from treeviz.model.firing import FiringSets, moved_rows, outputs_from_pairs, pair_steps
 from treeviz.model.network import (
     BLOCK_ROWS,
-    FiringSets,
     ImplicitWeights,
     firing_probability,
     initial_weight_blocks,
     initial_weights,
     leaf_blocks,
-    moved_rows,
     output_signs,
-    outputs_from_pairs,
-    pair_steps,
     paper_threshold,
-    random_stream,
 )
+from treeviz.model.streams import random_stream
 
 
 def unit_rows(rng, n, d):
@@ -284,11 +281,11 @@ def test_nothing_fires():
         assert moved_rows(silent, np.ones(3), np.ones(4), np.eye(3)).shape == (0, 3)
 
 
-@given(incidences(), st.sampled_from([0, network._SMALL_INCIDENCE]))
+@given(incidences(), st.sampled_from([0, firing._SMALL_INCIDENCE]))
 def test_overlaps_and_matrix_equal_dense_products(incidence, small):
     firing, dense = firing_of(incidence), incidence.astype(float)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network, "_SMALL_INCIDENCE", small)
+        patch.setattr(firing, "_SMALL_INCIDENCE", small)
         np.testing.assert_array_equal(firing.overlaps(), dense.T @ dense)
     np.testing.assert_array_equal(firing.matrix().toarray(), dense[firing.neurons])
     values = np.arange(1.0, firing.num_pairs + 1)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from treeviz.model.network import FiringSets
+from treeviz.model.firing import FiringSets
 from treeviz.search.forest.trees import Forest
 from treeviz.search.neuron_trees import trees as neuron_trees_module
 from treeviz.search.neuron_trees.trees import NeuronTrees

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
-from treeviz.model.infinite_width import Activity, both_fire_probability, solve_gram_operations
-from treeviz.model.ledger import PHASES
+from treeviz.model.infinite_width import Activity, both_fire_probability
+from treeviz.model.ledger import PHASES, gram_solve_operations
 from treeviz.model.network import BLOCK_ROWS, initial_weights, output_signs
 from treeviz.race.contestant import Workload
 from treeviz.race.contestants import kernel_ridge, random_features
@@ -169,7 +169,7 @@ def test_duplicates_are_given_their_mean(contestant, conflict, ridge):
     assert "rank 5 on 6" in laps[0].status
     # Half the squared distance to the mean, twice; all else is fitted.
     assert laps[1].loss == pytest.approx(conflict**2 / 4, rel=1e-9, abs=1e-18)
-    assert laps[0].costs["solve"] == solve_gram_operations(6, singular=True)
+    assert laps[0].costs["solve"] == gram_solve_operations(6, singular=True)
 
 
 @each_reference

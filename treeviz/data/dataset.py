@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treeviz.data.csv_table import CsvFile, file_name, read_table
+from treeviz.model.streams import Stream
 
 MAX_POINTS = 4096
 MAX_FEATURES = 4096
@@ -23,10 +24,6 @@ MAX_TARGET = 1e150
 _LENGTH_TOLERANCE = 1e-9
 # A deviation from the column mean below this fraction of the column's largest entry is round-off, not data.
 _ROUND_OFF = 16 * np.finfo(np.float64).eps
-# Mixed into every seed, so that points never repeat the random numbers a network draws from the same seed, nor test
-# points those of the training points.
-_STREAM = 0x64617461
-_TEST_STREAM = 0x74657374
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -416,7 +413,7 @@ def choose_rows(N: int, num_points: int, generator: np.random.Generator) -> NDAr
 
 def seeded_generator(seed: int, *, is_test: bool = False) -> np.random.Generator:
     """Return the generator of a dataset's seed, or of its test points; independent of a network's of the same seed."""
-    return np.random.default_rng([seed, _TEST_STREAM if is_test else _STREAM])
+    return np.random.default_rng([seed, Stream.TEST_POINTS if is_test else Stream.TRAINING_POINTS])
 
 
 def _real_array(argument: str, value: Any, ndim: int) -> NDArray[np.float64]:

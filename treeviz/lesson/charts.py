@@ -4,7 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from treeviz.lesson.facts import Facts
-from treeviz.model.network import Floats, firing_probability, paper_threshold
+from treeviz.model.network import firing_probability, paper_threshold
+from treeviz.model.types import Floats
 from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, VERMILION
 from treeviz.style.run_charts import cost_figure
 

@@ -7,16 +7,20 @@ from functools import cached_property
 
 import numpy as np
 
+from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger
-from treeviz.model.network import FiringSets, Floats, Ints, firing_probability, random_stream
-from treeviz.solve.sketched import SolveReport, SparseJacobian, gram_matrix, solve_sketched
+from treeviz.model.network import firing_probability
+from treeviz.model.streams import Stream, random_stream
+from treeviz.model.types import Floats, Ints
+from treeviz.solve.jacobian import SparseJacobian, gram_matrix
+from treeviz.solve.report import SolveReport
+from treeviz.solve.sketched import solve_sketched
 from treeviz.training.trace import Trace
 
 # Rows of the sketch per datapoint that are compared.
 SKETCH_FACTORS = (4, 8, 16)
 # The exponent that the paper's threshold saves: b = sqrt(0.48 ln m) = sqrt(2 * 0.24 * ln m).
 ALPHA = 0.24
-_STREAM = 3
 
 
 def required_width_exponent(num_points: int, alpha: float = ALPHA) -> float:
@@ -104,7 +108,9 @@ class Facts:
     def eigenvalues(self) -> Floats:
         """Eigenvalues of G = K o C / m, ascending, of the datapoints that fire a neuron. Cost: n^3."""
         active = np.flatnonzero(self._jacobian.counts)
-        return np.asarray(np.linalg.eigvalsh(gram_matrix(self._jacobian, active)) if active.size else np.zeros(1))
+        return np.asarray(
+            np.linalg.eigvalsh(gram_matrix(self._jacobian)[np.ix_(active, active)]) if active.size else np.zeros(1)
+        )
 
     @property
     def conditioning(self) -> float:
@@ -121,7 +127,7 @@ class Facts:
                 self._jacobian,
                 record.residual,
                 Ledger(),
-                random_stream(config.seed, _STREAM, factor),
+                random_stream(config.seed, Stream.LESSON_SKETCHES, factor),
                 sketch_factor=factor,
             ).report
             for factor in SKETCH_FACTORS

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treeviz.model.network import Ints, paper_threshold, random_stream
+from treeviz.model.network import paper_threshold
+from treeviz.model.streams import Stream, random_stream
+from treeviz.model.types import Ints
 
 METHODS = ("gauss-newton", "gradient-descent", "sgd")
 SEARCHES = ("forest", "dense", "compact", "neuron-trees", "watch")
 SOLVERS = ("sketch", "exact")
 MAX_WIDTH = 1 << 27
-_BATCH_STREAM = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +97,7 @@ class TrainConfig:
         if self.method != "sgd" or self.batch_size >= num_points:
             return None
         epoch, place = divmod(iteration, -(-num_points // self.batch_size))
-        order = random_stream(self.seed, _BATCH_STREAM, epoch).permutation(num_points)
+        order = random_stream(self.seed, Stream.MINI_BATCHES, epoch).permutation(num_points)
         return np.sort(order[place * self.batch_size : (place + 1) * self.batch_size])
 
 

@@ -9,13 +9,12 @@ and how many neurons and pairs a network of any width is expected to handle, wit
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg as la
 from scipy import special
-from scipy.linalg import lapack
 
-from treeviz.model.network import Floats, firing_probability, random_stream
+from treeviz.model.network import firing_probability
+from treeviz.model.streams import Stream, random_stream
+from treeviz.model.types import Floats
 
-_ACTIVITY_STREAM = 4  # of a seed; those of the network, the sketch and the mini-batches are 0 to 3
 # Gauss-Legendre nodes of the tail integral, where it takes over from Owen's T, and where e^-exponent underflows.
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(24)
 _TAIL_SHARE, _TAIL_EXPONENT, _UNDERFLOW_EXPONENT = 1 / 8, 1.5, 750.0
@@ -44,26 +43,6 @@ class Activity:
     num_pairs: float
     num_overlaps: float
     num_entered: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GramSolution:
-    """The dual step, (n,), of one symmetric system, and how it went.
-
-    Attributes
-    ----------
-    dual : zero for datapoints whose row of the Gram matrix is zero.
-    num_active : how many the others are.
-    rank : numerical rank of the matrix.
-    num_operations : what it cost, by the ledger's rules.
-    status : "ok", or what went short, in words.
-    """
-
-    dual: Floats
-    num_active: int
-    rank: int
-    num_operations: int
-    status: str
 
 
 def both_fire_probability(correlations: Floats, threshold: float) -> Floats:
@@ -127,56 +106,11 @@ def expected_activity(X: Floats, threshold: float, width: int, seed: int = 0, nu
     single, num_points = firing_probability(threshold), len(X)
     if single == 0.0:
         return Activity(0.0, 0.0, 0.0)
-    share, entered = _mean_inverse_degrees(X, threshold, random_stream(seed, _ACTIVITY_STREAM), num_samples)
+    share, entered = _mean_inverse_degrees(X, threshold, random_stream(seed, Stream.ACTIVITY), num_samples)
     num_pairs = width * num_points * single
     both = _both_fire_matrix(X, X, X @ X.T, threshold)
     num_touched = min(float(width), num_pairs * share)
     return Activity(num_touched, num_pairs, width * float(both.sum()), num_pairs * entered)
-
-
-def solve_gram(gram: Floats, right: Floats, ridge: float = 0.0) -> GramSolution:
-    """Solve (gram + ridge I) dual = right, in the minimum-norm least-squares sense where that is singular.
-
-    A Cholesky factorization; if it fails, or the matrix is singular to working precision, its eigenvectors, of which
-    those below the same share of the largest eigenvalue as in `regression` count as null. Datapoints whose diagonal
-    entry is 0 take no part. Never raises. Cost: n^3 / 3 + n^2, or that of all eigenvectors besides.
-
-    Parameters
-    ----------
-    gram : (n, n), symmetric and positive semidefinite.
-    right : (n,).
-    ridge : >= 0.
-    """
-    active = np.flatnonzero(gram.diagonal() > 0.0)
-    dual, rank, singular = np.zeros(right.size), active.size, False
-    if active.size:
-        matrix = gram[np.ix_(active, active)]
-        matrix[np.diag_indices(active.size)] += ridge
-        factor, failed = lapack.dpotrf(matrix, lower=0)
-        reciprocal = 0.0 if failed else lapack.dpocon(factor, np.abs(matrix).sum(axis=0).max())[0]
-        # Eigenvalues under this share of the largest count as zero: round-off has eaten their digits.
-        null_share = max(1e-12, 10.0 * active.size * float(np.finfo(np.float64).eps))
-        singular = not reciprocal > null_share
-        if singular:
-            eigenvalues, vectors = la.eigh(matrix)
-            keep = eigenvalues > null_share * eigenvalues[-1]
-            basis, rank = vectors[:, keep], int(keep.sum())
-            dual[active] = basis @ ((basis.T @ right[active]) / eigenvalues[keep])
-        else:
-            dual[active] = la.cho_solve((factor, False), right[active])
-    status = "ok"
-    if rank < active.size:
-        status = (
-            f"the Gram matrix has rank {rank} on {active.size} datapoints: solved in the minimum-norm least-squares "
-            "sense, so some combination of the targets cannot be learned"
-        )
-    return GramSolution(dual, active.size, rank, solve_gram_operations(active.size, singular=singular), status)
-
-
-def solve_gram_operations(num_points: int, *, singular: bool = False) -> int:
-    """Cholesky n^3 / 3 (rounded up) and n^2; if singular the failed Cholesky, 9 n^3 for eigenvectors, and 2 n^2."""
-    cubic, square = num_points**3, num_points**2
-    return -(-cubic // 3) + (9 * cubic + 2 * square if singular else square)
 
 
 def _both_fire(near: Floats, far: Floats, threshold: float) -> Floats:

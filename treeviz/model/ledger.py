@@ -148,12 +148,19 @@ def step_rule_operations(overlaps: Number, num_points: Number, *, is_batched: bo
 def exact_solve_costs(pairs: Number, overlaps: Number, num_points: Number, *, singular: bool) -> dict[str, Number]:
     """Incidence written once (`pairs`); overlaps C; G = K o C / m entry by entry, n^2; factorization and solve.
 
-    Cholesky costs n^3 / 3 (rounded up) and n^2 for its two triangular solves. A singular system pays for the failed
-    factorization and for all eigenvectors by tridiagonal reduction, charged 9 n^3, and 2 n^2 to apply them.
+    `gram_solve_operations` counts the last.
+    """
+    return {"jacobian": pairs, "solve": overlaps + num_points**2 + gram_solve_operations(num_points, singular=singular)}
+
+
+def gram_solve_operations(num_points: Number, *, singular: bool = False) -> Number:
+    """Cholesky, n^3 / 3 (rounded up), and n^2 for its two triangular solves.
+
+    A singular system pays for the failed factorization, for all eigenvectors by tridiagonal reduction, charged 9 n^3,
+    and 2 n^2 to apply them.
     """
     cubic, square = num_points**3, num_points**2
-    solve = overlaps + square - (-cubic // 3)
-    return {"jacobian": pairs, "solve": solve + (9 * cubic + 2 * square if singular else square)}
+    return -(-cubic // 3) + (9 * cubic + 2 * square if singular else square)
 
 
 def sketch_solve_costs(

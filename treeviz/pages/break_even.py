@@ -9,7 +9,7 @@ import streamlit as st
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
-from treeviz.model.network import Ints
+from treeviz.model.types import Ints
 from treeviz.pages.settings import Settings, load_data, note, show_refusal
 from treeviz.race.charts import choose_slots
 from treeviz.race.contestant import Contestant, Workload

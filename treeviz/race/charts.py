@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from treeviz.model.network import Floats
+from treeviz.model.types import Floats
 from treeviz.style.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 
 MAX_POINTS = 300

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from scipy import ndimage
 
-from treeviz.model.network import Floats, Ints
+from treeviz.model.types import Floats, Ints
 from treeviz.race.charts import COLORS
 from treeviz.style.palette import FONT_SIZE, GREY
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from treeviz.model.config import TrainConfig
 from treeviz.model.infinite_width import Activity, expected_activity
-from treeviz.model.network import Floats
+from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Workload
 from treeviz.race.race import Lane
 

@@ -18,7 +18,7 @@ import numpy as np
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.infinite_width import Activity
-from treeviz.model.network import Floats
+from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Lap, Runner
 
 State = Literal["waiting", "running", "reached", "stopped", "failed"]

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from treeviz.model.config import TrainConfig
+from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, Stopwatch, compaction_operations
-from treeviz.model.network import FiringSets, Floats, Ints, Signs, initial_weight_blocks, initial_weights
+from treeviz.model.network import Signs, initial_weight_blocks, initial_weights
+from treeviz.model.types import Floats, Ints
 from treeviz.search.dense import DenseEngine, DenseNeurons
 from treeviz.search.engine import Sensed
 

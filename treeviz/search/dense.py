@@ -6,10 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from treeviz.model.config import TrainConfig
+from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, forward_operations
-from treeviz.model.network import FiringSets, Floats, Ints, Signs, initial_weights
+from treeviz.model.network import Signs, initial_weights
+from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Sensed
-from treeviz.solve.sketched import DenseJacobian
+from treeviz.solve.jacobian import DenseJacobian
 
 
 class DenseNeurons:

@@ -6,9 +6,11 @@ from functools import cached_property
 from typing import Protocol
 
 from treeviz.model.config import TrainConfig
+from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger
-from treeviz.model.network import FiringSets, Floats, Ints, Signs
-from treeviz.solve.sketched import Jacobian
+from treeviz.model.network import Signs
+from treeviz.model.types import Floats, Ints
+from treeviz.solve.jacobian import Jacobian
 
 
 @dataclass(frozen=True, eq=False)

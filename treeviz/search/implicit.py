@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from treeviz.model.config import TrainConfig
+from treeviz.model.firing import FiringSets, outputs_from_pairs, pair_steps
 from treeviz.model.ledger import Ledger, forward_operations
-from treeviz.model.network import FiringSets, Floats, ImplicitWeights, Ints, outputs_from_pairs, pair_steps
+from treeviz.model.network import ImplicitWeights
+from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Sensed
 from treeviz.search.forest.trees import SearchResult, UpdateResult
-from treeviz.solve.sketched import SparseJacobian
+from treeviz.solve.jacobian import SparseJacobian
 
 
 class Trees(Protocol):

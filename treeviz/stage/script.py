@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from treeviz.model.config import TrainConfig
-from treeviz.model.network import FiringSets
+from treeviz.model.firing import FiringSets
 from treeviz.stage import watch_script
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList

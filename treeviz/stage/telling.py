@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treeviz.model.network import Floats
+from treeviz.model.types import Floats
 from treeviz.stage.pictures.detail import DrawnTree, Mask
 from treeviz.training.trace import StepRecord, Trace
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from treeviz.model.network import Floats
+from treeviz.model.types import Floats
 from treeviz.style.palette import BLUE, FONT_SIZE, ORANGE, VERMILION
 
 

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
+from treeviz.model.firing import FiringSets, moved_rows, pair_steps
 from treeviz.model.ledger import (
     dense_iteration_costs,
     dense_overlap_operations,
@@ -30,18 +31,11 @@ from treeviz.model.ledger import (
     sketch_solve_costs,
     step_rule_operations,
 )
-from treeviz.model.network import (
-    FiringSets,
-    Floats,
-    Ints,
-    initial_weight_blocks,
-    leaf_blocks,
-    moved_rows,
-    output_signs,
-    pair_steps,
-)
+from treeviz.model.network import initial_weight_blocks, leaf_blocks, output_signs
+from treeviz.model.types import Floats, Ints
 from treeviz.search.forest.trees import Forest
-from treeviz.solve.sketched import SKETCH_BLOCKS, SolveReport
+from treeviz.solve.report import SolveReport
+from treeviz.solve.sketched import SKETCH_BLOCKS
 
 # Replayed trees kept by a trace: at most so many, in at most so many bytes.
 _MAX_KEPT, _MAX_KEPT_BYTES = 16, 1 << 27

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.ledger import PHASES
-from treeviz.solve.sketched import SolveReport
+from treeviz.solve.report import SolveReport
 from treeviz.training.trace import StepRecord, Trace, WatchReport
 
 _FORMAT, _VERSION = "treeviz-trace", 4

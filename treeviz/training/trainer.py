@@ -10,14 +10,18 @@ import numpy as np
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.ledger import Ledger
-from treeviz.model.network import DrawnSigns, Floats, Ints, outputs_at, random_stream
+from treeviz.model.network import DrawnSigns, outputs_at
+from treeviz.model.streams import Stream, random_stream
+from treeviz.model.types import Floats, Ints
 from treeviz.search import ENGINES, Engine, EngineMaker, ForestEngine, Sensed, WatchEngine
 from treeviz.search.forest.trees import Forest
 from treeviz.search.watch.lists import suggest_skin
-from treeviz.solve.sketched import Solution, SolveReport, safe_step_size, solve_exact, solve_sketched
+from treeviz.solve.exact import solve_exact
+from treeviz.solve.report import Solution, SolveReport
+from treeviz.solve.sketched import solve_sketched
+from treeviz.solve.step_size import safe_step_size
 from treeviz.training.trace import StepRecord, Trace, WatchReport
 
-_SKETCH_STREAM = 2
 # A move longer than this has left the range in which squares of outputs are finite numbers.
 _LONGEST_MOVE = 1e100
 # Stalled: the loss fell by less than this share over so many iterations. First-order methods are slow by nature: only
@@ -241,7 +245,7 @@ class Trainer:
             sensed.jacobian,
             residual,
             ledger,
-            random_stream(config.seed, _SKETCH_STREAM, self._num_steps),
+            random_stream(config.seed, Stream.SKETCHES, self._num_steps),
             sketch_factor=config.sketch_factor,
             tolerance=config.tolerance,
             ridge=config.ridge,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treeviz.model.network import Floats, Ints, leaf_blocks
+from treeviz.model.network import leaf_blocks
+from treeviz.model.types import Floats, Ints
 from treeviz.search.forest.trees import Forest
 from treeviz.training.trace import StepRecord, Trace
 

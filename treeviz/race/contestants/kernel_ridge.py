@@ -13,10 +13,12 @@ import numpy as np
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
-from treeviz.model.infinite_width import GramSolution, shifted_ntk, solve_gram, solve_gram_operations
-from treeviz.model.ledger import Ledger
-from treeviz.model.network import Floats, firing_probability
+from treeviz.model.infinite_width import shifted_ntk
+from treeviz.model.ledger import Ledger, gram_solve_operations
+from treeviz.model.network import firing_probability
+from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Lap, Prediction, Workload
+from treeviz.solve.exact import GramSolution, solve_gram
 
 # One value of the kernel: the probability that both fire is an integral of up to 24 nodes, an exponential, a division
 # and a few products each, or a series of about that length.
@@ -108,7 +110,7 @@ def predict_costs(load: Workload) -> Prediction:
     return Prediction(
         build={"build": _build_operations(n, load.dimension)},
         iteration={"forward": n},
-        first={"solve": solve_gram_operations(n), "forward": n**2},
+        first={"solve": gram_solve_operations(n), "forward": n**2},
     )
 
 

@@ -16,10 +16,11 @@ import numpy as np
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
-from treeviz.model.infinite_width import GramSolution, solve_gram, solve_gram_operations
-from treeviz.model.ledger import Ledger, Stopwatch
-from treeviz.model.network import BLOCK_ROWS, Floats, initial_weight_blocks, leaf_blocks, output_signs
+from treeviz.model.ledger import Ledger, Stopwatch, gram_solve_operations
+from treeviz.model.network import BLOCK_ROWS, initial_weight_blocks, leaf_blocks, output_signs
+from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Lap, Prediction, Workload
+from treeviz.solve.exact import GramSolution, solve_gram
 
 _BLOCK_VALUES = 1 << 22  # features held at a time by `predict`
 
@@ -150,7 +151,7 @@ def predict_costs(load: Workload) -> Prediction:
     return Prediction(
         build=_build_costs(load.width, n, load.dimension),
         iteration={"forward": n},
-        first={"solve": solve_gram_operations(n), "forward": n**2},
+        first={"solve": gram_solve_operations(n), "forward": n**2},
     )
 
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from treeviz.model.config import TrainConfig
 from treeviz.model.ledger import Ledger, Stopwatch, forest_build_operations
-from treeviz.model.network import Floats, Ints, Signs, initial_weight_blocks, leaf_blocks
+from treeviz.model.network import Signs, initial_weight_blocks, leaf_blocks
+from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Sensed
 from treeviz.search.forest.trees import Forest
 from treeviz.search.implicit import TrainedTrees

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from treeviz.model.network import FiringSets, Floats, Ints
+from treeviz.model.firing import FiringSets
+from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, loaded_loops, map_spans
 
 if TYPE_CHECKING:

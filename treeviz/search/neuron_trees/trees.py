@@ -13,7 +13,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from treeviz.model.network import FiringSets, Floats, Ints
+from treeviz.model.firing import FiringSets
+from treeviz.model.types import Floats, Ints
 from treeviz.search.forest.trees import SearchResult, UpdateResult
 
 # Trees rebuilt at a time, so that they stay in cache.

@@ -6,20 +6,14 @@ from functools import cached_property
 import numpy as np
 
 from treeviz.model.config import TrainConfig
+from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, watch_build_operations
-from treeviz.model.network import (
-    FiringSets,
-    Floats,
-    Ints,
-    Signs,
-    firing_probability,
-    initial_weight_blocks,
-    initial_weights,
-)
+from treeviz.model.network import Signs, firing_probability, initial_weight_blocks, initial_weights
+from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Sensed
 from treeviz.search.watch.lists import Moved, WatchLists, suggest_skin
 from treeviz.search.watch.screening import DrawnBlocks, pairs_from_stream
-from treeviz.solve.sketched import SparseJacobian
+from treeviz.solve.jacobian import SparseJacobian
 
 _NOTHING_MOVED = Moved(0, 0, np.empty(0, dtype=np.int64), 0)
 

@@ -32,10 +32,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from treeviz.model.infinite_width import expected_activity, shifted_ntk, solve_gram
-from treeviz.model.network import FiringSets, Floats, Ints
+from treeviz.model.firing import FiringSets
+from treeviz.model.infinite_width import expected_activity, shifted_ntk
+from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, map_spans, num_threads
 from treeviz.search.watch.screening import WatchedPairs
+from treeviz.solve.exact import solve_gram
 
 # Distances this much shorter than computed are certain: round-off stays far below it.
 _GUARD = 1e-9

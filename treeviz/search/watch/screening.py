@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from treeviz.model.ledger import Stopwatch
-from treeviz.model.network import BLOCK_ROWS, Floats, Ints, initial_weight_blocks, leaf_blocks
+from treeviz.model.network import BLOCK_ROWS, initial_weight_blocks, leaf_blocks
+from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, map_spans
 from treeviz.search.forest.trees import Forest
 

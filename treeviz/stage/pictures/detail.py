@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from treeviz.model.network import Floats, Ints
+from treeviz.model.types import Floats, Ints
 from treeviz.style.palette import compact
 from treeviz.training.trace import TreeStep
 

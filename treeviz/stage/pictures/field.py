@@ -10,7 +10,9 @@ import threading
 import numpy as np
 
 from treeviz.data.dataset import Dataset
-from treeviz.model.network import FiringSets, Floats, Ints, initial_weight_blocks, initial_weights, moved_rows
+from treeviz.model.firing import FiringSets, moved_rows
+from treeviz.model.network import initial_weight_blocks, initial_weights
+from treeviz.model.types import Floats, Ints
 from treeviz.training.trace import Trace
 
 MAX_RESOLUTION = 256

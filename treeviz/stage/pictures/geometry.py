@@ -18,7 +18,9 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from treeviz.model.network import FiringSets, Floats, Ints, initial_weights, pair_steps
+from treeviz.model.firing import FiringSets, pair_steps
+from treeviz.model.network import initial_weights
+from treeviz.model.types import Floats, Ints
 from treeviz.training.trace import StepRecord, Trace
 
 Mask = NDArray[np.bool_]

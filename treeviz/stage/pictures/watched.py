@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treeviz.model.network import Floats, Ints
+from treeviz.model.types import Floats, Ints
 from treeviz.training.trace import Trace, TreeStep, WatchReport
 
 # Leaves of each kind that are put forward to be drawn.

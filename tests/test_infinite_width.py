@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from scipy import special
 
 from treeviz import Dataset, TrainConfig, Trainer
+from treeviz.model.firing import FiringSets
 from treeviz.model.infinite_width import (
     both_fire_probability,
     expected_activity,
     shifted_ntk,
-    solve_gram,
-    solve_gram_operations,
 )
-from treeviz.model.network import FiringSets, firing_probability, initial_weights
+from treeviz.model.ledger import gram_solve_operations
+from treeviz.model.network import firing_probability, initial_weights
+from treeviz.solve.exact import solve_gram
 
 CORRELATIONS = (-0.95, -0.7, -0.2, 0.0, 0.1, 0.4, 0.8, 0.99)
 NUM_SIGMA = 4.5
@@ -289,10 +290,10 @@ def test_solve_gram_is_the_pseudoinverse(n, rank, ridge, seed):
     whole = rank == n or bool(ridge and rank)
     assert solution.rank == (n if whole else rank) and (solution.status == "ok") == (whole or not rank)
     if rank:
-        assert solution.num_operations == solve_gram_operations(n, singular=not whole)
+        assert solution.num_operations == gram_solve_operations(n, singular=not whole)
 
 
 def test_solve_operations_are_a_hand_count():
-    assert solve_gram_operations(3) == 9 + 9 and solve_gram_operations(4) == 22 + 16
-    assert solve_gram_operations(4, singular=True) == 22 + 9 * 64 + 32
+    assert gram_solve_operations(3) == 9 + 9 and gram_solve_operations(4) == 22 + 16
+    assert gram_solve_operations(4, singular=True) == 22 + 9 * 64 + 32
     assert solve_gram(np.zeros((3, 3)), np.ones(3)).num_operations == 0
