@@ -11,6 +11,7 @@ from treeviz.model.infinite_width import expected_activity
 from treeviz.model.network import initial_weight_blocks, leaf_blocks
 from treeviz.race.contestant import Prediction
 from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.contestants.forest import expected_marked_nodes
 from treeviz.race.forecast import (
     LARGEST_WIDTH,
     SMALLEST_WIDTH,
@@ -20,7 +21,6 @@ from treeviz.race.forecast import (
     forecast_curve,
 )
 from treeviz.race.race import Lane, Race
-from treeviz.search.forest.trees import expected_marked_nodes
 from treeviz.search.neuron_trees.trees import NeuronTrees
 
 EXACT = ("dense", "descent-dense")

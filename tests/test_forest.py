@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from treeviz.model.firing import FiringSets
 from treeviz.search import compiled
+from treeviz.search.forest import graph as graph_module
 from treeviz.search.forest import trees as forest_module
 from treeviz.search.forest.trees import Forest
 
@@ -605,8 +606,8 @@ def test_a_networkx_tree_that_cannot_be_is_a_value_error(monkeypatch):
             forest.to_networkx(tree)
     with pytest.raises(ValueError, match="threshold"):
         forest.to_networkx(0, np.nan)
-    monkeypatch.setattr(forest_module, "_LARGEST_GRAPH", 4)
+    monkeypatch.setattr(graph_module, "_LARGEST_GRAPH", 4)
     with pytest.raises(ValueError, match="draw_tree"):
         forest.to_networkx(0)
-    monkeypatch.setattr(forest_module, "_LARGEST_GRAPH", 5)
+    monkeypatch.setattr(graph_module, "_LARGEST_GRAPH", 5)
     assert forest.to_networkx(0).number_of_nodes() == 9

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from treeviz import Dataset
 from treeviz.model import ledger as ledger_module
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
@@ -23,7 +24,8 @@ from treeviz.model.ledger import (
     sketch_solve_costs,
     tensor_sketch_operations,
 )
-from treeviz.search import DenseEngine, ForestEngine
+from treeviz.search.dense import DenseEngine
+from treeviz.search.forest.engine import ForestEngine
 from treeviz.solve.exact import solve_exact
 from treeviz.solve.jacobian import DenseJacobian, SparseJacobian
 from treeviz.solve.sketched import solve_sketched
@@ -50,7 +52,7 @@ def make_engine(monkeypatch):
     def make(engine_class, solver="exact"):
         ledger = Ledger()
         config = TrainConfig(width=4, threshold=1.0, solver=solver)
-        return engine_class(X, SIGNS, config, ledger), ledger
+        return engine_class(Dataset(X, np.ones(len(X))), SIGNS, config, ledger), ledger
 
     return make
 
@@ -82,7 +84,7 @@ def test_forest_build_by_hand(make_engine):
 def test_forest_search_and_forward_by_hand(make_engine):
     engine, _ = make_engine(ForestEngine)
     ledger = Ledger()
-    sensed = engine.sense(ledger)
+    sensed = engine.evaluate(ledger)
     # Tree 0: inner nodes 3 (root), 3, 0; two are >= 1: 1 + 2 * 2 = 5 nodes. Tree 1: 2, 1.5, 2, all three: 7.
     assert sensed.visited_levels.tolist() == [[1, 2, 2], [1, 2, 4]]
     # Forward: 4 pairs and 2 datapoints.
@@ -97,7 +99,7 @@ def test_forest_search_and_forward_by_hand(make_engine):
 def test_forest_move_and_repair_by_hand(make_engine):
     engine, _ = make_engine(ForestEngine)
     ledger = Ledger()
-    modified_levels = engine.move(engine.sense(Ledger()), np.array([2.0, -2.0]), ledger)
+    modified_levels = engine.move(engine.evaluate(Ledger()), np.array([2.0, -2.0]), ledger)
     # Rows change by -(a_r / 2) times the dual steps where r fires: 0 by (-1, 0), 1 by (-1, 1), 2 by (0, -1).
     assert engine.forest.leaves.tolist() == [[2.0, -1.0], [0.0, 2.5], [-2.0, 1.0], [0.0, -3.0]]
     # Tree 0: leaves 4, 5, then 2 (3 to 2) and 1. Tree 1: leaves 5, 6, then 2 (1.5 to 2.5), 3 (2 to 1) and 1.
@@ -111,14 +113,14 @@ def test_forest_move_and_repair_by_hand(make_engine):
 def test_forest_repair_that_stops_early_by_hand(make_engine):
     engine, _ = make_engine(ForestEngine)
     ledger = Ledger()
-    modified_levels = engine.move(engine.sense(Ledger()), np.array([0.0, 0.5]), ledger)
+    modified_levels = engine.move(engine.evaluate(Ledger()), np.array([0.0, 0.5]), ledger)
     # Neuron 0 stays, 1 changes by (0, -0.25), 2 by (0, +0.25). Tree 1: leaves 5, 6, then 2 (1.25), 3 (2.25), 1 (2.25).
     assert modified_levels.tolist() == [[0, 0, 0], [1, 2, 2]]
     # Three leaf rows are written though one stays; rows 2, 3 and 1 are recomputed: 8 + 6 * 2.
     assert ledger.costs == {"move": 4, "repair": 20}
     again = Ledger()
     # Nothing changes: 3 leaf rows and no other: 8 + 3 * 2.
-    assert engine.move(engine.sense(Ledger()), np.zeros(2), again).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert engine.move(engine.evaluate(Ledger()), np.zeros(2), again).tolist() == [[0, 0, 0], [0, 0, 0]]
     assert again.costs == {"move": 4, "repair": 14}
 
 
@@ -188,7 +190,7 @@ def test_dense_iteration_by_hand(make_engine):
     engine, built = make_engine(DenseEngine)
     assert built.costs == {}
     ledger = Ledger()
-    sensed = engine.sense(ledger)
+    sensed = engine.evaluate(ledger)
     solution = solve_exact(sensed.jacobian, sensed.outputs, ledger)
     engine.move(sensed, solution.dual, ledger)
     expected = {
@@ -214,9 +216,9 @@ def test_both_engines_do_the_same_with_their_own_counts(make_engine):
     results = []
     for engine_class in (ForestEngine, DenseEngine):
         engine, _ = make_engine(engine_class)
-        sensed = engine.sense(Ledger())
+        sensed = engine.evaluate(Ledger())
         engine.move(sensed, np.array([2.0, -2.0]), Ledger())
-        results.append((sensed.outputs, engine.sense(Ledger()).outputs))
+        results.append((sensed.outputs, engine.evaluate(Ledger()).outputs))
     np.testing.assert_allclose(results[0], results[1], rtol=0, atol=1e-15)
     # After the move the leaves are (2, -1), (0, 2.5), (-2, 1), (0, -3): f_0 = 1 / 2, f_1 = (1.5 - 0) / 2.
     np.testing.assert_allclose(results[0][1], [0.5, 0.75], rtol=0, atol=1e-15)

@@ -10,7 +10,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treeviz.model import firing
+from treeviz.model import firing as firing_module
 from treeviz.model.firing import FiringSets, moved_rows, outputs_from_pairs, pair_steps
 from treeviz.model.network import (
     BLOCK_ROWS,
@@ -260,10 +260,10 @@ def test_from_sets_takes_any_integers_and_empty_sets():
 
 
 @given(incidences(), st.data())
-def test_among_is_the_rows_of_from_sets(incidence, data):
-    sets = firing_of(incidence).sets()
+def test_rows_of_some_neurons(incidence, data):
+    firing = firing_of(incidence)
     chosen = np.array(sorted(data.draw(st.sets(st.integers(0, len(incidence) - 1)))), dtype=np.int64)
-    some = FiringSets.among(chosen, sets)
+    some = firing.of_neurons(chosen)
     expected = [(r, i) for r in chosen.tolist() for i in np.flatnonzero(incidence[r]).tolist()]
     assert list(zip(np.repeat(some.neurons, some.degrees).tolist(), some.points.tolist(), strict=True)) == expected
     assert some.num_points == incidence.shape[1] and some.neurons.dtype == np.int64 and (some.degrees > 0).all()
@@ -281,11 +281,11 @@ def test_nothing_fires():
         assert moved_rows(silent, np.ones(3), np.ones(4), np.eye(3)).shape == (0, 3)
 
 
-@given(incidences(), st.sampled_from([0, firing._SMALL_INCIDENCE]))
+@given(incidences(), st.sampled_from([0, firing_module._SMALL_INCIDENCE]))
 def test_overlaps_and_matrix_equal_dense_products(incidence, small):
     firing, dense = firing_of(incidence), incidence.astype(float)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(firing, "_SMALL_INCIDENCE", small)
+        patch.setattr(firing_module, "_SMALL_INCIDENCE", small)
         np.testing.assert_array_equal(firing.overlaps(), dense.T @ dense)
     np.testing.assert_array_equal(firing.matrix().toarray(), dense[firing.neurons])
     values = np.arange(1.0, firing.num_pairs + 1)

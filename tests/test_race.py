@@ -20,7 +20,7 @@ from treeviz.race import report, verdict
 from treeviz.race.contestant import Contestant, Lap, Prediction, trained
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.race import Lane, Race, measure_error
-from treeviz.search import DenseEngine
+from treeviz.search.dense import DenseEngine
 
 CONFIG = TrainConfig(width=600, seed=1)
 NEVER_SAID = re.compile(r"\b(nan|NaN|inf|None|infinity)\b")

@@ -10,9 +10,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from treeviz import Dataset, Forest, TrainConfig, Trainer, load_dataset
-from treeviz.training import verify
+from treeviz.search.forest import scan as forest_scan
+from treeviz.search.forest.scan import scan_forest
+from treeviz.search.scan import scan_weights
 from treeviz.training.background import BackgroundRun
-from treeviz.training.verify import IterationCheck, LossCheck, check_iteration, check_loss, scan_forest, scan_weights
+from treeviz.training.verify import IterationCheck, LossCheck, check_iteration, check_loss
 
 # Few distinct values: ties, among leaves and with the threshold, are common.
 VALUES = st.sampled_from([-2.0, -0.5, 0.0, 0.5, 1.0, 1.0 + 2**-52, 3.0])
@@ -44,7 +46,7 @@ def naive_wrong_nodes(forest):
 @given(forests(), VALUES, st.integers(1, 200))
 def test_a_scan_finds_what_naive_loops_find(forest, threshold, chunk):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(verify, "_CHUNK_VALUES", chunk)
+        patch.setattr(forest_scan, "_CHUNK_VALUES", chunk)
         scan = scan_forest(forest, threshold)
     assert [firing.tolist() for firing in scan.firing] == naive_firing(forest, threshold)
     assert scan.heap_fault is None
@@ -60,7 +62,7 @@ def test_a_scan_finds_the_first_node_that_is_wrong(forest, data):
         forest.values[node, data.draw(st.integers(0, forest.num_trees - 1))] += data.draw(VALUES)
     wrong = naive_wrong_nodes(forest)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(verify, "_CHUNK_VALUES", data.draw(st.integers(1, 200)))
+        patch.setattr(forest_scan, "_CHUNK_VALUES", data.draw(st.integers(1, 200)))
         scan = scan_forest(forest, 0.5)
     assert scan.heap_fault == (wrong[0] if wrong else None)
     assert [firing.tolist() for firing in scan.firing] == naive_firing(forest, 0.5)  # leaves are trusted with nothing

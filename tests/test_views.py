@@ -11,7 +11,7 @@ from treeviz.stage.pictures.tree import describe_tree, tree_figure
 from treeviz.style import sentences
 from treeviz.style.palette import compact, percent, rounded, seconds
 from treeviz.style.run_charts import cost_figure, loss_figure
-from treeviz.training.trace import TreeStep
+from treeviz.training.record import TreeStep
 
 
 def make_step(before, after, threshold):

@@ -15,12 +15,15 @@ from oracles import dense_scan, outputs_of, same_sets, sphere
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.model.infinite_width import shifted_ntk
 from treeviz.model.network import BLOCK_ROWS, initial_weight_blocks, initial_weights, output_signs
-from treeviz.search import WatchEngine, compiled
+from treeviz.search import compiled
 from treeviz.search.forest.trees import Forest
 from treeviz.search.watch import lists as watch
+from treeviz.search.watch import pairs as pairs_module
 from treeviz.search.watch import screening
-from treeviz.search.watch.lists import WatchLists, suggest_skin
+from treeviz.search.watch.engine import WatchEngine
+from treeviz.search.watch.lists import WatchLists
 from treeviz.search.watch.screening import DrawnBlocks, pairs_from_blocks, pairs_from_forest, pairs_from_stream
+from treeviz.search.watch.skin import suggest_skin
 
 TIE = 1e-9
 PATHS = ("numpy", "compiled")
@@ -34,7 +37,8 @@ def force(monkeypatch):
     def choose(path, cpus=2):
         monkeypatch.setattr(compiled, "num_threads", lambda: cpus)
         monkeypatch.setattr(watch, "_LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
-        monkeypatch.setattr(watch, "_LARGE_VISIT", 2)
+        monkeypatch.setattr(watch, "LARGE_VISIT", 2)
+        monkeypatch.setattr(pairs_module, "LARGE_VISIT", 2)
         monkeypatch.setattr(screening, "_LARGE_PRODUCTS", 0 if path == "compiled" else 1 << 60)
         monkeypatch.setattr(watch, "_CHUNK_ROWS", 7)
 
@@ -213,7 +217,8 @@ def test_any_walk_is_exact(path, walk, cpus):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "num_threads", lambda: cpus)
         patch.setattr(watch, "_LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
-        patch.setattr(watch, "_LARGE_VISIT", 2)
+        patch.setattr(watch, "LARGE_VISIT", 2)
+        patch.setattr(pairs_module, "LARGE_VISIT", 2)
         lists, W, signs = lists_of(X, width, threshold, skin)
         assert (lists._loops is not None) == (path == "compiled")
         assert_exact(lists, W, signs, X)

@@ -141,7 +141,7 @@ def test_only_watch_lists_have_a_report():
 def test_a_look_at_a_batch_leaves_the_count_of_pairs_as_it_is():
     run = Trainer(load_dataset("circle"), TrainConfig(width=64, search="watch", skin=0.3))
     engine, before = run._engine, run._engine.num_watched
-    engine.sense(Ledger(), np.array([1, 3]))
+    engine.evaluate(Ledger(), np.array([1, 3]))
     assert engine.num_watched == before == engine.lists.num_watched
 
 

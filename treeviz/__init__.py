@@ -4,7 +4,8 @@ from treeviz.data.catalogue import DATASETS, load_dataset, load_test_split
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.search.forest.trees import Forest
-from treeviz.training.trace import StepRecord, Trace
+from treeviz.training.record import StepRecord
+from treeviz.training.trace import Trace
 from treeviz.training.trainer import Trainer
 
 __all__ = [

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treeviz.model.config import MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
-from treeviz.training.trace import StepRecord, Trace
+from treeviz.training.record import StepRecord
+from treeviz.training.trace import Trace
 
 if TYPE_CHECKING:
     from treeviz.race.race import Lane, Race
@@ -324,7 +325,7 @@ def _heading(trace: Trace) -> str:
 
 
 def _row(record: StepRecord) -> str:
-    firing = sum(fired.size for fired in record.firing) / len(record.firing)
+    firing = record.firing.num_pairs / len(record.firing)
     row = (
         f"{record.iteration:>9} {record.loss:>10.3e} {firing:>12.1f} {record.touched.size:>9,} "
         f"{int(record.num_modified.sum()):>14,} {record.num_operations:>14,} {record.num_seconds:>8.4f}"
@@ -375,7 +376,7 @@ def _record_values(trace: Trace, record: StepRecord) -> dict[str, Any]:
     return {
         "iteration": record.iteration,
         "loss": record.loss,
-        "num_firing": [int(fired.size) for fired in record.firing],
+        "num_firing": record.firing.counts.tolist(),
         "num_touched": int(record.touched.size),
         "num_visited": record.num_visited.tolist(),
         "num_modified": record.num_modified.tolist(),

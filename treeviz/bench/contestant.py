@@ -1,18 +1,18 @@
 """Who is measured, and how one of them is trained under the stopwatch."""
 
 import gc
-import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from treeviz.bench.plan import Problem
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
-from treeviz.search import ENGINES, EngineMaker
+from treeviz.search import find_engine
 from treeviz.search.compiled import load_loops
-from treeviz.search.watch.lists import suggest_skin
+from treeviz.search.engine import EngineMaker
+from treeviz.training.memory import usable_bytes
 from treeviz.training.trainer import Trainer
 
 MAX_ITERATIONS = 100
@@ -37,7 +37,7 @@ class Contestant:
 
     def required_bytes(self, problem: Problem) -> int:
         """Memory it needs for a problem, about, the first iteration included."""
-        engine_class = self.engine_class or ENGINES[self.search]
+        engine_class = self.engine_class or find_engine(self.search)
         return engine_class.required_bytes(problem.width, problem.num_points, problem.dimension)
 
     def reason_not_to_fit(self, problem: Problem) -> str:
@@ -91,15 +91,8 @@ class Run:
 def train(
     contestant: Contestant, data: Dataset, config: TrainConfig, until_loss: float, most: int = MAX_ITERATIONS
 ) -> Run:
-    """Train a fresh network until an iteration finds its loss at most `until_loss`, or `most` iterations are done.
-
-    The trainer would choose a skin by itself, on nobody's account; here it is chosen first, and that is building.
-    """
+    """Train a fresh network until an iteration finds its loss at most `until_loss`, or `most` iterations are done."""
     gc.collect()  # what the last contestant kept must not be there beside this one's
-    start = time.perf_counter()
-    if config.search == "watch" and config.skin is None:
-        config = replace(config, skin=suggest_skin(data.X, data.y, config.resolved_threshold, config.width))
-    choosing = time.perf_counter() - start
     trainer = Trainer(data, config, keep_records=False, engine_class=contestant.engine_class)
     losses: list[float] = []
     others = cores_elsewhere()
@@ -111,7 +104,7 @@ def train(
     seconds = time.perf_counter() - start
     is_reached = losses[-1] <= until_loss
     return Run(
-        build_seconds=choosing + sum(trainer.trace.build_seconds.values()),
+        build_seconds=sum(trainer.trace.build_seconds.values()),
         draw_seconds=trainer.trace.draw_seconds,
         seconds=seconds,
         losses=tuple(losses),
@@ -119,13 +112,6 @@ def train(
         cores_elsewhere=others(seconds),
         stop_reason="" if is_reached else trainer.stop_reason or f"not reached in {most} iterations",
     )
-
-
-def usable_bytes() -> float:
-    """Return how much of this machine's memory a trainer lets itself have; infinite if the system does not say."""
-    if not hasattr(os, "sysconf"):
-        return math.inf
-    return 0.8 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def cores_elsewhere() -> Callable[[float], float | None]:

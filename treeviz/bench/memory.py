@@ -20,10 +20,11 @@ from types import TracebackType
 
 from threadpoolctl import threadpool_limits
 
-from treeviz.bench.contestant import Contestant, train, usable_bytes, warm_up
+from treeviz.bench.contestant import Contestant, train, warm_up
 from treeviz.bench.plan import Problem
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
+from treeviz.training.memory import usable_bytes
 
 # What was freed in warming up is used again, and memory comes in pages: smaller differences mean nothing.
 RESOLUTION_BYTES = 1 << 20

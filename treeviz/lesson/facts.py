@@ -7,7 +7,6 @@ from functools import cached_property
 
 import numpy as np
 
-from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger
 from treeviz.model.network import firing_probability
 from treeviz.model.streams import Stream, random_stream
@@ -82,7 +81,7 @@ class Facts:
     @property
     def num_firing(self) -> Ints:
         """Return k_i, (n,)."""
-        return np.array([fired.size for fired in self.trace.records[0].firing])
+        return self.trace.records[0].firing.counts
 
     @property
     def visited_by_level(self) -> Ints:
@@ -97,11 +96,11 @@ class Facts:
     @property
     def num_written(self) -> Ints:
         """Return sum_i k_i of each iteration, (T,): the coefficients a move changes."""
-        return np.array([sum(fired.size for fired in record.firing) for record in self.trace.records])
+        return np.array([record.firing.num_pairs for record in self.trace.records])
 
     @cached_property
     def _jacobian(self) -> SparseJacobian:
-        firing = FiringSets.from_sets(self.trace.records[0].firing)
+        firing = self.trace.records[0].firing
         return SparseJacobian(firing, self.trace.dataset.X, self.width)
 
     @cached_property

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,14 @@ from treeviz.model.streams import Stream, random_stream
 from treeviz.model.types import Ints
 
 METHODS = ("gauss-newton", "gradient-descent", "sgd")
-SEARCHES = ("forest", "dense", "compact", "neuron-trees", "watch")
+# The searches by name, and where the engine of each is; a new search is a line here.
+SEARCHES = {
+    "forest": "treeviz.search.forest.engine.ForestEngine",
+    "dense": "treeviz.search.dense.DenseEngine",
+    "compact": "treeviz.search.compact.CompactEngine",
+    "neuron-trees": "treeviz.search.neuron_trees.engine.NeuronTreesEngine",
+    "watch": "treeviz.search.watch.engine.WatchEngine",
+}
 SOLVERS = ("sketch", "exact")
 MAX_WIDTH = 1 << 27
 
@@ -32,10 +40,10 @@ class TrainConfig:
     solver : "sketch" (preconditioned conjugate gradient), or "exact" (Cholesky of the Gram matrix); same iterates. A
         first-order method solves nothing.
     step_size : > 0, factor on the move; 1.0 is the full Gauss-Newton step. None: 1.0, or for a first-order method the
-        longest step that is safe by the rule of `regression.safe_step_size`.
+        longest step that is safe by the rule of `solve.step_size.safe_step_size`.
     batch_size : datapoints of a mini-batch of "sgd"; every epoch takes each datapoint once, in random order.
-    skin : >= 0, of "watch": how far below the threshold pairs are watched. None: found by `watch.suggest_skin`. It
-        changes what an iteration costs, never its result.
+    skin : >= 0, of "watch": how far below the threshold pairs are watched. None: found by the rule of
+        `search.watch.skin.suggest_skin`. It changes what an iteration costs, never its result.
     ridge : >= 0, added to the diagonal of the Gram matrix.
     sketch_factor : rows of the sketch per datapoint, 2 to 1,000.
     tolerance : relative residual at which conjugate gradient stops, between 0 and 1.
@@ -107,7 +115,7 @@ def _integer(name: str, value: object, low: int, high: int) -> int:
     raise ValueError(f"{name} must be a whole number from {low:,} to {high:,}; got {value!r}")
 
 
-def _choice(name: str, value: object, allowed: tuple[str, ...]) -> str:
+def _choice(name: str, value: object, allowed: Collection[str]) -> str:
     if isinstance(value, str) and value in allowed:
         return str(value)
     raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {value!r}")

@@ -1,8 +1,8 @@
 """Which neurons fire on which datapoints, and what follows from that alone: outputs, overlaps, how far neurons move."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,11 +18,14 @@ _SMALL_INCIDENCE = 1 << 16
 class FiringSets:
     """Which neurons fire on which datapoints: a sparse 0/1 matrix, its rows the touched neurons.
 
+    It is also a sequence of the n firing sets: `firing[i]` are the neurons that fire on datapoint i, an ascending int32
+    array, and a loop goes through all of them. These arrays are made at the first such question and kept.
+
     Attributes
     ----------
     neurons : (|U|,) touched neurons, ascending: those that fire on at least one datapoint.
     indptr, points : row pointers (|U| + 1,) and datapoints (sum_i k_i,): neuron `neurons[u]` fires on
-        `points[indptr[u]:indptr[u + 1]]` (the set T_r), ascending.
+        `points[indptr[u]:indptr[u + 1]]` (the set T_r), ascending. Of 64 bits while training; records keep fewer.
     num_points : number of datapoints n.
     """
 
@@ -30,6 +33,7 @@ class FiringSets:
     indptr: Ints
     points: Ints
     num_points: int
+    _sets: tuple[NDArray[np.int32], ...] | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def from_pairs(cls, neurons: Ints, points: Ints, num_points: int) -> "FiringSets":
@@ -39,32 +43,55 @@ class FiringSets:
 
     @classmethod
     def from_sets(cls, sets: Sequence[NDArray[np.integer]]) -> "FiringSets":
-        """Rebuild the matrix from the n firing sets S_i, each an ascending array of neurons."""
+        """Build the matrix from the n firing sets S_i, each an ascending array of neurons."""
         points = np.repeat(np.arange(len(sets)), [s.size for s in sets])
         neurons = np.concatenate([np.asarray(s, dtype=np.int64) for s in sets])
         order = np.argsort(neurons, kind="stable")
         return cls.from_pairs(neurons[order], points[order], len(sets))
 
-    @classmethod
-    def among(cls, neurons: Ints, sets: Sequence[NDArray[np.int32]]) -> "FiringSets":
-        """Rebuild only the rows of `neurons`, (u,) ascending and distinct, from the n firing sets S_i.
+    def compact(self) -> "FiringSets":
+        """Return a read-only copy in as few bytes as it needs: one or two a firing pair, eight a touched neuron."""
+        small = FiringSets(
+            self.neurons.astype(np.int32),
+            self.indptr.astype(np.int32 if self.num_pairs <= np.iinfo(np.int32).max else np.int64),
+            self.points.astype(np.min_scalar_type(max(self.num_points - 1, 0))),
+            self.num_points,
+        )
+        for array in (small.neurons, small.indptr, small.points):
+            array.flags.writeable = False
+        return small
 
-        Rows are equal to those of `from_sets`; neurons that fire nowhere have none. Cost: n * u * log k_i.
-        """
-        wanted = neurons.astype(np.int32)  # of another type, a search would convert the whole set
-        fires = np.zeros((wanted.size, len(sets)), dtype=bool)
-        for point, members in enumerate(sets):
-            if members.size:
-                fires[:, point] = members.take(members.searchsorted(wanted), mode="clip") == wanted
-        rows, points = np.nonzero(fires)
-        return cls.from_pairs(neurons[rows], points, len(sets))
+    def of_neurons(self, neurons: Ints) -> "FiringSets":
+        """Return the rows of some ascending, distinct neurons, as far as they fire. Cost: u log |U| and their pairs."""
+        rows = places_of(neurons, self.neurons)
+        sizes = self.degrees[rows]
+        indptr = np.append(0, np.cumsum(sizes))
+        places = np.arange(indptr[-1]) + np.repeat(self.indptr[rows] - indptr[:-1], sizes)
+        return FiringSets(self.neurons[rows], indptr, self.points[places], self.num_points)
 
     def on(self, points: Ints) -> "FiringSets":
-        """Return who fires on some datapoints only; on the others nobody does."""
+        """Return which neurons fire on some datapoints; the firing sets of the others are empty."""
         keep = np.zeros(self.num_points, dtype=bool)
         keep[points] = True
         kept = keep[self.points]
         return FiringSets.from_pairs(np.repeat(self.neurons, self.degrees)[kept], self.points[kept], self.num_points)
+
+    def equals(self, other: "FiringSets") -> bool:
+        """Return whether the same neurons fire on the same datapoints."""
+        arrays = ((one.neurons, one.indptr, one.points) for one in (self, other))
+        return self.num_points == other.num_points and all(map(np.array_equal, *arrays))
+
+    def __len__(self) -> int:
+        """Return the number of firing sets, n."""
+        return self.num_points
+
+    def __getitem__(self, point: int) -> NDArray[np.int32]:
+        """Return the neurons that fire on one datapoint."""
+        return self.sets()[point]
+
+    def __iter__(self) -> Iterator[NDArray[np.int32]]:
+        """Go through the firing sets, datapoint by datapoint."""
+        return iter(self.sets())
 
     @property
     def num_pairs(self) -> int:
@@ -82,11 +109,15 @@ class FiringSets:
         return np.diff(self.indptr)
 
     def sets(self) -> tuple[NDArray[np.int32], ...]:
-        """Return the n firing sets S_i as ascending int32 arrays. Cost: one stable sort of the pairs by datapoint."""
-        smallest = np.min_scalar_type(self.num_points)  # of 8 or 16 bits the stable sort is a radix sort, linear time
-        order = np.argsort(self.points.astype(smallest), kind="stable")
-        neurons = np.repeat(self.neurons, self.degrees)[order].astype(np.int32)
-        return tuple(np.split(neurons, np.cumsum(self.counts)[:-1]))
+        """Return the n firing sets S_i as ascending, read-only int32 arrays. Cost: once, a stable sort of the pairs."""
+        if self._sets is None:
+            small = np.min_scalar_type(self.num_points)  # of 8 or 16 bits the stable sort is a radix sort, linear time
+            order = np.argsort(self.points.astype(small, copy=False), kind="stable")
+            neurons = np.repeat(self.neurons, self.degrees)[order].astype(np.int32)
+            neurons.flags.writeable = False
+            object.__setattr__(self, "_sets", tuple(np.split(neurons, np.cumsum(self.counts)[:-1])))
+        assert self._sets is not None
+        return self._sets
 
     def matrix(self, values: Floats | None = None) -> sp.csr_array:
         """Return the (|U|, n) sparse matrix with `values[p]` (default 1.0) at firing pair p."""
@@ -101,6 +132,15 @@ class FiringSets:
             return full.T @ full
         incidence = self.matrix()
         return np.asarray((incidence.T @ incidence).toarray())
+
+
+def places_of(neurons: Ints, members: NDArray[np.integer]) -> Ints:
+    """Return where in `members`, ascending, those of the ascending `neurons` stand that are among them."""
+    if not members.size:
+        return np.empty(0, dtype=np.int64)
+    wanted = neurons.astype(members.dtype)  # of another type, the search would convert all members
+    places = members.searchsorted(wanted)
+    return np.asarray(places[members.take(places, mode="clip") == wanted])
 
 
 def outputs_from_pairs(firing: FiringSets, products: Floats, signs: Floats, threshold: float) -> Floats:

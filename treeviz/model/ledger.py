@@ -189,7 +189,7 @@ def sketch_solve_costs(
     }
 
 
-def dense_sense_costs(width: Number, num_points: Number, dimension: Number) -> dict[str, Number]:
+def dense_evaluation_costs(width: Number, num_points: Number, dimension: Number) -> dict[str, Number]:
     """Every inner product recomputed (m n d) and compared with the threshold (m n); outputs from all m n entries."""
     entries = width * num_points
     return {"search": entries * dimension + entries, "forward": forward_operations(entries, num_points)}
@@ -203,7 +203,7 @@ def dense_iteration_costs(
     The move looks for the rows that fire (m n) and changes those (|U| n d). With mini-batches, n is their size.
     """
     return {
-        **dense_sense_costs(width, num_points, dimension),
+        **dense_evaluation_costs(width, num_points, dimension),
         **solve_costs,
         "move": width * num_points + num_touched * num_points * dimension,
     }

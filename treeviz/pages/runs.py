@@ -3,7 +3,7 @@
 import streamlit as st
 
 from treeviz.pages.settings import Settings
-from treeviz.search import ENGINES
+from treeviz.search import find_engine
 from treeviz.stage.frames import FrameMaker
 from treeviz.training.background import BackgroundRun
 
@@ -19,7 +19,7 @@ def open_run(settings: Settings) -> FrameMaker:
 @st.cache_resource(max_entries=4, show_spinner="Drawing the network, and building what is searched …")
 def _begin(_settings: Settings, key: str) -> FrameMaker:
     data, config = _settings.load(), _settings.config
-    needed = ENGINES[config.search].required_bytes(
+    needed = find_engine(config.search).required_bytes(
         config.width, data.num_points, data.dimension, config.resolved_threshold
     )
     if needed > _MAX_RUN_BYTES:

@@ -11,6 +11,7 @@ from treeviz.pages.runs import open_run, wait_with_a_word
 from treeviz.pages.settings import Settings, choose_training, explain_changes, note, show_refusal
 from treeviz.pages.welcome import welcome
 from treeviz.search.compiled import refusal
+from treeviz.search.engine import WatchReport
 from treeviz.stage.component import INTRODUCED, last_question, show_stage
 from treeviz.stage.frames import FrameMaker, View
 from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
@@ -18,7 +19,7 @@ from treeviz.style import sentences
 from treeviz.style.palette import compact, percent
 from treeviz.style.run_charts import cost_figure, loss_figure
 from treeviz.training.background import BackgroundRun
-from treeviz.training.trace import StepRecord, WatchReport
+from treeviz.training.record import StepRecord
 
 _STAGE = "stage"
 _Number = tuple[str, str, str, str]  # label, value, context, explanation
@@ -125,7 +126,7 @@ def _unlearnable(run: BackgroundRun, cursor: int) -> None:
 def _numbers(run: BackgroundRun, cursor: int) -> None:
     """Show the numbers of the iteration the cursor rests at, over all trees."""
     record, width = run.trace.records[cursor], run.config.width
-    counts = np.array([fired.size for fired in record.firing])
+    counts = record.firing.counts
     previous = run.trace.records[cursor - 1].loss if cursor else None
     items = (
         (

@@ -15,7 +15,7 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.infinite_width import Activity
 from treeviz.model.types import Floats
-from treeviz.search import EngineMaker
+from treeviz.search.engine import EngineMaker
 from treeviz.training.trainer import Trainer
 
 FAMILIES = ("gauss-newton", "gradient-descent", "sgd", "reference")
@@ -171,8 +171,7 @@ class TrainerRunner:
     def step(self) -> Lap:
         """Do one iteration of the trainer."""
         record = self._trainer.step()
-        fired = np.concatenate(record.firing)
-        degrees = np.bincount(fired) if fired.size else fired
+        firing = record.firing
         return Lap(
             iteration=record.iteration,
             loss=record.loss,
@@ -182,7 +181,7 @@ class TrainerRunner:
             num_modified=int(record.modified_levels.sum()),
             status=record.status,
             stop_reason=self._trainer.stop_reason,
-            activity=Activity(int(np.count_nonzero(degrees)), int(fired.size), int((degrees**2).sum())),
+            activity=Activity(firing.neurons.size, firing.num_pairs, int((firing.degrees.astype(np.int64) ** 2).sum())),
             cg_iterations=record.solve.iterations,
         )
 

@@ -5,7 +5,6 @@ work. A contestant that fails, diverges or stalls ends its own lane and disturbs
 """
 
 import math
-import os
 import threading
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from treeviz.model.config import TrainConfig
 from treeviz.model.infinite_width import Activity
 from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Lap, Runner
+from treeviz.training.memory import require_memory
 
 State = Literal["waiting", "running", "reached", "stopped", "failed"]
 
@@ -392,12 +392,9 @@ def _require_memory(data: Dataset, contestants: Sequence[Contestant], config: Tr
     sizes: Mapping[str, int] = {
         one.title: one.required_bytes(config.width, data.num_points, data.dimension) for one in contestants
     }
-    if not hasattr(os, "sysconf"):
-        return
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if sum(sizes.values()) > 0.8 * available:
-        parts = ", ".join(f"{title} {size / 1e9:.1f} GB" for title, size in sizes.items())
-        raise ValueError(
-            f"together the contestants would need about {sum(sizes.values()) / 1e9:.1f} GB ({parts}), and this machine "
-            f"has {available / 1e9:.1f} GB: choose a smaller width, fewer datapoints or fewer contestants"
-        )
+    needed, parts = sum(sizes.values()), ", ".join(f"{title} {size / 1e9:.1f} GB" for title, size in sizes.items())
+    require_memory(
+        needed,
+        f"together the contestants would need about {needed / 1e9:.1f} GB ({parts})",
+        "choose a smaller width, fewer datapoints or fewer contestants",
+    )

@@ -1,32 +1,13 @@
-"""Ways to find the firing neurons and to move the weights, by the names `TrainConfig.search` has for them.
+"""Ways to find the firing neurons and to move the weights, each a package or a file with an `Engine` of its own."""
 
-An engine owns the state of the weights in the form its method keeps. It posts what it does to the ledger it is handed;
-making the firing sets of the record is not charged to anybody, in operations or in seconds.
-"""
+import importlib
+from typing import cast
 
-from treeviz.search.compact import CompactEngine
-from treeviz.search.dense import DenseEngine
-from treeviz.search.engine import Engine, EngineMaker, Sensed
-from treeviz.search.forest.engine import ForestEngine
-from treeviz.search.neuron_trees.engine import NeuronTreesEngine
-from treeviz.search.watch.engine import WatchEngine
+from treeviz.model.config import SEARCHES
+from treeviz.search.engine import EngineMaker
 
-ENGINES: dict[str, EngineMaker] = {
-    "forest": ForestEngine,
-    "dense": DenseEngine,
-    "compact": CompactEngine,
-    "neuron-trees": NeuronTreesEngine,
-    "watch": WatchEngine,
-}
 
-__all__ = [
-    "ENGINES",
-    "CompactEngine",
-    "DenseEngine",
-    "Engine",
-    "EngineMaker",
-    "ForestEngine",
-    "NeuronTreesEngine",
-    "Sensed",
-    "WatchEngine",
-]
+def find_engine(search: str) -> EngineMaker:
+    """Return the engine of a search by its name in `SEARCHES`; imported when it is first asked for."""
+    module, _, name = SEARCHES[search].rpartition(".")
+    return cast(EngineMaker, getattr(importlib.import_module(module), name))

@@ -1,27 +1,29 @@
 """Compaction: one dense pass finds the neurons that fire at all; the rest are dropped, for they never will."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, Stopwatch, compaction_operations
 from treeviz.model.network import Signs, initial_weight_blocks, initial_weights
 from treeviz.model.types import Floats, Ints
 from treeviz.search.dense import DenseEngine, DenseNeurons
-from treeviz.search.engine import Sensed
+from treeviz.search.engine import Engine, Evaluation
 
 
-class CompactEngine:
+class CompactEngine(Engine):
     """The dense method on U(0), the neurons that fire on at least one datapoint at the start (algorithm.md §5.1).
 
     A neuron that fires on no datapoint has no gradient, so it never moves and never fires: dropping it changes nothing.
     The pass that finds them streams over blocks of neurons and keeps only the weights of those that fire.
     """
 
-    def __init__(self, X: Floats, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
-        self._config, self._dimension = config, X.shape[1]
+    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
+        X, self._config, self._dimension = data.X, config, data.dimension
         threshold = config.resolved_threshold
         neurons, weights = [], []
         drawing = Stopwatch()
@@ -47,17 +49,17 @@ class CompactEngine:
         """Bytes of what is kept of the neurons that fire."""
         return self._few.num_bytes + self._neurons.nbytes
 
-    def sense(self, ledger: Ledger, batch: Ints | None = None) -> Sensed:
+    def evaluate(self, ledger: Ledger, batch: Ints | None = None) -> Evaluation:
         """Recompute the inner products of the neurons kept."""
-        sensed = self._few.sense(ledger, batch)
+        evaluation = self._few.evaluate(ledger, batch)
 
         def find_firing() -> FiringSets:
-            few = sensed.firing
+            few = evaluation.firing
             return FiringSets(self._neurons[few.neurons], few.indptr, few.points, few.num_points)
 
-        return Sensed(find_firing, sensed.outputs, sensed.jacobian, sensed.visited_levels)
+        return replace(evaluation, find_firing=find_firing)
 
-    def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
+    def move(self, evaluation: Evaluation, dual_step: Floats, ledger: Ledger) -> Ints:
         """Change the rows of the neurons kept that fire somewhere."""
         self._few.move(dual_step, ledger)
         return np.zeros((dual_step.size, 0), dtype=np.int64)
@@ -79,11 +81,3 @@ class CompactEngine:
             low, high = self._neurons.searchsorted([first, first + len(rows)])
             rows[self._neurons[low:high] - first] = self._W[low:high]
             yield first, rows
-
-    def initial_leaves(self, point: int) -> Floats | None:
-        """Return None: initial inner products are not kept."""
-        return None
-
-    def initial_rows(self, neurons: Ints) -> Floats | None:
-        """Return None, as `initial_leaves` does."""
-        return None

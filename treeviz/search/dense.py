@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, forward_operations
 from treeviz.model.network import Signs, initial_weights
 from treeviz.model.types import Floats, Ints
-from treeviz.search.engine import Sensed
+from treeviz.search.engine import Engine, Evaluation
 from treeviz.solve.jacobian import DenseJacobian
 
 
@@ -46,7 +47,7 @@ class DenseNeurons:
         """Bytes of the weights, of the 0/1 matrix and of one block's products."""
         return self._W.nbytes + self._incidence.nbytes + self._products.nbytes
 
-    def sense(self, ledger: Ledger, batch: Ints | None) -> Sensed:
+    def evaluate(self, ledger: Ledger, batch: Ints | None) -> Evaluation:
         """Recompute all inner products, the mask, the outputs and, for an exact solve, C."""
         num_points, dimension = self._X.shape
         self._batch = np.arange(num_points) if batch is None else batch
@@ -83,7 +84,7 @@ class DenseNeurons:
         jacobian = DenseJacobian(
             incidence, overlaps if needs_overlaps else None, self._X, width=self._width, counts=fired
         )
-        return Sensed(find_firing, outputs, jacobian, np.zeros((num_points, 0), dtype=np.int64))
+        return Evaluation(find_firing, outputs, jacobian, np.zeros((num_points, 0), dtype=np.int64))
 
     def move(self, dual_step: Floats, ledger: Ledger) -> None:
         """Add (A o (a dual^T)) X to the rows of W that fire somewhere."""
@@ -101,7 +102,7 @@ class DenseNeurons:
         ledger.post("move", incidence.size + num_moved * self._batch.size * dimension)
 
     def _mask(self) -> np.ndarray:
-        """The 0/1 matrix of the datapoints last sensed, (k, batch), float32."""
+        """The 0/1 matrix of the datapoints last evaluated, (k, batch), float32."""
         size = self._batch.size
         return self._incidence[: len(self._W) * size].reshape(-1, size)
 
@@ -110,14 +111,14 @@ class DenseNeurons:
             yield slice(low, min(low + self.BLOCK, len(self._W)))
 
 
-class DenseEngine:
+class DenseEngine(Engine):
     """The strongest dense method: all m neurons explicit, every inner product recomputed."""
 
-    def __init__(self, X: Floats, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
+    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
         start = time.perf_counter()
-        self._W = initial_weights(config.seed, config.width, X.shape[1])
+        self._W = initial_weights(config.seed, config.width, data.dimension)
         self.draw_seconds = time.perf_counter() - start
-        self._neurons = DenseNeurons(self._W, np.asarray(signs), X, config)
+        self._neurons = DenseNeurons(self._W, np.asarray(signs), data.X, config)
 
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
@@ -130,11 +131,11 @@ class DenseEngine:
         """Bytes of W, of the 0/1 matrix and of one block's products."""
         return self._neurons.num_bytes
 
-    def sense(self, ledger: Ledger, batch: Ints | None = None) -> Sensed:
+    def evaluate(self, ledger: Ledger, batch: Ints | None = None) -> Evaluation:
         """Recompute all m * n inner products, or those of a batch."""
-        return self._neurons.sense(ledger, batch)
+        return self._neurons.evaluate(ledger, batch)
 
-    def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
+    def move(self, evaluation: Evaluation, dual_step: Floats, ledger: Ledger) -> Ints:
         """Change the rows of W that fire somewhere. There is no tree to repair."""
         self._neurons.move(dual_step, ledger)
         return np.zeros((dual_step.size, 0), dtype=np.int64)
@@ -146,11 +147,3 @@ class DenseEngine:
     def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
         """Yield W whole."""
         yield 0, self._W
-
-    def initial_leaves(self, point: int) -> Floats | None:
-        """Return None: the dense method keeps no initial inner products."""
-        return None
-
-    def initial_rows(self, neurons: Ints) -> Floats | None:
-        """Return None, as `initial_leaves` does."""
-        return None

@@ -1,16 +1,61 @@
-"""What the engines with trees have in common: weights are implicit, inner products live in the trees."""
+"""What the searches through trees have in common: weights are implicit, inner products live in the trees."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
+from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets, outputs_from_pairs, pair_steps
 from treeviz.model.ledger import Ledger, forward_operations
-from treeviz.model.network import ImplicitWeights
+from treeviz.model.network import ImplicitWeights, Signs
 from treeviz.model.types import Floats, Ints
-from treeviz.search.engine import Sensed
-from treeviz.search.forest.trees import SearchResult, UpdateResult
+from treeviz.search.engine import Engine, Evaluation
 from treeviz.solve.jacobian import SparseJacobian
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchResult:
+    """What one threshold query of all trees found and where it went.
+
+    Attributes
+    ----------
+    firing : the neurons found in each tree.
+    products : (sum_i k_i,) the leaf values z_ri of the pairs in `firing`, in its order.
+    visited_levels : (n, levels) nodes entered on each level of each tree, the root's level first.
+    """
+
+    firing: FiringSets
+    products: Floats
+    visited_levels: Ints
+
+    @property
+    def num_visited(self) -> Ints:
+        """(n,) nodes entered in each tree."""
+        return np.asarray(self.visited_levels.sum(axis=1))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UpdateResult:
+    """What an update changed.
+
+    Attributes
+    ----------
+    modified_levels : (n, levels) nodes whose value changed on each level of each tree, leaves included.
+    num_operations : leaves written plus ancestors recomputed, in all trees together.
+    modified : per tree, the ascending nodes whose value changed; None when only counts were asked for.
+    """
+
+    modified_levels: Ints
+    num_operations: int
+    modified: tuple[Ints, ...] | None
+
+    @property
+    def num_modified(self) -> Ints:
+        """(n,) nodes whose value changed in each tree."""
+        return np.asarray(self.modified_levels.sum(axis=1))
 
 
 class Trees(Protocol):
@@ -23,39 +68,49 @@ class Trees(Protocol):
         """Add to the leaves of the firing neurons and repair what lies above."""
 
 
-class TrainedTrees:
-    """A network whose inner products are kept in trees."""
+class TreeEngine(Engine):
+    """A network whose inner products are kept in trees, which a subclass builds.
 
-    def __init__(self, trees: Trees, X: Floats, signs: Floats, config: TrainConfig) -> None:
-        self._trees, self._X, self._gram, self._signs = trees, X, X @ X.T, signs
+    Parameters
+    ----------
+    trees : hold all inner products at the initial weights.
+    data, signs, config : of the run.
+    """
+
+    def __init__(self, trees: Trees, data: Dataset, signs: Signs, config: TrainConfig) -> None:
+        self._trees, self._X, self._gram, self._signs = trees, data.X, data.gram, np.asarray(signs)
         self._threshold = config.resolved_threshold
-        self._implicit = ImplicitWeights(X, signs, config.seed)
-        self._knows_who_moves = False
+        self._implicit = ImplicitWeights(data.X, self._signs, config.seed)
+        self._has_searched = False
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of the weights' coefficients."""
+        """Bytes of the weights' coefficients; the subclass adds those of its trees."""
         return self._implicit.num_bytes
 
-    def sense(self, ledger: Ledger, batch: Ints | None) -> Sensed:
-        """Search; outputs from the leaves reached."""
+    def evaluate(self, ledger: Ledger, batch: Ints | None = None) -> Evaluation:
+        """Search the trees; outputs come from the leaves reached."""
         with ledger.time("search"):
             found = self._trees.query_all(self._threshold, batch)
         ledger.post("search", int(found.num_visited.sum()))
-        if not self._knows_who_moves:  # those that fire at the start, and no others
-            self._knows_who_moves = True
-            self._implicit.keep(found.firing.neurons)
+        if not self._has_searched:  # the neurons that fire at the start, and no others, ever move
+            self._has_searched = True
+            self._keep_starting(found.firing.neurons)
         with ledger.time("forward"):
             outputs = outputs_from_pairs(found.firing, found.products, self._signs, self._threshold)
         num_points = outputs.size if batch is None else batch.size
         ledger.post("forward", forward_operations(found.firing.num_pairs, num_points))
         with ledger.time("jacobian"):
             jacobian = SparseJacobian(found.firing, self._X, self._signs.size)
-        return Sensed(lambda: found.firing, outputs, jacobian, found.visited_levels)
+        return Evaluation(lambda: found.firing, outputs, jacobian, found.visited_levels)
 
-    def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
+    def _keep_starting(self, neurons: Ints) -> None:
+        """Make room for what changes of the neurons that fire at the start."""
+        self._implicit.keep(neurons)
+
+    def move(self, evaluation: Evaluation, dual_step: Floats, ledger: Ledger) -> Ints:
         """Change the coefficients of the firing pairs, then the leaves of the touched neurons and what lies above."""
-        firing = sensed.firing
+        firing = evaluation.firing
         with ledger.time("move"):
             steps = pair_steps(firing, dual_step, self._signs)
             self._implicit.add(firing, steps)

@@ -24,7 +24,7 @@ from treeviz.stage.script import phases, pseudocode, write_script
 from treeviz.style.palette import percent
 from treeviz.style.sentences import describe_watching
 from treeviz.training.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
-from treeviz.training.trace import StepRecord
+from treeviz.training.record import StepRecord
 from treeviz.training.verify import check_loss
 
 DETAILS = (63, 127, 255, 599)
@@ -303,7 +303,7 @@ class FrameMaker:
             "sentence": describe_watching(trace, record, record.watch),
             "listed": trace.moving_neurons.size,
             "watched": trace.watched_pairs(record.iteration).sum(axis=0).tolist(),
-            "firing": [fired.size for fired in record.firing],
+            "firing": record.firing.counts.tolist(),
         }
 
     def _leaves(self, drawn: DrawnTree, iteration: int, pinned: int | None) -> dict[int, list[Any]]:

@@ -13,13 +13,13 @@ from functools import lru_cache
 import numpy as np
 
 from treeviz.model.config import TrainConfig
-from treeviz.model.firing import FiringSets
 from treeviz.stage import watch_script
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
 from treeviz.stage.telling import Heap, Line, Moves, Step, count, number
 from treeviz.style.palette import percent, rounded
-from treeviz.training.trace import StepRecord, Trace
+from treeviz.training.record import StepRecord
+from treeviz.training.trace import Trace
 
 # Datapoints up to which the eigenvalues of the Gram matrix are computed for the story's sake.
 _LARGEST_SPECTRUM = 256
@@ -186,7 +186,7 @@ def _forward(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int, *, k
 def _jacobian(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Iterator[Step]:
     width, (num_points, dimension) = trace.config.width, trace.dataset.X.shape
     own = drawn.step.firing.size
-    pairs = sum(fired.size for fired in record.firing)
+    pairs = record.firing.num_pairs
     yield Step(
         line,
         f"Row {drawn.step.point} of J has {count(own, 'non-zero block')} of {width:,}, one a firing neuron, each "
@@ -234,7 +234,7 @@ def _conditioning(trace: Trace, record: StepRecord) -> str:
     kappa = record.solve.conditioning
     if kappa is None or math.isinf(kappa):
         return "infinity"
-    firing = FiringSets.from_sets(record.firing)
+    firing = record.firing
     active = np.flatnonzero(firing.counts)
     if active.size > _LARGEST_SPECTRUM:
         return f"about {rounded(kappa)}"

@@ -7,7 +7,8 @@ import numpy as np
 
 from treeviz.model.types import Floats
 from treeviz.stage.pictures.detail import DrawnTree, Mask
-from treeviz.training.trace import StepRecord, Trace
+from treeviz.training.record import StepRecord
+from treeviz.training.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)

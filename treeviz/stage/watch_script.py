@@ -13,7 +13,7 @@ from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
 from treeviz.stage.telling import Heap, Line, Step, count, number
 from treeviz.style.palette import percent
-from treeviz.training.trace import StepRecord
+from treeviz.training.record import StepRecord
 
 _LIST = (
     "List i: the neurons that may fire on datapoint i. b: the threshold; z_ri = w_r·x_i: neuron r on datapoint i. The "

@@ -1,10 +1,10 @@
 """What happened in an iteration, in plain sentences with its own numbers."""
 
-import numpy as np
-
 from treeviz.model.network import firing_probability
+from treeviz.search.engine import WatchReport
 from treeviz.style.palette import percent, seconds
-from treeviz.training.trace import StepRecord, Trace, WatchReport
+from treeviz.training.record import StepRecord
+from treeviz.training.trace import Trace
 
 
 def describe_cost(trace: Trace, record: StepRecord) -> str:
@@ -56,7 +56,7 @@ def compare_losses(trace: Trace, dense: Trace) -> str:
     if not pairs:
         return "The dense baseline is being trained beside it."
     worst = max(abs(a.loss - b.loss) / a.loss for a, b in pairs)
-    same_sets = all(np.array_equal(x, y) for a, b in pairs for x, y in zip(a.firing, b.firing, strict=True))
+    same_sets = all(a.firing.equals(b.firing) for a, b in pairs)
     extent = f"over {len(pairs)} iterations with a loss above 10⁻⁸"
     if same_sets and worst <= 1e-9:
         return f"The two coincide: the same firing sets, and losses that differ by {worst:.1g} at most, {extent}."

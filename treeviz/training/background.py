@@ -10,10 +10,10 @@ from dataclasses import replace
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
-from treeviz.search import DenseEngine
+from treeviz.search.dense import DenseEngine
 from treeviz.training.trace import Trace
 from treeviz.training.trainer import Trainer
-from treeviz.training.verify import IterationCheck, check_iteration, scan_forest, scan_weights
+from treeviz.training.verify import IterationCheck, check_iteration
 
 CONVERGED_LOSS = 1e-10
 MAX_ITERATIONS = 100
@@ -140,12 +140,8 @@ class BackgroundRun:
         if not self.is_checked:
             self._trainer.step()
             return
-        trainer = self._trainer
-        if self.config.search == "forest":
-            scan = scan_forest(trainer.forest, trainer.threshold)
-        else:
-            scan = scan_weights(trainer.weight_blocks(), self.data.X, trainer.threshold)
-        self.checks.append(check_iteration(trainer.step(), scan))
+        scan = self._trainer.scan()
+        self.checks.append(check_iteration(self._trainer.step(), scan))
 
     def _step_dense(self) -> None:
         if self._dense is None:

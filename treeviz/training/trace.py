@@ -9,160 +9,28 @@ import io
 import math
 import os
 import threading
-import uuid
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+import weakref
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
-from treeviz.model.firing import FiringSets, moved_rows, pair_steps
-from treeviz.model.ledger import (
-    dense_iteration_costs,
-    dense_overlap_operations,
-    dense_sense_costs,
-    exact_solve_costs,
-    sketch_solve_costs,
-    step_rule_operations,
-)
+from treeviz.model.firing import FiringSets, moved_rows, pair_steps, places_of
 from treeviz.model.network import initial_weight_blocks, leaf_blocks, output_signs
 from treeviz.model.types import Floats, Ints
+from treeviz.search.engine import Engine
 from treeviz.search.forest.trees import Forest
-from treeviz.solve.report import SolveReport
-from treeviz.solve.sketched import SKETCH_BLOCKS
+from treeviz.training.dense_costs import dense_costs
+from treeviz.training.record import StepRecord, TreeStep
+from treeviz.training.trace_file import TraceParts, read_trace, write_trace
 
 # Replayed trees kept by a trace: at most so many, in at most so many bytes.
 _MAX_KEPT, _MAX_KEPT_BYTES = 16, 1 << 27
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WatchReport:
-    """What an iteration through watch lists had on them, and what its move did with them (algorithm.md §6).
-
-    Attributes
-    ----------
-    skin : how far below the threshold pairs are watched from the start.
-    num_watched : pairs watched at the start of the iteration.
-    num_due : neurons the move looked at, because one of their pairs might have come to the threshold.
-    num_changed : those of them that fire on other datapoints than before.
-    promoted : ascending, those of them that have now moved farther than the skin since the start, so that all their
-        pairs are watched from the next iteration on.
-    """
-
-    skin: float
-    num_watched: int
-    num_due: int
-    num_changed: int
-    promoted: NDArray[np.int32]
-
-    def __post_init__(self) -> None:
-        self.promoted.flags.writeable = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StepRecord:
-    """One iteration. Loss, outputs and firing sets are those at the weights *before* the move it then made.
-
-    Attributes
-    ----------
-    iteration : 0, 1, 2, ...
-    loss : 1/2 ||outputs - y||^2.
-    outputs, residual : (n,), f and f - y.
-    firing : n ascending arrays, the neurons that fire on each datapoint.
-    touched : ascending, their union: the only neurons the iteration moves. With mini-batches, over the batch only.
-    dual_step : (n,), the move: w_r changes by -(a_r / sqrt(m)) * sum of dual_step_i x_i over the i on which r fires.
-    visited_levels : (n, levels) nodes the search entered on each level of each tree, the root's level first; a method
-        without trees has no levels, (n, 0), and one with a tree for each neuron counts them together, (1, levels).
-    modified_levels : (n, levels) nodes whose value the move changed, likewise.
-    solve : how the regression went.
-    costs : operations by phase.
-    seconds : wall-clock seconds by phase.
-    status : "ok", or what went short, in words.
-    unlearnable : {datapoint: reason} for the datapoints that cannot be moved or cannot be fitted.
-    watch : what the watch lists did; None for any other search.
-    """
-
-    iteration: int
-    loss: float
-    outputs: Floats
-    residual: Floats
-    firing: tuple[NDArray[np.int32], ...]
-    touched: NDArray[np.int32]
-    dual_step: Floats
-    visited_levels: Ints
-    modified_levels: Ints
-    solve: SolveReport
-    costs: Mapping[str, int]
-    seconds: Mapping[str, float]
-    status: str
-    unlearnable: Mapping[int, str]
-    watch: WatchReport | None = None
-
-    def __post_init__(self) -> None:
-        arrays: list[NDArray[Any]] = [self.outputs, self.residual, self.touched, self.dual_step]
-        for array in (*arrays, self.visited_levels, self.modified_levels, *self.firing):
-            array.flags.writeable = False
-
-    @property
-    def num_visited(self) -> Ints:
-        """(n,) tree nodes entered by the search; zeros for a method without trees."""
-        return _sum_of_levels(self.visited_levels)
-
-    @property
-    def num_modified(self) -> Ints:
-        """(n,) tree nodes whose value the move changed; zeros for a method without trees."""
-        return _sum_of_levels(self.modified_levels)
-
-    @property
-    def num_operations(self) -> int:
-        """Operations of the iteration, all phases."""
-        return sum(self.costs.values())
-
-    @property
-    def num_seconds(self) -> float:
-        """Wall-clock seconds of the iteration, all phases."""
-        return math.fsum(self.seconds.values())
-
-
-def _sum_of_levels(counts: Ints) -> Ints:
-    totals = np.asarray(counts.sum(axis=1))
-    totals.flags.writeable = False
-    return totals
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TreeStep:
-    """One datapoint's tree in one iteration, before and after the move.
-
-    Attributes
-    ----------
-    point, iteration : which tree, and when.
-    threshold : b.
-    before, after : (2m,) node values; node 1 is the root, node m + r the leaf of neuron r, entry 0 unused.
-    visited : nodes the search entered, in order.
-    firing : neurons that fired, ascending.
-    modified : nodes whose value the move changed, ascending.
-    """
-
-    point: int
-    iteration: int
-    threshold: float
-    before: Floats
-    after: Floats
-    visited: Ints
-    firing: Ints
-    modified: Ints
-
-    @property
-    def num_leaves(self) -> int:
-        """Number of neurons m."""
-        return self.before.size // 2
 
 
 @dataclass(eq=False)
@@ -184,10 +52,8 @@ class Trace:
     build_seconds: Mapping[str, float]
     draw_seconds: float
     records: list[StepRecord] = field(default_factory=list)
-    # Where the initial leaves of a datapoint can be had without redrawing the network, while its trainer lives.
-    leaf_source: Callable[[int], Floats | None] | None = field(default=None, repr=False)
-    # The same for whole rows, of ascending neurons.
-    row_source: Callable[[Ints], Floats | None] | None = field(default=None, repr=False)
+    # Where initial leaves can be had without redrawing the network, while its trainer lives: a trace keeps none alive.
+    engine: "weakref.ref[Engine] | None" = field(default=None, repr=False)
     _redrawn: dict[int, Floats] = field(default_factory=dict, init=False, repr=False)
     _redrawn_rows: tuple[Ints, Floats] | None = field(default=None, init=False, repr=False)
     # Trees replayed of late, by datapoint and iteration; viewers in several threads share a trace.
@@ -214,7 +80,7 @@ class Trace:
         """U(0), ascending: the neurons that fire at the start. Only these ever move (algorithm.md §5.1)."""
         if not self.records:
             raise ValueError("there is no record yet: step first")
-        return np.unique(np.concatenate(self.records[0].firing)).astype(np.int64)
+        return self.records[0].firing.neurons.astype(np.int64)
 
     def promoted_before(self, iteration: int) -> Ints:
         """Return, ascending, the neurons that all datapoints watch in an iteration, since an earlier one's move."""
@@ -253,47 +119,8 @@ class Trace:
         return watched
 
     def dense_costs(self, record: StepRecord) -> dict[str, int]:
-        """Return what the same iteration, solved the same way, costs the dense method, by phase and the same rules.
-
-        Exact for the exact solver and for gradient descent; for the sketch it is given this run's number of
-        conjugate-gradient iterations, which for the dense method's own random sketch may differ by a few.
-        """
-        config, report = self.config, record.solve
-        width, (num_points, dimension) = config.width, self.dataset.X.shape
-        batch = config.mini_batch(num_points, record.iteration)
-        size = num_points if batch is None else batch.size
-        solve_costs: dict[str, int] = {}
-        if config.method == "gauss-newton" and config.solver == "exact":
-            overlaps = dense_overlap_operations(width, num_points)
-            solve_costs = exact_solve_costs(width * size, overlaps, report.num_active, singular=report.singular)
-        elif config.method == "gauss-newton":
-            solve_costs = sketch_solve_costs(
-                width * size,
-                report.num_active,
-                dimension,
-                num_rows=report.num_sketch_rows,
-                num_blocks=SKETCH_BLOCKS,
-                num_sketches=report.num_sketches,
-                iterations=report.iterations,
-                singular=report.singular,
-            )
-        costs = Counter(dense_iteration_costs(width, size, dimension, record.touched.size, solve_costs))
-        if not record.dual_step.any():  # nothing moves
-            del costs["move"]
-        if config.method != "gauss-newton" and config.step_size is None and record.iteration == 0:
-            costs.update(self._dense_step_rule_costs(record, is_batched=batch is not None))
-        return dict(costs)
-
-    def _dense_step_rule_costs(self, record: StepRecord, *, is_batched: bool) -> dict[str, int]:
-        """What the first iteration pays for its step size, which needs all datapoints."""
-        width, (num_points, dimension) = self.config.width, self.dataset.X.shape
-        costs = dense_sense_costs(width, num_points, dimension) if is_batched else {}
-        num_active = sum(fired.size > 0 for fired in record.firing)
-        if num_active:
-            cuts = self.config.method == "sgd" and self.config.batch_size < num_active
-            overlaps = dense_overlap_operations(width, num_points)
-            costs["solve"] = step_rule_operations(overlaps, num_active, is_batched=cuts)
-        return costs
+        """Return what the dense method pays for the same iteration, by phase; see `training.dense_costs`."""
+        return dense_costs(record, self.dataset, self.config)
 
     def amortized(
         self,
@@ -329,7 +156,8 @@ class Trace:
 
     def initial_leaves(self, point: int) -> Floats:
         """Return Z(0) of one datapoint, (m,): from the living trainer, or by redrawing the network (m n d)."""
-        leaves = self.leaf_source(point) if self.leaf_source else None
+        engine = self.engine() if self.engine else None
+        leaves = engine.initial_leaves(point) if engine else None
         if leaves is None:
             column = self._redrawn.get(point)
             if column is None:
@@ -364,7 +192,8 @@ class Trace:
         Cost: n * u * log k_i an iteration; once m * n * d more where no living trainer has the initial leaves.
         """
         chosen = self._require_neurons(neurons, iteration)
-        rows = self.row_source(chosen) if self.row_source else None
+        engine = self.engine() if self.engine else None
+        rows = engine.initial_rows(chosen) if engine else None
         if rows is None:
             rows = self._redraw_rows(chosen)
         for firing, record in self._moves_of(chosen, iteration):
@@ -399,7 +228,7 @@ class Trace:
         """Yield those of the neurons that moved, with where they fired, for every move before `iteration`."""
         for record in self.records[:iteration]:
             if record.dual_step.any():
-                yield FiringSets.among(_common(neurons, record.touched), record.firing), record
+                yield record.firing.of_neurons(neurons), record
 
     def _redraw_rows(self, neurons: Ints) -> Floats:
         """Return initial leaves of some neurons, (u, n): kept ones, or by redrawing the network.
@@ -409,7 +238,7 @@ class Trace:
         """
         X, room = self.dataset.X, _MAX_KEPT_BYTES // (8 * self.dataset.num_points)
         kept = self._redrawn_rows  # another thread may set it meanwhile
-        if kept is None or _common(neurons, kept[0]).size < neurons.size:
+        if kept is None or places_of(neurons, kept[0]).size < neurons.size:
             wanted, width = neurons, self.config.width
             moving = self.moving_neurons if self.records else None
             siblings = None if moving is None else np.sort(np.maximum((moving + width ^ 1) - width, 0))
@@ -446,9 +275,8 @@ class Trace:
         gram, signs = self.gram, self.output_signs
         for record in self.records[start:iteration]:
             if record.dual_step.any():
-                firing = FiringSets.from_sets(record.firing)
-                rows = moved_rows(firing, record.dual_step, signs, gram[:, [point]])
-                tree.update(firing.neurons, rows, relative=True, with_nodes=False)
+                rows = moved_rows(record.firing, record.dual_step, signs, gram[:, [point]])
+                tree.update(record.firing.neurons, rows, relative=True, with_nodes=False)
         self._keep(point, iteration, values)
         return values
 
@@ -495,17 +323,8 @@ class Trace:
 
         The trees are not in it: they are replayed from the seed.
         """
-        from treeviz.training.trace_file import to_arrays
-
-        target = Path(path)
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **to_arrays(self))
-        partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
-        try:
-            partial.write_bytes(buffer.getvalue())
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
+        parts = (self.dataset, self.config, self.build_costs, self.build_seconds, self.draw_seconds, self.records)
+        write_trace(path, TraceParts(*parts))
 
     @classmethod
     def load(cls, source: str | os.PathLike[str] | io.IOBase) -> "Trace":
@@ -516,26 +335,4 @@ class Trace:
         ValueError
             If the file is missing, is not a treeviz trace, is damaged, or was written by another version.
         """
-        from treeviz.training.trace_file import UNREADABLE, from_arrays
-
-        name = getattr(source, "name", source)
-        try:
-            with np.load(source, allow_pickle=False) as archive:
-                if not hasattr(archive, "files"):
-                    raise KeyError("meta")
-                return from_arrays({key: archive[key] for key in archive.files})
-        except FileNotFoundError as error:
-            raise ValueError(f"there is no file {name}: check the path") from error
-        except UNREADABLE as error:
-            raise ValueError(
-                f"{name} is not a readable treeviz trace ({error}): it may be damaged, or another kind of file; "
-                "save the run again with Trace.save or treeviz run --save"
-            ) from error
-
-
-def _common(neurons: Ints, members: NDArray[np.integer]) -> Ints:
-    """Return those of the ascending `neurons` that are among the ascending `members`, by binary search."""
-    if not members.size:
-        return neurons[:0]
-    wanted = neurons.astype(members.dtype)  # of another type, the search would convert all members
-    return np.asarray(neurons[members.take(members.searchsorted(wanted), mode="clip") == wanted])
+        return cls(*read_trace(source))

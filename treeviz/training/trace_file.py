@@ -1,25 +1,31 @@
 """The file form of a trace: plain arrays and JSON, no pickle."""
 
 import dataclasses
+import io
 import json
 import math
+import os
+import uuid
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
+from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import PHASES
+from treeviz.search.engine import WatchReport
 from treeviz.solve.report import SolveReport
-from treeviz.training.trace import StepRecord, Trace, WatchReport
+from treeviz.training.record import StepRecord
 
 _FORMAT, _VERSION = "treeviz-trace", 4
-# What NumPy, zipfile and our own reading raise for a file that is not as `save` wrote it.
-UNREADABLE = (
+# What NumPy, zipfile and our own reading raise for a file that is not as `write_trace` wrote it.
+_UNREADABLE = (
     OSError,
     EOFError,
     LookupError,
@@ -36,7 +42,48 @@ _REPORT = ("iterations", "rank", "num_active", "num_sketch_rows", "num_sketches"
 _WATCH_COUNTS = ("num_watched", "num_due", "num_changed")
 
 
-def to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
+class TraceParts(NamedTuple):
+    """What a file holds of a run: the arguments of `Trace`."""
+
+    dataset: Dataset
+    config: TrainConfig
+    build_costs: Mapping[str, int]
+    build_seconds: Mapping[str, float]
+    draw_seconds: float
+    records: list[StepRecord]
+
+
+def write_trace(path: str | os.PathLike[str], trace: TraceParts) -> None:
+    """Write a run to a compressed file of plain arrays and JSON (.npz, no pickle), whole or not at all."""
+    target = Path(path)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **to_arrays(trace))
+    partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
+    try:
+        partial.write_bytes(buffer.getvalue())
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_trace(source: str | os.PathLike[str] | io.IOBase) -> TraceParts:
+    """Read a file written by `write_trace`; ValueError if that is not possible."""
+    name = getattr(source, "name", source)
+    try:
+        with np.load(source, allow_pickle=False) as archive:
+            if not hasattr(archive, "files"):
+                raise KeyError("meta")
+            return from_arrays({key: archive[key] for key in archive.files})
+    except FileNotFoundError as error:
+        raise ValueError(f"there is no file {name}: check the path") from error
+    except _UNREADABLE as error:
+        raise ValueError(
+            f"{name} is not a readable treeviz trace ({error}): it may be damaged, or another kind of file; "
+            "save the run again with Trace.save or treeviz run --save"
+        ) from error
+
+
+def to_arrays(trace: TraceParts) -> dict[str, NDArray[Any]]:
     """Return a run as named arrays of numbers, its texts as the bytes of one JSON object."""
     records = trace.records
     shape = (len(records), trace.dataset.num_points)
@@ -63,7 +110,7 @@ def to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
         "X": trace.dataset.X,
         "y": trace.dataset.y,
         "loss": np.array([record.loss for record in records]),
-        "num_firing": np.array([[s.size for s in record.firing] for record in records], dtype=np.int64).reshape(shape),
+        "num_firing": np.array([record.firing.counts for record in records], dtype=np.int64).reshape(shape),
         "firing": _joined([s for record in records for s in record.firing], np.int32),
         "residual_norms": _joined([record.solve.residual_norms for record in records], np.float64),
         "num_residual_norms": np.array([record.solve.residual_norms.size for record in records], dtype=np.int64),
@@ -94,26 +141,22 @@ def _watch_arrays(reports: Sequence[WatchReport]) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
-    """Rebuild a run; raises one of `UNREADABLE` if the arrays are not as `to_arrays` makes them."""
+def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> TraceParts:
+    """Rebuild a run; raises one of `_UNREADABLE` if the arrays are not as `to_arrays` makes them."""
     meta = json.loads(arrays["meta"].tobytes())
     if meta["format"] != _FORMAT:
         raise ValueError(f"its format is {meta['format']!r}")
-    if meta["version"] != _VERSION or tuple(meta["phases"]) != PHASES:
+    if meta["version"] != _VERSION:
         raise ValueError(f"it was written by another version of treeviz (format {meta['version']}, this is {_VERSION})")
+    phases = [str(phase) for phase in meta["phases"]]
+    if unknown := [phase for phase in phases if phase not in PHASES]:
+        raise ValueError(f"it was written by another version of treeviz, with a phase {unknown[0]!r}")
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf":
             raise ValueError(f"{name} holds no numbers")
     dataset = Dataset(arrays["X"], arrays["y"], meta["name"], meta["description"], meta["lifted"])
     config = TrainConfig(**meta["config"])
-    trace = Trace(
-        dataset,
-        config,
-        {str(phase): int(cost) for phase, cost in meta["build_costs"].items()},
-        {str(phase): float(duration) for phase, duration in meta["build_seconds"].items()},
-        float(meta["draw_seconds"]),
-    )
-
+    records: list[StepRecord] = []
     num_records = arrays["loss"].size
     shape = (num_records, dataset.num_points)
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys((*_PER_POINT, "num_firing"), shape)
@@ -129,16 +172,16 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
     if meta["watches"]:
         reports = _watch_reports(arrays, num_records, np.concatenate(firing[: dataset.num_points]))
     for t in range(num_records):
-        sets = tuple(firing[t * dataset.num_points : (t + 1) * dataset.num_points])
+        fired = FiringSets.from_sets(firing[t * dataset.num_points : (t + 1) * dataset.num_points])
         batch = config.mini_batch(dataset.num_points, t)
-        moved = sets if batch is None else [sets[point] for point in batch]
+        moved = fired if batch is None else fired.on(batch)
         report = {name: arrays[f"solve_{name}"][t].item() for name in _REPORT}
-        trace.records.append(
+        records.append(
             StepRecord(
                 iteration=t,
                 loss=float(arrays["loss"][t]),
-                firing=sets,
-                touched=np.unique(np.concatenate(moved)),
+                firing=fired.compact(),
+                touched=moved.neurons.astype(np.int32),
                 solve=SolveReport(
                     residual_norms=norms[t],
                     conditioning=_number_or_none(arrays["conditioning"][t]),
@@ -146,15 +189,22 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
                     status=meta["solve_status"][t],
                     **report,
                 ),
-                costs={p: int(c) for p, c in zip(PHASES, arrays["costs"][t], strict=True) if c >= 0},
-                seconds={p: float(s) for p, s in zip(PHASES, arrays["seconds"][t], strict=True) if not np.isnan(s)},
+                costs={p: int(c) for p, c in zip(phases, arrays["costs"][t], strict=True) if c >= 0},
+                seconds={p: float(s) for p, s in zip(phases, arrays["seconds"][t], strict=True) if not np.isnan(s)},
                 status=meta["status"][t],
                 unlearnable={int(k): v for k, v in meta["unlearnable"][t].items()},
                 watch=reports[t],
                 **{name: arrays[name][t].copy() for name in (*_PER_POINT, *_PER_LEVEL)},
             )
         )
-    return trace
+    return TraceParts(
+        dataset,
+        config,
+        {str(phase): int(cost) for phase, cost in meta["build_costs"].items()},
+        {str(phase): float(duration) for phase, duration in meta["build_seconds"].items()},
+        float(meta["draw_seconds"]),
+        records,
+    )
 
 
 def _watch_reports(arrays: Mapping[str, NDArray[Any]], num_records: int, listed: NDArray[Any]) -> Sequence[WatchReport]:
@@ -177,7 +227,7 @@ def _watch_reports(arrays: Mapping[str, NDArray[Any]], num_records: int, listed:
     ]
 
 
-def _level_shape(trace: Trace) -> tuple[int, ...]:
+def _level_shape(trace: TraceParts) -> tuple[int, ...]:
     """Shape of the counts of nodes in a run's records, (trees, levels); without records there are none to shape."""
     return trace.records[0].visited_levels.shape if trace.records else (trace.dataset.num_points, 0)
 

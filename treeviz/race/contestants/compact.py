@@ -10,7 +10,7 @@ from treeviz.model.ledger import (
     step_rule_operations,
 )
 from treeviz.race.contestant import Contestant, Prediction, Workload, trained
-from treeviz.search import CompactEngine
+from treeviz.search.compact import CompactEngine
 
 
 def _predict(load: Workload, solve: Mapping[str, float], first: Mapping[str, float]) -> Prediction:

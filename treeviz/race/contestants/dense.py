@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 
 from treeviz.model.ledger import (
+    dense_evaluation_costs,
     dense_iteration_costs,
     dense_overlap_operations,
-    dense_sense_costs,
     exact_solve_costs,
     sketch_solve_costs,
     step_rule_operations,
 )
 from treeviz.race.contestant import Contestant, Prediction, Workload, trained
-from treeviz.search import DenseEngine
+from treeviz.search.dense import DenseEngine
 from treeviz.solve.sketched import SKETCH_BLOCKS
 
 
@@ -52,7 +52,7 @@ def _predict_sgd(load: Workload) -> Prediction:
     iteration = dense_iteration_costs(load.width, load.batch_size, load.dimension, load.num_batch_touched, {})
     first: dict[str, float] = {"solve": _rule(load, is_batched=True)}
     if load.num_batches > 1:
-        first |= dense_sense_costs(load.width, load.num_points, load.dimension)
+        first |= dense_evaluation_costs(load.width, load.num_points, load.dimension)
     return Prediction({}, iteration, first)
 
 

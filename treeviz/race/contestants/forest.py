@@ -1,5 +1,7 @@
 """Training through the forest, one max-tree per datapoint: the paper's method, and first-order relatives of it."""
 
+import numpy as np
+
 from treeviz.model.ledger import (
     exact_solve_costs,
     forest_build_operations,
@@ -7,9 +9,26 @@ from treeviz.model.ledger import (
     step_rule_operations,
 )
 from treeviz.race.contestant import Contestant, Prediction, Workload, trained
-from treeviz.search import ForestEngine
-from treeviz.search.forest.trees import expected_marked_nodes
+from treeviz.search.forest.engine import ForestEngine
 from treeviz.solve.sketched import SKETCH_BLOCKS
+
+
+def expected_marked_nodes(num_leaves: int, share: float) -> float:
+    """Return how many nodes of a tree have a marked leaf at or below them, if each leaf is marked with chance `share`.
+
+    Summed exactly over the shape of the heap: on a level, the first nodes have deep leaves only, the last ones shallow
+    leaves only, and one between may have both. Cost: log m.
+    """
+    deepest = (2 * num_leaves - 1).bit_length() - 1
+    num_deep = 2 * num_leaves - (1 << deepest)  # leaves on the deepest level
+    marked = 0.0
+    for level in range(deepest + 1):
+        full = 1 << (deepest - level)  # deep leaves below a node, if it has no others
+        num_full, rest = divmod(num_deep, full)
+        num_half = 0 if full == 1 else (1 << level) - num_full - bool(rest)
+        for count, leaves in ((num_full, full), (bool(rest), (full + rest) // 2), (num_half, full // 2)):
+            marked += count * -np.expm1(leaves * np.log1p(-share)) if share < 1 else count * bool(leaves)
+    return float(marked)
 
 
 def _build(load: Workload) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from treeviz.model.ledger import exact_solve_costs, neuron_trees_build_operations, step_rule_operations
 from treeviz.race.contestant import Contestant, Prediction, Workload, trained
-from treeviz.search import NeuronTreesEngine
+from treeviz.search.neuron_trees.engine import NeuronTreesEngine
 
 
 def _costs(load: Workload) -> dict[str, float]:

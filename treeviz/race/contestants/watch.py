@@ -1,7 +1,7 @@
 """Watch lists: the search that looks only at what may have changed, for Gauss-Newton and gradient descent."""
 
 from treeviz.race.contestant import Contestant, trained
-from treeviz.search import WatchEngine
+from treeviz.search.watch.engine import WatchEngine
 
 CONTESTANTS = (
     Contestant(

@@ -1,31 +1,31 @@
-"""The paper's method: inner products live in max-trees, one per datapoint."""
-
-from collections.abc import Iterator
+"""The paper's search: inner products live in max-trees, one per datapoint; only touched neurons are handled."""
 
 import numpy as np
 
+from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.ledger import Ledger, Stopwatch, forest_build_operations
 from treeviz.model.network import Signs, initial_weight_blocks, leaf_blocks
 from treeviz.model.types import Floats, Ints
-from treeviz.search.engine import Sensed
+from treeviz.search.forest.scan import scan_forest
 from treeviz.search.forest.trees import Forest
-from treeviz.search.implicit import TrainedTrees
+from treeviz.search.implicit import TreeEngine
+from treeviz.search.scan import Scan
 
 
-class ForestEngine:
-    """The paper's: inner products live in max-trees, weights are implicit, only touched neurons are handled."""
+class ForestEngine(TreeEngine):
+    """Searches all trees in each iteration, and repairs them after the move (algorithm.md §2, §3)."""
 
-    def __init__(self, X: Floats, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
+    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
         drawing = Stopwatch()
-        weight_blocks = drawing.over(initial_weight_blocks(config.seed, config.width, X.shape[1]))
+        weight_blocks = drawing.over(initial_weight_blocks(config.seed, config.width, data.dimension))
         with ledger.time("build"):
-            self.forest = Forest.from_blocks(config.width, X.shape[0], leaf_blocks(X, weight_blocks))
-        self.forest.load_compiled_loops()  # by this project's rules, compiling is no part of training
+            self._forest = Forest.from_blocks(config.width, data.num_points, leaf_blocks(data.X, weight_blocks))
+        self._forest.load_compiled_loops()  # by this project's rules, compiling is no part of training
         self.draw_seconds = drawing.seconds
         ledger.seconds["build"] -= drawing.seconds  # every method starts from given initial weights
-        ledger.post("build", forest_build_operations(config.width, *X.shape))
-        self._trained = TrainedTrees(self.forest, X, np.asarray(signs), config)
+        ledger.post("build", forest_build_operations(config.width, data.num_points, data.dimension))
+        super().__init__(self._forest, data, signs, config)
         # Of the neurons that fire at the start, for replay: only these ever move.
         self._initial_rows: tuple[Ints, Floats] | None = None
 
@@ -35,36 +35,30 @@ class ForestEngine:
         return 8 * width * num_points * 4
 
     @property
+    def forest(self) -> Forest:
+        """The live forest."""
+        return self._forest
+
+    @property
     def num_bytes(self) -> int:
         """Bytes of the trees, of the weights' coefficients, and of the leaves kept for replay."""
         kept = sum(array.nbytes for array in self._initial_rows or ())
-        return self.forest.values.nbytes + self._trained.num_bytes + kept
+        return self._forest.values.nbytes + super().num_bytes + kept
 
-    def sense(self, ledger: Ledger, batch: Ints | None = None) -> Sensed:
-        """Query all trees, or those of a batch; outputs from the leaves reached."""
-        sensed = self._trained.sense(ledger, batch)
-        if self._initial_rows is None:
-            self._initial_rows = (sensed.firing.neurons, self.forest.leaves[sensed.firing.neurons])
-        return sensed
+    def _keep_starting(self, neurons: Ints) -> None:
+        super()._keep_starting(neurons)
+        self._initial_rows = (neurons, self._forest.leaves[neurons])
 
-    def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
-        """Change the coefficients of the firing pairs, then the leaves of the touched neurons and their ancestors."""
-        return self._trained.move(sensed, dual_step, ledger)
-
-    def weights(self, neurons: Ints | None) -> Floats:
-        """Redraw W(0) and add the coefficients times X."""
-        return self._trained.weights(neurons)
-
-    def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
-        """Redraw W(0) block by block and add the coefficients times X."""
-        return self._trained.weight_blocks()
+    def scan(self, X: Floats, threshold: float) -> Scan:
+        """Look at every leaf and every inner node of the trees."""
+        return scan_forest(self._forest, threshold)
 
     def initial_leaves(self, point: int) -> Floats | None:
         """Return the leaves of neurons that never moved as they are, the others as they were kept.
 
         Safe while another thread trains: kept rows are set before the first leaf changes, and only they change.
         """
-        leaves = self.forest.leaves[:, point].copy()
+        leaves = self._forest.leaves[:, point].copy()
         if self._initial_rows is not None:
             neurons, rows = self._initial_rows
             leaves[neurons] = rows[:, point]
@@ -72,7 +66,7 @@ class ForestEngine:
 
     def initial_rows(self, neurons: Ints) -> Floats | None:
         """Do what `initial_leaves` does for whole rows, as safely. Cost: u * (n + log |U(0)|)."""
-        rows = np.array(self.forest.leaves[neurons])
+        rows = np.array(self._forest.leaves[neurons])
         if self._initial_rows is not None and self._initial_rows[0].size:
             moving, kept = self._initial_rows
             places = moving.searchsorted(neurons)

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from treeviz.model.firing import FiringSets
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, loaded_loops, map_spans
+from treeviz.search.implicit import SearchResult, UpdateResult
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -30,8 +31,6 @@ _CHUNK_BYTES = 1 << 18
 _LARGE_VALUES, _LARGE_WIDTH = 1 << 22, 1 << 12
 # A leaf changed by less than this stays finite, whatever it was.
 _LARGEST_CHANGE = 1e150
-# A graph of Python objects takes about a kilobyte a node.
-_LARGEST_GRAPH = 1 << 18
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,48 +45,6 @@ class QueryResult:
 
     neurons: Ints
     visited: Ints
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SearchResult:
-    """What one threshold query of all trees found and where it went.
-
-    Attributes
-    ----------
-    firing : the neurons found in each tree.
-    products : (sum_i k_i,) the leaf values z_ri of the pairs in `firing`, in its order.
-    visited_levels : (n, levels) nodes entered on each level of each tree, the root's level first.
-    """
-
-    firing: FiringSets
-    products: Floats
-    visited_levels: Ints
-
-    @property
-    def num_visited(self) -> Ints:
-        """(n,) nodes entered in each tree."""
-        return np.asarray(self.visited_levels.sum(axis=1))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class UpdateResult:
-    """What an update changed.
-
-    Attributes
-    ----------
-    modified_levels : (n, levels) nodes whose value changed on each level of each tree, leaves included.
-    num_operations : leaves written plus ancestors recomputed, in all trees together.
-    modified : per tree, the ascending nodes whose value changed; None when only counts were asked for.
-    """
-
-    modified_levels: Ints
-    num_operations: int
-    modified: tuple[Ints, ...] | None
-
-    @property
-    def num_modified(self) -> Ints:
-        """(n,) nodes whose value changed in each tree."""
-        return np.asarray(self.modified_levels.sum(axis=1))
 
 
 class Forest:
@@ -409,55 +366,10 @@ class Forest:
         return differs @ _ones(self.num_trees) > 0
 
     def to_networkx(self, tree: int, threshold: float | None = None) -> "nx.DiGraph":
-        """Return one tree as a NetworkX graph, edges from parent to child, to be analysed or drawn elsewhere.
+        """Return one tree as a NetworkX graph; see `forest.graph.tree_graph`."""
+        from treeviz.search.forest.graph import tree_graph
 
-        Parameters
-        ----------
-        tree : which of the n trees.
-        threshold : of a query, whose way is then marked on the nodes.
-
-        Returns
-        -------
-        A DiGraph whose nodes are the heap numbers 1..2m - 1, in that order, with the attributes `value`, `neuron` (None
-        at inner nodes), `level` (0 at the root) and, with a threshold, `state`: "firing" (a leaf >= the threshold),
-        "entered" (an inner node >= the threshold: the search goes on below), "pruned" (entered, but smaller), or "not
-        entered".
-
-        Raises
-        ------
-        ValueError
-            If there is no such tree, the threshold is not a number, or the tree has more than 2^18 leaves.
-
-        Notes
-        -----
-        Cost: about a kilobyte and some microseconds a node.
-        """
-        if not 0 <= tree < self.num_trees:
-            raise ValueError(f"tree must be between 0 and {self.num_trees - 1}, one per datapoint; got {tree}")
-        if threshold is not None and np.isnan(threshold):
-            raise ValueError("threshold must be a number, or None; got NaN")
-        m = self.num_leaves
-        if m > _LARGEST_GRAPH:
-            raise ValueError(
-                f"a tree of {m:,} leaves is too large for a graph of Python objects, at most {_LARGEST_GRAPH:,} are "
-                "allowed: use treeviz.stage.pictures.detail.draw_tree for the part of it that matters"
-            )
-        import networkx as nx  # slow to import
-
-        values = self.values[:, tree].tolist()
-        graph = nx.DiGraph()
-        for node in range(1, 2 * m):
-            neuron = node - m if node >= m else None
-            graph.add_node(node, value=values[node], neuron=neuron, level=node.bit_length() - 1)
-            if threshold is None:
-                continue
-            if values[node] >= threshold:  # then so are all nodes above it, and the search gets here
-                state = "entered" if neuron is None else "firing"
-            else:
-                state = "pruned" if node == 1 or values[node // 2] >= threshold else "not entered"
-            graph.nodes[node]["state"] = state
-        graph.add_edges_from((node // 2, node) for node in range(2, 2 * m))
-        return graph
+        return tree_graph(self, tree, threshold)
 
     def _check(self) -> None:
         """Assert the heap invariant in every tree: each inner node is the maximum of its two children (for tests)."""
@@ -466,24 +378,6 @@ class Forest:
         children = self.values[2:].reshape(-1, 2, self.num_trees)
         wrong = np.argwhere(self.values[1 : self.num_leaves] != children.max(axis=1))
         assert not wrong.size, f"node {wrong[0][0] + 1} of tree {wrong[0][1]} is not the maximum of its children"
-
-
-def expected_marked_nodes(num_leaves: int, share: float) -> float:
-    """Return how many nodes of a tree have a marked leaf at or below them, if each leaf is marked with chance `share`.
-
-    Summed exactly over the shape of the heap: on a level, the first nodes have deep leaves only, the last ones shallow
-    leaves only, and one between may have both. Cost: log m.
-    """
-    deepest = (2 * num_leaves - 1).bit_length() - 1
-    num_deep = 2 * num_leaves - (1 << deepest)  # leaves on the deepest level
-    marked = 0.0
-    for level in range(deepest + 1):
-        full = 1 << (deepest - level)  # deep leaves below a node, if it has no others
-        num_full, rest = divmod(num_deep, full)
-        num_half = 0 if full == 1 else (1 << level) - num_full - bool(rest)
-        for count, leaves in ((num_full, full), (bool(rest), (full + rest) // 2), (num_half, full // 2)):
-            marked += count * -np.expm1(leaves * np.log1p(-share)) if share < 1 else count * bool(leaves)
-    return float(marked)
 
 
 class _ModifiedNodes:

@@ -1,24 +1,26 @@
-"""Watch lists: the same firing sets as the forest's, with nothing looked at that cannot matter."""
+"""Watch lists: the same firing sets as the forest's, and nothing looked at that cannot matter."""
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import numpy as np
 
+from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, watch_build_operations
 from treeviz.model.network import Signs, firing_probability, initial_weight_blocks, initial_weights
 from treeviz.model.types import Floats, Ints
-from treeviz.search.engine import Sensed
-from treeviz.search.watch.lists import Moved, WatchLists, suggest_skin
+from treeviz.search.engine import Engine, Evaluation, WatchReport
+from treeviz.search.watch.lists import Moved, WatchLists
 from treeviz.search.watch.screening import DrawnBlocks, pairs_from_stream
+from treeviz.search.watch.skin import suggest_skin
 from treeviz.solve.jacobian import SparseJacobian
 
 _NOTHING_MOVED = Moved(0, 0, np.empty(0, dtype=np.int64), 0)
 
 
-class WatchEngine:
+class WatchEngine(Engine):
     """Certified lists of the pairs that may fire before their neuron has moved far (algorithm.md §6).
 
     Building streams over blocks of weights and keeps the watched pairs alone: memory does not grow with m * n or m * d.
@@ -30,18 +32,18 @@ class WatchEngine:
     num_watched, moved : of the iteration under way, how many pairs were watched at its start, and what its move took.
     """
 
-    def __init__(self, X: Floats, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
-        threshold, skin = config.resolved_threshold, config.skin
-        if skin is None:  # a trainer, which knows the targets, finds one for these
-            skin = suggest_skin(X, np.ones(len(X)), threshold, config.width)
+    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
+        X, threshold, skin = data.X, config.resolved_threshold, config.skin
         self._X, self._config = X, config
         draw = DrawnBlocks(config.seed, X.shape[1])
         with ledger.time("build"):
+            if skin is None:
+                skin = suggest_skin(X, data.y, threshold, config.width)
             pairs = pairs_from_stream(X, config.width, draw, threshold - skin, threshold)
             self.lists = WatchLists(
                 pairs,
                 signs[pairs.neurons],
-                X @ X.T,
+                data.gram,
                 width=config.width,
                 threshold=threshold,
                 skin=skin,
@@ -66,7 +68,7 @@ class WatchEngine:
         """Bytes of the lists."""
         return self.lists.num_bytes + self._list_sizes.nbytes
 
-    def sense(self, ledger: Ledger, batch: Ints | None = None) -> Sensed:
+    def evaluate(self, ledger: Ledger, batch: Ints | None = None) -> Evaluation:
         """Read off the outputs and C. A batch saves nothing here."""
         lists, num_points = self.lists, len(self._X)
         self.num_watched, self.moved = self._num_watched, _NOTHING_MOVED
@@ -83,9 +85,9 @@ class WatchEngine:
             return firing if batch is None else firing.on(batch)
 
         jacobian = WatchedJacobian(find_firing, overlaps, self._X, lists.gram, self._config)
-        return Sensed(lambda: jacobian.firing, outputs, jacobian, np.zeros((num_points, 0), dtype=np.int64))
+        return Evaluation(lambda: jacobian.firing, outputs, jacobian, np.zeros((num_points, 0), dtype=np.int64))
 
-    def move(self, sensed: Sensed, dual_step: Floats, ledger: Ledger) -> Ints:
+    def move(self, evaluation: Evaluation, dual_step: Floats, ledger: Ledger) -> Ints:
         """Move the firing neurons, and look at those that may have changed. There is no tree to repair."""
         with ledger.time("repair"):
             moved = self.moved = self.lists.move(dual_step)
@@ -94,6 +96,17 @@ class WatchEngine:
         sizes = self._list_sizes[self.lists.neurons.searchsorted(moved.promoted)]
         self._num_watched += int((dual_step.size - sizes).sum())  # each now has all n pairs in place of its list
         return np.zeros((dual_step.size, 0), dtype=np.int64)
+
+    def watch_report(self) -> WatchReport:
+        """Say what the lists did in the iteration just made."""
+        moved = self.moved
+        return WatchReport(
+            skin=self.lists.skin,
+            num_watched=self.num_watched,
+            num_due=moved.num_due,
+            num_changed=moved.num_changed,
+            promoted=np.sort(moved.promoted).astype(np.int32),
+        )
 
     def weights(self, neurons: Ints | None) -> Floats:
         """Redraw W(0) and add what the neurons with lists have moved."""
@@ -115,14 +128,6 @@ class WatchEngine:
             low, high = moved.searchsorted([first, first + len(rows)])
             rows[moved[low:high] - first] += moves[low:high] @ self._X
             yield first, rows
-
-    def initial_leaves(self, point: int) -> Floats | None:
-        """Return None: initial inner products are not kept."""
-        return None
-
-    def initial_rows(self, neurons: Ints) -> Floats | None:
-        """Return None, as `initial_leaves` does."""
-        return None
 
 
 class WatchedJacobian:

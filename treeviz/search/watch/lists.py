@@ -26,53 +26,20 @@ offsets.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 
 import numpy as np
-import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from treeviz.model.firing import FiringSets
-from treeviz.model.infinite_width import expected_activity, shifted_ntk
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, map_spans, num_threads
+from treeviz.search.watch.numpy_look import GUARD, Part, Seen, Setting, look_in_numpy
+from treeviz.search.watch.pairs import BLOCK_ROWS, LARGE_VISIT, PairLists, pairs_of
 from treeviz.search.watch.screening import WatchedPairs
-from treeviz.solve.exact import solve_gram
 
-# Distances this much shorter than computed are certain: round-off stays far below it.
-_GUARD = 1e-9
 # NumPy looks at so many neurons at a time, lest its dense rows leave the cache.
 _CHUNK_ROWS = 1 << 13
-# Neurons are woken by so many at a time.
-_BLOCK_ROWS = 8
-# Lists of so many pairs are worth loading a compiler, and so many neurons to go through are worth a second thread.
-_LARGE_PAIRS, _LARGE_VISIT = 1 << 11, 1 << 14
-
-
-# The skin is so many times the root mean square of what touched neurons are expected to move. Measured to loss 1e-6, on
-# random, digits and breast-cancer data at n = 16..200, d = 16..784, m = 2^16..2^20: with 2 promotions cost two to six
-# times what all the rest does, from 3 to 4 a run takes the least time or a third more at most, and beyond that longer
-# lists cost more than they save.
-_SKIN_FACTOR = 3.0
-_SKIN_SAMPLES = 1024
-
-
-def suggest_skin(X: Floats, y: Floats, threshold: float, width: int) -> float:
-    """Return a skin that few neurons drift beyond, from the data alone.
-
-    One Gauss-Newton step from outputs of zero moves the weights by J^T g with G g = y, so the squared moves of all
-    neurons add up to g^T G g = y^T g. With G the network's kernel (`kernel.shifted_ntk`), and shared out among the
-    |U| neurons expected to fire, that is the mean square move of a neuron; the skin is three times its root. Farther
-    than four below zero nothing is left that could be watched, so the skin ends at b + 4.
-
-    Cost: n^3 / 3, n (n + 1) / 2 probabilities, and 1,024 * n * d to estimate |U|.
-    """
-    touched = expected_activity(X, threshold, width, num_samples=_SKIN_SAMPLES).num_touched
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        total = float(y @ solve_gram(shifted_ntk(X, X, threshold), y).dual)
-        expected = np.sqrt(max(total, 0.0) / np.float64(touched))
-    largest = threshold + 4.0
-    return float(min(_SKIN_FACTOR * expected, largest)) if np.isfinite(expected) else largest
+# Lists of so many pairs are worth loading a compiler.
+_LARGE_PAIRS = 1 << 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,96 +50,6 @@ class Moved:
     num_changed: int
     promoted: Ints
     num_operations: int
-
-
-class _Lists:
-    """Lists of watched pairs, sorted by neuron, in as few bytes as they need: what is slow is fetching them.
-
-    Attributes
-    ----------
-    neurons, signs : (u,) for each neuron its number and a_r.
-    homes, lows, highs : (u,) nothing changes while `positions[home]` is between the two; position i is the total of the
-        dual steps on datapoint i, and position n the clock. Single precision, rounded to the inside.
-    rests : for each block of `_BLOCK_ROWS` neurons, what the clock must have come to before one of them may be due.
-    indptr, depths : row pointers (u + 1,) of the watched pairs, and (u,) how many of them, from the first on, include
-        all that have ever fired.
-    codes : (P,) for each pair its datapoint i if the neuron fires on it, -1 - i if not.
-    products, spent : (P,) z_ri(0), descending for each neuron, and spent_ri.
-    """
-
-    def __init__(self, found: WatchedPairs, signs: NDArray[np.number], loops: ModuleType | None) -> None:
-        num_rows = signs.size
-        self.neurons, self.signs = found.neurons, signs.astype(np.int8)
-        self.indptr, self.codes = found.indptr.astype(np.int32), ~found.points.astype(np.int16)
-        self.depths, self.homes = np.full(num_rows, 0, dtype=np.int16), np.full(num_rows, 0, dtype=np.int16)
-        self.lows = np.full(num_rows, np.inf, dtype=np.float32)  # due from the beginning
-        self.highs = np.full(num_rows, np.inf, dtype=np.float32)
-        # Written, not only reserved, here as above: no iteration should be the one that waits for the system's pages.
-        self.products, self.spent = found.products.copy(), np.full(found.products.size, 0.0)
-        self.wake_all()
-        if loops is None:
-            order = np.lexsort((-self.products, self.owners))
-            self.codes, self.products = self.codes[order], self.products[order]
-        else:
-            sort = loops.sort_pairs
-            map_spans(
-                lambda _, first, last: sort(first, last, self.indptr, self.codes, self.products),
-                num_rows,
-                is_large=num_rows >= _LARGE_VISIT,
-            )
-
-    def wake_all(self) -> None:
-        """Have every block gone through once more."""
-        self.rests = np.full(-(-self.neurons.size // _BLOCK_ROWS), -np.inf, dtype=np.float32)
-
-    @property
-    def points(self) -> Ints:
-        """(P,) the datapoint of each pair."""
-        return np.where(self.fires, self.codes, ~self.codes).astype(np.int64)
-
-    @property
-    def fires(self) -> NDArray[np.bool_]:
-        """(P,) whether the pair fires."""
-        return np.asarray(self.codes >= 0)
-
-    @property
-    def owners(self) -> Ints:
-        """(P,) the row of each pair."""
-        return np.repeat(np.arange(self.neurons.size), np.diff(self.indptr))
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of all arrays."""
-        return sum(array.nbytes for array in vars(self).values())
-
-    def coefficients(self, totals: Floats, rows: Ints | None = None) -> Floats:
-        """Return c (u, n) of all neurons or of some rows."""
-        points = self.points
-        values = self.spent + np.where(self.fires, totals[points], 0.0)
-        matrix = sp.csr_array((values, points, self.indptr), shape=(self.neurons.size, totals.size))
-        return np.asarray((matrix if rows is None else matrix[rows]).toarray())
-
-    def set_depths(self, rows: Ints, fires: NDArray[np.bool_]) -> None:
-        """Deepen some rows to their last pair that fires, of all pairs of these rows."""
-        sizes = np.diff(self.indptr)[rows]
-        firsts = np.append(0, np.cumsum(sizes)[:-1])
-        places = np.arange(1, sizes.sum() + 1) - np.repeat(firsts, sizes)
-        deepest = np.maximum.reduceat(np.where(fires, places, 0), firsts)
-        self.depths[rows] = np.maximum(self.depths[rows], deepest)
-
-    def forget(self, rows: Ints) -> None:
-        """Let go of some rows: they fire no more and are never due again."""
-        pairs = _pairs_of(self.indptr, rows)
-        self.codes[pairs] = np.minimum(self.codes[pairs], ~self.codes[pairs])
-        self.spent[pairs], self.depths[rows] = 0.0, 0
-        self.lows[rows], self.highs[rows] = -np.inf, np.inf
-
-    def append(self, other: "_Lists") -> None:
-        """Take in the rows of another one, behind those that are here."""
-        joined = {name: np.concatenate([mine, vars(other)[name]]) for name, mine in vars(self).items()}
-        joined["indptr"] = np.append(self.indptr, other.indptr[1:] + self.indptr[-1])
-        vars(self).update(joined)
-        self.wake_all()
 
 
 class WatchLists:
@@ -203,7 +80,7 @@ class WatchLists:
         skin: float,
         draw_rows: Callable[[Ints], Floats],
     ) -> None:
-        self.width, self.threshold, self.skin, self._scale = width, threshold, float(skin), width**-0.5
+        self.width, self.threshold, self.skin = width, threshold, float(skin)
         self.gram, self._draw_rows, num_points = gram, draw_rows, len(gram)
         self._positions = np.zeros(num_points + 1)  # the totals of the dual steps, and the clock
         self._offsets, self._overlaps = np.zeros(num_points), np.zeros((num_points, num_points), dtype=np.int64)
@@ -216,12 +93,12 @@ class WatchLists:
             )
         apart = np.abs(gram)
         np.fill_diagonal(apart, 0.0)
-        self._nearest = apart.max(axis=1)  # the largest |K_ij| of another datapoint j
-        self._lists = _Lists(pairs, signs, self._loops)
+        self._setting = Setting(gram, apart.max(axis=1), width**-0.5, threshold, self.skin)
+        self._lists = PairLists(pairs, signs, self._loops)
         none = np.empty(0)
         no_pairs = WatchedPairs(pairs.neurons[:0], np.zeros(1, dtype=np.int64), pairs.points[:0], none)
-        self._promoted = _Lists(no_pairs, none, self._loops)  # those that watch all n points, in the order they came
-        room = pairs.neurons.size + _BLOCK_ROWS * num_threads()
+        self._promoted = PairLists(no_pairs, none, self._loops)  # those that watch all n points, in the order they came
+        room = pairs.neurons.size + BLOCK_ROWS * num_threads()
         self._due, self._breached = np.full(room, 0), np.full(room, 0)  # room to work in
         self._look_at(self._lists)
 
@@ -282,7 +159,7 @@ class WatchLists:
         for lists in (self._lists, self._promoted):
             rows = np.flatnonzero(np.isin(lists.neurons, chosen))
             places = chosen.searchsorted(lists.neurons[rows])
-            moves[places] -= self._scale * lists.signs[rows, None] * lists.coefficients(self._totals, rows)
+            moves[places] -= self._setting.scale * lists.signs[rows, None] * lists.coefficients(self._totals, rows)
         return chosen, moves
 
     def drifts(self) -> Floats:
@@ -311,11 +188,11 @@ class WatchLists:
             num_changed, work = num_changed + seen.num_changed, work + seen.num_operations
         return Moved(num_due, num_changed, self._lists.neurons[breached], work)
 
-    def _promote(self, rows: Ints) -> "_Seen":
+    def _promote(self, rows: Ints) -> Seen:
         """Watch all points of some neurons from now on."""
         lists, num_points = self._lists, len(self.gram)
         neurons, signs = lists.neurons[rows], lists.signs[rows]
-        pairs = _pairs_of(lists.indptr, rows)
+        pairs = pairs_of(lists.indptr, rows)
         owners = np.repeat(np.arange(rows.size), np.diff(lists.indptr)[rows])
         spent, fires = np.zeros((rows.size, num_points)), np.zeros((rows.size, num_points), dtype=bool)
         codes = lists.codes[pairs].astype(np.int64)
@@ -328,7 +205,7 @@ class WatchLists:
             np.tile(np.arange(num_points, dtype=np.int32), rows.size),
             self._draw_rows(neurons).ravel(),
         )
-        fresh = _Lists(whole, signs, self._loops)
+        fresh = PairLists(whole, signs, self._loops)
         places = (fresh.owners, fresh.points)
         fresh.spent, fires = spent[places], fires[places]
         fresh.codes[fires] = ~fresh.codes[fires]
@@ -336,42 +213,42 @@ class WatchLists:
         self._promoted.append(fresh)
         return self._look_at(self._promoted)
 
-    def _look_at(self, lists: _Lists) -> "_Seen":
+    def _look_at(self, lists: PairLists) -> Seen:
         """Find who is due and bring these up to date, but for those that are beyond their reach."""
         if self._loops is None:
             position = self._positions[lists.homes]
             rows = np.flatnonzero((position <= lists.lows) | (position >= lists.highs))
             chunks = np.split(rows, range(_CHUNK_ROWS, rows.size, _CHUNK_ROWS))
-            parts = [self._look_in_numpy(lists, chunk) for chunk in chunks if chunk.size]
+            parts = [look_in_numpy(lists, chunk, self._positions, self._setting) for chunk in chunks if chunk.size]
             work = lists.homes.size
         else:
             blocks = (lists.rests <= self._positions[-1]).nonzero()[0]
-            work = lists.rests.size + blocks.size * _BLOCK_ROWS
+            work = lists.rests.size + blocks.size * BLOCK_ROWS
             if not blocks.size:
-                return _Seen(blocks, 0, 0, work)
+                return Seen(blocks, 0, 0, work)
             parts = map_spans(
                 lambda part, first, last: self._look_compiled(lists, blocks[first:last], first, part),
                 blocks.size,
-                is_large=blocks.size * _BLOCK_ROWS >= _LARGE_VISIT,
+                is_large=blocks.size * BLOCK_ROWS >= LARGE_VISIT,
             )
         breached, num_due, num_changed = np.empty(0, dtype=np.int64), 0, 0
         for seen, overlaps, offsets in parts:  # in this order, whichever thread was first: the same bits every time
             self._overlaps, self._offsets = self._overlaps + overlaps, self._offsets + offsets
             num_due, num_changed = num_due + seen.num_due, num_changed + seen.num_changed
             breached, work = np.append(breached, seen.breached), work + seen.num_operations
-        return _Seen(breached, num_due, num_changed, work)
+        return Seen(breached, num_due, num_changed, work)
 
-    def _look_compiled(self, lists: _Lists, blocks: Ints, first: int, part: int) -> "_Part":
-        """Do what `_look_in_numpy` does by compiled loops, which may run in several threads, on other blocks each."""
+    def _look_compiled(self, lists: PairLists, blocks: Ints, first: int, part: int) -> Part:
+        """Do what `look_in_numpy` does by compiled loops, which may run in several threads, on other blocks each."""
         assert self._loops is not None
         num_points = len(self.gram)
         # A cache line of room to either side: threads that write to the same one wait for each other.
         overlaps = np.zeros(num_points**2 + 16, dtype=np.int64)[8:-8].reshape(num_points, num_points)
         offsets = np.zeros(num_points + 16)[8:-8]
-        room = slice(first * _BLOCK_ROWS + part, (first + blocks.size) * _BLOCK_ROWS + part + 1)
+        room = slice(first * BLOCK_ROWS + part, (first + blocks.size) * BLOCK_ROWS + part + 1)
         due, breached = self._due[room], self._breached[room]
         num_due = self._loops.find_due(
-            blocks, _BLOCK_ROWS, lists.homes, lists.lows, lists.highs, lists.rests, self._positions, due
+            blocks, BLOCK_ROWS, lists.homes, lists.lows, lists.highs, lists.rests, self._positions, due
         )
         num_breached, num_changed, work = self._loops.look_at(
             due[:num_due],
@@ -385,148 +262,16 @@ class WatchLists:
             lists.lows,
             lists.highs,
             lists.rests,
-            _BLOCK_ROWS,
+            BLOCK_ROWS,
             self.gram,
-            self._nearest,
+            self._setting.nearest,
             self._positions,
-            self._scale,
+            self._setting.scale,
             self.threshold,
             self.skin,
-            _GUARD,
+            GUARD,
             overlaps,
             offsets,
             breached,
         )
-        return _Seen(breached[:num_breached], num_due, num_changed, work), overlaps, offsets
-
-    def _look_in_numpy(self, lists: _Lists, rows: Ints) -> "_Part":
-        """Look at some rows: find who fires, hand back what that changes, and set when they are due next.
-
-        Rows that have drifted beyond their reach are left as they are.
-        """
-        num_points, totals, num_due = len(self.gram), self._totals, rows.size
-        picked = _Picked(lists, rows, num_points)
-        used = picked.matrix(picked.coefficients(totals))
-        squares = np.asarray(used.multiply(used @ self.gram).sum(axis=1))
-        spare = self.skin - self._scale * np.sqrt(np.maximum(squares, 0.0))
-        is_whole = np.diff(picked.indptr) == num_points  # there is no pair that is not watched
-        spare[is_whole] = np.inf
-        work = int((np.diff(used.indptr)[~is_whole] ** 2).sum())
-        breached, rows, spare = rows[spare < 0], rows[spare >= 0], spare[spare >= 0]
-        overlaps, offsets = np.zeros_like(self._overlaps), np.zeros_like(self._offsets)
-        if not rows.size:
-            return _Seen(breached, num_due, 0, work), overlaps, offsets
-        if breached.size:
-            picked = _Picked(lists, rows, num_points)
-        points, pull = picked.points, -self._scale * lists.signs[rows][picked.owners]
-
-        def products(coefficients: Floats) -> Floats:
-            """Return every pair's inner product with these coefficients of the datapoints."""
-            shifts = picked.matrix(coefficients) @ self.gram
-            return np.asarray(picked.products + pull * shifts[picked.owners, points])
-
-        values = products(picked.coefficients(totals))
-        now = values >= self.threshold
-        changes = np.logical_or.reduceat(now != picked.fires, picked.indptr[:-1])
-        sizes, num_used = np.diff(picked.indptr), picked.count(picked.coefficients(totals) != 0.0)
-        work += int((sizes * (num_used + 1)).sum())
-        if changes.any():
-            handled = changes[picked.owners]
-            spent = picked.spent + np.where(handled, totals[points] * (picked.fires.astype(np.int64) - now), 0.0)
-            for fires, own, sign in ((picked.fires, picked.spent, -1), (now, spent, 1)):
-                mine = fires & handled
-                shares = pull[mine] * (products(own)[mine] - self.threshold)
-                offsets -= sign * np.bincount(points[mine], weights=shares, minlength=num_points)
-                incidence = picked.matrix(mine.astype(np.int64))
-                overlaps += sign * (incidence.T @ incidence).toarray()
-                work += int((picked.count(mine) ** 2).sum())
-            lists.spent[picked.pairs] = spent
-            lists.codes[picked.pairs] = np.where(now, points, ~points)
-            lists.set_depths(rows, now)
-
-        # How far the neuron may move, and for those that fire on one datapoint, in which direction.
-        num_firing = picked.count(now)
-        gaps = np.maximum(np.abs(values - self.threshold) - _GUARD, 0.0)
-        reaches = (picked.matrix(now.astype(np.float64)) @ np.abs(self.gram))[picked.owners, points]
-        lists.homes[rows], lists.lows[rows] = num_points, -np.inf
-        with np.errstate(divide="ignore", invalid="ignore"):
-            closest = np.minimum.reduceat(np.where(reaches > 0.0, gaps / reaches, np.inf), picked.indptr[:-1])
-            closest = np.minimum(spare / num_firing, closest)
-        due = np.where(num_firing > 0, self._positions[-1] + closest / self._scale, np.inf)
-        lists.highs[rows] = -_rounded_up(-due)
-        if (single := num_firing == 1).any():
-            homes = np.zeros(rows.size, dtype=np.int64)
-            homes[picked.owners[now]] = points[now]
-            slopes = self.gram[homes[picked.owners], points]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                steps = np.where(gaps == 0.0, 0.0, np.where(slopes == 0.0, np.inf, gaps / np.abs(slopes)))
-            is_upward = (values < self.threshold) == (slopes > 0.0)
-            upward = np.where(is_upward | (gaps == 0.0), steps, np.inf)
-            downward = np.where(~is_upward | (gaps == 0.0), steps, np.inf)
-            upward, downward = (
-                np.minimum(spare, np.minimum.reduceat(way, picked.indptr[:-1]))[single] for way in (upward, downward)
-            )
-            is_pulled_down, home = lists.signs[rows[single]] > 0, homes[single]
-            below, above = np.where(is_pulled_down, (upward, downward), (downward, upward))
-            lists.homes[rows[single]] = home
-            lists.lows[rows[single]] = _rounded_up(totals[home] - below / self._scale)
-            lists.highs[rows[single]] = -_rounded_up(-totals[home] - above / self._scale)
-        return _Seen(breached, num_due, int(changes.sum()), work), overlaps, offsets
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Seen:
-    """What looking at some rows found: those beyond their reach; how many were due and how many changed; its cost."""
-
-    breached: Ints
-    num_due: int
-    num_changed: int
-    num_operations: int
-
-
-# What some rows' visit found, and what it changes in C and in the offsets.
-_Part = tuple[_Seen, Ints, Floats]
-
-
-class _Picked:
-    """The pairs of some rows of the lists, as a sparse matrix of its own."""
-
-    def __init__(self, lists: _Lists, rows: Ints, num_points: int) -> None:
-        sizes = np.diff(lists.indptr)[rows]
-        self.indptr = np.append(0, np.cumsum(sizes))
-        self.owners = np.repeat(np.arange(rows.size), sizes)
-        self.pairs = _pairs_of(lists.indptr, rows)
-        codes = lists.codes[self.pairs].astype(np.int64)
-        self.points, self.fires = np.maximum(codes, ~codes), codes >= 0
-        self.products, self.spent = lists.products[self.pairs], lists.spent[self.pairs]
-        self._num_points = num_points
-
-    def coefficients(self, totals: Floats) -> Floats:
-        """Return c_ri of each pair."""
-        return np.asarray(self.spent + np.where(self.fires, totals[self.points], 0.0))
-
-    def count(self, chosen: NDArray[np.bool_]) -> Ints:
-        """Return how many of the chosen pairs each row has."""
-        return np.asarray(np.add.reduceat(chosen, self.indptr[:-1], dtype=np.int64))
-
-    def matrix(self, values: NDArray[np.generic]) -> sp.csr_array:
-        """Return the sparse matrix (rows, n) with these values, stored zeros dropped."""
-        shape = (self.indptr.size - 1, self._num_points)
-        matrix = sp.csr_array((values, self.points, self.indptr), shape=shape, copy=True)
-        matrix.eliminate_zeros()
-        return matrix
-
-
-def _pairs_of(indptr: NDArray[np.int32], rows: Ints) -> Ints:
-    """Return the places of all pairs of some rows, row after row."""
-    sizes = np.diff(indptr)[rows]
-    firsts = indptr[rows] - np.append(0, np.cumsum(sizes)[:-1])
-    return np.asarray(np.arange(sizes.sum()) + np.repeat(firsts, sizes), dtype=np.int64)
-
-
-def _rounded_up(bounds: Floats) -> NDArray[np.float32]:
-    """Round to single precision, never down, and never to an infinity that was a number."""
-    finite = np.maximum(bounds, -1e38)
-    finite = finite + np.abs(finite) * 1e-7 + 1e-37  # rounding to nearest takes back less than 6e-8 of it
-    with np.errstate(over="ignore"):
-        return np.asarray(np.where(bounds == -np.inf, -np.inf, finite), dtype=np.float32)
+        return Seen(breached[:num_breached], num_due, num_changed, work), overlaps, offsets

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from treeviz.model.types import Floats, Ints
 from treeviz.style.palette import compact
-from treeviz.training.trace import TreeStep
+from treeviz.training.record import TreeStep
 
 Mask = NDArray[np.bool_]
 

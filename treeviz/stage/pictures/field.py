@@ -10,7 +10,7 @@ import threading
 import numpy as np
 
 from treeviz.data.dataset import Dataset
-from treeviz.model.firing import FiringSets, moved_rows
+from treeviz.model.firing import moved_rows
 from treeviz.model.network import initial_weight_blocks, initial_weights
 from treeviz.model.types import Floats, Ints
 from treeviz.training.trace import Trace
@@ -149,7 +149,7 @@ class _MovingNeurons:
             self._weights, self._iteration = self.initial_weights.copy(), 0
         for record in trace.records[self._iteration : iteration]:
             if record.dual_step.any():
-                firing = FiringSets.from_sets(record.firing)
+                firing = record.firing
                 moves = moved_rows(firing, record.dual_step, trace.output_signs, trace.dataset.X)
                 self._weights[self.neurons.searchsorted(firing.neurons)] += moves
         self._iteration = iteration

@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from treeviz.model.firing import FiringSets, pair_steps
 from treeviz.model.network import initial_weights
 from treeviz.model.types import Floats, Ints
-from treeviz.training.trace import StepRecord, Trace
+from treeviz.training.record import StepRecord
+from treeviz.training.trace import Trace
 
 Mask = NDArray[np.bool_]
 
@@ -120,7 +121,7 @@ def neuron_plane(
         raise ValueError(f"include must hold neurons, whole numbers between 0 and {width - 1}; got {include!r}")
 
     record, threshold = trace.records[iteration], trace.config.resolved_threshold
-    firing = FiringSets.from_sets(record.firing)
+    firing = record.firing
     moves = firing.matrix(pair_steps(firing, record.dual_step, trace.output_signs))  # (|U|, n), times X
     neurons = np.union1d(_choose(trace, record, point, firing, moves, max_neurons), extra.astype(np.int64))
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from treeviz.model.types import Floats, Ints
-from treeviz.training.trace import Trace, TreeStep, WatchReport
+from treeviz.search.engine import WatchReport
+from treeviz.training.record import TreeStep
+from treeviz.training.trace import Trace
 
 # Leaves of each kind that are put forward to be drawn.
 _MAX_SHOWN = 64
