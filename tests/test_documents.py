@@ -2,6 +2,7 @@
 
 import math
 import re
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz.cli import main
 from treeviz.model.infinite_width import shifted_ntk
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.forecast import expected_workload
@@ -267,7 +269,7 @@ def test_products_with_g_by_rows_of_the_sketch():
                 assert low <= record.solve.iterations <= high
 
 
-# The README's example
+# The README's examples
 
 
 def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
@@ -280,3 +282,13 @@ def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
     trace, printed = names["trace"], capsys.readouterr().out
     assert str(trace.losses) in printed and str(trace.records[2].firing[3]) in printed
     assert trace.losses[-1] <= 1e-10
+
+
+def test_the_commands_are_understood():
+    (block,) = re.findall(r"## On the command line\n\n```sh\n(.*?)```", README, flags=re.DOTALL)
+    lines = [shlex.split(line, comments=True) for line in block.splitlines()]
+    assert {line[1] for line in lines} == set(main.commands)
+    for _, name, *arguments in lines:
+        values = main.commands[name].make_context(name, arguments).params
+        if name == "race":
+            assert set(values["methods"].split(",")) <= set(CONTESTANTS)
