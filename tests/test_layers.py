@@ -28,6 +28,7 @@ ALLOWED = {
     "bench": CORE | {"training", "style"},
     "pages": CORE | {"training", "style", "race", "stage", "lesson", "related", "pages"},
     "cli": CORE | {"training", "race", "bench", "pages"},
+    "__main__": {"cli"},
 }
 
 
