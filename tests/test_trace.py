@@ -19,6 +19,7 @@ from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset
 
 ARRAYS = ("outputs", "residual", "dual_step", "visited_levels", "modified_levels", "touched")
 COUNTS = ("num_visited", "num_modified")
+OLD_FILES = Path(__file__).parent / "traces"
 RUNS = (
     ("sphere", {"width": 1024}),
     ("moons", {"width": 333, "solver": "exact"}),
@@ -424,6 +425,47 @@ def test_a_file_with_an_array_missing_or_of_another_kind_is_refused(settings, tm
         for change in changes:
             content_now = with_arrays(content, **{key: change})
             equal_or_value_error(content_now, trace, f"{key} replaced by {change!r}")
+
+
+@pytest.mark.parametrize("path", sorted(OLD_FILES.glob("*.npz")), ids=lambda path: path.stem)
+def test_a_file_of_an_earlier_release_is_the_run_it_was(path):
+    """The same settings give the same run today: what the file holds is known without the program that wrote it."""
+    loaded = Trace.load(path)
+    trainer = Trainer(load_dataset("xor", num_points=10, seed=1), loaded.config)
+    np.testing.assert_array_equal(loaded.dataset.X, trainer.data.X)
+    for old in loaded.records:
+        new = trainer.step()
+        assert old.firing.equals(new.firing) and np.array_equal(old.touched, new.touched)
+        assert old.loss == pytest.approx(new.loss, rel=1e-9) and old.status == new.status
+        assert np.array_equal(old.visited_levels, new.visited_levels)
+        assert np.array_equal(old.modified_levels, new.modified_levels)
+        assert old.costs == new.costs and set(old.seconds) == set(new.seconds)
+        assert_same_report(old.watch, new.watch)
+    assert loaded.build_costs == trainer.trace.build_costs
+
+
+def assert_same_report(old, new):
+    assert (old is None) == (new is None)
+    if old is not None:
+        assert np.array_equal(old.promoted, new.promoted) and old.skin == new.skin
+        counts = ("num_watched", "num_due", "num_changed")
+        assert [getattr(old, name) for name in counts] == [getattr(new, name) for name in counts]
+
+
+def test_a_file_names_its_phases(tmp_path):
+    """A release with one phase more reads the files of those before; phases it does not know are refused by name."""
+    content, trace = file_bytes(tmp_path)
+    loaded = Trace.load(io.BytesIO(content))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        phases = json.loads(np.lib.format.read_array(archive.open("meta.npy")).tobytes())["phases"]
+    kept = [place for place, phase in enumerate(phases) if phase != "build"]
+    fewer = with_meta(content, phases=[phases[place] for place in kept])
+    with np.load(io.BytesIO(content)) as arrays:
+        fewer = with_arrays(fewer, costs=arrays["costs"][:, kept], seconds=arrays["seconds"][:, kept])
+    assert [record.costs for record in Trace.load(io.BytesIO(fewer)).records] == [r.costs for r in trace.records]
+    assert [record.seconds for record in loaded.records] == [record.seconds for record in trace.records]
+    with pytest.raises(ValueError, match="another version of treeviz, with a phase 'dream'"):
+        Trace.load(io.BytesIO(with_meta(content, phases=["dream", *phases[1:]])))
 
 
 def test_a_file_of_the_first_version_is_refused_in_words(tmp_path):
