@@ -384,6 +384,52 @@ def test_a_pair_far_below_the_skin_is_seen_once_its_neuron_is_promoted():
     assert lists.num_watched == 3 and lists.drifts() == pytest.approx([1.8])
 
 
+# Moves of one neuron over four datapoints, K made of two blocks with 1/2 beside the diagonal: its leaves and its sign,
+# the dual steps, and the operations of each move by hand, in NumPy and in compiled loops. NumPy pays 1 comparison a
+# neuron, the compiled loops 1 a block of eight and 8 for a block they wake.
+MOVES_BY_HAND = {
+    "not due: 0.1 of the 0.2 to the threshold": ([1.2, 0.6, -1, -1], 1.0, [[0.1, 0, 0, 0]], [1], [1]),
+    # NumPy: drift 1, two pairs of 1 + 1 terms, C before 1. Compiled: the short way, charged 6.
+    "stops firing": ([1.2, 0.6, -1, -1], 1.0, [[0.25, 0, 0, 0]], [1 + 1 + 4 + 1], [1 + 8 + 6]),
+    # NumPy: drift 2^2, three pairs of 2 + 1 terms, C before 2^2. Compiled: drift 2^2; two pairs of 2 + 1 terms, for the
+    # third, 0.6, cannot have come to 1 (sway 0.2); what two pairs contributed, 2 * (2 + 2).
+    "fired on two": (
+        [1.2, 1.1, 0.6, -1],
+        1.0,
+        [[0.05, 0.05, 0, 0], [0.3, 0, 0, 0]],
+        [1, 1 + 4 + 9 + 4],
+        [1, 1 + 8 + 4 + 6 + 8],
+    ),
+    # NumPy: drift 1, then in the new list 1 and four pairs of 1 + 1 terms; next those again, and C before 1, now 2^2,
+    # and the old list's comparison. Compiled: drift 1; the new list's block 9, one pair of 1 + 1 terms, and another to
+    # know when it is due; next that block, two pairs of 1 + 1 terms, contributions 1 * (1 + 1) and 2 * (2 + 2), and
+    # the old list's block, which rests.
+    "is promoted, then fires on another": (
+        [1.2, 0.6, -1, -1],
+        -1.0,
+        [[0.6, 0, 0, 0], [0.6, 0, 0, 0]],
+        [1 + 1 + 1 + 8, 1 + 8 + 1 + 4 + 1],
+        [9 + 1 + 9 + 2 + 2, 9 + 4 + 2 + 8 + 1],
+    ),
+}
+
+
+@each_path
+@pytest.mark.parametrize("case", MOVES_BY_HAND)
+def test_operations_of_a_move_by_hand(case, path, force):
+    force(path, cpus=1)
+    leaves, sign, steps, in_numpy, compiled_counts = MOVES_BY_HAND[case]
+    gram = np.kron(np.eye(2), [[1.0, 0.5], [0.5, 1.0]])
+    z = np.array(leaves)
+    points = np.flatnonzero(z >= 0.5).astype(np.int32)
+    pairs = screening.WatchedPairs(np.array([0]), np.array([0, points.size]), points, z[points])
+    lists = WatchLists(
+        pairs, np.array([sign]), gram, width=1, threshold=1.0, skin=0.5, draw_rows=lambda neurons: z[None]
+    )
+    counts = [lists.move(np.array(step)).num_operations for step in steps]
+    assert counts == (in_numpy if path == "numpy" else compiled_counts)
+
+
 def test_what_is_not_due_is_not_looked_at():
     X = sphere(8, 5, 2).X
     lists = lists_of(X, 3000, 1.0, 0.5)[0]
@@ -454,6 +500,19 @@ def test_a_run_that_diverges_says_so():
         record = trainer.step()
         assert np.isfinite(record.outputs).all()
     assert "diverg" in record.status
+
+
+@pytest.mark.parametrize("dimension", [16, 200])
+def test_screening_in_single_precision_loses_no_neuron(dimension, force):
+    """Thresholds a hair below a neuron's largest product: without its margin, single precision drops the neuron."""
+    force("compiled")
+    X, width = sphere(24, dimension, 3).X, 256
+    rows = initial_weights(1, width, dimension) @ X.T
+    for neuron in range(0, width, 4):
+        high = float(rows[neuron].max()) - 1e-9
+        found = pairs_from_stream(X, width, DrawnBlocks(1, dimension), high - 1.0, high)
+        assert neuron in found.neurons
+        np.testing.assert_array_equal(found.neurons, np.flatnonzero(rows.max(axis=1) >= high))
 
 
 # Machines without a compiler

@@ -9,7 +9,6 @@ lie side by side, so an update, which changes a neuron in all n trees at once, s
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from treeviz.model.firing import FiringSets
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, loaded_loops, map_spans
+from treeviz.search.forest.modified import ModifiedNodes, ones
 from treeviz.search.implicit import SearchResult, UpdateResult
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ class Forest:
         _require_finite(rows, "leaves after the update")
 
         nodes = neurons + self.num_leaves
-        log = _ModifiedNodes(self.num_trees, self.num_levels, with_nodes)
+        log = ModifiedNodes(self.num_trees, self.num_levels, with_nodes)
         num_rows = nodes.size
         # Leaves lie on the two deepest levels: the deeper ones start the climb, the others join a level later.
         num_shallow = np.searchsorted(nodes, 1 << self._deepest)
@@ -319,13 +319,13 @@ class Forest:
             return result
 
         done = map_spans(repair, 1 << level, is_large=self._is_large)
-        log = _ModifiedNodes(self.num_trees, self.num_levels, keep_nodes=False)
+        log = ModifiedNodes(self.num_trees, self.num_levels, keep_nodes=False)
         log.modified_levels += np.sum([modified_below for modified_below, _, _ in done], axis=0).T
         climbing = np.concatenate([changed_roots for _, _, changed_roots in done])
         num_rows = sum(num_rows for _, num_rows, _ in done) + self._climb(climbing, level, log)
         return UpdateResult(log.modified_levels, num_rows * self.num_trees, None)
 
-    def _climb(self, climbing: Ints, level: int, log: "_ModifiedNodes") -> int:
+    def _climb(self, climbing: Ints, level: int, log: ModifiedNodes) -> int:
         """Recompute what lies above the changed nodes `climbing`, all on `level`; return how many rows that took."""
         num_rows = 0
         while level > 0:
@@ -335,7 +335,7 @@ class Forest:
             climbing = self._recompute(parents, log)
         return num_rows
 
-    def _write_leaves(self, nodes: Ints, rows: Floats, log: "_ModifiedNodes") -> Ints:
+    def _write_leaves(self, nodes: Ints, rows: Floats, log: ModifiedNodes) -> Ints:
         """Write leaf rows of one level, chunk by chunk; return the nodes whose row changed."""
         changed = np.empty(nodes.size, dtype=bool)
         for low in range(0, nodes.size, len(self._fresh)):
@@ -344,7 +344,7 @@ class Forest:
             changed[low : low + chunk.size] = self._replace(chunk, rows[low : low + chunk.size], stale, log)
         return nodes[changed]
 
-    def _recompute(self, parents: Ints, log: "_ModifiedNodes") -> Ints:
+    def _recompute(self, parents: Ints, log: ModifiedNodes) -> Ints:
         """Set each of `parents`, on one level, to its children's maximum; return those that changed in some tree."""
         pairs = self.values.reshape(self.num_leaves, 2 * self.num_trees)  # row v: the two children of node v
         changed = np.empty(parents.size, dtype=bool)
@@ -357,13 +357,13 @@ class Forest:
             changed[low : low + chunk.size] = self._replace(chunk, fresh, stale, log)
         return parents[changed]
 
-    def _replace(self, nodes: Ints, fresh: Floats, stale: Floats, log: "_ModifiedNodes") -> NDArray[np.bool_]:
+    def _replace(self, nodes: Ints, fresh: Floats, stale: Floats, log: ModifiedNodes) -> NDArray[np.bool_]:
         """Write rows `fresh` over `stale`, on one level; log what differs, and say which nodes differ in some tree."""
         differs = self._differs[: nodes.size]
         np.not_equal(fresh, stale, out=differs)
         self.values[nodes] = fresh
         log.record(nodes, differs)
-        return differs @ _ones(self.num_trees) > 0
+        return differs @ ones(self.num_trees) > 0
 
     def to_networkx(self, tree: int, threshold: float | None = None) -> "nx.DiGraph":
         """Return one tree as a NetworkX graph; see `forest.graph.tree_graph`."""
@@ -378,37 +378,6 @@ class Forest:
         children = self.values[2:].reshape(-1, 2, self.num_trees)
         wrong = np.argwhere(self.values[1 : self.num_leaves] != children.max(axis=1))
         assert not wrong.size, f"node {wrong[0][0] + 1} of tree {wrong[0][1]} is not the maximum of its children"
-
-
-class _ModifiedNodes:
-    """Counts by level, and if asked lists, the nodes an update changes in each tree."""
-
-    def __init__(self, num_trees: int, num_levels: int, keep_nodes: bool) -> None:
-        self.modified_levels = np.zeros((num_trees, num_levels), dtype=np.int64)
-        self._pieces: list[tuple[Ints, Ints]] | None = [] if keep_nodes else None
-
-    def record(self, nodes: Ints, differs: NDArray[np.float32]) -> None:
-        """Note the entries of `differs` (k, n) that are 1; `nodes` (k,) are its rows, all on one level."""
-        level = int(nodes[0]).bit_length() - 1
-        counts = _ones(nodes.size) @ differs  # exact: a chunk has far under 2^24 rows
-        self.modified_levels[:, level] += counts.astype(np.int64)
-        if self._pieces is not None:
-            rows, trees = np.nonzero(differs)
-            self._pieces.append((nodes[rows], trees))
-
-    def nodes(self) -> tuple[Ints, ...] | None:
-        if self._pieces is None:
-            return None
-        empty = np.empty(0, dtype=np.int64)
-        nodes = np.concatenate([piece[0] for piece in self._pieces] or [empty])
-        trees = np.concatenate([piece[1] for piece in self._pieces] or [empty])
-        order = np.lexsort((nodes, trees))
-        return tuple(np.split(nodes[order], np.cumsum(self.modified_levels.sum(axis=1))[:-1]))
-
-
-@lru_cache(maxsize=32)
-def _ones(size: int) -> NDArray[np.float32]:
-    return np.ones(size, dtype=np.float32)
 
 
 def _distinct_sorted(values: Ints) -> Ints:

@@ -136,7 +136,7 @@ def look_at(
 ):  # fmt: skip
     """Look at some neurons: bring what they contribute up to date and find when they are due next.
 
-    The arrays are those of `watch._Lists`; `overlaps` (n, n) and `offsets` (n,) take the changes of C and of the
+    The arrays are those of `pairs.PairLists`; `overlaps` (n, n) and `offsets` (n,) take the changes of C and of the
     outputs' constant part. Rows that have drifted beyond the skin are left as they are and written to `breached`.
 
     Pairs behind the depth of their row have never fired. What moves their inner products is less than the *sway*, the
