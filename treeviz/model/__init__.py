@@ -1,1 +1,1 @@
-"""The network and its settings: who fires where, its limit at infinite width, and the rules of counting operations."""
+"""The network and its settings: firing sets, the limit at infinite width, and the rules of counting operations."""

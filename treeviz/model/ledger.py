@@ -139,7 +139,7 @@ def conjugate_gradient_operations(iterations: Number, product: Number, num_point
 def step_rule_operations(overlaps: Number, num_points: Number, *, is_batched: bool) -> Number:
     """The step size of a first-order method: C, G = K o C / m, and its eigenvalues by tridiagonal reduction, 2 n^3 / 3.
 
-    For mini-batches the largest entries of each row are added up besides, n^2.
+    For mini-batches the largest entries of each row are also added up, n^2.
     """
     square = num_points**2
     return overlaps + square - (-2 * num_points**3 // 3) + (square if is_batched else 0)

@@ -2,8 +2,8 @@
 
     f(x) = (1/sqrt(m)) * sum_r a_r * max(w_r . x - b, 0)                      (algorithm.md §1)
 
-Only `W` is trained. It is never stored by the tree method: the initial rows are redrawn from the seed when somebody
-asks for them, and everything training added to them is a combination of datapoints, `W = W(0) + coefficients @ X`.
+Only `W` is trained. It is never stored by the tree method: the initial rows are redrawn from the seed when they are
+needed, and everything training added to them is a combination of datapoints, `W = W(0) + coefficients @ X`.
 The other modules see the network through `FiringSets`, the sparse 0/1 matrix "neuron r fires on datapoint i".
 """
 
@@ -58,7 +58,7 @@ def output_signs(seed: int, width: int, neurons: Ints | None = None) -> Floats:
 
 
 class DrawnSigns:
-    """The output signs of a seed, drawn when somebody wants them: for some neurons, or all, which are then kept."""
+    """The output signs of a seed, drawn when they are first needed: of some neurons, or of all, which are then kept."""
 
     def __init__(self, seed: int, width: int) -> None:
         self._seed, self.size = seed, width

@@ -1,7 +1,7 @@
-"""Compiled loops and the threads that run them: loaded when first needed, and done without where there is no compiler.
+"""Compiled loops and the threads that run them: loaded when first needed, replaced by NumPy where there is no compiler.
 
-Importing numba takes half a second, and compiling some seconds, once on a machine: the machine code is kept on disk.
-Nobody who has no large network should wait for that, so the modules of compiled loops are loaded by name, on demand.
+Importing numba takes half a second, and compiling takes some seconds, once on a machine: the machine code is kept on
+disk. A small network does not need either, so the modules of compiled loops are loaded by name, on demand.
 """
 
 import importlib
@@ -31,7 +31,7 @@ def load_loops(name: str) -> ModuleType | None:
             raise RuntimeError("NUMBA_DISABLE_JIT is set")
         module = importlib.import_module(f"treeviz.search.{name}")
         module.warm_up()
-    except Exception as error:  # whatever numba, LLVM or the disk has against it
+    except Exception as error:  # numba, LLVM and the disk fail in many ways
         _REFUSALS[name] = f"{type(error).__name__}: {error}".splitlines()[0]
         warnings.warn(refusal(), RuntimeWarning, stacklevel=2)
         return None
@@ -39,7 +39,7 @@ def load_loops(name: str) -> ModuleType | None:
 
 
 def loaded_loops(name: str) -> ModuleType | None:
-    """Return the module if somebody has loaded it, else None: for work that gains from it but is not worth the wait."""
+    """Return the module if it has been loaded, else None: for work that gains from it but is not worth the wait."""
     return load_loops(name) if f"treeviz.search.{name}" in sys.modules else None
 
 
@@ -47,7 +47,7 @@ _REFUSALS: dict[str, str] = {}
 
 
 def refusal() -> str:
-    """Say why compiled loops cannot be used on this machine, and what follows; empty if they can, or nobody tried."""
+    """Say why compiled loops cannot be used on this machine, and what follows; empty if they can, or were not tried."""
     if not _REFUSALS:
         return ""
     reason = next(iter(_REFUSALS.values()))
@@ -72,9 +72,9 @@ def map_spans(
 ) -> list[T]:
     """Share 0..size out among the threads, and return what `work(part, first, last)` returns for each part, in order.
 
-    Worth it for loops that let go of the interpreter's lock, and for large work: what is not is done here and now. All
-    threads have ended when an exception is passed on, even if the caller is interrupted: nothing goes on behind
-    anybody's back. Long work looks at `stop`, which is set when that happens.
+    This pays for large work in loops that release the interpreter's lock; other work is done at once, in this thread.
+    When an exception is passed on, even if the caller is interrupted, all threads have ended: no work outlives the
+    call. Long work looks at `stop`, which is set when that happens.
     """
     if not is_large:
         return [work(0, 0, size)]
@@ -87,7 +87,7 @@ def map_spans(
         for job in jobs:
             job.add_done_callback(lambda job: stop.set() if job.exception() else None)
     try:
-        done = work(own[0], *own[1])  # in this thread, which is awake
+        done = work(own[0], *own[1])  # in this thread, which is running already
         return [done, *(job.result() for job in jobs)]
     finally:
         if stop is not None:  # all have ended, or one has failed, or the caller is interrupted

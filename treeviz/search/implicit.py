@@ -1,7 +1,6 @@
 """What the searches through trees have in common: weights are implicit, inner products live in the trees."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -13,49 +12,8 @@ from treeviz.model.ledger import Ledger, forward_operations
 from treeviz.model.network import ImplicitWeights, Signs
 from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Engine, Evaluation
+from treeviz.search.results import SearchResult, UpdateResult
 from treeviz.solve.jacobian import SparseJacobian
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SearchResult:
-    """What one threshold query of all trees found and where it went.
-
-    Attributes
-    ----------
-    firing : the neurons found in each tree.
-    products : (sum_i k_i,) the leaf values z_ri of the pairs in `firing`, in its order.
-    visited_levels : (n, levels) nodes entered on each level of each tree, the root's level first.
-    """
-
-    firing: FiringSets
-    products: Floats
-    visited_levels: Ints
-
-    @property
-    def num_visited(self) -> Ints:
-        """(n,) nodes entered in each tree."""
-        return np.asarray(self.visited_levels.sum(axis=1))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class UpdateResult:
-    """What an update changed.
-
-    Attributes
-    ----------
-    modified_levels : (n, levels) nodes whose value changed on each level of each tree, leaves included.
-    num_operations : leaves written plus ancestors recomputed, in all trees together.
-    modified : per tree, the ascending nodes whose value changed; None when only counts were asked for.
-    """
-
-    modified_levels: Ints
-    num_operations: int
-    modified: tuple[Ints, ...] | None
-
-    @property
-    def num_modified(self) -> Ints:
-        """(n,) nodes whose value changed in each tree."""
-        return np.asarray(self.modified_levels.sum(axis=1))
 
 
 class Trees(Protocol):

@@ -84,7 +84,7 @@ def solve_sketched(
         maker = _precondition(jacobian, active, ledger, generator, sketch_factor, ridge, gram_product)
         inverse = maker.inverse
         with ledger.time("solve"):
-            largest = float(np.abs(right).max()) or 1.0  # scaled away, lest squares of it under- or overflow
+            largest = float(np.abs(right).max()) or 1.0  # divided out, so that squares neither under- nor overflow
             start = inverse.T @ (right / largest)
             solved, steps, met = _conjugate_gradient(
                 lambda z: inverse.T @ gram_product(inverse @ z), start, tolerance, _MAX_CG_ITERATIONS

@@ -214,8 +214,8 @@ def _watch_reports(arrays: Mapping[str, NDArray[Any]], num_records: int, listed:
         if values.shape != (num_records,) or not (np.isfinite(values) & (values >= 0)).all():
             raise ValueError(f"watch_{name} does not hold a number of 0 or more for each iteration")
     promoted = _split(arrays["watch_promoted"], numbers["num_promoted"])
-    everyone = arrays["watch_promoted"]
-    if np.unique(everyone).size < everyone.size or not np.isin(everyone, listed).all():
+    all_promoted = arrays["watch_promoted"]
+    if np.unique(all_promoted).size < all_promoted.size or not np.isin(all_promoted, listed).all():
         raise ValueError("a neuron is promoted twice, or without a list")
     return [
         WatchReport(

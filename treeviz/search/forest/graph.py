@@ -3,19 +3,19 @@
 import networkx as nx
 import numpy as np
 
-from treeviz.search.forest.trees import Forest
+from treeviz.model.types import Floats
 
 # A graph of Python objects takes about a kilobyte a node.
 _LARGEST_GRAPH = 1 << 18
 
 
-def tree_graph(forest: Forest, tree: int, threshold: float | None = None) -> nx.DiGraph:
+def tree_graph(values: Floats, threshold: float | None = None) -> nx.DiGraph:
     """Return one tree as a NetworkX graph, edges from parent to child, to be analysed or drawn elsewhere.
 
     Parameters
     ----------
-    tree : which of the n trees.
-    threshold : of a query, whose way is then marked on the nodes.
+    values : (2m,) the values of its nodes, by heap number; entry 0 is unused.
+    threshold : of a query; the nodes then carry a mark of where it goes.
 
     Returns
     -------
@@ -27,33 +27,31 @@ def tree_graph(forest: Forest, tree: int, threshold: float | None = None) -> nx.
     Raises
     ------
     ValueError
-        If there is no such tree, the threshold is not a number, or the tree has more than 2^18 leaves.
+        If the threshold is not a number, or the tree has more than 2^18 leaves.
 
     Notes
     -----
     Cost: about a kilobyte and some microseconds a node.
     """
-    if not 0 <= tree < forest.num_trees:
-        raise ValueError(f"tree must be between 0 and {forest.num_trees - 1}, one per datapoint; got {tree}")
     if threshold is not None and np.isnan(threshold):
         raise ValueError("threshold must be a number, or None; got NaN")
-    m = forest.num_leaves
+    m = values.size // 2
     if m > _LARGEST_GRAPH:
         raise ValueError(
             f"a tree of {m:,} leaves is too large for a graph of Python objects, at most {_LARGEST_GRAPH:,} are "
             "allowed: use treeviz.stage.pictures.detail.draw_tree for the part of it that matters"
         )
-    values = forest.values[:, tree].tolist()
+    values_of = values.tolist()
     graph = nx.DiGraph()
     for node in range(1, 2 * m):
         neuron = node - m if node >= m else None
-        graph.add_node(node, value=values[node], neuron=neuron, level=node.bit_length() - 1)
+        graph.add_node(node, value=values_of[node], neuron=neuron, level=node.bit_length() - 1)
         if threshold is None:
             continue
-        if values[node] >= threshold:  # then so are all nodes above it, and the search gets here
+        if values_of[node] >= threshold:  # then so are all nodes above it, and the search gets here
             state = "entered" if neuron is None else "firing"
         else:
-            state = "pruned" if node == 1 or values[node // 2] >= threshold else "not entered"
+            state = "pruned" if node == 1 or values_of[node // 2] >= threshold else "not entered"
         graph.nodes[node]["state"] = state
     graph.add_edges_from((node // 2, node) for node in range(2, 2 * m))
     return graph

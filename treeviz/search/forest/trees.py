@@ -19,7 +19,7 @@ from treeviz.model.firing import FiringSets
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, loaded_loops, map_spans
 from treeviz.search.forest.modified import ModifiedNodes, ones
-from treeviz.search.implicit import SearchResult, UpdateResult
+from treeviz.search.results import SearchResult, UpdateResult
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -147,8 +147,7 @@ class Forest:
 
         Raises ValueError if there is no such tree or the threshold is not a number.
         """
-        if not 0 <= tree < self.num_trees:
-            raise ValueError(f"tree must be between 0 and {self.num_trees - 1}, one per datapoint; got {tree}")
+        self._require_tree(tree)
         if np.isnan(threshold):
             raise ValueError("threshold must be a number; got NaN")
         reached, visited = [], [np.ones(1, dtype=np.int64)]
@@ -158,6 +157,10 @@ class Forest:
         # Leaves lie on two levels when m is no power of two, and the deeper ones belong to the later neurons.
         neurons = np.sort(np.concatenate(reached)) - self.num_leaves
         return QueryResult(neurons, np.concatenate(visited))
+
+    def _require_tree(self, tree: int) -> None:
+        if not 0 <= tree < self.num_trees:
+            raise ValueError(f"tree must be between 0 and {self.num_trees - 1}, one per datapoint; got {tree}")
 
     def query_all(self, threshold: float, points: Ints | None = None) -> SearchResult:
         """Query every tree, or those of some distinct `points`, with the same threshold: many calls of `query` in one.
@@ -366,10 +369,14 @@ class Forest:
         return differs @ ones(self.num_trees) > 0
 
     def to_networkx(self, tree: int, threshold: float | None = None) -> "nx.DiGraph":
-        """Return one tree as a NetworkX graph; see `forest.graph.tree_graph`."""
-        from treeviz.search.forest.graph import tree_graph
+        """Return one of the n trees as a NetworkX graph; see `forest.graph.tree_graph`.
 
-        return tree_graph(self, tree, threshold)
+        Raises ValueError if there is no such tree, and where `tree_graph` does.
+        """
+        from treeviz.search.forest.graph import tree_graph  # networkx is slow to import
+
+        self._require_tree(tree)
+        return tree_graph(self.values[:, tree], threshold)
 
     def _check(self) -> None:
         """Assert the heap invariant in every tree: each inner node is the maximum of its two children (for tests)."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from treeviz.model.firing import FiringSets
 from treeviz.model.types import Floats, Ints
-from treeviz.search.implicit import SearchResult, UpdateResult
+from treeviz.search.results import SearchResult, UpdateResult
 
 # Trees rebuilt at a time, so that they stay in cache.
 _CHUNK = 4096

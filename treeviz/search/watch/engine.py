@@ -24,7 +24,7 @@ class WatchEngine(Engine):
     """Certified lists of the pairs that may fire before their neuron has moved far (algorithm.md §6).
 
     Building streams over blocks of weights and keeps the watched pairs alone: memory does not grow with m * n or m * d.
-    Every move leaves the outputs and C ready for the next iteration; who fires is listed only if somebody asks.
+    Every move leaves the outputs and C ready for the next iteration; firing sets are listed only when they are needed.
 
     Attributes
     ----------
@@ -145,7 +145,7 @@ class WatchedJacobian:
 
     @cached_property
     def firing(self) -> FiringSets:
-        """Who fires where."""
+        """Which neurons fire on which datapoints."""
         return self._find_firing()
 
     @cached_property
@@ -165,5 +165,5 @@ class WatchedJacobian:
         return self._sparse.gram_product(vector)
 
     def count_sketch(self, generator: np.random.Generator, num_rows: int) -> Floats:
-        """Return the CountSketch of the incidence, (num_rows, n). Cost: sum_i k_i, and listing who fires."""
+        """Return the CountSketch of the incidence, (num_rows, n). Cost: sum_i k_i, and listing the firing sets."""
         return self._sparse.count_sketch(generator, num_rows)

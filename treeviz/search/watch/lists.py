@@ -36,7 +36,7 @@ from treeviz.search.watch.numpy_look import GUARD, Part, Seen, Setting, look_in_
 from treeviz.search.watch.pairs import BLOCK_ROWS, LARGE_VISIT, PairLists, pairs_of
 from treeviz.search.watch.screening import WatchedPairs
 
-# NumPy looks at so many neurons at a time, lest its dense rows leave the cache.
+# NumPy looks at so many neurons at a time, so that their dense rows stay in the cache.
 _CHUNK_ROWS = 1 << 13
 # Lists of so many pairs are worth loading a compiler.
 _LARGE_PAIRS = 1 << 11
@@ -53,7 +53,7 @@ class Moved:
 
 
 class WatchLists:
-    """The network as seen through its watched pairs: who fires, the outputs, and C = A^T A, at any moment.
+    """The network as seen through its watched pairs: firing sets, outputs and C = A^T A, at any moment.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class WatchLists:
         return self._offsets - (self.gram * self._overlaps) @ self._totals / self.width
 
     def firing(self) -> FiringSets:
-        """Return who fires where. Cost: the watched pairs."""
+        """Return which neurons fire on which datapoints. Cost: the watched pairs."""
         num_points = len(self.gram)
         keys = []  # neuron * n + datapoint: their order is that of the pairs
         for lists in (self._lists, self._promoted):
@@ -214,7 +214,7 @@ class WatchLists:
         return self._look_at(self._promoted)
 
     def _look_at(self, lists: PairLists) -> Seen:
-        """Find who is due and bring these up to date, but for those that are beyond their reach."""
+        """Find the neurons that are due and update them; those beyond the skin are left as they are."""
         if self._loops is None:
             position = self._positions[lists.homes]
             rows = np.flatnonzero((position <= lists.lows) | (position >= lists.highs))

@@ -212,7 +212,7 @@ def look_at(
                 num_breached += 1
                 continue
 
-        # Who fires now. Where much is summed for many pairs, it is summed for all datapoints at once.
+        # Where it fires now. If much is summed for many pairs, it is summed for all datapoints at once.
         is_wide = num_used > _FEW and 4 * size > num_points
         if is_wide:
             _combine(shifts, gram, used, used_by, num_used)

@@ -46,9 +46,9 @@ Part = tuple[Seen, Ints, Floats]
 
 
 def look_in_numpy(lists: PairLists, rows: Ints, positions: Floats, setting: Setting) -> Part:
-    """Look at some rows: find who fires, hand back what that changes, and set when they are due next.
+    """Look at some rows: find where they fire, return what that changes, and set when they are due next.
 
-    Rows that have drifted beyond their reach are left as they are.
+    Rows that have drifted beyond the skin are left as they are.
     """
     num_points, totals, num_due = len(setting.gram), positions[:-1], rows.size
     picked = _Picked(lists, rows, num_points)

@@ -152,7 +152,7 @@ def pairs_from_stream(
 
 
 def _until(stop: threading.Event, blocks: Blocks) -> Iterator[tuple[int, Floats]]:
-    """Pass blocks on as long as nobody says stop."""
+    """Pass blocks on until `stop` is set."""
     for block in blocks:
         if stop.is_set():
             return
