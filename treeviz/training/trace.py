@@ -1,8 +1,9 @@
 """What a training run leaves behind: one frozen record an iteration, and the way back to any tree at any moment.
 
-A trace holds no trees. The firing sets and the dual steps say how every leaf moved, and the seed gives the leaves at the
-start. `Trace.replay` puts them together and gets the very bits the trainer had. So a trace stays small (one or two bytes
-a firing pair and iteration, until firing sets are listed), and a picture drawn from it cannot drift from the computation.
+A trace holds no trees. The firing sets and the dual steps say how every leaf moved, and the seed gives the leaves at
+the start. `Trace.replay` puts them together and gets the very bits the trainer had. So a trace stays small: one or two
+bytes a firing pair and iteration, four more once the firing sets are listed. And a picture drawn from it cannot drift
+from the computation.
 """
 
 import io
