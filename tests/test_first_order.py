@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import dense_scan, outputs_of, same_sets, sphere
 
-from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.model.config import SEARCHES
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, step_rule_operations
@@ -513,3 +513,14 @@ def test_the_plane_of_a_run_with_mini_batches(circle_by_batches):
         plane = neuron_plane(circle_by_batches.trace, 3, iteration)
         ever = np.isin(plane.neurons, np.concatenate(records[0].firing))
         assert np.array_equal(plane.ever, ever)
+
+
+def test_points_on_a_line_have_a_step_size():
+    """Two equal points and their opposite: LAPACK gave no largest eigenvalue alone of this matrix."""
+    data = Dataset(np.array([[1.0], [1.0], [-1.0]]), np.array([1.0, 1.0, -1.0]))
+    config = TrainConfig(width=33, threshold=0.0, method="gradient-descent", step_size=None, seed=2)
+    trainer = Trainer(data, config)
+    fires = trainer.weights() @ data.X.T >= 0.0
+    largest = np.linalg.eigvals((data.X @ data.X.T) * (fires.T.astype(float) @ fires) / 33).real.max()
+    trainer.step()
+    assert trainer.step_size == pytest.approx(1.0 / largest)

@@ -7,13 +7,15 @@ disk. A small network does not need either, so the modules of compiled loops are
 import importlib
 import itertools
 import os
+import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -58,13 +60,61 @@ def refusal() -> str:
 
 
 def num_threads() -> int:
-    """Number of threads that work on large networks: one a core."""
-    return os.cpu_count() or 1
+    """Number of threads that work on large networks: one a core that this process may use.
+
+    The affinity of the process and the quota of its container count; LOKY_MAX_CPU_COUNT sets a lower number.
+    """
+    from joblib import cpu_count  # slow to import
+
+    return int(cpu_count())
 
 
 @cache
 def _pool(size: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=size, thread_name_prefix="treeviz")
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked process has none of the pool's threads: work handed to the old pool would wait for ever.
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+@contextmanager
+def interrupt_deferred(stop: threading.Event | None = None) -> Iterator[None]:
+    """Let the block end before Ctrl-C, or a notebook's stop button, raises KeyboardInterrupt.
+
+    State that changes in several steps is then never left between two of them, and compiled loops are not interrupted
+    on their way back. Long work may look at `stop`, which is set at once. A block within a block, or in another thread
+    than the main one, which gets no interrupts, adds nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.getsignal(signal.SIGINT)
+    if not callable(usual) or isinstance(usual, _NoteInterrupt):
+        yield
+        return
+    note = _NoteInterrupt(stop)
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        if note.arguments is not None:
+            usual(*note.arguments)
+
+
+class _NoteInterrupt:
+    """A signal handler that remembers the interrupt."""
+
+    def __init__(self, stop: threading.Event | None) -> None:
+        self.arguments: tuple[int, FrameType | None] | None = None
+        self._stop = stop
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.arguments = (number, frame)
+        if self._stop is not None:
+            self._stop.set()
 
 
 def map_spans(
@@ -77,7 +127,8 @@ def map_spans(
     call. Long work looks at `stop`, which is set when that happens.
     """
     if not is_large:
-        return [work(0, 0, size)]
+        with interrupt_deferred(stop):
+            return [work(0, 0, size)]
     spans = itertools.pairwise(size * part // num_threads() for part in range(num_threads() + 1))
     own, *others = enumerate(spans)
     pool = _pool(num_threads())
@@ -87,7 +138,8 @@ def map_spans(
         for job in jobs:
             job.add_done_callback(lambda job: stop.set() if job.exception() else None)
     try:
-        done = work(own[0], *own[1])  # in this thread, which is running already
+        with interrupt_deferred(stop):
+            done = work(own[0], *own[1])  # in this thread, which is running already
         return [done, *(job.result() for job in jobs)]
     finally:
         if stop is not None:  # all have ended, or one has failed, or the caller is interrupted

@@ -52,8 +52,8 @@ class TreeEngine(Engine):
             found = self._trees.query_all(self._threshold, batch)
         ledger.post("search", int(found.num_visited.sum()))
         if not self._has_searched:  # the neurons that fire at the start, and no others, ever move
-            self._has_searched = True
             self._keep_starting(found.firing.neurons)
+            self._has_searched = True
         with ledger.time("forward"):
             outputs = outputs_from_pairs(found.firing, found.products, self._signs, self._threshold)
         num_points = outputs.size if batch is None else batch.size

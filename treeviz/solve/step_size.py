@@ -1,7 +1,6 @@
 """The longest step of a first-order method that is safe on the linearised network."""
 
 import numpy as np
-import scipy.linalg as la
 
 from treeviz.model.ledger import Ledger, step_rule_operations
 from treeviz.solve.jacobian import Jacobian, gram_matrix
@@ -23,7 +22,7 @@ def safe_step_size(jacobian: Jacobian, batch_size: int | None, ledger: Ledger) -
         return 1.0
     with ledger.time("solve"):
         gram = gram_matrix(jacobian)[np.ix_(active, active)]
-        largest = float(la.eigvalsh(gram, subset_by_index=[active.size - 1, active.size - 1])[0])
+        largest = float(np.linalg.eigvalsh(gram)[-1])
         is_batched = batch_size is not None and batch_size < active.size
         if batch_size is not None and is_batched:
             rows = np.partition(np.abs(gram), active.size - batch_size, axis=1)[:, active.size - batch_size :]

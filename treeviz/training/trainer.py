@@ -12,6 +12,7 @@ from treeviz.model.network import DrawnSigns, outputs_at
 from treeviz.model.streams import Stream, random_stream
 from treeviz.model.types import Floats, Ints
 from treeviz.search import find_engine
+from treeviz.search.compiled import interrupt_deferred
 from treeviz.search.engine import EngineMaker, Evaluation
 from treeviz.search.forest.trees import Forest
 from treeviz.search.scan import Scan
@@ -76,6 +77,7 @@ class Trainer:
         self.trace = Trace(data, config, ledger.costs, ledger.seconds, self._engine.draw_seconds)
         self.trace.engine = weakref.ref(self._engine)
         self._keeps_records, self._num_steps = keep_records, 0
+        self._is_torn = False  # between the beginning of a move and its record
         self._judge = Judge(data, config.method)
 
     @property
@@ -112,10 +114,12 @@ class Trainer:
             if not whole or np.any(neurons < 0) or np.any(neurons >= self.config.width):
                 raise ValueError(f"neurons must be whole numbers between 0 and {self.config.width - 1}; got {neurons}")
             neurons = neurons.astype(np.int64)
+        self._require_whole()
         return self._engine.weights(neurons)
 
     def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
         """Yield the current hidden weights in blocks `(first_neuron, rows)`; each may be overwritten by the next."""
+        self._require_whole()
         return self._engine.weight_blocks()
 
     def predict(self, X: Floats) -> Floats:
@@ -125,7 +129,7 @@ class Trainer:
         """
         if X.ndim != 2 or X.shape[1] != self.data.dimension:
             raise ValueError(f"X must have shape (points, {self.data.dimension}); got {X.shape}")
-        return outputs_at(X, self._engine.weight_blocks(), self.output_signs, self.threshold)
+        return outputs_at(X, self.weight_blocks(), self.output_signs, self.threshold)
 
     @property
     def num_bytes(self) -> int:
@@ -137,11 +141,13 @@ class Trainer:
 
         Never raises for what the data or the settings do to the mathematics: a system that is singular, a run that
         stalls or a move that would overflow is described in the record's `status`.
+
+        A step is done or not done: Ctrl-C takes effect at its end. Raises RuntimeError if another error, such as a lack
+        of memory, stopped an earlier step while it changed the weights.
         """
-        record = self._iterate(with_record=True)[1]
+        with interrupt_deferred():
+            record = self._iterate(with_record=True)[1]
         assert record is not None
-        if self._keeps_records:
-            self.trace.records.append(record)
         return record
 
     def advance(self) -> float:
@@ -149,9 +155,11 @@ class Trainer:
 
         Which neurons fire is not listed for a record. What a method needs of it to train, it finds all the same.
         """
-        return self._iterate(with_record=False)[0]
+        with interrupt_deferred():
+            return self._iterate(with_record=False)[0]
 
     def _iterate(self, *, with_record: bool) -> tuple[float, StepRecord | None]:
+        self._require_whole()
         ledger, iteration = Ledger(), self._num_steps
         batch = self.config.mini_batch(self.data.num_points, iteration)
         whole = self._evaluate_all(ledger, is_batched=batch is not None)
@@ -163,11 +171,13 @@ class Trainer:
         solution = self._solve(learned, residual, ledger)
         dual_step, diverged = self._scale_step(solution.dual)
         modified_levels = np.zeros_like(learned.visited_levels)
+        self._is_torn = True
         if dual_step.any():
             modified_levels = self._engine.move(learned, dual_step, ledger)
         status = self._judge.judge(whole.jacobian.counts, residual, loss, solution.report, diverged=diverged)
         self._num_steps += 1
         if firing is None or touched is None:
+            self._is_torn = False
             return loss, None
         record = StepRecord(
             iteration=iteration,
@@ -186,7 +196,17 @@ class Trainer:
             unlearnable=self._judge.unlearnable(whole.jacobian.counts),
             watch=self._engine.watch_report(),
         )
+        if self._keeps_records:
+            self.trace.records.append(record)
+        self._is_torn = False
         return loss, record
+
+    def _require_whole(self) -> None:
+        if self._is_torn:
+            raise RuntimeError(
+                f"step {self._num_steps} was stopped while it changed the weights, so they are neither the "
+                "old nor the new ones: make a new Trainer. The records so far are in `trace`"
+            )
 
     def _evaluate_all(self, ledger: Ledger, *, is_batched: bool) -> Evaluation:
         """Search and forward on all datapoints, and in the first iteration find the step size, if it is to be found.
