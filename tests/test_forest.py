@@ -575,11 +575,12 @@ def test_a_networkx_tree_is_an_arborescence_with_the_heap_property(m):
         ]
         depths = nx.shortest_path_length(graph, 1)
         for node, attributes in graph.nodes(data=True):
-            assert set(attributes) == {"value", "neuron", "level"} and attributes["level"] == depths[node]
+            is_leaf = node >= m
+            assert set(attributes) == {"value", "level", *["neuron"] * is_leaf} and attributes["level"] == depths[node]
             assert [type(attributes[name]) for name in ("value", "level")] == [float, int]
             children = list(graph.successors(node))
             if children:
-                assert len(children) == 2 and attributes["neuron"] is None
+                assert len(children) == 2
                 assert attributes["value"] == max(graph.nodes[child]["value"] for child in children)
 
 
@@ -596,7 +597,20 @@ def test_states_of_a_networkx_tree_are_those_of_the_query(m, seed, threshold):
     assert nodes["firing"] | nodes["entered"] | nodes["pruned"] == visited
     assert len(visited) == 1 + 2 * len(nodes["entered"])
     assert nodes["not entered"] == set(range(1, 2 * m)) - visited
-    assert all(graph.nodes[node]["neuron"] is None for node in nodes["entered"])
+    assert all(("neuron" in graph.nodes[node]) == (node >= m) for node in graph)
+
+
+@pytest.mark.parametrize("kind", ["graphml", "gexf", "gml"])
+def test_a_networkx_tree_survives_a_file(kind, tmp_path):
+    graph = Forest(np.array([[1.5], [-2.0], [0.25]])).to_networkx(0, 1.0)
+    path = tmp_path / f"tree.{kind}"
+    getattr(nx, f"write_{kind}")(graph, path)
+    read = getattr(nx, f"read_{kind}")(path)
+    attributes = [{**data, "value": float(data["value"])} for _, data in read.nodes(data=True)]
+    for data in attributes:
+        data.pop("label", None)  # which GEXF adds
+    assert attributes == [data for _, data in graph.nodes(data=True)]
+    assert read.number_of_edges() == 4
 
 
 def test_a_networkx_tree_that_cannot_be_is_a_value_error(monkeypatch):

@@ -468,6 +468,58 @@ def test_a_file_names_its_phases(tmp_path):
         Trace.load(io.BytesIO(with_meta(content, phases=["dream", *phases[1:]])))
 
 
+def with_member(content, name, data):
+    """Return the archive with one more member, or another one in the place of `name`."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
+        for member in old.namelist():
+            if member != name:
+                new.writestr(member, old.read(member))
+        new.writestr(name, data)
+    return buffer.getvalue()
+
+
+def npy(header, body=b"", version=(1, 0)):
+    length = len(header).to_bytes(2 if version == (1, 0) else 4, "little")
+    return b"\x93NUMPY" + bytes(version) + length + header + body
+
+
+HOSTILE_MEMBERS = {
+    "a bomb": npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000,), }\n", bytes(8_000_000)),
+    "a header that promises a terabyte": npy(b"{'descr': '<f8', 'fortran_order': False, 'shape': (125000000000,), }\n"),
+    "a header of megabytes": npy(b" " * 5_000_000, version=(2, 0)),
+    "objects": npy(b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n", bytes(8)),
+    "no array": b"hello, world",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("name", ["junk.npy", "loss.npy"])
+@pytest.mark.parametrize("kind", HOSTILE_MEMBERS)
+def test_a_hostile_file_takes_no_memory(kind, name, tmp_path, monkeypatch):
+    content, _ = file_bytes(tmp_path)
+    hostile = with_member(content, name, HOSTILE_MEMBERS[kind])
+    monkeypatch.setattr("treeviz.training.trace_file.usable_bytes", lambda: 4e6 if kind == "a bomb" else 1e10)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="is not a readable treeviz trace"):
+            Trace.load(io.BytesIO(hostile))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3e6
+
+
+@pytest.mark.parametrize("name", ["loss", "outputs", "dual_step", "X"])
+def test_values_that_are_not_numbers_are_refused(name, tmp_path):
+    content, _ = file_bytes(tmp_path)
+    with np.load(io.BytesIO(content)) as arrays:
+        damaged = arrays[name].copy()
+    damaged[0] = np.nan
+    with pytest.raises(ValueError, match=f"{name}.*not a number"):
+        Trace.load(io.BytesIO(with_arrays(content, **{name: damaged})))
+
+
 def test_a_file_of_the_first_version_is_refused_in_words(tmp_path):
     """It counted nodes by tree, not by level."""
     content, trace = file_bytes(tmp_path)

@@ -430,6 +430,37 @@ def test_operations_of_a_move_by_hand(case, path, force):
     assert counts == (in_numpy if path == "numpy" else compiled_counts)
 
 
+@each_path
+@pytest.mark.parametrize("distance", [1e-8, 2e-8, 5e-8, 1e-7, 1e-6])
+def test_a_drift_hidden_by_near_duplicates_is_seen(path, distance, force):
+    """Two points pull a neuron to and fro; in c^T K c they cancel, and round-off leaves what it likes, even 0.
+
+    The third point lies along the difference. Its pair is not watched, and fires once the drift is beyond the skin.
+    """
+    force(path, cpus=1)
+    X = np.array([[1.0, 0.0], [1.0, distance], [0.0, 1.0]])  # unit rows, to the last bit but one
+    start = np.array([1.5, 0.0999])  # z = (1.5, 1.5, 0.0999): 1e-4 too far below for the list
+    pairs = screening.WatchedPairs(np.array([0]), np.array([0, 2]), np.array([0, 1], dtype=np.int32), start @ X[:2].T)
+    lists = WatchLists(
+        pairs, np.array([1.0]), X @ X.T, width=1, threshold=1.0, skin=0.9, draw_rows=lambda neurons: (start @ X.T)[None]
+    )
+    pull = 0.901 / distance
+    assert lists.move(np.array([pull, -pull, 0.0])).promoted.tolist() == [0]
+    assert lists.firing()[2].tolist() == [0]  # z = 0.0999 + 0.901
+
+
+@pytest.mark.parametrize("search", ["watch", "forest"])
+def test_a_run_that_has_died_has_outputs_of_zero(search):
+    """Huge steps drive all neurons below the threshold: what the outputs were is no part of what they are."""
+    data = load_dataset("digits", num_points=4, seed=0, target="is-3", center=False)
+    config = TrainConfig(
+        width=5000, threshold=1.5, method="sgd", step_size=1e6, batch_size=1, search=search, seed=2**63 - 1
+    )
+    trace = Trainer(data, config).run(6)
+    assert not trace.records[-1].firing.num_pairs
+    assert trace.records[-1].outputs.tolist() == [0.0] * 4 and trace.losses[-1] == 2.0
+
+
 def test_what_is_not_due_is_not_looked_at():
     X = sphere(8, 5, 2).X
     lists = lists_of(X, 3000, 1.0, 0.5)[0]

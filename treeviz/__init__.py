@@ -1,5 +1,7 @@
 """treeviz: watch a wide two-layer network train by changing a small part of a set of max-trees."""
 
+from importlib.metadata import version
+
 from treeviz.data.catalogue import DATASETS, load_dataset, load_test_split
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
@@ -7,6 +9,8 @@ from treeviz.search.forest.trees import Forest
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
 from treeviz.training.trainer import Trainer
+
+__version__ = version("treeviz")
 
 __all__ = [
     "DATASETS",
@@ -16,6 +20,7 @@ __all__ = [
     "Trace",
     "TrainConfig",
     "Trainer",
+    "__version__",
     "load_dataset",
     "load_test_split",
 ]

@@ -14,7 +14,7 @@ from treeviz.model.types import Floats, Ints
 _SMALL_INCIDENCE = 1 << 16
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FiringSets:
     """Which neurons fire on which datapoints: a sparse 0/1 matrix, its rows the touched neurons.
 
@@ -75,6 +75,10 @@ class FiringSets:
         keep[points] = True
         kept = keep[self.points]
         return FiringSets.from_pairs(np.repeat(self.neurons, self.degrees)[kept], self.points[kept], self.num_points)
+
+    def __repr__(self) -> str:
+        """Say how many pairs there are."""
+        return f"FiringSets({self.num_pairs:,} pairs: {self.neurons.size:,} neurons on {self.num_points:,} datapoints)"
 
     def equals(self, other: "FiringSets") -> bool:
         """Return whether the same neurons fire on the same datapoints."""

@@ -14,7 +14,7 @@ from treeviz.search.engine import WatchReport
 from treeviz.solve.report import SolveReport
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StepRecord:
     """One iteration. Loss, outputs and firing sets are those at the weights *before* the move it then made.
 
@@ -57,6 +57,14 @@ class StepRecord:
         arrays: list[NDArray[Any]] = [self.outputs, self.residual, self.touched, self.dual_step]
         for array in (*arrays, self.visited_levels, self.modified_levels):
             array.flags.writeable = False
+
+    def __repr__(self) -> str:
+        """Say in a line what happened."""
+        return (
+            f"StepRecord(iteration={self.iteration}, loss={self.loss:.6g}, firing pairs: {self.firing.num_pairs:,}, "
+            f"touched neurons: {self.touched.size:,}, nodes visited: {int(self.visited_levels.sum()):,}, modified: "
+            f"{int(self.modified_levels.sum()):,}, operations: {self.num_operations:,}, status={self.status!r})"
+        )
 
     @property
     def num_visited(self) -> Ints:

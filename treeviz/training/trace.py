@@ -12,9 +12,9 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,7 +34,7 @@ from treeviz.training.trace_file import TraceParts, read_trace, write_trace
 _MAX_KEPT, _MAX_KEPT_BYTES = 16, 1 << 27
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Trace:
     """The records of one run, with what is needed to replay it.
 
@@ -60,6 +60,24 @@ class Trace:
     # Trees replayed of late, by datapoint and iteration; viewers in several threads share a trace.
     _replayed: dict[tuple[int, int], Floats] = field(default_factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+
+    def __repr__(self) -> str:
+        """Say in a line what was trained and how far it came."""
+        config, losses = self.config, self.losses
+        went = f", loss {losses[0]:.3g} to {losses[-1]:.3g}" if losses.size else ""
+        return (
+            f"Trace({losses.size} iterations of {config.method}, search={config.search!r}, on {self.dataset.name!r}, n="
+            f"{self.dataset.num_points}, d={self.dataset.dimension}, m={config.width:,}{went})"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy in another process needs: not the trainer, and not the trees that can be replayed."""
+        kept = {field.name: getattr(self, field.name) for field in fields(self) if field.init}
+        return kept | {"engine": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Set up a copy."""
+        self.__init__(**state)  # type: ignore[misc]
 
     @cached_property
     def gram(self) -> Floats:

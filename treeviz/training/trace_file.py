@@ -21,6 +21,7 @@ from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import PHASES
 from treeviz.search.engine import WatchReport
 from treeviz.solve.report import SolveReport
+from treeviz.training.memory import usable_bytes
 from treeviz.training.record import StepRecord
 
 _FORMAT, _VERSION = "treeviz-trace", 4
@@ -36,9 +37,13 @@ _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
 )
+# Of the memory a run may take, what the arrays of a file may take.
+_LARGEST_SHARE = 0.25
 _PER_POINT = ("outputs", "residual", "dual_step")
 _PER_LEVEL = ("visited_levels", "modified_levels")
 _REPORT = ("iterations", "rank", "num_active", "num_sketch_rows", "num_sketches", "singular")
+# Arrays in which NaN stands for a value that there is not.
+_MAY_BE_ABSENT = ("conditioning", "preconditioned", "seconds")
 _WATCH_COUNTS = ("num_watched", "num_due", "num_changed")
 
 
@@ -70,9 +75,8 @@ def read_trace(source: str | os.PathLike[str] | io.IOBase) -> TraceParts:
     """Read a file written by `write_trace`; ValueError if that is not possible."""
     name = getattr(source, "name", source)
     try:
+        _refuse_bombs(source)
         with np.load(source, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise KeyError("meta")
             return from_arrays({key: archive[key] for key in archive.files})
     except FileNotFoundError as error:
         raise ValueError(f"there is no file {name}: check the path") from error
@@ -81,6 +85,29 @@ def read_trace(source: str | os.PathLike[str] | io.IOBase) -> TraceParts:
             f"{name} is not a readable treeviz trace ({error}): it may be damaged, or another kind of file; "
             "save the run again with Trace.save or treeviz run --save"
         ) from error
+
+
+def _refuse_bombs(source: str | os.PathLike[str] | io.IOBase) -> None:
+    """Refuse an archive that would take more memory than a trace may, before it takes any; leave files where they were.
+
+    The size of every member is known, and so is that of the array its header describes: the two must agree.
+    """
+    start = source.tell() if isinstance(source, io.IOBase) else 0
+    with zipfile.ZipFile(source) as archive:
+        members = archive.infolist()
+        unpacked = sum(member.file_size for member in members)
+        if unpacked > _LARGEST_SHARE * usable_bytes():
+            raise ValueError(f"it unpacks to {unpacked / 1e9:.1f} GB, more than this machine has room for")
+        for member in members:
+            with archive.open(member) as file:
+                if np.lib.format.read_magic(file) != (1, 0):  # of other versions a header may be gigabytes
+                    raise ValueError(f"{member.filename} is not an array as NumPy saves it")
+                shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+                described = file.tell() + math.prod(shape) * dtype.itemsize
+            if dtype.hasobject or described != member.file_size:
+                raise ValueError(f"{member.filename} is not of the size its header says")
+    if isinstance(source, io.IOBase):
+        source.seek(start)
 
 
 def to_arrays(trace: TraceParts) -> dict[str, NDArray[Any]]:
@@ -154,6 +181,8 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> TraceParts:
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf":
             raise ValueError(f"{name} holds no numbers")
+        if name not in _MAY_BE_ABSENT and array.dtype.kind == "f" and np.isnan(array).any():
+            raise ValueError(f"{name} holds a value that is not a number")
     dataset = Dataset(arrays["X"], arrays["y"], meta["name"], meta["description"], meta["lifted"])
     config = TrainConfig(**meta["config"])
     records: list[StepRecord] = []

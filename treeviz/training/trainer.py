@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,11 @@ class Trainer:
         self._keeps_records, self._num_steps = keep_records, 0
         self._is_torn = False  # between the beginning of a move and its record
         self._judge = Judge(data, config.method)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Set up a copy, such as one in another process: its trace refers to its own engine."""
+        vars(self).update(state)
+        self.trace.engine = weakref.ref(self._engine)
 
     @property
     def stop_reason(self) -> str:

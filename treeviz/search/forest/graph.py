@@ -19,10 +19,10 @@ def tree_graph(values: Floats, threshold: float | None = None) -> nx.DiGraph:
 
     Returns
     -------
-    A DiGraph whose nodes are the heap numbers 1..2m - 1, in that order, with the attributes `value`, `neuron` (None
-    at inner nodes), `level` (0 at the root) and, with a threshold, `state`: "firing" (a leaf >= the threshold),
-    "entered" (an inner node >= the threshold: the search goes on below), "pruned" (entered, but smaller), or "not
-    entered".
+    A DiGraph whose nodes are the heap numbers 1..2m - 1, in that order, with the attributes `value`, `level` (0 at the
+    root), `neuron` (at leaves only, since file formats for graphs know no None) and, with a threshold, `state`:
+    "firing" (a leaf >= the threshold), "entered" (an inner node >= the threshold: the search goes on below), "pruned"
+    (entered, but smaller), or "not entered".
 
     Raises
     ------
@@ -44,12 +44,13 @@ def tree_graph(values: Floats, threshold: float | None = None) -> nx.DiGraph:
     values_of = values.tolist()
     graph = nx.DiGraph()
     for node in range(1, 2 * m):
-        neuron = node - m if node >= m else None
-        graph.add_node(node, value=values_of[node], neuron=neuron, level=node.bit_length() - 1)
+        graph.add_node(node, value=values_of[node], level=node.bit_length() - 1)
+        if node >= m:
+            graph.nodes[node]["neuron"] = node - m
         if threshold is None:
             continue
         if values_of[node] >= threshold:  # then so are all nodes above it, and the search gets here
-            state = "entered" if neuron is None else "firing"
+            state = "firing" if node >= m else "entered"
         else:
             state = "pruned" if node == 1 or values_of[node // 2] >= threshold else "not entered"
         graph.nodes[node]["state"] = state

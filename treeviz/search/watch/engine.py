@@ -13,7 +13,7 @@ from treeviz.model.network import Signs, firing_probability, initial_weight_bloc
 from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Engine, Evaluation, WatchReport
 from treeviz.search.watch.lists import Moved, WatchLists
-from treeviz.search.watch.screening import DrawnBlocks, pairs_from_stream
+from treeviz.search.watch.screening import DrawnBlocks, DrawnRows, pairs_from_stream
 from treeviz.search.watch.skin import suggest_skin
 from treeviz.solve.jacobian import SparseJacobian
 
@@ -47,7 +47,7 @@ class WatchEngine(Engine):
                 width=config.width,
                 threshold=threshold,
                 skin=skin,
-                draw_rows=lambda neurons: initial_weights(config.seed, config.width, X.shape[1], neurons) @ X.T,
+                draw_rows=DrawnRows(config.seed, config.width, X),
             )
         self._list_sizes = np.diff(pairs.indptr).astype(np.int16)
         self._num_watched = pairs.points.size

@@ -26,13 +26,14 @@ offsets.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 
 from treeviz.model.firing import FiringSets
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, map_spans, num_threads
-from treeviz.search.watch.numpy_look import GUARD, Part, Seen, Setting, look_in_numpy
+from treeviz.search.watch.numpy_look import GUARD, ROUND_OFF, Part, Seen, Setting, look_in_numpy
 from treeviz.search.watch.pairs import BLOCK_ROWS, LARGE_VISIT, PairLists, pairs_of
 from treeviz.search.watch.screening import WatchedPairs
 
@@ -85,7 +86,7 @@ class WatchLists:
         self._positions = np.zeros(num_points + 1)  # the totals of the dual steps, and the clock
         self._offsets, self._overlaps = np.zeros(num_points), np.zeros((num_points, num_points), dtype=np.int64)
         is_large = pairs.points.size >= _LARGE_PAIRS
-        self._loops = load_loops("watch.loops") if is_large else None
+        self._is_compiled = is_large and load_loops("watch.loops") is not None
         if num_points >= np.iinfo(np.int16).max or pairs.points.size > np.iinfo(np.int32).max:
             raise ValueError(
                 f"watch lists take at most 32,766 datapoints and 2^31 pairs; got {num_points:,} datapoints "
@@ -101,6 +102,11 @@ class WatchLists:
         room = pairs.neurons.size + BLOCK_ROWS * num_threads()
         self._due, self._breached = np.full(room, 0), np.full(room, 0)  # room to work in
         self._look_at(self._lists)
+
+    @property
+    def _loops(self) -> ModuleType | None:
+        """The compiled loops, if the lists are large enough for them; a module is no part of a copy."""
+        return load_loops("watch.loops") if self._is_compiled else None
 
     @property
     def _totals(self) -> Floats:
@@ -236,6 +242,7 @@ class WatchLists:
             self._overlaps, self._offsets = self._overlaps + overlaps, self._offsets + offsets
             num_due, num_changed = num_due + seen.num_due, num_changed + seen.num_changed
             breached, work = np.append(breached, seen.breached), work + seen.num_operations
+        self._offsets[self._overlaps.diagonal() == 0] = 0.0  # no neuron fires there: what is left is round-off
         return Seen(breached, num_due, num_changed, work)
 
     def _look_compiled(self, lists: PairLists, blocks: Ints, first: int, part: int) -> Part:
@@ -270,6 +277,7 @@ class WatchLists:
             self.threshold,
             self.skin,
             GUARD,
+            ROUND_OFF,
             overlaps,
             offsets,
             breached,

@@ -132,7 +132,7 @@ def _combine(sums, gram, rows, factors, size):
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def look_at(
     rows, indptr, codes, products, spent, depths, signs, homes, lows, highs, rests, block_rows,
-    gram, nearest, positions, scale, threshold, skin, guard, overlaps, offsets, breached,
+    gram, nearest, positions, scale, threshold, skin, least_guard, round_off, overlaps, offsets, breached,
 ):  # fmt: skip
     """Look at some neurons: bring what they contribute up to date and find when they are due next.
 
@@ -174,6 +174,7 @@ def look_at(
             home = np.int64(codes[low]) & _SHORT
             coefficient = spent[low] + positions[home]
             drift = scale * abs(coefficient)
+            guard = least_guard * (1.0 + drift)
             is_near = (drift < _NEARLY * skin) | (size == num_points)
             is_alone = size == 1 or products[low + 1] + nearest[home] * drift + guard < threshold
             if is_near and is_alone and products[low] + factor * coefficient * gram[home, home] < threshold:
@@ -186,7 +187,7 @@ def look_at(
                 continue
 
         # How far it has moved, and along which points.
-        num_held, num_used, sway = 0, 0, guard
+        num_held, num_used, sway, length = 0, 0, 0.0, 0.0
         for k in range(depth):
             code = np.int64(codes[low + k])
             fires, point = code >= 0, (code ^ (code >> 63)) & _SHORT
@@ -196,7 +197,10 @@ def look_at(
             coefficient = spent[low + k] + (positions[point] if fires else 0.0)
             used[num_used], used_by[num_used] = point, coefficient
             num_used += coefficient != 0.0
+            length += abs(coefficient)
             sway += scale * abs(coefficient) * nearest[point]
+        guard = least_guard * (1.0 + scale * length)
+        sway += guard
         spare = np.inf
         if size < num_points:
             square = 0.0
@@ -206,7 +210,7 @@ def look_at(
                     inner += used_by[other] * gram[used[one], used[other]]
                 square += 2.0 * used_by[one] * inner
             work += num_used * num_used
-            spare = skin - scale * np.sqrt(max(square, 0.0))
+            spare = skin - scale * np.sqrt(max(square + round_off * length * length, 0.0))
             if spare < 0.0:
                 breached[num_breached] = row
                 num_breached += 1
@@ -356,5 +360,5 @@ def warm_up():
     find_due(ints, 1, codes, singles, singles, singles, position, ints)
     look_at(
         ints, some, codes, floats, floats, codes, signs, codes, singles, singles, singles, 1,
-        one, floats, position, 1.0, 0.0, 0.0, 0.0, counts, floats, ints,
+        one, floats, position, 1.0, 0.0, 0.0, 0.0, 0.0, counts, floats, ints,
     )  # fmt: skip

@@ -1,0 +1,65 @@
+"""What a notebook cell shows of a run is short, and a run can be copied to another process, where it goes on."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from oracles import sphere
+
+from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz.model.config import SEARCHES
+
+
+def trainer_of(search, **settings):
+    trainer = Trainer(sphere(6, 4, 0), TrainConfig(**{"width": 400, "search": search, "seed": 1, **settings}))
+    trainer.run(3, until_loss=0.0)
+    return trainer
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+@pytest.mark.parametrize("duplicate", [lambda one: pickle.loads(pickle.dumps(one)), copy.deepcopy])
+def test_a_copied_run_goes_on_as_the_run_does(search, duplicate):
+    trainer = trainer_of(search, skin=0.01 if search == "watch" else None)
+    twin = duplicate(trainer)
+    for one in (trainer, twin):
+        one.run(3, until_loss=0.0)
+    assert twin.trace.losses.tolist() == trainer.trace.losses.tolist()
+    assert np.array_equal(twin.weights(), trainer.weights())
+    assert np.array_equal(twin.trace.tree_values(2, 6), trainer.trace.tree_values(2, 6))
+    assert twin.trace.engine() is twin._engine and twin._engine is not trainer._engine
+
+
+def test_large_watch_lists_are_copied_without_their_loops():
+    config = TrainConfig(width=20_000, search="watch", solver="exact")
+    trainer = Trainer(load_dataset("digits", num_points=20, seed=0), config)
+    trainer.run(2, until_loss=0.0)
+    twin = pickle.loads(pickle.dumps(trainer))
+    assert twin._engine.lists._is_compiled
+    assert trainer.step().loss == twin.step().loss
+
+
+def test_a_copied_trace_needs_no_trainer():
+    trainer = trainer_of("forest")
+    trace = trainer.trace
+    expected = trace.tree_values(1, 2), trace.leaf_rows([0, 7], 3), trace.amortized()
+    twin = pickle.loads(pickle.dumps(trace))
+    del trainer, trace
+    found = twin.tree_values(1, 2), twin.leaf_rows([0, 7], 3), twin.amortized()
+    for mine, wanted in zip(found, expected, strict=True):
+        assert np.array_equal(mine, wanted)
+
+
+def test_what_a_cell_shows_is_short():
+    trainer = Trainer(load_dataset("digits", num_points=50, seed=0), TrainConfig(width=4096, solver="exact"))
+    trace = trainer.run(3, until_loss=0.0)
+    assert repr(trace).startswith(
+        "Trace(3 iterations of gauss-newton, search='forest', on 'digits', n=50, d=64, m=4,096"
+    )
+    record = trace.records[1]
+    text = repr(record)
+    assert f"loss={record.loss:.6g}" in text and f"{record.firing.num_pairs:,}" in text and "status='ok'" in text
+    assert f"{int(record.num_visited.sum()):,}" in text and f"{record.num_operations:,}" in text
+    assert repr(record.firing).endswith(f"{record.touched.size:,} neurons on 50 datapoints)")
+    assert all(len(repr(one)) < 400 for one in (trace, record, record.firing))
+    assert "0 iterations" in repr(Trainer(trainer.data, trainer.config).trace)
