@@ -439,7 +439,11 @@ def test_a_file_of_an_earlier_release_is_the_run_it_was(path):
         assert old.loss == pytest.approx(new.loss, rel=1e-9) and old.status == new.status
         assert np.array_equal(old.visited_levels, new.visited_levels)
         assert np.array_equal(old.modified_levels, new.modified_levels)
-        assert old.costs == new.costs and set(old.seconds) == set(new.seconds)
+        recounted = {"repair"} if old.watch else set()  # watch lists without a compiler were charged more then
+        assert {p: c for p, c in old.costs.items() if p not in recounted} == {
+            p: c for p, c in new.costs.items() if p not in recounted
+        }
+        assert set(old.costs) == set(new.costs) and set(old.seconds) == set(new.seconds)
         assert_same_report(old.watch, new.watch)
     assert loaded.build_costs == trainer.trace.build_costs
 

@@ -33,7 +33,16 @@ import numpy as np
 from treeviz.model.firing import FiringSets
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, map_spans, num_threads
-from treeviz.search.watch.numpy_look import GUARD, ROUND_OFF, Part, Seen, Setting, look_in_numpy
+from treeviz.search.watch.numpy_look import (
+    GUARD,
+    NEARLY,
+    ROUND_OFF,
+    Part,
+    Seen,
+    Setting,
+    find_due_in_numpy,
+    look_in_numpy,
+)
 from treeviz.search.watch.pairs import BLOCK_ROWS, LARGE_VISIT, PairLists, pairs_of
 from treeviz.search.watch.screening import WatchedPairs
 
@@ -176,7 +185,8 @@ class WatchLists:
     def move(self, dual_step: Floats) -> Moved:
         """Move every neuron by pull_r * sum_{i in T_r} dual_step_i x_i, and look at those that are due.
 
-        Cost: one comparison a neuron; n |T_r| at most for each that is due, and n d and a draw for each promoted.
+        Cost: a comparison a block of eight neurons, eight more for a block that is woken; at most n |T_r| for each
+        neuron that is due, and n d and a draw for each promoted.
         """
         self._positions[:-1] += dual_step
         self._positions[-1] += np.abs(dual_step).max()
@@ -221,17 +231,15 @@ class WatchLists:
 
     def _look_at(self, lists: PairLists) -> Seen:
         """Find the neurons that are due and update them; those beyond the skin are left as they are."""
+        blocks = (lists.rests <= self._positions[-1]).nonzero()[0]
+        work = lists.rests.size + blocks.size * BLOCK_ROWS
+        if not blocks.size:
+            return Seen(blocks, 0, 0, work)
         if self._loops is None:
-            position = self._positions[lists.homes]
-            rows = np.flatnonzero((position <= lists.lows) | (position >= lists.highs))
+            rows = find_due_in_numpy(lists, blocks, self._positions)
             chunks = np.split(rows, range(_CHUNK_ROWS, rows.size, _CHUNK_ROWS))
             parts = [look_in_numpy(lists, chunk, self._positions, self._setting) for chunk in chunks if chunk.size]
-            work = lists.homes.size
         else:
-            blocks = (lists.rests <= self._positions[-1]).nonzero()[0]
-            work = lists.rests.size + blocks.size * BLOCK_ROWS
-            if not blocks.size:
-                return Seen(blocks, 0, 0, work)
             parts = map_spans(
                 lambda part, first, last: self._look_compiled(lists, blocks[first:last], first, part),
                 blocks.size,
@@ -278,6 +286,7 @@ class WatchLists:
             self.skin,
             GUARD,
             ROUND_OFF,
+            NEARLY,
             overlaps,
             offsets,
             breached,

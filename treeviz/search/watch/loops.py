@@ -1,6 +1,7 @@
 """Compiled loops of the watch lists, for networks large enough to be worth loading a compiler.
 
-They do what `screening.pairs_from_blocks` and `watch._look_at` do in NumPy; tests hold them together. Importing this
+They do what `screening.pairs_from_blocks` and `numpy_look` do in NumPy, and spend as many operations as those count;
+tests hold them together. Importing this
 module imports numba; see `compiled.load_loops`.
 """
 
@@ -16,8 +17,6 @@ _FAR, _NEAR = 24, 12
 _PLAIN, _SHORT = (1 << 40) - 1, (1 << 15) - 1
 # Sums of more than so many terms are made for all datapoints at once.
 _FEW = 3
-# Distances this close to the skin are left to the exact comparison.
-_NEARLY = 1.0 - 1e-9
 
 
 @intrinsic
@@ -132,7 +131,7 @@ def _combine(sums, gram, rows, factors, size):
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def look_at(
     rows, indptr, codes, products, spent, depths, signs, homes, lows, highs, rests, block_rows,
-    gram, nearest, positions, scale, threshold, skin, least_guard, round_off, overlaps, offsets, breached,
+    gram, nearest, positions, scale, threshold, skin, least_guard, round_off, nearly, overlaps, offsets, breached,
 ):  # fmt: skip
     """Look at some neurons: bring what they contribute up to date and find when they are due next.
 
@@ -175,7 +174,7 @@ def look_at(
             coefficient = spent[low] + positions[home]
             drift = scale * abs(coefficient)
             guard = least_guard * (1.0 + drift)
-            is_near = (drift < _NEARLY * skin) | (size == num_points)
+            is_near = (drift < nearly * skin) | (size == num_points)
             is_alone = size == 1 or products[low + 1] + nearest[home] * drift + guard < threshold
             if is_near and is_alone and products[low] + factor * coefficient * gram[home, home] < threshold:
                 offsets[home] += factor * (products[low] + factor * spent[low] * gram[home, home] - threshold)
@@ -360,5 +359,5 @@ def warm_up():
     find_due(ints, 1, codes, singles, singles, singles, position, ints)
     look_at(
         ints, some, codes, floats, floats, codes, signs, codes, singles, singles, singles, 1,
-        one, floats, position, 1.0, 0.0, 0.0, 0.0, 0.0, counts, floats, ints,
+        one, floats, position, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, counts, floats, ints,
     )  # fmt: skip

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from treeviz.model.types import Floats, Ints
-from treeviz.search.watch.pairs import PairLists, pairs_of
+from treeviz.search.watch.pairs import BLOCK_ROWS, PairLists
 
 # Distances this much shorter than computed are certain, and by as much again for each unit of length that the neuron
 # has moved along its datapoints: round-off stays far below it.
@@ -15,6 +14,8 @@ GUARD = 1e-9
 # Squared drift is c^T K c, in which near-duplicates cancel. What round-off can hide of it, in units of (sum |c_i|)^2:
 # sums of up to n terms, of n up to 32,766 datapoints, are off by at most n * 2^-53 of what they would be without signs.
 ROUND_OFF = 1e-11
+# Drifts this close to the skin are left to the exact comparison.
+NEARLY = 1.0 - 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,115 +50,178 @@ class Seen:
 Part = tuple[Seen, Ints, Floats]
 
 
+def find_due_in_numpy(lists: PairLists, blocks: Ints, positions: Floats) -> Ints:
+    """Return the rows of some blocks that are due, ascending, and set when the first of the others may be."""
+    places = blocks[:, None] * BLOCK_ROWS + np.arange(BLOCK_ROWS)
+    rows = np.minimum(places, lists.neurons.size - 1)
+    position = positions[lists.homes[rows]]
+    ahead = np.minimum(position - lists.lows[rows], lists.highs[rows] - position)
+    ahead[places >= lists.neurons.size] = np.inf
+    lists.rests[blocks] = _before(positions[-1] + np.where(ahead > 0.0, ahead, np.inf).min(axis=1))
+    return np.asarray(places[ahead <= 0.0])
+
+
 def look_in_numpy(lists: PairLists, rows: Ints, positions: Floats, setting: Setting) -> Part:
     """Look at some rows: find where they fire, return what that changes, and set when they are due next.
 
-    Rows that have drifted beyond the skin are left as they are.
+    Rows that have drifted beyond the skin are left as they are. Operations are counted as `loops.look_at` spends them,
+    which may end a list early, although all pairs are computed here.
     """
-    num_points, totals, num_due = len(setting.gram), positions[:-1], rows.size
-    picked = _Picked(lists, rows, num_points)
-    coefficients = picked.coefficients(totals)
-    used, lengths = picked.matrix(coefficients), picked.sums(np.abs(coefficients))
-    squares = np.asarray(used.multiply(used @ setting.gram).sum(axis=1)) + ROUND_OFF * lengths**2
-    spare = setting.skin - setting.scale * np.sqrt(np.maximum(squares, 0.0))
-    is_whole = np.diff(picked.indptr) == num_points  # there is no pair that is not watched
+    num_points, totals, scale, threshold = len(setting.gram), positions[:-1], setting.scale, setting.threshold
+    overlaps, offsets, num_due = np.zeros(setting.gram.shape, dtype=np.int64), np.zeros(num_points), rows.size
+    picked = _Picked(lists, rows, totals, setting)
+    shortcut, work = picked.takes_shortcut(), 0
+    squares = np.einsum("ui,ui->u", picked.moves, picked.shifts) + ROUND_OFF * picked.lengths**2
+    spare = setting.skin - scale * np.sqrt(np.maximum(squares, 0.0))
+    is_whole = picked.sizes == num_points  # there is no pair that is not watched
     spare[is_whole] = np.inf
-    work = int((np.diff(used.indptr)[~is_whole] ** 2).sum())
-    is_near = spare >= 0
-    breached, rows, spare = rows[~is_near], rows[is_near], spare[is_near]
-    overlaps, offsets = np.zeros(setting.gram.shape, dtype=np.int64), np.zeros(num_points)
-    if not rows.size:
-        return Seen(breached, num_due, 0, work), overlaps, offsets
-    if breached.size:
-        picked, lengths = _Picked(lists, rows, num_points), lengths[is_near]
-    points, pull = picked.points, -setting.scale * lists.signs[rows][picked.owners]
+    work += int((picked.num_used[~is_whole & ~shortcut] ** 2).sum()) + 6 * int(shortcut.sum())
+    if (is_far := spare < 0.0).any():
+        breached, rows, spare, shortcut = rows[is_far], rows[~is_far], spare[~is_far], shortcut[~is_far]
+        if not rows.size:
+            return Seen(breached, num_due, 0, work), overlaps, offsets
+        picked = _Picked(lists, rows, totals, setting)
+    else:
+        breached = rows[:0]
 
-    def products(coefficients: Floats) -> Floats:
-        """Return every pair's inner product with these coefficients of the datapoints."""
-        shifts = picked.matrix(coefficients) @ setting.gram
-        return np.asarray(picked.products + pull * shifts[picked.owners, points])
-
-    values = products(picked.coefficients(totals))
-    now = values >= setting.threshold
-    changes = np.logical_or.reduceat(now != picked.fires, picked.indptr[:-1])
-    sizes, num_used = np.diff(picked.indptr), picked.count(picked.coefficients(totals) != 0.0)
-    work += int((sizes * (num_used + 1)).sum())
+    points, values, now = picked.points, picked.values, picked.is_pair & (picked.values >= threshold)
+    seen = np.maximum(picked.depths, (picked.bounds >= threshold).sum(axis=1))
+    changes = (now != picked.fires).any(axis=1)
+    num_firing, depths = now.sum(axis=1), picked.depths.copy()
+    work += int((seen * (picked.num_used + 1))[~shortcut].sum())
     if changes.any():
-        handled = changes[picked.owners]
-        spent = picked.spent + np.where(handled, totals[points] * (picked.fires.astype(np.int64) - now), 0.0)
-        for fires, own, sign in ((picked.fires, picked.spent, -1), (now, spent, 1)):
-            mine = fires & handled
-            shares = pull[mine] * (products(own)[mine] - setting.threshold)
+        spent = picked.spent + np.where(changes[:, None], totals[points] * (picked.fires.astype(np.int64) - now), 0.0)
+        deepest = np.where(now, np.arange(1, now.shape[1] + 1), 0).max(axis=1)
+        depths[changes & ~shortcut] = np.maximum(depths, deepest)[changes & ~shortcut]
+        for fires, own, depth, sign in ((picked.fires, picked.spent, picked.depths, -1), (now, spent, depths, 1)):
+            mine = fires & changes[:, None]
+            shares = (picked.pull[:, None] * (picked.values_with(own) - threshold))[mine]
             offsets -= sign * np.bincount(points[mine], weights=shares, minlength=num_points)
-            incidence = picked.matrix(mine.astype(np.int64))
-            overlaps += sign * (incidence.T @ incidence).toarray()
-            work += int((picked.count(mine) ** 2).sum())
-        lists.spent[picked.pairs] = spent
-        lists.codes[picked.pairs] = np.where(now, points, ~points)
-        lists.set_depths(rows, now)
+            incidence = picked.spread(mine.astype(np.float64))
+            overlaps += sign * np.rint(incidence.T @ incidence).astype(np.int64)
+            counts = mine.sum(axis=1)
+            work += int((counts * (counts + depth))[~shortcut].sum())
+        lists.spent[picked.places[picked.is_pair]] = spent[picked.is_pair]
+        lists.codes[picked.places[picked.is_pair]] = np.where(now, points, ~points)[picked.is_pair]
+        lists.depths[rows] = depths
 
     # How far the neuron may move, and for those that fire on one datapoint, in which direction.
-    num_firing = picked.count(now)
-    guards = GUARD * (1.0 + setting.scale * lengths)[picked.owners]
-    gaps = np.maximum(np.abs(values - setting.threshold) - guards, 0.0)
-    reaches = (picked.matrix(now.astype(np.float64)) @ np.abs(setting.gram))[picked.owners, points]
-    lists.homes[rows], lists.lows[rows] = num_points, -np.inf
-    with np.errstate(divide="ignore", invalid="ignore"):
-        closest = np.minimum.reduceat(np.where(reaches > 0.0, gaps / reaches, np.inf), picked.indptr[:-1])
-        closest = np.minimum(spare / num_firing, closest)
-    due = np.where(num_firing > 0, positions[-1] + closest / setting.scale, np.inf)
-    lists.highs[rows] = -_rounded_up(-due)
-    if (single := num_firing == 1).any():
-        homes = np.zeros(rows.size, dtype=np.int64)
-        homes[picked.owners[now]] = points[now]
-        slopes = setting.gram[homes[picked.owners], points]
+    guards = GUARD * (1.0 + scale * picked.lengths)[:, None]
+    gaps = np.where(picked.is_pair, np.maximum(np.abs(values - threshold) - guards, 0.0), np.inf)
+    reaches = (picked.spread(now.astype(np.float64)) @ np.abs(setting.gram))[picked.row, points]
+    together = np.where(now, setting.nearest[points], 0.0).sum(axis=1)
+    lists.homes[rows], lists.lows[rows], lists.highs[rows] = num_points, -np.inf, np.inf
+    several, single = num_firing > 1, num_firing == 1
+    far = np.zeros(now.shape)  # what the nearest of all pairs before one in the list leaves it to move
+    if several.any():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            steps = np.where(reaches > 0.0, gaps / reaches, np.inf)
+            closest = _running_minimum(steps, spare / num_firing)
+        lists.highs[rows[several]] = _before(positions[-1] + closest[several, -1] / scale)
+        _wake(lists, rows[several], lists.highs[rows[several]])
+        with np.errstate(invalid="ignore"):  # 0 of infinity is no bound
+            far[several] = (together[:, None] * closest[:, :-1])[several]
+    if single.any():
+        home = points[np.arange(rows.size), now.argmax(axis=1)]
+        slopes = setting.gram[home[:, None], points]
         with np.errstate(divide="ignore", invalid="ignore"):
             steps = np.where(gaps == 0.0, 0.0, np.where(slopes == 0.0, np.inf, gaps / np.abs(slopes)))
-        is_upward = (values < setting.threshold) == (slopes > 0.0)
-        upward = np.where(is_upward | (gaps == 0.0), steps, np.inf)
-        downward = np.where(~is_upward | (gaps == 0.0), steps, np.inf)
-        upward, downward = (
-            np.minimum(spare, np.minimum.reduceat(way, picked.indptr[:-1]))[single] for way in (upward, downward)
-        )
-        is_pulled_down, home = lists.signs[rows[single]] > 0, homes[single]
-        below, above = np.where(is_pulled_down, (upward, downward), (downward, upward))
-        lists.homes[rows[single]] = home
-        lists.lows[rows[single]] = _rounded_up(totals[home] - below / setting.scale)
-        lists.highs[rows[single]] = -_rounded_up(-totals[home] - above / setting.scale)
+        is_upward = (values < threshold) == (slopes > 0.0)
+        upward = _running_minimum(np.where(is_upward | (gaps == 0.0), steps, np.inf), spare)
+        downward = _running_minimum(np.where(~is_upward | (gaps == 0.0), steps, np.inf), spare)
+        ends = np.stack([upward[:, -1], downward[:, -1]])
+        below, above = np.where(picked.pull < 0.0, ends, ends[::-1])
+        ones, at = rows[single], totals[home[single]]
+        lists.homes[ones] = home[single]
+        lists.lows[ones] = _rounded_up(at - below[single] / scale)
+        lists.highs[ones] = _before(at + above[single] / scale)
+        _wake(lists, ones, _before(positions[-1] + ends.min(axis=0)[single] / scale))
+        nearest = setting.nearest[home][:, None]
+        with np.errstate(invalid="ignore"):
+            far[single] = (nearest * np.maximum(upward, downward)[:, :-1])[single]
+    # The list ends at the first pair behind its depth that cannot come to the threshold.
+    order = np.arange(now.shape[1])
+    ends_here = ~picked.is_pair | ((order >= depths[:, None]) & (picked.bounds + far < threshold))
+    visited = np.where(ends_here.any(axis=1), ends_here.argmax(axis=1), now.shape[1])
+    more = np.maximum(visited - seen, 0) * (picked.num_used + 1)
+    work += int(more[(num_firing > 0) & ~shortcut].sum())
     return Seen(breached, num_due, int(changes.sum()), work), overlaps, offsets
 
 
 class _Picked:
-    """The pairs of some rows of the lists, as a sparse matrix of its own."""
+    """The pairs of some rows of the lists as tables (u, pairs of the longest list), and where the rows have moved.
 
-    def __init__(self, lists: PairLists, rows: Ints, num_points: int) -> None:
-        sizes = np.diff(lists.indptr)[rows]
-        self.indptr = np.append(0, np.cumsum(sizes))
-        self.owners = np.repeat(np.arange(rows.size), sizes)
-        self.pairs = pairs_of(lists.indptr, rows)
-        codes = lists.codes[self.pairs].astype(np.int64)
-        self.points, self.fires = np.maximum(codes, ~codes), codes >= 0
-        self.products, self.spent = lists.products[self.pairs], lists.spent[self.pairs]
-        self._num_points = num_points
+    Attributes
+    ----------
+    places, points, fires, products, spent, is_pair : of the pairs; `is_pair` is False behind the end of a list.
+    row : (u, 1) 0, 1, 2 ..., an index beside `points`.
+    sizes, depths, pull, num_used, lengths : (u,) of the rows: pairs, depth, -a_r / sqrt(m), coefficients that are not
+        zero, sum of their absolute values.
+    moves, shifts : (u, n) coefficients c, and c K.
+    values : z of each pair now.
+    bounds : no less than z of each pair that has never fired, in the order of the list; -inf behind its end.
+    """
 
-    def coefficients(self, totals: Floats) -> Floats:
-        """Return c_ri of each pair."""
-        return np.asarray(self.spent + np.where(self.fires, totals[self.points], 0.0))
+    def __init__(self, lists: PairLists, rows: Ints, totals: Floats, setting: Setting) -> None:
+        firsts = lists.indptr[rows].astype(np.int64)
+        self.sizes = lists.indptr[rows + 1] - firsts
+        order = np.arange(self.sizes.max())
+        self.is_pair = order < self.sizes[:, None]
+        self.places = np.where(self.is_pair, firsts[:, None] + order, firsts[:, None])
+        codes = lists.codes[self.places].astype(np.int64)
+        self.row = np.arange(rows.size)[:, None]
+        self.points, self.fires = np.maximum(codes, ~codes), (codes >= 0) & self.is_pair
+        self.products = np.where(self.is_pair, lists.products[self.places], -np.inf)
+        self.spent = np.where(self.is_pair, lists.spent[self.places], 0.0)
+        self.depths = lists.depths[rows].astype(np.int64)
+        self.pull = -setting.scale * lists.signs[rows]
+        self._setting, self._num_points = setting, totals.size
+        coefficients = self.spent + np.where(self.fires, totals[self.points], 0.0)
+        self.moves = self.spread(coefficients)
+        self.num_used, self.lengths = np.count_nonzero(coefficients, axis=1), np.abs(coefficients).sum(axis=1)
+        self.shifts = self.moves @ setting.gram
+        self.values = self.products + self.pull[:, None] * self.shifts[self.row, self.points]
+        guards = GUARD * (1.0 + setting.scale * self.lengths)
+        sway = guards + setting.scale * (np.abs(self.moves) @ setting.nearest)
+        self.bounds = self.products + sway[:, None]
 
-    def count(self, chosen: NDArray[np.bool_]) -> Ints:
-        """Return how many of the chosen pairs each row has."""
-        return np.asarray(np.add.reduceat(chosen, self.indptr[:-1], dtype=np.int64))
+    def spread(self, values: Floats) -> Floats:
+        """Return (u, n) the values of the pairs at their datapoints, zero elsewhere."""
+        table = np.zeros((self.sizes.size, self._num_points))
+        rows, columns = np.nonzero(self.is_pair)
+        table[rows, self.points[rows, columns]] = values[rows, columns]
+        return table
 
-    def sums(self, values: Floats) -> Floats:
-        """Return the sum of each row's values."""
-        return np.asarray(np.add.reduceat(values, self.indptr[:-1]))
+    def values_with(self, coefficients: Floats) -> Floats:
+        """Return z of each pair if the rows had moved by these coefficients."""
+        shifts = self.spread(coefficients) @ self._setting.gram
+        return np.asarray(self.products + self.pull[:, None] * shifts[self.row, self.points])
 
-    def matrix(self, values: NDArray[np.generic]) -> sp.csr_array:
-        """Return the sparse matrix (rows, n) with these values, stored zeros dropped."""
-        shape = (self.indptr.size - 1, self._num_points)
-        matrix = sp.csr_array((values, self.points, self.indptr), shape=shape, copy=True)
-        matrix.eliminate_zeros()
-        return matrix
+    def takes_shortcut(self) -> NDArray[np.bool_]:
+        """Return which rows fired on their home alone, come to fire nowhere, and so need not be looked at closely."""
+        setting = self._setting
+        drift = setting.scale * self.lengths  # of those with a depth of 1, the only ones that matter here
+        is_near = (drift < NEARLY * setting.skin) | (self.sizes == self._num_points)
+        second = self.products[:, 1] if self.products.shape[1] > 1 else np.full(self.sizes.size, -np.inf)
+        is_alone = second + setting.nearest[self.points[:, 0]] * drift + GUARD * (1.0 + drift) < setting.threshold
+        return np.asarray(
+            (self.depths == 1) & self.fires[:, 0] & is_near & is_alone & (self.values[:, 0] < setting.threshold)
+        )
+
+
+def _running_minimum(steps: Floats, least: Floats) -> Floats:
+    """Return (u, pairs + 1) the smallest of `least`, (u,), and of the steps before each place, and before the end."""
+    return np.minimum.accumulate(np.column_stack([least, steps]), axis=1)
+
+
+def _wake(lists: PairLists, rows: Ints, clock: NDArray[np.float32]) -> None:
+    """Have the blocks of some rows gone through when the clock has come so far."""
+    np.minimum.at(lists.rests, rows // BLOCK_ROWS, clock)
+
+
+def _before(bounds: Floats) -> NDArray[np.float32]:
+    """Round to single precision, never up, and never to an infinity that was a number."""
+    return -_rounded_up(-bounds)
 
 
 def _rounded_up(bounds: Floats) -> NDArray[np.float32]:
