@@ -8,7 +8,6 @@ import pytest
 from treeviz.model import ledger as ledger_module
 from treeviz.model.config import TrainConfig
 from treeviz.model.ledger import (
-    PHASES,
     Ledger,
     Stopwatch,
     conjugate_gradient_operations,
@@ -23,6 +22,7 @@ from treeviz.model.ledger import (
     tensor_sketch_operations,
 )
 from treeviz.model.network import FiringSets
+from treeviz.model.phases import PHASES
 from treeviz.search import DenseEngine, ForestEngine
 from treeviz.solve.sketched import DenseJacobian, SparseJacobian, solve_exact, solve_sketched
 
@@ -306,7 +306,7 @@ def test_every_phase_is_known():
         ledger.post(phase, 2)
         with ledger.time(phase):
             pass
-    assert tuple(ledger.costs) == tuple(ledger.seconds) == PHASES
+    assert tuple(ledger.costs) == tuple(ledger.seconds) == tuple(PHASES)
 
 
 # Stopwatch

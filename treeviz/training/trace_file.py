@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
-from treeviz.model.ledger import PHASES
+from treeviz.model.phases import PHASES
 from treeviz.solve.sketched import SolveReport
 from treeviz.training.trace import StepRecord, Trace, WatchReport
 
@@ -51,7 +51,7 @@ def to_arrays(trace: Trace) -> dict[str, NDArray[Any]]:
         "build_costs": dict(trace.build_costs),
         "build_seconds": dict(trace.build_seconds),
         "draw_seconds": trace.draw_seconds,
-        "phases": PHASES,
+        "phases": list(PHASES),
         "levels": _level_shape(trace),
         "watches": bool(reports),
         "status": [record.status for record in records],
@@ -99,7 +99,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Trace:
     meta = json.loads(arrays["meta"].tobytes())
     if meta["format"] != _FORMAT:
         raise ValueError(f"its format is {meta['format']!r}")
-    if meta["version"] != _VERSION or tuple(meta["phases"]) != PHASES:
+    if meta["version"] != _VERSION or meta["phases"] != list(PHASES):
         raise ValueError(f"it was written by another version of treeviz (format {meta['version']}, this is {_VERSION})")
     for name, array in arrays.items():
         if array.dtype.kind not in "biuf":
