@@ -1,47 +1,89 @@
-// Small helpers: build HTML and SVG, change no more of a page than differs, write numbers.
+// Small helpers for the page: build HTML and SVG, find the parts of a component, change no more than differs.
 
 const SVG = "http://www.w3.org/2000/svg";
-const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
-const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
+/** @typedef {Record<string, string | number | ((event: any) => void)>} Attributes attributes, and `onclick` and the like */
+
+/**
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Attributes} attributes
+ * @param {...(Node | string)} children
+ */
+export function el(tag, attributes, ...children) {
+  return fill(document.createElement(tag), attributes, children);
+}
+
+/**
+ * @template {keyof SVGElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Attributes} attributes
+ * @param {...(Node | string)} children
+ */
+export function svg(tag, attributes, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+/**
+ * @template {Element} Kind
+ * @param {Kind} node
+ * @param {Attributes} attributes
+ * @param {(Node | string)[]} children
+ */
 function fill(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes ?? {})) {
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, String(value));
   }
   node.append(...children);
   return node;
 }
 
-function setText(node, text) {
+/**
+ * Find an element below `root`, of the class it must have.
+ * @template {Element} Kind
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => Kind} kind
+ */
+export function find(root, selector, kind) {
+  const found = root.querySelector(selector);
+  if (!(found instanceof kind)) throw new Error(`the component has no ${kind.name} that is ${selector}`);
+  return found;
+}
+
+/** @typedef {<Kind extends Element>(name: string, kind: new () => Kind) => Kind} Part */
+
+/**
+ * Return what finds the elements of a component by their data-part.
+ * @param {ParentNode} root
+ * @returns {Part}
+ */
+export function partsOf(root) {
+  return (name, kind) => find(root, `[data-part="${name}"]`, kind);
+}
+
+/**
+ * @param {Node} node
+ * @param {string} text
+ */
+export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-function setAttribute(node, name, value) {
-  if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+/**
+ * @param {Element} node
+ * @param {string} name
+ * @param {string | number} value
+ */
+export function setAttribute(node, name, value) {
+  if (node.getAttribute(name) !== String(value)) node.setAttribute(name, String(value));
 }
 
-const range = (count) => [...Array(count).keys()];
-const clamp = (value, low, high) => Math.max(low, Math.min(value, high));
-const isSet = (bits, index) => bits[index] === "1";
-const grouped = (count) => count.toLocaleString("en-US");
-const things = (count, noun) => `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
-
-function compact(count) {
-  const [limit, unit] = count >= 999_500 ? [1e6, "M"] : count >= 999.5 ? [1e3, "k"] : [1, ""];
-  const scaled = count / limit;
-  const digits = limit > 1 && scaled < 9.95 ? 1 : 0;
-  return scaled.toFixed(digits).replace(".0", "") + unit;
-}
-
-function percent(share) {
-  const value = 100 * share;
-  return `${value >= 10 || value === 0 ? Math.round(value) : Number(value.toPrecision(2))} %`;
-}
-
-// Three decimals, or as many, up to eight, as it takes to tell `value` from `other`.
-function decimals(value, other = value) {
-  let digits = 3;
-  while (digits < 8 && other !== value && value.toFixed(digits) === other.toFixed(digits)) digits++;
-  return value.toFixed(digits).replace("-", "−");
+/**
+ * @param {Element} node
+ * @param {Record<string, string | number>} attributes
+ */
+export function setAttributes(node, attributes) {
+  for (const [name, value] of Object.entries(attributes)) setAttribute(node, name, value);
 }
