@@ -9,6 +9,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import pytest
 from chromium import ARGUMENTS, find_chromium
 from hypothesis import settings
+from node import find_node
 from server import running_server
 from stage_driver import StageDriver
 
@@ -32,6 +33,16 @@ def pytest_collection_modifyitems(items):
 def server(tmp_path_factory):
     with running_server(tmp_path_factory.mktemp("server") / "log.txt") as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def node():
+    path = find_node()
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Node found that is new enough: pip install '.[js]' brings one")
+        pytest.skip("no Node found that is new enough: pip install '.[js]' brings one")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ import pytest
 
 from treeviz import Dataset, TrainConfig, load_dataset
 from treeviz.model.config import METHODS
-from treeviz.model.ledger import PHASES
 from treeviz.model.network import initial_weights, output_signs
+from treeviz.model.phases import PHASES
 from treeviz.race import contestants
 from treeviz.race.contestant import FAMILIES, Contestant
 from treeviz.race.contestants import CONTESTANTS

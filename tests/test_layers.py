@@ -24,7 +24,7 @@ ALLOWED = {
     "race": CORE | {"training", "style"},
     "stage": CORE | {"training", "style"},
     "lesson": CORE | {"training", "style", "race"},
-    "related": set(),
+    "related": {"style"},
     "bench": CORE | {"training", "style"},
     "pages": CORE | {"training", "style", "race", "stage", "lesson", "related", "pages"},
     "cli": CORE | {"training", "race", "bench", "pages"},

@@ -10,7 +10,6 @@ from treeviz.model import ledger as ledger_module
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import (
-    PHASES,
     Ledger,
     Stopwatch,
     conjugate_gradient_operations,
@@ -24,6 +23,7 @@ from treeviz.model.ledger import (
     sketch_solve_costs,
     tensor_sketch_operations,
 )
+from treeviz.model.phases import PHASES
 from treeviz.search.dense import DenseEngine
 from treeviz.search.forest.engine import ForestEngine
 from treeviz.solve.exact import solve_exact
@@ -310,7 +310,7 @@ def test_every_phase_is_known():
         ledger.post(phase, 2)
         with ledger.time(phase):
             pass
-    assert tuple(ledger.costs) == tuple(ledger.seconds) == PHASES
+    assert tuple(ledger.costs) == tuple(ledger.seconds) == tuple(PHASES)
 
 
 # Stopwatch

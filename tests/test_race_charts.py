@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from treeviz.model.phases import PHASES
 from treeviz.race.charts import (
     COLORS,
     DASHES,
     MARKERS,
     MAX_POINTS,
-    PHASES,
     LineChart,
     Series,
     amortized_chart,

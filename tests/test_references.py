@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.model.infinite_width import Activity, both_fire_probability
-from treeviz.model.ledger import PHASES, gram_solve_operations
+from treeviz.model.ledger import gram_solve_operations
 from treeviz.model.network import BLOCK_ROWS, initial_weights, output_signs
+from treeviz.model.phases import PHASES
 from treeviz.race.contestant import Workload
 from treeviz.race.contestants import kernel_ridge, random_features
 

@@ -50,10 +50,10 @@ def makers():
 def alone(context):
     """The stage in a tab of its own, without the app."""
     page = context.new_page()
-    html, script = component._read("stage.html"), "\n".join(component._read(f"{n}.js") for n in component._SCRIPTS)
+    html = component.PARTS["html"]
     page.route("http://localhost/", lambda route: route.fulfill(content_type="text/html", body=html))
     page.goto("http://localhost/")
-    page.evaluate(MOUNT, script)
+    page.evaluate(MOUNT, component.PARTS["js"])
     yield page
     page.close()
 

@@ -1,5 +1,8 @@
 """Level of detail, figures and sentences, from real and from hand-made steps."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -235,23 +238,14 @@ def test_losses_that_differ_are_not_said_to_coincide(trained):
     assert "coincide" not in sentences.compare_losses(trace, other.trace)
 
 
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "0"), (87, "87"), (999, "999"), (1000, "1k"), (1024, "1k"), (1234, "1.2k"), (9990, "10k"), (65536, "66k"),
-     (999_600, "1M"), (6_553_550, "6.6M"), (1 << 30, "1.1G")],
-)  # fmt: skip
-def test_compact_numbers_have_at_most_four_characters(number, text):
-    assert compact(number) == text
-    assert len(text) <= 4
+def test_counts_and_shares_are_written_as_in_the_browser():
+    """The same table is read by tests/js/numbers.test.js."""
+    formats = json.loads((Path(__file__).parent / "number_formats.json").read_text(encoding="utf-8"))
+    assert [compact(number) for number, _ in formats["compact"]] == [text for _, text in formats["compact"]]
+    assert max(len(text) for _, text in formats["compact"]) <= 4
+    assert [percent(share) for share, _ in formats["percent"]] == [text for _, text in formats["percent"]]
 
 
-def test_shares_and_durations_keep_their_digits():
-    assert [percent(share) for share in (0, 0.00012, 0.0345, 0.5, 1)] == [
-        "0\u00a0%",
-        "0.012\u00a0%",
-        "3.5\u00a0%",
-        "50\u00a0%",
-        "100\u00a0%",
-    ]
+def test_durations_keep_their_digits():
     assert [rounded(value) for value in (1.78, 118.3, 3090, 1.234e6)] == ["1.8", "120", "3,100", "1.2e+06"]
     assert [seconds(value) for value in (0.00012, 0.1234, 12.345)] == ["0.12 ms", "123 ms", "12.3 s"]

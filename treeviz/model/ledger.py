@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
+from treeviz.model.phases import PHASES
+
 T = TypeVar("T")
 # Whole numbers of what was done; where a formula is given expectations, it returns one.
 Number = TypeVar("Number", int, float)
-
-PHASES = ("build", "search", "forward", "jacobian", "sketch", "precondition", "solve", "move", "repair")
 
 
 class Ledger:

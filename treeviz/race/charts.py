@@ -14,7 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from treeviz.model.phases import PHASES
 from treeviz.model.types import Floats
+from treeviz.style.modules import join_modules
 from treeviz.style.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 
 MAX_POINTS = 300
@@ -23,18 +25,8 @@ LOSS_FLOOR = 1e-33  # exact zeros have no place on a logarithmic axis
 COLORS = (BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY, "#8C7A00", "#7F6BD1")
 DASHES = ("", "7 3", "2 3", "9 3 2 3", "13 4", "4 2", "9 3 2 3 2 3", "1 2")
 MARKERS = ("circle", "square", "triangle", "diamond", "cross", "saltire", "wedge", "star")
-# Neighbours differ in lightness, and every second one is hatched.
-PHASES: Mapping[str, tuple[str, bool]] = {
-    "build": (GREY, False),
-    "search": (BLUE, True),
-    "forward": ("#A6D3F0", False),
-    "jacobian": (GREEN, True),
-    "sketch": ("#8FD6C0", False),
-    "precondition": (PURPLE, True),
-    "solve": (ORANGE, False),
-    "move": (VERMILION, True),
-    "repair": ("#F4B183", False),
-}
+# Of the phases, in the order of their table: neighbours differ in lightness, and every second one is hatched.
+PHASE_COLORS = (GREY, BLUE, "#A6D3F0", GREEN, "#8FD6C0", PURPLE, ORANGE, VERMILION, "#F4B183", "#7F6BD1", "#D6C98A")
 
 Unit = Literal["operations", "seconds"]
 
@@ -246,7 +238,10 @@ def race_payload(series: Sequence[Series], charts: Sequence[LineChart | PhaseCha
             needed |= {chart.x, chart.y} | ({chart.bare} if chart.bare else set())
     return {
         "charts": [asdict(chart) for chart in charts],
-        "phases": [{"name": name, "color": color, "hatched": hatched} for name, (color, hatched) in PHASES.items()],
+        "phases": [
+            {"name": name, "color": PHASE_COLORS[place % len(PHASE_COLORS)], "hatched": place % 2 == 1}
+            for place, name in enumerate(PHASES)
+        ],
         "contestants": [
             {
                 "key": each.key,
@@ -266,8 +261,8 @@ def race_payload(series: Sequence[Series], charts: Sequence[LineChart | PhaseCha
 def component_parts() -> dict[str, str]:
     """Return html, css and js of the component, to be registered once with `st.components.v2.component`."""
     folder = Path(__file__).parent / "web"
-    css, js = ((folder / f"race.{suffix}").read_text(encoding="utf-8") for suffix in ("css", "js"))
-    return {"html": '<section class="race"></section>', "css": css, "js": js}
+    css = (folder / "race.css").read_text(encoding="utf-8")
+    return {"html": '<section class="race"></section>', "css": css, "js": join_modules(folder / "race.js")}
 
 
 def _columns(series: Series, needed: set[str]) -> dict[str, list[float | None]]:

@@ -17,6 +17,7 @@ import numpy as np
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.infinite_width import Activity
+from treeviz.model.phases import PHASES
 from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Lap, Runner
 from treeviz.training.memory import require_memory
@@ -27,8 +28,6 @@ MAX_LAPS = 100_000
 # A turn lasts at least so long, lest changing turns cost more than the turns.
 _TURN_SECONDS = 0.03
 _LATE = "not there when the time was over"
-# Phases that have to be done before an iteration's loss is known.
-_BEFORE_LOSS = ("search", "forward")
 
 
 class _Turns:
@@ -152,7 +151,10 @@ class Lane:
 
     def add(self, lap: Lap) -> None:
         """Take down a lap."""
-        before = [sum(parts.get(phase, 0) for phase in _BEFORE_LOSS) for parts in (lap.costs, lap.seconds)]
+        before = [
+            sum(parts.get(name, 0) for name, phase in PHASES.items() if phase.before_loss)
+            for parts in (lap.costs, lap.seconds)
+        ]
         operations, seconds = sum(lap.costs.values()), sum(lap.seconds.values())
         active = lap.activity or Activity(0, 0, 0)
         if self._num_laps == len(self._table):

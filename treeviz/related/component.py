@@ -7,16 +7,15 @@ from typing import Any
 import streamlit as st
 
 from treeviz.related.literature import ROLES, Paper, build_graph, lay_out, theme_bands, year_bands
+from treeviz.style.modules import join_modules
 
 _WEB = Path(__file__).parent / "web"
 
-
-def _read(name: str) -> str:
-    return (_WEB / name).read_text(encoding="utf-8")
-
-
 _mount = st.components.v2.component(
-    "treeviz-papermap", html=_read("map.html"), css=_read("map.css"), js=_read("map.js")
+    "treeviz-papermap",
+    html=(_WEB / "map.html").read_text(encoding="utf-8"),
+    css=(_WEB / "map.css").read_text(encoding="utf-8"),
+    js=join_modules(_WEB / "map.js"),
 )
 
 

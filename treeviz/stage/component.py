@@ -1,7 +1,4 @@
-"""The stage in Streamlit: one component that plays a trace in the browser.
-
-Its scripts are plain files, each named for what it draws, put one after the other into one module; there is no build.
-"""
+"""The stage in Streamlit: one component that plays a trace in the browser."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,22 +6,18 @@ from typing import Any
 
 import streamlit as st
 
+from treeviz.style.modules import join_modules
+
 # The cookie that remembers that this browser has seen the introduction; the stage sets it.
 INTRODUCED = "treeviz-introduced"
 _WEB = Path(__file__).parent / "web"
-_SCRIPTS = ("dom", "cursor", "tree", "atlas", "lists", "plane", "output", "panel", "transport", "stage")
+PARTS = {
+    "html": (_WEB / "stage.html").read_text(encoding="utf-8"),
+    "css": (_WEB / "stage.css").read_text(encoding="utf-8"),
+    "js": join_modules(_WEB / "stage.js"),
+}
 
-
-def _read(name: str) -> str:
-    return (_WEB / name).read_text(encoding="utf-8")
-
-
-_mount = st.components.v2.component(
-    "treeviz-stage",
-    html=_read("stage.html"),
-    css=_read("stage.css"),
-    js="\n".join(_read(f"{name}.js") for name in _SCRIPTS),
-)
+_mount = st.components.v2.component("treeviz-stage", html=PARTS["html"], css=PARTS["css"], js=PARTS["js"])
 
 
 def show_stage(key: str, data: bytes) -> None:

@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from treeviz.model.heap import leaf_of, level_sizes, tree_size
+from treeviz.model.phases import PHASES
 from treeviz.stage.pictures.detail import DrawnTree, draw_tree
 from treeviz.stage.pictures.field import OutputField, is_planar
 from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.pictures.watched import WatchList, leaves_to_show, watch_list
-from treeviz.stage.script import phases, pseudocode, write_script
+from treeviz.stage.script import phases, posted_phases, pseudocode, write_script
 from treeviz.style.palette import percent
 from treeviz.style.sentences import describe_watching
 from treeviz.training.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
@@ -33,7 +35,6 @@ MAX_OPENED = 12
 _MAX_FRAMES_AN_ANSWER = 4
 _MAX_FRAMES_KEPT = 64
 _MAX_LEAF_VALUES = 24_000
-_TITLES = {"jacobian": "Jacobian"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class FrameMaker:
         """Return what stays the same for the whole run."""
         config, data = self.run.config, self.run.data
         width = config.width
-        deepest = (2 * width - 1).bit_length() - 1
+        posted = posted_phases(self.run.trace)
         return {
             "run": self.run_key,
             "settings": self.key,
@@ -104,12 +105,12 @@ class FrameMaker:
             "points": data.num_points,
             "width": width,
             "threshold": config.resolved_threshold,
-            "phases": [{"id": phase, "title": _TITLES.get(phase, phase.capitalize())} for phase in phases(config)],
+            "phases": [_describe_phase(name) for name in phases(config, posted)],
             "code": [
                 {"phase": line.phase, "text": line.text, "indent": line.indent, "note": line.note}
-                for line in pseudocode(config)
+                for line in pseudocode(config, posted)
             ],
-            "levels": [min(2 << level, 2 * width) - (1 << level) for level in range(deepest + 1)],
+            "levels": level_sizes(width),
             "targets": _rounded(data.y),
             "details": DETAILS,
             "detail": DEFAULT_DETAIL,
@@ -154,7 +155,7 @@ class FrameMaker:
         watches = run.config.search == "watch"
         if check.firing_fault:
             point, neuron = check.firing_fault
-            who = f"neuron {neuron:,}, node {run.config.width + neuron:,}"
+            who = f"neuron {neuron:,}, node {leaf_of(neuron, run.config.width):,}"
             found_by = "its list" if watches else "search"
             return {"state": "wrong", "text": f"Tree {point}: {found_by} and scan disagree about {who}."}
         if check.heap_fault:
@@ -192,6 +193,11 @@ class FrameMaker:
         frames = ",".join(self.frame(view, iteration) for iteration in known)
         rest = {"header": self.header(), "status": self.status(), "fields": self.fields(fields), **rest}
         return zlib.compress(f'{{"frames":[{frames}],{_dumps(rest)[1:]}'.encode(), 6)
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """The phases of an iteration of this run, in order."""
+        return phases(self.run.config, posted_phases(self.run.trace))
 
     def drawn_nodes(self, view: View, iteration: int) -> list[int]:
         """Return the heap numbers of the nodes drawn."""
@@ -244,7 +250,7 @@ class FrameMaker:
         drawn = draw_tree(step, view.detail, view.opened, also)
         neurons = np.sort(drawn.neuron[drawn.is_leaf])
         plane = neuron_plane(trace, view.tree, iteration, include=neurons)
-        num_nodes = 2 * step.num_leaves - 1
+        num_nodes = tree_size(step.num_leaves)
         if is_compared:
             script = {}
             summary = (
@@ -340,6 +346,18 @@ class FrameMaker:
                 has_list = place < listed.size and listed[place] == drawn.neuron[row]
                 columns.append(np.flatnonzero(watched[place]).tolist() if has_list else [])
         return leaves
+
+
+def _describe_phase(name: str) -> dict[str, Any]:
+    phase = PHASES[name]
+    return {
+        "id": name,
+        "title": phase.title,
+        "entersNodes": phase.enters_nodes,
+        "hasDualStep": phase.has_dual_step,
+        "hasMove": phase.has_move,
+        "isAfterMove": phase.is_after_move,
+    }
 
 
 def _describe_status(record: StepRecord) -> str:

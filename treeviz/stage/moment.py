@@ -5,11 +5,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from treeviz.model.heap import tree_size
 from treeviz.stage.frames import DEFAULT_DETAIL, DETAILS, MAX_OPENED, FrameMaker, View
-from treeviz.stage.script import phases
 from treeviz.training.background import MAX_ITERATIONS
 
-NAMES = ("tree", "it", "phase", "step", "node", "nodes", "open", "pin")
+# What an address calls each part of a moment. The stage is sent this table, and writes the address by it.
+ADDRESS = {
+    "tree": "tree",
+    "iteration": "it",
+    "phase": "phase",
+    "step": "step",
+    "node": "node",
+    "detail": "nodes",
+    "opened": "open",
+    "pinned": "pin",
+}
+NAMES = tuple(ADDRESS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +45,13 @@ class Moment:
             "phase": self.phase,
             "step": self.step,
             "node": self.node,
+            "address": ADDRESS,
         }
 
 
 def wanted_iteration(query: Mapping[str, str]) -> int:
     """Return the latest iteration an address needs computed, at most the last a run may have."""
-    numbers = [_whole(query.get(name, "")) or 0 for name in ("it", "pin")]
+    numbers = [_whole(query.get(ADDRESS[part], "")) or 0 for part in ("iteration", "pinned")]
     return min(max(0, *numbers), MAX_ITERATIONS - 1)
 
 
@@ -50,7 +62,8 @@ def read_moment(query: Mapping[str, str], maker: FrameMaker) -> tuple[Moment, tu
     """
     run, notices = maker.run, []
 
-    def number(name: str, allowed: Sequence[int], default: int, what: str) -> int:
+    def number(part: str, allowed: Sequence[int], default: int, what: str) -> int:
+        name = ADDRESS[part]
         if name not in query:
             return default
         value = _whole(query[name])
@@ -65,31 +78,33 @@ def read_moment(query: Mapping[str, str], maker: FrameMaker) -> tuple[Moment, tu
         return nearest
 
     computed = range(run.num_computed)
+    nodes = range(1, tree_size(run.config.width) + 1)
     tree = number("tree", range(run.data.num_points), 0, "tree")
-    iteration = number("it", computed, 0, "iteration")
-    detail = number("nodes", DETAILS, DEFAULT_DETAIL, "level of detail")
-    pinned = number("pin", computed, 0, "pinned iteration") if "pin" in query else None
+    iteration = number("iteration", computed, 0, "iteration")
+    detail = number("detail", DETAILS, DEFAULT_DETAIL, "level of detail")
+    pinned = number("pinned", computed, 0, "pinned iteration") if ADDRESS["pinned"] in query else None
     opened: tuple[int, ...] = ()
-    if "open" in query:
-        numbers = [_whole(piece) for piece in query["open"].split(",")]
-        named = [node for node in numbers if node is not None and 1 <= node < 2 * run.config.width]
+    if ADDRESS["opened"] in query:
+        numbers = [_whole(piece) for piece in query[ADDRESS["opened"]].split(",")]
+        named = [node for node in numbers if node is not None and node in nodes]
         opened = tuple(dict.fromkeys(named))[-MAX_OPENED:]
         if len(named) < len(numbers):
-            notices.append(f"“open={_short(query['open'])}” in the address names nodes that cannot be opened here.")
+            given = f"{ADDRESS['opened']}={_short(query[ADDRESS['opened']])}"
+            notices.append(f"“{given}” in the address names nodes that cannot be opened here.")
     view = View(tree=tree, detail=detail, opened=opened, pinned=pinned)
-    node = number("node", range(1, 2 * run.config.width), 1, "node") if "node" in query else None
+    node = number("node", nodes, 1, "node") if ADDRESS["node"] in query else None
     if node is not None and node not in maker.drawn_nodes(view, iteration):
         # Even the least detail has room for one path to a leaf.
         view = replace(view, opened=(*opened, node)[-MAX_OPENED:])
     if pinned is not None:
         notices += [
             f"A comparison with a pinned iteration has no {name}; “{name}={_short(query[name])}” was left out."
-            for name in ("phase", "step")
+            for name in (ADDRESS["phase"], ADDRESS["step"])
             if name in query
         ]
         return Moment(view, iteration, 0, 0, node), tuple(notices)
-    names = phases(run.config)
-    name = query.get("phase", names[0])
+    names = maker.phases
+    name = query.get(ADDRESS["phase"], names[0])
     if name not in names:
         notices.append(f"An iteration here has no phase “{_short(name)}”; {names[0]} is shown.")
         name = names[0]

@@ -7,12 +7,14 @@ stops where one does not change, and together they end at the very values the tr
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
 import numpy as np
 
 from treeviz.model.config import TrainConfig
+from treeviz.model.heap import leaf_of, tree_size
+from treeviz.model.phases import PHASES
 from treeviz.stage import watch_script
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
@@ -85,15 +87,28 @@ _MOVE = (
 )
 
 
-def pseudocode(config: TrainConfig) -> tuple[Line, ...]:
-    """Return the lines of one iteration with this configuration."""
+def pseudocode(config: TrainConfig, posted: Iterable[str] = ()) -> tuple[Line, ...]:
+    """Return the lines of one iteration with this configuration, phase by phase.
+
+    A phase in `posted`, those an iteration has cost something in, gets a line from its entry in the table of phases if
+    it has none here.
+    """
     search, move = (watch_script.SEARCH, watch_script.MOVE) if config.search == "watch" else (_SEARCH, _MOVE)
-    return search + _RESIDUAL + (_EXACT if config.solver == "exact" else _SKETCH) + move
+    lines = search + _RESIDUAL + (_EXACT if config.solver == "exact" else _SKETCH) + move
+    missing = set(posted) - {line.phase for line in lines}
+    lines += tuple(Line(name, PHASES[name].title, PHASES[name].meaning) for name in missing)
+    order = list(PHASES)
+    return tuple(sorted(lines, key=lambda line: order.index(line.phase)))
 
 
-def phases(config: TrainConfig) -> tuple[str, ...]:
+def phases(config: TrainConfig, posted: Iterable[str] = ()) -> tuple[str, ...]:
     """Return the phases of one iteration in order; the exact solver has no sketch and no preconditioner."""
-    return tuple(dict.fromkeys(line.phase for line in pseudocode(config)))
+    return tuple(dict.fromkeys(line.phase for line in pseudocode(config, posted)))
+
+
+def posted_phases(trace: Trace) -> Iterable[str]:
+    """Return the phases that the first iteration has cost something in."""
+    return trace.records[0].costs if trace.records else ()
 
 
 def write_script(
@@ -104,14 +119,15 @@ def write_script(
     A run through watch lists needs the tree's own, `listed`. Cost: a few operations a drawn node, and the drawn leaves
     times n.
     """
-    lines = pseudocode(trace.config)
-    first = {phase: next(i for i, line in enumerate(lines) if line.phase == phase) for phase in phases(trace.config)}
+    first: dict[str, int] = {}
+    for place, line in enumerate(pseudocode(trace.config, posted_phases(trace))):
+        first.setdefault(line.phase, place)
     neurons = np.sort(drawn.neuron[drawn.is_leaf])
     moves = Moves(trace, record, neurons)
     drifts = None
     if listed is not None:
         drifts = dict(zip(neurons.tolist(), trace.drifts(neurons, record.iteration + 1).tolist(), strict=True))
-    tellers = {
+    tellers: dict[str, Callable[[int], Iterator[Step]]] = {
         "search": lambda line: _search(drawn, len(record.firing), line),
         "forward": lambda line: _forward(trace, record, drawn, line, keeps_sums=listed is not None),
         "jacobian": lambda line: _jacobian(trace, record, drawn, line),
@@ -123,7 +139,15 @@ def write_script(
     }
     if listed is not None and drifts is not None:
         tellers |= watch_script.tellers(record, drawn, listed, drifts)
-    return {phase: list(tellers[phase](line)) for phase, line in first.items()}
+    return {
+        phase: list(tellers[phase](line) if phase in tellers else _count_operations(record, phase, line))
+        for phase, line in first.items()
+    }
+
+
+def _count_operations(record: StepRecord, phase: str, line: int) -> Iterator[Step]:
+    """Tell a phase that has no teller of its own: what it is for, and what it cost."""
+    yield Step(line, f"{PHASES[phase].meaning} This took {count(record.costs.get(phase, 0), 'operation')}.")
 
 
 def _search(drawn: DrawnTree, num_trees: int, line: int) -> Iterator[Step]:
@@ -152,7 +176,7 @@ def _search(drawn: DrawnTree, num_trees: int, line: int) -> Iterator[Step]:
             place = "The root" if node == 1 else name
             at = line if node == 1 else go_on
             yield Step(at, f"{place}: its maximum is {compared}, so both children are looked at.", row)
-    num_nodes = 2 * step.num_leaves - 1
+    num_nodes = tree_size(step.num_leaves)
     yield Step(
         fire if step.firing.size else line,
         f"Tree {step.point} is searched: {step.visited.size:,} of {num_nodes:,} nodes entered "
@@ -164,7 +188,7 @@ def _search(drawn: DrawnTree, num_trees: int, line: int) -> Iterator[Step]:
 
 def _forward(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int, *, keeps_sums: bool) -> Iterator[Step]:
     step, root_width = drawn.step, math.sqrt(trace.config.width)
-    leaves = step.before[step.num_leaves + step.firing]
+    leaves = step.before[leaf_of(step.firing, step.num_leaves)]
     contributions = trace.output_signs[step.firing] * (leaves - step.threshold) / root_width
     up, down = contributions[contributions > 0].sum(), -contributions[contributions < 0].sum()
     output, residual = record.outputs[step.point], record.residual[step.point]
@@ -320,7 +344,7 @@ def _repair(record: StepRecord, drawn: DrawnTree, moves: Moves, line: int) -> It
         )
     for leaf in np.flatnonzero(drawn.is_leaf & drawn.modified):
         yield from _climb(int(leaf), drawn, moves, heap, (line, up, stop))
-    num_nodes = 2 * step.num_leaves - 1
+    num_nodes = tree_size(step.num_leaves)
     if step.modified.size:
         old, new = (values[step.num_leaves :] >= step.threshold for values in (step.before, step.after))
         text = (

@@ -1,10 +1,13 @@
 """Colours and number formats of all figures.
 
+`compact` and `percent` are also in web/numbers.js; one table of cases, tests/number_formats.json, checks both.
+
 The colours are those of Okabe and Ito, told apart by every kind of colour vision; the blue is a little lighter than
 theirs, to be seen on a dark page as well as on a light one.
 """
 
 import math
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 ORANGE = "#E69F00"
 BLUE = "#2B8CCB"
@@ -14,15 +17,15 @@ PURPLE = "#CC79A7"
 GREY = "#8A8F98"
 
 FONT_SIZE = 13
+_UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def compact(number: float) -> str:
-    """Shorten a count to at most four characters: 87, 1.2k, 34k, 5.6M."""
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= 0.9995 * limit:
-            scaled = number / limit
-            return f"{scaled:.1f}{unit}".replace(".0", "") if scaled < 9.95 else f"{scaled:.0f}{unit}"
-    return f"{number:.0f}"
+    """Shorten a count to at most four characters: 87, 1.2k, 34k, 5.6M. Halves go up."""
+    limit, unit = next((pair for pair in _UNITS if number >= 0.9995 * pair[0]), (1.0, ""))
+    scaled = number / limit
+    has_tenths = unit and scaled < 9.95
+    return f"{math.floor(10 * scaled + 0.5) / 10 if has_tenths else math.floor(scaled + 0.5):g}{unit}"
 
 
 def seconds(duration: float) -> str:
@@ -31,9 +34,18 @@ def seconds(duration: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share in per cent, with enough digits not to become 0; the space before the sign does not break."""
+    """Write a share in per cent, with enough digits not to become 0; the space before the sign does not break.
+
+    From 10 % on in whole numbers, below with two digits. Halves go up.
+    """
     value = 100 * share
-    return f"{value:.0f}\u00a0%" if value >= 10 else f"{value:.2g}\u00a0%"
+    if value >= 10:
+        return f"{math.floor(value + 0.5)}\u00a0%"
+    with localcontext(prec=2, rounding=ROUND_HALF_UP):
+        rounded_value = +Decimal(value)
+    if value and value < 1e-6:
+        return f"{rounded_value.normalize():e}\u00a0%"
+    return f"{float(rounded_value):.8f}".rstrip("0").rstrip(".") + "\u00a0%"
 
 
 def rounded(number: float) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
-from treeviz.model.ledger import PHASES
+from treeviz.model.phases import PHASES
 from treeviz.search.engine import WatchReport
 from treeviz.solve.report import SolveReport
 from treeviz.training.memory import usable_bytes
@@ -125,7 +125,7 @@ def to_arrays(trace: TraceParts) -> dict[str, NDArray[Any]]:
         "build_costs": dict(trace.build_costs),
         "build_seconds": dict(trace.build_seconds),
         "draw_seconds": trace.draw_seconds,
-        "phases": PHASES,
+        "phases": list(PHASES),
         "levels": _level_shape(trace),
         "watches": bool(reports),
         "status": [record.status for record in records],

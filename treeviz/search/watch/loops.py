@@ -199,7 +199,7 @@ def look_at(
             length += abs(coefficient)
             sway += scale * abs(coefficient) * nearest[point]
         guard = least_guard * (1.0 + scale * length)
-        sway += guard
+        sway += 2.0 * guard  # twice: of points opposite each other, one guard and the gap's would cancel to a tie
         spare = np.inf
         if size < num_points:
             square = 0.0

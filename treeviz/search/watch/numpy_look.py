@@ -182,7 +182,7 @@ class _Picked:
         self.shifts = self.moves @ setting.gram
         self.values = self.products + self.pull[:, None] * self.shifts[self.row, self.points]
         guards = GUARD * (1.0 + setting.scale * self.lengths)
-        sway = guards + setting.scale * (np.abs(self.moves) @ setting.nearest)
+        sway = 2.0 * guards + setting.scale * (np.abs(self.moves) @ setting.nearest)
         self.bounds = self.products + sway[:, None]
 
     def spread(self, values: Floats) -> Floats:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from treeviz.model.heap import children_of, leaf_of, level_of, neuron_of, parent_of, tree_size
 from treeviz.model.types import Floats, Ints
 from treeviz.style.palette import compact
 from treeviz.training.record import TreeStep
@@ -93,16 +94,16 @@ def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = (), a
         raise ValueError(f"max_nodes must be at least 3, a root and two children; got {max_nodes}")
     width = step.num_leaves
     is_open = _open_nodes(step, max_nodes, [int(node) for node in opened], also)
-    nodes = np.array(sorted({1} | {child for node in is_open for child in (2 * node, 2 * node + 1)}), dtype=np.int64)
+    nodes = np.array(sorted({1} | {child for node in is_open for child in children_of(node)}), dtype=np.int64)
     is_leaf = nodes >= width
     is_stub = ~is_leaf & ~np.isin(nodes, list(is_open))
-    parent = np.searchsorted(nodes, nodes // 2)
+    parent = np.searchsorted(nodes, parent_of(nodes))
     parent[0] = -1
     visited_nodes = np.sort(step.visited)
     num_neurons = np.array([_num_leaves_below(int(node), width) for node in nodes])
     before, after = step.before[nodes], step.after[nodes]
     # The search enters the root and the children of nodes >= the threshold; all nodes above such a node are, too.
-    visited = (nodes == 1) | (step.before[nodes // 2] >= step.threshold)
+    visited = (nodes == 1) | (step.before[parent_of(nodes)] >= step.threshold)
     modified = before != after
     num_visited, num_modified = visited.astype(np.int64), modified.astype(np.int64)
     for members, counts in ((visited_nodes, num_visited), (step.modified, num_modified)):
@@ -112,12 +113,12 @@ def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = (), a
         nodes=nodes,
         parent=parent,
         x=_tidy(parent, is_leaf | is_stub, np.where(is_stub, 0.4 + 0.22 * _num_digits(num_neurons), 1.0)),
-        depth=np.array([int(node).bit_length() - 1 for node in nodes]),
+        depth=np.array([level_of(int(node)) for node in nodes]),
         before=before,
         after=after,
         is_leaf=is_leaf,
         is_stub=is_stub,
-        neuron=np.where(is_leaf, nodes - width, -1),
+        neuron=np.where(is_leaf, neuron_of(nodes, width), -1),
         num_neurons=num_neurons,
         num_firing=_count_leaves(nodes, step.firing, width),
         visited=visited,
@@ -133,7 +134,7 @@ def _open_nodes(step: TreeStep, max_nodes: int, opened: list[int], also: Sequenc
     room = (max_nodes - 1) // 2  # each opened node adds two
     if wrong := [node for node in opened if not 1 <= node < 2 * width]:
         raise ValueError(f"nodes to open must be between 1 and {2 * width - 1}, nodes of this tree; got {wrong[0]}")
-    if 2 * width - 1 <= max_nodes:
+    if tree_size(width) <= max_nodes:
         return set(range(1, width))
     chosen = set(range(1, min(4, width, room + 1)))  # the first two levels, for orientation
     for node in reversed(opened):
@@ -153,17 +154,18 @@ def _open_nodes(step: TreeStep, max_nodes: int, opened: list[int], also: Sequenc
 def _unopened_path(leaf: int, opened: set[int]) -> list[int]:
     """Return the nodes above `leaf` that are not open yet."""
     path = []
-    node = leaf // 2
+    node = parent_of(leaf)
     while node >= 1 and node not in opened:
         path.append(node)
-        node //= 2
+        node = parent_of(node)
     return path
 
 
 def _largest_leaf(step: TreeStep, node: int) -> int:
     """Follow the maximum from `node` down to a leaf."""
     while node < step.num_leaves:
-        node = 2 * node + int(step.before[2 * node + 1] > step.before[2 * node])
+        left, right = children_of(node)
+        node = right if step.before[right] > step.before[left] else left
     return node
 
 
@@ -185,9 +187,9 @@ def _leaves_by_interest(step: TreeStep, also: Sequence[Ints], limit: int = 64) -
             rows = rows[np.argpartition(-change[rows], limit)[:limit]]
         return np.asarray(touched[rows[np.argsort(-change[rows], kind="stable")]])
 
-    firing = step.firing + width
+    firing = leaf_of(step.firing, width)
     kinds = [
-        *(neurons + width for neurons in also),
+        *(leaf_of(neurons, width) for neurons in also),
         largest_changes(fired),
         firing[np.argsort(-step.before[firing], kind="stable")][:limit],
         largest_changes(~fired),
@@ -228,7 +230,7 @@ def _count_below(members: Ints, node: int, width: int, *, leaves_only: bool) -> 
 
 def _count_leaves(nodes: Ints, neurons: Ints, width: int) -> Ints:
     """Count how many of the ascending neurons are below each node, or are it."""
-    leaves = neurons + width
+    leaves = leaf_of(neurons, width)
     return np.array([_count_below(leaves, int(node), width, leaves_only=True) for node in nodes])
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from treeviz.model.heap import tree_size
 from treeviz.stage.pictures.detail import DrawnTree, Mask
 from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, VERMILION, compact
 
@@ -89,7 +90,7 @@ def describe_tree(tree: DrawnTree) -> str:
     step = tree.step
     return (
         f"Max-tree of datapoint {step.point} at iteration {step.iteration}, threshold b = {step.threshold:.3f}. "
-        f"{tree.nodes.size} of its {2 * step.num_leaves - 1:,} nodes are drawn, {tree.is_stub.sum()} of them stubs. "
+        f"{tree.nodes.size} of its {tree_size(step.num_leaves):,} nodes are drawn, {tree.is_stub.sum()} of them stubs. "
         f"The search entered {step.visited.size:,} nodes and found {step.firing.size:,} firing neurons; "
         f"the move then changed {step.modified.size:,} nodes."
     )

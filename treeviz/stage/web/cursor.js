@@ -1,18 +1,51 @@
 // The cursor: (iteration, phase, step), and what the tree looks like there. No drawing, no page.
 
-// The numbers of steps of each phase; a comparison has one phase of one step.
-function lengthsOf(frame, phases) {
+import { clamp, isSet, range } from "../../style/web/numbers.js";
+
+/** @import { Cursor, Frame, Moment, Nodes, Phase, Step, Unit } from "./types.js" */
+
+/**
+ * Of a comparison with a pinned iteration, which has one step and no phases.
+ * @type {Phase}
+ */
+const COMPARISON = {
+  id: "compare",
+  title: "Comparison",
+  entersNodes: false,
+  hasDualStep: false,
+  hasMove: false,
+  isAfterMove: false,
+};
+
+/**
+ * The numbers of steps of each phase; a comparison has one phase of one step.
+ * @param {Frame} frame
+ * @param {Phase[]} phases
+ */
+export function lengthsOf(frame, phases) {
   return frame.view.pinned === null ? phases.map((phase) => frame.script[phase.id].length) : [1];
 }
 
-// Bring phase and step into range; Infinity stands for the last.
-function settle(at, lengths) {
-  const phase = Math.max(0, Math.min(at.phase, lengths.length - 1));
-  return { iteration: at.iteration, phase, step: Math.max(0, Math.min(at.step, lengths[phase] - 1)) };
+/**
+ * Bring phase and step into range; Infinity stands for the last.
+ * @param {Cursor} at
+ * @param {number[]} lengths
+ * @returns {Cursor}
+ */
+export function settle(at, lengths) {
+  const phase = clamp(at.phase, 0, lengths.length - 1);
+  return { iteration: at.iteration, phase, step: clamp(at.step, 0, lengths[phase] - 1) };
 }
 
-// One unit on or back. `at` must be settled; the result may lie in an iteration that is not there yet.
-function advance(at, unit, direction, lengths) {
+/**
+ * One unit on or back. `at` must be settled; the result may lie in an iteration that is not there yet.
+ * @param {Cursor} at
+ * @param {Unit} unit
+ * @param {number} direction 1 or -1
+ * @param {number[]} lengths
+ * @returns {Cursor}
+ */
+export function advance(at, unit, direction, lengths) {
   const { iteration, phase, step } = at;
   const isCompared = lengths.length === 1;
   if (unit === "iteration" || isCompared) {
@@ -32,15 +65,35 @@ function advance(at, unit, direction, lengths) {
   return { iteration, phase: next, step: direction > 0 ? 0 : last };
 }
 
-// What is known and written at a moment: nodes the search has entered, values so far, rows written, neurons promoted.
-function momentOf(frame, phases, at) {
-  const { nodes, script } = frame;
+/**
+ * The step about a drawn row that is nearest to `step`, or null if none is about it.
+ * @param {Step[]} steps
+ * @param {number} row
+ * @param {number} step
+ */
+export function nearestStepAbout(steps, row, step) {
+  const same = range(steps.length).filter((place) => steps[place][2] === row);
+  const distance = (/** @type {number} */ place) => Math.abs(place - step);
+  return same.length ? same.reduce((best, place) => (distance(place) < distance(best) ? place : best)) : null;
+}
+
+/**
+ * What is known and written at a moment: nodes the search has entered, values so far, rows written, neurons promoted.
+ * @param {Frame} frame
+ * @param {Phase[]} phases
+ * @param {Cursor} at settled
+ * @returns {Moment}
+ */
+export function momentOf(frame, phases, at) {
+  const { nodes } = frame;
   const size = nodes.id.length;
-  const mask = (bits) => Uint8Array.from({ length: size }, (_, row) => bits !== undefined && isSet(bits, row));
+  const mask = (/** @type {string | undefined} */ bits) =>
+    Uint8Array.from({ length: size }, (_, row) => (bits !== undefined && isSet(bits, row) ? 1 : 0));
   const [found, promoted] = [mask(nodes.entered), mask(nodes.promoted)];
   if (frame.view.pinned !== null) {
     return {
-      phase: "compare",
+      phase: COMPARISON,
+      isCompared: true,
       line: -1,
       text: frame.summary,
       row: -1,
@@ -50,32 +103,34 @@ function momentOf(frame, phases, at) {
       promoted,
     };
   }
-  const phase = phases[at.phase].id;
-  const [line, text, row] = script[phase][at.step];
-  const entered = phase === "search" ? new Uint8Array(size) : found;
-  if (phase === "search") {
-    for (let step = 0; step <= at.step; step++) {
-      for (let node = script.search[step][2]; node >= 0 && !entered[node]; node = nodes.parent[node]) entered[node] = 1;
-    }
-  }
+  const phase = phases[at.phase];
+  const [line, text, row] = frame.script[phase.id][at.step];
+  const done = frame.script[phase.id].slice(0, at.step + 1);
+  const entered = phase.entersNodes ? new Uint8Array(size) : found;
   const values = nodes.before.slice();
   const written = new Uint8Array(size);
-  if (phase === "repair") {
-    for (let step = 0; step <= at.step; step++) {
-      const [, , about, writes] = script.repair[step];
-      if (about >= 0 && nodes.promotes && !writes.length) promoted[about] = 1; // only promotions write nothing
-      for (const [target, value] of writes) {
-        values[target] = value;
-        written[target] = 1;
-      }
+  for (const [, , about, writes] of done) {
+    if (phase.entersNodes) {
+      for (let node = about; node >= 0 && !entered[node]; node = nodes.parent[node]) entered[node] = 1;
+    }
+    if (!phase.isAfterMove) continue;
+    if (about >= 0 && nodes.promotes && !writes.length) promoted[about] = 1; // only promotions write nothing
+    for (const [target, value] of writes) {
+      values[target] = value;
+      written[target] = 1;
     }
   }
-  return { phase, line, text, row, entered, values, written, promoted };
+  return { phase, isCompared: false, line, text, row, entered, values, written, promoted };
 }
 
-// The state of a drawn node at a moment, a key of GLYPHS in tree.js. With watch lists, entered are those that hold
-// somebody watched.
-function stateOf(nodes, row, moment) {
+/**
+ * The state of a drawn node at a moment, a key of GLYPHS in glyphs.js. With watch lists, entered are the nodes with
+ * watched neurons.
+ * @param {Nodes} nodes
+ * @param {number} row
+ * @param {Pick<Moment, "entered" | "written">} moment
+ */
+export function stateOf(nodes, row, moment) {
   const isStub = nodes.kind[row] === 2;
   if (moment.written[row] && isSet(nodes.starts, row)) return "starts";
   if (moment.written[row] && isSet(nodes.stops, row)) return "stops";
@@ -85,3 +140,18 @@ function stateOf(nodes, row, moment) {
   if (!isSet(nodes.passes, row)) return isStub ? "stub-pruned" : "pruned";
   return isStub ? "stub-open" : nodes.kind[row] === 1 ? "firing" : "open";
 }
+
+/**
+ * The scrub bar's place for a cursor: a place for each phase of each iteration.
+ * @param {Cursor} at
+ * @param {number} count phases of an iteration
+ */
+export const placeOf = (at, count) => at.iteration * count + at.phase;
+
+/**
+ * The cursor for a place on the scrub bar.
+ * @param {number} place
+ * @param {number} count phases of an iteration
+ * @returns {Cursor}
+ */
+export const cursorAt = (place, count) => ({ iteration: Math.floor(place / count), phase: place % count, step: 0 });

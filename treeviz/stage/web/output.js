@@ -1,15 +1,39 @@
 // Draws the network's output over the plane of planar data, with the datapoints.
 
+import { setAttribute, setText, svg } from "../../style/web/dom.js";
+import { clamp, range } from "../../style/web/numbers.js";
+import { PLANE, circle } from "./plane.js";
+
+/** @import { Part } from "../../style/web/dom.js" */
+/** @import { Stage } from "./stage.js" */
+/** @import { Fields } from "./types.js" */
+
 const OUTPUT_SHADES = 8; // half of them negative
 
-class OutputPicture {
+export class OutputPicture {
+  /**
+   * @param {Stage} stage
+   * @param {Part} part
+   */
   constructor(stage, part) {
     this.stage = stage;
-    [this.card, this.svg, this.caption] = ["output-card", "output", "output-caption"].map(part);
-    [this.shades, this.points] = this.svg.children;
+    this.card = part("output-card", HTMLElement);
+    this.svg = part("output", SVGSVGElement);
+    this.caption = part("output-caption", HTMLElement);
+    const [shades, points] = this.svg.children;
+    this.shades = shades;
+    this.points = points;
+    /** @type {number[] | null} */
+    this.values = null;
+    this.tree = -1;
     this.shades.append(...range(OUTPUT_SHADES).map((index) => svg("path", { class: `output-${index}` })));
   }
 
+  /**
+   * @param {Fields | null} fields
+   * @param {number} iteration
+   * @param {number} tree
+   */
   show(fields, iteration, tree) {
     const values = fields?.values[iteration];
     if (!values) return setText(this.caption, "The output over the input plane is being computed …");
@@ -18,6 +42,7 @@ class OutputPicture {
     const size = Math.sqrt(values.length);
     const cell = PLANE / size;
     const largest = Math.max(1000, ...values.map(Math.abs));
+    /** @type {string[][]} */
     const cells = range(OUTPUT_SHADES).map(() => []);
     values.forEach((value, index) => {
       const shade = clamp(Math.floor(((value / largest + 1) / 2) * OUTPUT_SHADES), 0, OUTPUT_SHADES - 1);
@@ -29,9 +54,9 @@ class OutputPicture {
     const points = fields.points.map(([u, v], point) => {
       const place = [(PLANE * (u - left)) / (right - left), PLANE - (PLANE * (v - bottom)) / (top - bottom)];
       const ring = point === tree ? circle([0, 0], 8) : "";
-      const d = (this.stage.header.targets[point] >= 0 ? "M-4 0H4M0-4V4" : "M-4 0H4") + ring;
-      const act = { onclick: () => this.stage.openTree(point) };
-      return svg("path", { transform: `translate(${place.join()})`, d, ...act });
+      const d = (this.stage.player.header.targets[point] >= 0 ? "M-4 0H4M0-4V4" : "M-4 0H4") + ring;
+      const onclick = () => this.stage.openTree(point);
+      return svg("path", { transform: `translate(${place.join()})`, d, onclick });
     });
     this.points.replaceChildren(...points);
     const reach = (largest / 1000).toFixed(1);

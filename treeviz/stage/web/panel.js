@@ -1,30 +1,64 @@
 // Draws what stands beside the pictures: narration, pseudocode, badge, bars of the vectors, the node inspected.
 
+import { el, setAttribute, setText, svg } from "../../style/web/dom.js";
+import { decimals, grouped, things } from "../../style/web/numbers.js";
+
+/** @import { Part } from "../../style/web/dom.js" */
+/** @import { Stage } from "./stage.js" */
+/** @import { Badge, Frame, Header, Leaf, Moment } from "./types.js" */
+
 const BADGES = { exact: "✓ Exact", wrong: "✗ Not exact", waiting: "… Checking", off: "○ Not checked" };
-const SOLVED = ["solve", "move", "repair"]; // phases in which the dual step is known
 const BARS = 270;
 
-class Panel {
+export class Panel {
+  /**
+   * @param {Stage} stage
+   * @param {Part} part
+   */
   constructor(stage, part) {
     this.stage = stage;
-    const names = ["narration", "status", "badge", "code", "symbols", "bars-title", "bars", "inspector"];
-    [this.narration, this.status, this.badge, this.code, this.symbols, this.title, this.bars, this.inspector] =
-      names.map(part);
+    this.narration = part("narration", HTMLElement);
+    this.status = part("status", HTMLElement);
+    this.badge = part("badge", HTMLElement);
+    const [verdict, reason] = this.badge.children;
+    this.verdict = verdict;
+    this.reason = reason;
+    this.code = part("code", HTMLElement);
+    this.symbols = part("symbols", HTMLElement);
+    this.title = part("bars-title", HTMLElement);
+    this.bars = part("bars", SVGSVGElement);
+    this.inspector = part("inspector", HTMLElement);
+    /** @type {string[]} */
+    this.notes = [];
+    this.line = NaN;
+    /** @type {number[] | null} */
+    this.values = null;
+    /** @type {Frame | null} */
+    this.frame = null;
+    /** @type {number | null} */
+    this.selected = null;
   }
 
+  /** @param {Header} header */
   setHeader({ code, phases }) {
     this.notes = code.map(({ note }) => note);
-    const line = ({ phase, text, indent }) => {
+    const lines = code.map(({ phase, text, indent }) => {
       const index = phases.findIndex(({ id }) => id === phase);
       const title = `go to the phase ${phases[index].title}`;
-      const button = el("button", { onclick: () => this.stage.toPhase(index), title }, ...withSubscripts(text));
+      const onclick = () => this.stage.player.toPhase(index);
+      const button = el("button", { onclick, title }, ...withSubscripts(text));
       return el("li", { style: `padding-left:${1.1 * indent}em` }, button);
-    };
-    this.code.replaceChildren(...code.map(line));
+    });
+    this.code.replaceChildren(...lines);
   }
 
+  /**
+   * @param {Frame} frame
+   * @param {Moment} moment
+   * @param {Badge} badge
+   */
   show(frame, moment, badge) {
-    setAttribute(this.narration, "aria-live", this.stage.playing ? "off" : "polite");
+    setAttribute(this.narration, "aria-live", this.stage.player.playing ? "off" : "polite");
     setText(this.narration, moment.text);
     [...this.code.children].forEach((item, line) => {
       if (line === moment.line) item.setAttribute("aria-current", "step");
@@ -38,13 +72,17 @@ class Panel {
     this.status.hidden = !status;
     setText(this.status, status && `${status[0].toUpperCase()}${status.slice(1)}.`);
     setAttribute(this.badge, "class", `badge ${badge.state}`);
-    setText(this.badge.firstElementChild, BADGES[badge.state]);
-    setText(this.badge.lastElementChild, badge.text);
-    this.drawBars(frame, SOLVED.includes(moment.phase));
+    setText(this.verdict, BADGES[badge.state]);
+    setText(this.reason, badge.text);
+    this.drawBars(frame, moment.phase.hasDualStep);
     this.inspect(frame);
   }
 
-  // One bar a datapoint: the residual until the system is solved, then the dual step.
+  /**
+   * One bar for each datapoint: the residual until the system is solved, then the dual step.
+   * @param {Frame} frame
+   * @param {boolean} isSolved
+   */
   drawBars(frame, isSolved) {
     const values = isSolved ? frame.record.dual : frame.record.residual;
     if (values === this.values) return;
@@ -59,40 +97,46 @@ class Panel {
     setAttribute(this.bars, "aria-label", `${title}. ${words}`);
   }
 
+  /** @param {Frame} frame */
   inspect(frame) {
     const { selected } = this.stage;
-    const row = frame.nodes.id.indexOf(selected);
     if (frame === this.frame && selected === this.selected) return;
     [this.frame, this.selected] = [frame, selected];
+    const row = selected === null ? -1 : frame.nodes.id.indexOf(selected);
     if (row < 0) {
       const idle = "Click a node to look into it, a stub to open it.";
       const hint = selected === null ? idle : "The node is being fetched …";
       this.stage.replace(this.inspector, el("h3", {}, "Inspect"), el("p", { class: "hint" }, hint));
       return;
     }
-    const [title, ...lines] = this.stage.tree.describe(row);
+    const [title, ...lines] = this.stage.tree.describe(frame, row);
     const path = [];
     for (let at = row; at >= 0; at = frame.nodes.parent[at]) {
       path.push(`${grouped(frame.nodes.id[at])} (${decimals(frame.nodes.before[at])})`);
     }
     lines.push(`Path to the root, with maxima: ${path.join(" ‹ ")}.`);
+    /** @type {Leaf | undefined} */
     const leaf = frame.leaves[row];
     if (leaf) lines.push(sharing(leaf));
     const lists = leaf?.[4]?.length;
     if (lists) lines.push(`It is on the watch lists of ${lists} of ${things(leaf[0].length, "datapoint")}.`);
     const close = el("button", { onclick: () => this.stage.select(null) }, "close");
-    const second = this.stage.lowered === null ? "" : "; dashed: b − skin";
+    const second = this.stage.player.lowered === null ? "" : "; dashed: b − skin";
     const caption = `Its leaf in all trees, up from b where it fires${second}:`;
     const strip = leaf ? [el("p", {}, caption), this.strip(leaf)] : [];
     this.stage.replace(this.inspector, el("h3", {}, title), ...lines.map((line) => el("p", {}, line)), ...strip, close);
   }
 
-  // The neuron's leaf in all trees: a bar up from b where it fires, down where it does not.
+  /**
+   * The neuron's leaf in all trees: a bar up from b where it fires, down where it does not.
+   * @param {Leaf} leaf
+   */
   strip([before, , fires]) {
-    const over = before.map((value) => value / 1000 - this.stage.header.threshold);
+    const { lowered, header } = this.stage.player;
+    const over = before.map((value) => value / 1000 - header.threshold);
     const unit = 30 / Math.max(...over.map(Math.abs), 1e-3);
+    /** @type {SVGElement[]} */
     const bars = barsOf(over, 32, unit, (point) => (fires.includes(point) ? "fires" : ""));
-    const { lowered, header } = this.stage;
     const depth = lowered === null ? Infinity : 32 + (header.threshold - lowered) * unit;
     if (depth < 64) bars.push(svg("path", { class: "skin-line", d: `M0 ${depth}H${BARS}` }));
     const strip = { class: "bars", viewBox: `0 0 ${BARS} 64`, preserveAspectRatio: "none", role: "img" };
@@ -100,11 +144,17 @@ class Panel {
   }
 }
 
-// z_ri becomes z with the subscript ri.
+/** z_ri becomes z with the subscript ri. @param {string} text */
 function withSubscripts(text) {
   return text.split(/_([a-z]+)/).map((piece, index) => (index % 2 ? el("sub", {}, piece) : piece));
 }
 
+/**
+ * @param {number[]} values
+ * @param {number} zero pixels down to where a bar begins
+ * @param {number} unit pixels
+ * @param {(index: number) => string} classOf
+ */
 function barsOf(values, zero, unit, classOf) {
   const wide = BARS / values.length;
   return values.map((value, index) => {
@@ -114,10 +164,14 @@ function barsOf(values, zero, unit, classOf) {
   });
 }
 
-// On which datapoints a neuron fires, before the move and after.
-function sharing([, , before, after]) {
+/**
+ * On which datapoints a neuron fires, before the move and after.
+ * @param {Leaf} leaf
+ */
+export function sharing([, , before, after]) {
   if (!before.length) return "It fires on no datapoint, so it does not move.";
-  const list = (points) => `${points.length === 1 ? "datapoint" : "datapoints"} ${points.join(", ")}`;
+  const list = (/** @type {number[]} */ points) =>
+    `${points.length === 1 ? "datapoint" : "datapoints"} ${points.join(", ")}`;
   const gained = after.filter((point) => !before.includes(point));
   const lost = before.filter((point) => !after.includes(point));
   const changes = [];

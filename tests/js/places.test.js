@@ -1,0 +1,114 @@
+// Where nodes stand, which labels there is room for, and the ticks under the scrub bar.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { rowsHigh } from "../../treeviz/stage/web/lists.js";
+import { leafOf, levelOf, neuronOf, treeSize } from "../../treeviz/stage/web/heap.js";
+import { shadeOf } from "../../treeviz/stage/web/atlas.js";
+import { labelOf, layOutTree, nearest, roomOf, scrollTo, ticksOf } from "../../treeviz/stage/web/places.js";
+import { sharing } from "../../treeviz/stage/web/panel.js";
+import { arrow } from "../../treeviz/stage/web/plane.js";
+import { nodes } from "./samples.js";
+
+/** @import { Point } from "../../treeviz/stage/web/types.js" */
+
+test("heap numbers", () => {
+  assert.deepEqual([1, 2, 3, 4, 7, 8, 2 ** 21 - 1, 2 ** 21].map(levelOf), [0, 1, 1, 2, 2, 3, 20, 21]);
+  assert.deepEqual([leafOf(3, 64), neuronOf(67, 64), treeSize(1), treeSize(64)], [67, 3, 1, 127]);
+});
+
+test("a tree fills the width, the root above the middle of its leaves", () => {
+  const { unit, size, width, height, at, edges } = layOutTree(nodes(), 382, 1);
+  assert.deepEqual([unit, size, width], [90, 1, 382]); // (382 − 2 · 16) / 3.5 would be 100, too much
+  assert.deepEqual(at[3], [33.5, 20 + 2 * 62]); // (382 − 3.5 · 90) / 2 is left on each side
+  assert.deepEqual(at[0], [33.5 + 135, 20]);
+  assert.equal(height, 20 + 124 + 118);
+  assert.equal(edges[0], "");
+  assert.equal(edges[3], `M${at[1].join(" ")}L33.5 144`);
+  const narrow = layOutTree(nodes(), 207, 1);
+  assert.deepEqual([narrow.unit, narrow.width, narrow.at[3][0]], [50, 207, 16]);
+});
+
+test("a wide tree keeps a least width for a leaf, smaller nodes and no labels below", () => {
+  const wide = { x: [49.75, ...Array(100).keys()], depth: [0, ...Array(100).fill(20)], parent: [-1, ...Array(100).fill(0)] };
+  const { unit, size, width, height, at } = layOutTree(wide, 400, 1);
+  assert.deepEqual([unit, width, size], [4.5, 99.5 * 4.5 + 32, 0.5]);
+  assert.deepEqual([at[1], height], [[16, 20 + 20 * 23], 20 + 460 + 30]);
+  const zoomed = layOutTree(wide, 400, 2);
+  assert.deepEqual([zoomed.unit, zoomed.size], [9, 9 / 11]);
+  assert.equal(layOutTree({ x: [0], depth: [0], parent: [-1] }, 400, 1).height, 20 + 118); // one node
+  assert.equal(layOutTree({ x: [0, 0], depth: [0, 10], parent: [-1, 0] }, 400, 1).at[1][1], 20 + 430);
+});
+
+test("the room of a node is the way to its nearest neighbour on its level", () => {
+  /** @type {Point[]} */
+  const at = [[50, 0], [10, 20], [100, 20], [40, 20], [0, 40]];
+  assert.deepEqual(roomOf(at, [0, 1, 1, 1, 2]), [Infinity, 30, 60, 30, Infinity]);
+});
+
+test("a label is shown where there is room for it, or the cursor is", () => {
+  const moment = { row: -1, values: nodes().before, written: new Uint8Array(7) };
+  const label = (/** @type {number} */ row, /** @type {number} */ unit, /** @type {number} */ room, changes = {}, of = nodes()) =>
+    labelOf(of, row, { ...moment, ...changes }, { unit, room: Array(7).fill(room) }, 4);
+  // An inner node needs 6.2 a letter and 22.
+  assert.deepEqual(label(1, 20, 5 * 6.2 + 22), ["1.500", "translate(11 -6)"]);
+  assert.deepEqual(label(1, 20, 5 * 6.2 + 21.9), ["", "translate(11 -6)"]);
+  assert.deepEqual(label(1, 20, 0, { row: 1 })[0], "1.500");
+  assert.deepEqual(label(1, 20, 500, { values: nodes().after, written: new Uint8Array(7).fill(1) })[0], "1.500→0.500");
+  assert.deepEqual(label(4, 20, 500, { values: nodes().after, written: new Uint8Array(7).fill(1) })[0], "#1 0.200");
+  // A leaf's stands upright below it.
+  assert.deepEqual(label(3, 12.5, 0), ["#0 1.500", "translate(-4 13) rotate(90)"]);
+  assert.deepEqual(label(3, 12.4, 0)[0], "");
+  assert.deepEqual(label(3, 12.4, 0, { row: 3 }), ["#0 1.500", "translate(-24.8 22)"]);
+  assert.deepEqual(label(3, 12.5, 0, { row: 3 })[1], "translate(-4 13) rotate(90)");
+  // A stub's says how many neurons it holds.
+  const stub = { ...nodes(), kind: [0, 2, 0, 1, 1, 1, 1], neurons: [4, 1200, 2, 1, 1, 1, 1] };
+  assert.deepEqual(label(1, 20, 4 * 6.2 + 6, {}, stub), ["1.2k", "translate(-12 20)"]);
+  assert.deepEqual(label(1, 20, 4 * 6.2 + 5.9, {}, stub)[0], "");
+});
+
+test("the nearest point within reach", () => {
+  /** @type {Point[]} */
+  const points = [[0, 0], [10, 0], [10, 8]];
+  assert.deepEqual([nearest(points, [1, 2], 14), nearest(points, [9, 5], 14), nearest(points, [6, 0], 14)], [0, 2, 1]);
+  assert.deepEqual([nearest(points, [0, 9.9], 10), nearest(points, [0, -10], 10), nearest([], [0, 0], 10)], [0, -1, -1]);
+});
+
+test("a place out of view is scrolled to the middle", () => {
+  assert.deepEqual([scrollTo(130, 100, 400), scrollTo(470, 100, 400)], [100, 100]);
+  assert.deepEqual([scrollTo(129, 100, 400), scrollTo(471, 100, 400)], [-71, 271]);
+});
+
+test("ticks stand where the thumb will, and as close as is legible", () => {
+  const few = ticksOf(116, 2, 3); // 100 pixels for 5 gaps
+  assert.deepEqual(few.map(({ x }) => x), [8, 28, 48, 68, 88, 108]);
+  assert.deepEqual(few.map(({ iteration }) => iteration), [0, null, null, 1, null, null]);
+  assert.deepEqual(few.map(({ label }) => label), ["0", "", "", "1", "", ""]);
+  const many = ticksOf(16 + 299 * 2.9, 100, 3); // 2.9 pixels a phase: no room for the phases, a number every third
+  assert.equal(many.length, 100);
+  assert.deepEqual(many.slice(0, 5).map(({ label }) => label), ["0", "", "", "3", ""]);
+  assert.equal(ticksOf(16 + 299 * 3, 100, 3).length, 300);
+  assert.deepEqual(ticksOf(116, 1, 1), [{ x: 8, iteration: 0, label: "0" }]);
+});
+
+test("rows of atlas and lists are as high as fits, and legible", () => {
+  assert.deepEqual([5, 12, 20, 29, 500].map(rowsHigh), [22, 260 / 12, 13, 9, 9]);
+});
+
+test("shades of the atlas", () => {
+  assert.deepEqual([0, 0.0005, 0.001, 0.0011, 0.05, 0.3, 1].map(shadeOf), [-1, 0, 0, 1, 3, 5, 6]);
+});
+
+test("where a neuron fires, in words", () => {
+  assert.equal(sharing([[], [], [], [1]]), "It fires on no datapoint, so it does not move.");
+  assert.equal(sharing([[], [], [2], [2]]), "It fires on datapoint 2.");
+  const words = "It fires on datapoints 0, 2; after the move also on datapoints 4, 5, no longer on datapoint 0.";
+  assert.equal(sharing([[], [], [0, 2], [2, 4, 5]]), words);
+});
+
+test("an arrow has a head at its end, and is left out where it is too short", () => {
+  assert.equal(arrow([0, 0], [10, 0]), "M0 0L10 0M6 2L10 0L6 -2");
+  assert.equal(arrow([0, 0], [0, 2.9]), "");
+  assert.notEqual(arrow([0, 0], [0, 3]), "");
+});

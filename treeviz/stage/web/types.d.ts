@@ -1,0 +1,187 @@
+// What the server sends to the stage and what the stage asks of it; made by stage/frames.py and stage/moment.py.
+
+/** A phase of an iteration, from the table in model/phases.py. */
+export interface Phase {
+  id: string;
+  title: string;
+  entersNodes: boolean;
+  hasDualStep: boolean;
+  hasMove: boolean;
+  isAfterMove: boolean;
+}
+
+export interface View {
+  tree: number;
+  /** The most nodes to draw. */
+  detail: number;
+  /** Heap numbers of the stubs opened. */
+  opened: number[];
+  /** The iteration to compare with, if any. */
+  pinned: number | null;
+}
+
+/** Where the cursor is; phase and step may be Infinity, for the last, until they are settled. */
+export interface Cursor {
+  iteration: number;
+  phase: number;
+  step: number;
+}
+
+/** What stays the same for a whole run. */
+export interface Header {
+  run: string;
+  settings: string;
+  portable: boolean;
+  points: number;
+  width: number;
+  threshold: number;
+  phases: Phase[];
+  code: { phase: string; text: string; indent: number; note: string }[];
+  /** Nodes on each level of a tree. */
+  levels: number[];
+  targets: number[];
+  details: number[];
+  detail: number;
+  /** The most stubs that can be open. */
+  opened: number;
+  planar: boolean;
+  skin: number | null;
+}
+
+export interface Badge {
+  state: "exact" | "wrong" | "waiting" | "off";
+  text: string;
+}
+
+export interface Status {
+  computed: number;
+  finished: boolean;
+  behind: boolean;
+  badges: Badge[];
+}
+
+/** Line of pseudocode, sentence, drawn row it is about or -1, rows and values it writes. */
+export type Step = [line: number, text: string, row: number, writes: [row: number, value: number][]];
+
+/** Values in all trees before and after, in thousandths; where it fires before and after; on whose lists it is. */
+export type Leaf = [before: number[], after: number[], fires: number[], willFire: number[], lists?: number[]];
+
+/** The drawn nodes, column by column. Masks are strings of 0 and 1. */
+export interface Nodes {
+  id: number[];
+  parent: number[];
+  x: number[];
+  depth: number[];
+  /** 0 is an inner node, 1 a leaf, 2 a stub. */
+  kind: number[];
+  before: number[];
+  after: number[];
+  neurons: number[];
+  firing: number[];
+  modified: number[];
+  passes: string;
+  changes: string;
+  starts: string;
+  stops: string;
+  entered: string;
+  /** Of a run that searches trees. */
+  visited?: number[];
+  /** Of a run through watch lists: watched neurons at or below the node, and who is and will be promoted. */
+  watched?: number[];
+  promoted?: string;
+  promotes?: string;
+}
+
+export interface NeuronPlane {
+  neurons: number[];
+  before: Point[];
+  after: Point[];
+  fires: string;
+  will_fire: string;
+  touched: string;
+  will_touch: string;
+  ever: string;
+  normal: Point;
+  threshold: number;
+  labels: [string, string];
+  caption: string;
+}
+
+/** All watch lists in numbers. */
+export interface Lists {
+  sentence: string;
+  listed: number;
+  watched: number[];
+  firing: number[];
+}
+
+/** Everything about one iteration seen from one tree. */
+export interface Frame {
+  view: View;
+  iteration: number;
+  summary: string;
+  record: { loss: string; residual: number[]; dual: number[]; status: string };
+  nodes: Nodes;
+  leaves: Record<number, Leaf>;
+  script: Record<string, Step[]>;
+  watch: Lists | null;
+  /** Nodes by tree and level. */
+  visited: number[][];
+  modified: number[][];
+  plane: NeuronPlane;
+}
+
+/** The network's output over the input plane, in thousandths, by iteration. */
+export interface Fields {
+  extent: [left: number, right: number, bottom: number, top: number];
+  points: Point[];
+  values: Record<number, number[]>;
+}
+
+/** What an address calls each part of a moment. */
+export type AddressNames = Record<
+  "tree" | "iteration" | "phase" | "step" | "node" | "detail" | "opened" | "pinned",
+  string
+>;
+
+/** Where to begin. */
+export interface Start extends View, Cursor {
+  node: number | null;
+  address: AddressNames;
+}
+
+export interface Answer {
+  header: Header;
+  status: Status;
+  frames: Frame[];
+  fields: Fields | null;
+  notices: string[];
+  start: Start;
+  introduction?: { plays?: number; cookie?: string };
+  nonce: number;
+}
+
+export interface Question {
+  run: string;
+  nonce: number;
+  view: View;
+  wanted: number[];
+  cursor: number | null;
+  fields: number[];
+}
+
+/** What is known and written where the cursor is. */
+export interface Moment {
+  phase: Phase;
+  isCompared: boolean;
+  line: number;
+  text: string;
+  row: number;
+  entered: Uint8Array;
+  values: number[];
+  written: Uint8Array;
+  promoted: Uint8Array;
+}
+
+export type Unit = "step" | "phase" | "iteration";
+export type Point = [x: number, y: number];
