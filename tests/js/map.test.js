@@ -170,6 +170,27 @@ test("the direction matters", () => {
   );
 });
 
+test("only the difference between two places matters", () => {
+  /** @type {[Point, Point, Point][]} */
+  const cases = [
+    [
+      [110, 200],
+      [105, 150],
+      [1, 0],
+    ],
+    [
+      [100, 210],
+      [60, 205],
+      [0, 1],
+    ],
+  ];
+  for (const [ahead, aside, way] of cases) {
+    const places = new Map(Object.entries({ aside, ahead }));
+    assert.equal(neighbour([100, 200], places, way), "ahead");
+  }
+  assert.equal(neighbour([100, 200], new Map([["above", [100, 190]]]), [0, 1]), null);
+});
+
 test("a name stands to the right of its paper, or where there is room", () => {
   /** @type {Box} */
   const frame = [0, 0, 400, 400];
@@ -191,6 +212,7 @@ test("a name stands to the right of its paper, or where there is room", () => {
     assert.deepEqual(spot([beside]), right);
   }
   assert.deepEqual(findSpot([200, 200], 15, 50, right, []), right); // it just fits
+  assert.equal(findSpot([200, 200], 15, 50, [218, 0, 400, 400], []), undefined);
   assert.deepEqual(spot([right, left]), below);
   assert.deepEqual(spot([right, left, below]), [175, 171, 225, 186]);
   assert.equal(spot([[0, 0, 400, 400]]), undefined);

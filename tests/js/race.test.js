@@ -61,6 +61,7 @@ test("a linear axis of small counts has whole ticks, of other numbers finer ones
     "60",
   ]);
   assert.deepEqual(texts(makeScale(axis(), [48], [0, 100], 6, false).ticks), ["0", "10", "20", "30", "40"]);
+  assert.deepEqual(texts(makeScale(axis(), [480], [0, 100], 6, false).ticks), ["0", "100", "200", "300", "400"]);
 });
 
 test("large counts are written short", () => {
@@ -107,6 +108,7 @@ test("a logarithmic axis over many powers has every second, third, ... of them",
   ]);
   assert.equal(makeScale(LOSS, [0.01, 1000], [0, 100], 6, true).ticks.length, 6); // just as many as there may be
   assert.deepEqual(texts(makeScale(LOSS, [1, 1e4], [0, 100], 6, true).ticks)[0], "10⁰");
+  assert.deepEqual(texts(makeScale(LOSS, [1e-4, 1], [0, 100], 6, true).ticks)[0], "10⁻⁴");
   assert.deepEqual(texts(makeScale(LOSS, [1e-30, 1], [0, 100], 6, true).ticks).length, 6);
   assert.deepEqual(texts(makeScale(LOSS, [1e-3, 1e4], [0, 100], 9, true).ticks).at(-1), "10⁴");
   assert.deepEqual(texts(makeScale(LOSS, [1e-3, 1e3], [0, 100], 9, true).ticks).at(-1), "1000");
