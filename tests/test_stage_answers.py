@@ -1,8 +1,11 @@
 """The stage alone in a browser, without the app: what it makes of the answers it is given, and what it asks."""
 
 import base64
+import json
+import re
 
 import pytest
+from stage_driver import StageDriver
 
 from treeviz import TrainConfig, load_dataset
 from treeviz.stage import component
@@ -33,9 +36,13 @@ NODES_DRAWN = """() => new Promise((count) => requestAnimationFrame(() => reques
     count(element.querySelectorAll("[data-node]").length))))"""
 
 
+PLANE = "[data-part=plane]"
+
+
 def answer(maker, **rest):
     start, given = Moment().describe(), {"notices": [], "nonce": 0, **rest}
-    return base64.b64encode(maker.answer(View(), [0], [], start=start, **given)).decode()
+    fields = given.pop("fields", [])
+    return base64.b64encode(maker.answer(View(), [0], fields, start=start, **given)).decode()
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +92,131 @@ def test_a_new_run_is_asked_at_once_although_the_old_one_owes_an_answer(alone, m
     alone.wait_for_function("questions.length === 1")
     alone.evaluate("answer => void give(answer)", answer(new))
     alone.wait_for_function("run => questions.at(-1).run === run", arg=new.run_key, timeout=3000)
+
+
+def shown(page, maker):
+    """Have an answer drawn, and return the driver of the stage."""
+    page.evaluate("answer => void give(answer)", answer(maker))
+    return StageDriver(page, "").wait()
+
+
+def frame_of(maker):
+    return json.loads(maker.frame(View(), 0))
+
+
+def num_shapes(stage, selector):
+    return (stage.element.locator(selector).get_attribute("d") or "").count("M")
+
+
+def press(stage, key, where):
+    stage.press(key)
+    stage.part("where").filter(has_text=where).wait_for()
+
+
+def test_the_pictures_follow_the_phase(alone, makers):
+    stage, frame = shown(alone, makers[0]), frame_of(makers[0])
+    record, plane, current = frame["record"], frame["plane"], stage.element.locator(".code [aria-current=step]")
+    current.filter(has_text="enter the root").wait_for()
+    largest = re.search(r"Residual.* The largest is ([\d.]+) ", stage.part("bars").get_attribute("aria-label"))[1]
+    assert float(largest) == pytest.approx(max(map(abs, record["residual"])), rel=5e-3)
+    assert "All 8 trees: visited" in stage.part("atlas-totals").inner_text()
+    assert [num_shapes(stage, f"{PLANE} .moves"), num_shapes(stage, f"{PLANE} .fires")] == [
+        0,
+        plane["fires"].count("1"),
+    ]
+    press(stage, "4", "Solve")
+    assert stage.part("bars-title").inner_text().startswith("Dual step")
+    assert num_shapes(stage, f"{PLANE} .moves") == 0
+    press(stage, "5", "Move")
+    arrows = num_shapes(stage, f"{PLANE} .moves")
+    assert arrows > 0 and stage.part("bars-title").inner_text().startswith("Dual step")
+    press(stage, "6", "Repair")
+    current.filter(has_text="write leaf r").wait_for()
+    assert num_shapes(stage, f"{PLANE} .moves") == arrows
+    assert "All 8 trees: modified" in stage.part("atlas-totals").inner_text()
+    assert num_shapes(stage, f"{PLANE} .fires") == plane["will_fire"].count("1") != plane["fires"].count("1")
+    # The tree's path, one edge for each node above the one under the cursor.
+    (now,) = stage.nodes_with("now")
+    assert num_shapes(stage, ".edges.trail") == now.bit_length() - 1
+
+
+def test_a_leaf_is_marked_where_it_fires_and_described(alone, makers):
+    stage, frame = shown(alone, makers[0]), frame_of(makers[0])
+    nodes = frame["nodes"]
+    changing = [row for row, leaf in frame["leaves"].items() if leaf[2] != leaf[3]]
+    row = int(changing[0])
+    node, (_, _, before, after) = nodes["id"][row], frame["leaves"][str(row)]
+    stage.click_node(node)
+    inspector = stage.part("inspector")
+    inspector.get_by_role("heading", name=f"Neuron {node - 64}", exact=True).wait_for()
+    fires = nodes["passes"][row] == "1"
+    assert f"{'≥' if fires else '<'} b = " in inspector.inner_text()
+    assert f"it {'fires' if fires else 'does not fire'}." in inspector.inner_text()
+    assert num_shapes(stage, ".leaf-fires") == len(before)
+    assert num_shapes(stage, ".leaf-marks") == 8 - len(before)
+    press(stage, "6", "Repair")
+    alone.wait_for_function(
+        "count => (document.querySelector('.leaf-fires').getAttribute('d').match(/M/g) ?? []).length === count",
+        arg=len(after),
+    )
+    other = next(id for id, kind in zip(nodes["id"], nodes["kind"], strict=True) if kind == 1 and id != node)
+    stage.element.locator(f'[data-node="{other}"] .glyph').hover()  # what is pointed at comes before what is selected
+    fires_there = frame["leaves"][str(nodes["id"].index(other))][3]
+    alone.wait_for_function(
+        "count => (document.querySelector('.leaf-fires').getAttribute('d').match(/M/g) ?? []).length === count",
+        arg=len(fires_there),
+    )
+
+
+def test_the_transport_knows_how_far_the_run_has_come(alone, makers):
+    makers[0].run.wait_for(3, timeout=60)
+    stage = shown(alone, makers[0])
+    computed = alone.evaluate("() => +document.querySelector('[data-part=scrub]').max + 1")
+    assert computed % 6 == 0 and computed >= 24
+    assert stage.where == (0, 1, 1)
+    assert stage.part("tree-number").get_attribute("max") == "7"
+    stage.part("tree-number").fill("99")
+    stage.press("Enter")
+    assert stage.part("tree-number").input_value() == "7"
+    alone.wait_for_function("() => questions.at(-1)?.view.tree === 7")
+    stage.part("jump").fill("99")
+    stage.press("Enter")
+    last = stage.part("jump").get_attribute("max")
+    assert stage.part("jump").input_value() == last
+
+
+def test_the_lists_of_a_run_through_watch_lists(alone):
+    run = BackgroundRun(load_dataset("circle"), TrainConfig(width=64, solver="exact", search="watch"))
+    assert run.wait_for(0, timeout=60)
+    maker = FrameMaker(run, "watch")
+    stage, frame = shown(alone, maker), frame_of(maker)
+    assert stage.part("lists-card").is_visible() and not stage.part("atlas-card").is_visible()
+    assert stage.part("watching").inner_text() == frame["watch"]["sentence"]
+    # A bar from where the firing neurons end to where the watched ones do.
+    bars = stage.element.locator("svg .list-watched").first.get_attribute("d")
+    ends = [tuple(map(float, bar)) for bar in re.findall(r"M([\d.]+) [\d.]+H([\d.]+)", bars)]
+    counts = list(zip(frame["watch"]["firing"], frame["watch"]["watched"], strict=True))
+    left = min(start for start, _ in ends) - min(counts)[0] * (unit := unit_of(ends, counts))
+    assert ends == [pytest.approx((left + unit * low, left + unit * high), abs=0.01) for low, high in counts]
+
+
+def unit_of(ends, counts):
+    """Return the pixels a neuron takes."""
+    (start, end), (low, high) = max(zip(ends, counts, strict=True), key=lambda pair: pair[1][1] - pair[1][0])
+    return (end - start) / (high - low)
+
+
+def test_the_output_is_drawn_with_its_datapoints(alone):
+    run = BackgroundRun(load_dataset("moons"), TrainConfig(width=256, solver="exact"))
+    assert run.wait_for(0, timeout=60)
+    maker = FrameMaker(run, "moons")
+    maker._field_thread.join(60)
+    fields = maker.fields([0])
+    alone.evaluate("answer => void give(answer)", answer(maker, fields=[0]))
+    stage = StageDriver(alone, "").wait()
+    left, right, bottom, top = fields["extent"]
+    for index, (u, v) in enumerate(fields["points"][:5]):
+        point = stage.element.locator(".datapoints path").nth(index)
+        place = [300 * (u - left) / (right - left), 300 - 300 * (v - bottom) / (top - bottom)]
+        drawn = map(float, re.findall(r"[\d.]+", point.get_attribute("transform")))
+        assert list(drawn) == pytest.approx(place, abs=1e-3)

@@ -55,7 +55,8 @@ test("a unit on or back from every kind of place", () => {
     assert.deepEqual(advance(from, unit, direction, LENGTHS), to, `${unit} ${direction} from ${JSON.stringify(from)}`);
   }
   for (const unit of /** @type {Unit[]} */ (["step", "phase", "iteration"])) {
-    for (const direction of [1, -1]) assert.deepEqual(advance(at(3, 0, 0), unit, direction, [1]), at(3 + direction, 0, 0));
+    for (const direction of [1, -1])
+      assert.deepEqual(advance(at(3, 0, 0), unit, direction, [1]), at(3 + direction, 0, 0));
   }
 });
 
@@ -80,7 +81,8 @@ test("the search has entered the nodes of its steps so far and those above them"
   const search = [[0, "a leaf, all at once", 5, []]];
   const leaf = frame(0, { script: { ...frame(0).script, search } });
   assert.deepEqual([...momentOf(leaf, PHASES, at(0, 0, 0)).entered], [1, 0, 1, 0, 0, 1, 0]);
-  for (const phase of [1, 2]) assert.deepEqual([...momentOf(frame(0), PHASES, at(0, phase, 0)).entered], [1, 1, 1, 1, 1, 0, 0]);
+  for (const phase of [1, 2])
+    assert.deepEqual([...momentOf(frame(0), PHASES, at(0, phase, 0)).entered], [1, 1, 1, 1, 1, 0, 0]);
 });
 
 test("the repair has written what its steps wrote, the one under the cursor too", () => {
@@ -106,20 +108,28 @@ test("a comparison shows all changes at once", () => {
   assert.deepEqual([...moment.entered], [1, 1, 1, 1, 1, 1, 1]);
   assert.deepEqual([...moment.written], [1, 1, 1, 1, 0, 1, 0]);
   assert.deepEqual([moment.values, moment.text, moment.row, moment.line], [nodes().after, "Tree 0 in short.", -1, -1]);
-  assert.deepEqual([moment.isCompared, moment.phase.isAfterMove, moment.phase.hasDualStep], [true, false, false]);
+  const { isCompared, phase } = moment;
+  assert.ok(isCompared && !phase.entersNodes && !phase.hasDualStep && !phase.hasMove && !phase.isAfterMove);
 });
 
 test("a promotion is a step of the repair about a neuron that writes nothing", () => {
   /** @type {Nodes} */
   const listed = { ...nodes(), watched: [2, 2, 0, 1, 1, 0, 0], promoted: "0000100", promotes: "0001000" };
   /** @type {Step[]} */
-  const repair = [[4, "moved", 5, [[5, 1.25]]], [5, "all others", -1, []], [6, "promoted", 3, []]];
+  const repair = [
+    [4, "moved", 5, [[5, 1.25]]],
+    [5, "all others", -1, []],
+    [6, "promoted", 3, []],
+  ];
   const watched = frame(0, { nodes: listed, script: { ...frame(0).script, repair } });
-  const promoted = (/** @type {number} */ phase, /** @type {number} */ step) =>
-    [...momentOf(watched, PHASES, at(0, phase, step)).promoted];
+  const promoted = (/** @type {number} */ phase, /** @type {number} */ step) => [
+    ...momentOf(watched, PHASES, at(0, phase, step)).promoted,
+  ];
   assert.deepEqual(promoted(0, 3), [0, 0, 0, 0, 1, 0, 0]);
   assert.deepEqual(promoted(2, 1), [0, 0, 0, 0, 1, 0, 0]);
   assert.deepEqual(promoted(2, 2), [0, 0, 0, 1, 1, 0, 0]);
+  const alone = frame(0, { nodes: listed, script: { ...frame(0).script, repair: [[6, "promoted", 0, []]] } });
+  assert.equal(momentOf(alone, PHASES, at(0, 2, 0)).promoted[0], 1); // a tree of one leaf
   const compared = { ...watched, view: { ...VIEW, pinned: 0 }, script: {} };
   assert.deepEqual([...momentOf(compared, PHASES, at(0, 0, 0)).entered], [1, 1, 1, 1, 1, 0, 0]);
 });
@@ -128,17 +138,35 @@ test("every state of a node", () => {
   const all = { ...nodes(), kind: [0, 0, 2, 1, 1, 1, 2], passes: "1011000" };
   const state = (/** @type {Nodes} */ of, /** @type {number} */ row, entered = 1, written = 0) =>
     stateOf(of, row, { entered: new Uint8Array(7).fill(entered), written: new Uint8Array(7).fill(written) });
-  assert.deepEqual([0, 1, 2, 3, 4, 6].map((row) => state(all, row)), ["open", "pruned", "stub-open", "firing", "pruned", "stub-pruned"]);
-  assert.deepEqual([0, 2, 3].map((row) => state(all, row, 0)), ["unseen", "stub", "unseen"]);
-  assert.deepEqual([3, 5, 4].map((row) => state(all, row, 0, 1)), ["stops", "starts", "unseen"]);
-  assert.deepEqual([3, 5].map((row) => state(all, row, 1, 0)), ["firing", "pruned"]);
+  assert.deepEqual(
+    [0, 1, 2, 3, 4, 6].map((row) => state(all, row)),
+    ["open", "pruned", "stub-open", "firing", "pruned", "stub-pruned"],
+  );
+  assert.deepEqual(
+    [0, 2, 3].map((row) => state(all, row, 0)),
+    ["unseen", "stub", "unseen"],
+  );
+  assert.deepEqual(
+    [3, 5, 4].map((row) => state(all, row, 0, 1)),
+    ["stops", "starts", "unseen"],
+  );
+  assert.deepEqual(
+    [3, 5].map((row) => state(all, row, 1, 0)),
+    ["firing", "pruned"],
+  );
   const listed = { ...all, watched: [2, 2, 0, 1, 1, 0, 0] };
-  assert.deepEqual([0, 1, 2, 3, 4, 6].map((row) => state(listed, row)), ["open", "holds", "stub-open", "firing", "watched", "stub-open"]);
+  assert.deepEqual(
+    [0, 1, 2, 3, 4, 6].map((row) => state(listed, row)),
+    ["open", "holds", "stub-open", "firing", "watched", "stub-open"],
+  );
 });
 
 test("of several steps about a node the nearest is found", () => {
   const steps = [7, 3, 7, 5, 7, 7].map((row) => /** @type {Step} */ ([0, "", row, []]));
-  assert.deepEqual([0, 1, 3, 4, 5, 9].map((step) => nearestStepAbout(steps, 7, step)), [0, 0, 2, 4, 5, 5]);
+  assert.deepEqual(
+    [0, 1, 3, 4, 5, 9].map((step) => nearestStepAbout(steps, 7, step)),
+    [0, 0, 2, 4, 5, 5],
+  );
   assert.equal(nearestStepAbout(steps, 5, 0), 3);
   assert.equal(nearestStepAbout(steps, 6, 0), null);
 });

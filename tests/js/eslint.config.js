@@ -6,7 +6,12 @@ export default [
   js.configs.recommended,
   {
     languageOptions: { globals: globals.browser },
-    rules: { eqeqeq: "error", "no-var": "error", "prefer-const": ["error", { destructuring: "all" }], "no-shadow": "error" },
+    rules: {
+      eqeqeq: "error",
+      "no-var": "error",
+      "prefer-const": ["error", { destructuring: "all" }],
+      "no-shadow": "error",
+    },
   },
   { files: ["**/tests/js/*.js"], languageOptions: { globals: globals.node } },
 ];

@@ -22,7 +22,12 @@ test("the unit square fills the picture but for its margins", () => {
 
 test("a place on the screen leads back to its point", () => {
   for (const each of [new View(), view(3, -200, 50)]) {
-    for (const point of /** @type {Point[]} */ ([[0, 0], [0.3, 0.9], [1, 1]])) close(each.toUnit(each.toScreen(point, SIZE), SIZE), point);
+    for (const point of /** @type {Point[]} */ ([
+      [0, 0],
+      [0.3, 0.9],
+      [1, 1],
+    ]))
+      close(each.toUnit(each.toScreen(point, SIZE), SIZE), point);
   }
 });
 
@@ -39,6 +44,9 @@ test("what is under the pointer stays there while zooming, between one and five 
   assert.equal(each.zoom, 2.5);
   each.zoomBy(0.1, [0, 0], SIZE);
   assert.deepEqual([each.zoom, each.x, each.y], [1, 0, 0]);
+  const small = view(1.4, -20, -30);
+  small.zoomBy(0.5, [100, 100], SIZE);
+  assert.deepEqual([small.zoom, small.x, small.y], [1, 0, 0]);
 });
 
 test("a map that was moved at its full size is not moved back by zooming out", () => {
@@ -80,17 +88,107 @@ test("a paper that is dragged stays in the picture", () => {
 
 test("an arrow key leads to the nearest paper ahead, what lies aside counting double", () => {
   /** @type {Map<string, Point>} */
-  const places = new Map([["right", [30, 0]], ["aside", [14, 9]], ["above", [0, -20]], ["far", [100, 5]], ["here", [0.5, 0]]]);
+  const places = new Map([
+    ["right", [30, 0]],
+    ["aside", [14, 9]],
+    ["above", [0, -20]],
+    ["far", [100, 5]],
+    ["here", [0.5, 0]],
+  ]);
   assert.equal(neighbour([0, 0], places, [1, 0]), "right");
   assert.equal(neighbour([0, 0], places, [0, 1]), "aside"); // 9 + 2 · 14, against 5 + 2 · 100
 });
 
 test("the direction matters", () => {
   /** @type {Map<string, Point>} */
-  const places = new Map([["right", [30, 0]], ["left", [-30, 1]], ["down", [1, 30]], ["up", [0, -30]]]);
-  const ways = /** @type {Point[]} */ ([[1, 0], [-1, 0], [0, 1], [0, -1]]);
-  assert.deepEqual(ways.map((way) => neighbour([0, 0], places, way)), ["right", "left", "down", "up"]);
+  const places = new Map([
+    ["right", [30, 0]],
+    ["left", [-30, 1]],
+    ["down", [1, 30]],
+    ["up", [0, -30]],
+  ]);
+  const ways = /** @type {Point[]} */ ([
+    [1, 0],
+    [-1, 0],
+    [0, 1],
+    [0, -1],
+  ]);
+  assert.deepEqual(
+    ways.map((way) => neighbour([0, 0], places, way)),
+    ["right", "left", "down", "up"],
+  );
   assert.equal(neighbour([30, 0], new Map([["left", [0, 0]]]), [1, 0]), null);
+  for (const [from, way] of /** @type {[Point, Point][]} */ ([
+    [
+      [100, 200],
+      [1, 0],
+    ],
+    [
+      [100, 200],
+      [0, 1],
+    ],
+  ])) {
+    /** @type {Map<string, Point>} */
+    const around = new Map([
+      ["ahead", [104 + 20 * way[1], 204 + 20 * way[0]]],
+      ["other", [150, 250]],
+    ]);
+    assert.equal(neighbour(from, around, way), "ahead");
+  }
+  assert.equal(
+    neighbour(
+      [100, 200],
+      new Map([
+        ["behind", [90, 200]],
+        ["far", [400, 210]],
+      ]),
+      [1, 0],
+    ),
+    "far",
+  );
+  assert.equal(
+    neighbour(
+      [0, 0],
+      new Map([
+        ["same", [1, 0]],
+        ["ahead", [1.5, 20]],
+      ]),
+      [1, 0],
+    ),
+    "ahead",
+  );
+  assert.equal(
+    neighbour(
+      [0, 0],
+      new Map([
+        ["aside", [10, 11]],
+        ["straight", [33, 0]],
+      ]),
+      [1, 0],
+    ),
+    "aside",
+  );
+});
+
+test("only the difference between two places matters", () => {
+  /** @type {[Point, Point, Point][]} */
+  const cases = [
+    [
+      [110, 200],
+      [105, 150],
+      [1, 0],
+    ],
+    [
+      [100, 210],
+      [60, 205],
+      [0, 1],
+    ],
+  ];
+  for (const [ahead, aside, way] of cases) {
+    const places = new Map(Object.entries({ aside, ahead }));
+    assert.equal(neighbour([100, 200], places, way), "ahead");
+  }
+  assert.equal(neighbour([100, 200], new Map([["above", [100, 190]]]), [0, 1]), null);
 });
 
 test("a name stands to the right of its paper, or where there is room", () => {
@@ -101,10 +199,20 @@ test("a name stands to the right of its paper, or where there is room", () => {
     [133, 192.5, 183, 207.5],
     [175, 214, 225, 229],
   ]);
-  const spot = (/** @type {Box[]} */ taken, /** @type {Point} */ place = [200, 200]) => findSpot(place, 15, 50, frame, taken);
+  const spot = (/** @type {Box[]} */ taken, /** @type {Point} */ place = [200, 200]) =>
+    findSpot(place, 15, 50, frame, taken);
   assert.deepEqual(spot([]), right);
   assert.deepEqual(spot([[266, 200, 300, 201]]), left);
   assert.deepEqual(spot([[267, 200, 300, 201]]), right); // touching is not overlapping
+  for (const beside of /** @type {Box[]} */ ([
+    [200, 190, 217, 210],
+    [217, 180, 267, 192.5],
+    [217, 207.5, 267, 220],
+  ])) {
+    assert.deepEqual(spot([beside]), right);
+  }
+  assert.deepEqual(findSpot([200, 200], 15, 50, right, []), right); // it just fits
+  assert.equal(findSpot([200, 200], 15, 50, [218, 0, 400, 400], []), undefined);
   assert.deepEqual(spot([right, left]), below);
   assert.deepEqual(spot([right, left, below]), [175, 171, 225, 186]);
   assert.equal(spot([[0, 0, 400, 400]]), undefined);

@@ -35,15 +35,26 @@ test("two values that differ are written with as many decimals as it takes", () 
 });
 
 test("very small and large numbers get a power of ten", () => {
-  const cases = [[0, "0"], [0.001, "0.001"], [0.00099, "9.9·10⁻⁴"], [999999, "999999"], [1e6, "10⁶"], [-1.5e-12, "-1.5·10⁻¹²"]];
+  const cases = [
+    [0, "0"],
+    [0.001, "0.001"],
+    [0.00099, "9.9·10⁻⁴"],
+    [999999, "999999"],
+    [1e6, "10⁶"],
+    [-1.5e-12, "-1.5·10⁻¹²"],
+  ];
   for (const [value, text] of cases) assert.equal(scientific(Number(value), 6), text);
   assert.equal(scientific(0.123456, 3), "0.123");
+  assert.equal(scientific(1.23456e-7, 3), "1.23·10⁻⁷");
   assert.equal(powerOfTen(-10), "10⁻¹⁰");
 });
 
 test("counts have commas and their noun a plural", () => {
   assert.deepEqual([grouped(1234567), grouped(99.128), grouped(100.6), grouped(0)], ["1,234,567", "99.13", "101", "0"]);
-  assert.deepEqual([things(0, "leaf"), things(1, "leaf"), things(1200, "neuron")], ["0 leafs", "1 leaf", "1,200 neurons"]);
+  assert.deepEqual(
+    [things(0, "leaf"), things(1, "leaf"), things(1200, "neuron")],
+    ["0 leafs", "1 leaf", "1,200 neurons"],
+  );
 });
 
 test("the small ones", () => {

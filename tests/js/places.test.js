@@ -31,26 +31,42 @@ test("a tree fills the width, the root above the middle of its leaves", () => {
 });
 
 test("a wide tree keeps a least width for a leaf, smaller nodes and no labels below", () => {
-  const wide = { x: [49.75, ...Array(100).keys()], depth: [0, ...Array(100).fill(20)], parent: [-1, ...Array(100).fill(0)] };
+  const wide = {
+    x: [49.75, ...Array(100).keys()],
+    depth: [0, ...Array(100).fill(20)],
+    parent: [-1, ...Array(100).fill(0)],
+  };
   const { unit, size, width, height, at } = layOutTree(wide, 400, 1);
   assert.deepEqual([unit, width, size], [4.5, 99.5 * 4.5 + 32, 0.5]);
   assert.deepEqual([at[1], height], [[16, 20 + 20 * 23], 20 + 460 + 30]);
   const zoomed = layOutTree(wide, 400, 2);
   assert.deepEqual([zoomed.unit, zoomed.size], [9, 9 / 11]);
+  assert.equal(layOutTree({ x: [0, 99.5], depth: [0, 20], parent: [-1, 0] }, 1282, 1).height, 20 + 460 + 118); // just room
   assert.equal(layOutTree({ x: [0], depth: [0], parent: [-1] }, 400, 1).height, 20 + 118); // one node
   assert.equal(layOutTree({ x: [0, 0], depth: [0, 10], parent: [-1, 0] }, 400, 1).at[1][1], 20 + 430);
 });
 
 test("the room of a node is the way to its nearest neighbour on its level", () => {
   /** @type {Point[]} */
-  const at = [[50, 0], [10, 20], [100, 20], [40, 20], [0, 40]];
-  assert.deepEqual(roomOf(at, [0, 1, 1, 1, 2]), [Infinity, 30, 60, 30, Infinity]);
+  const at = [
+    [50, 0],
+    [100, 20],
+    [40, 20],
+    [70, 20],
+    [0, 40],
+  ];
+  assert.deepEqual(roomOf(at, [0, 1, 1, 1, 2]), [Infinity, 30, 30, 30, Infinity]);
 });
 
 test("a label is shown where there is room for it, or the cursor is", () => {
   const moment = { row: -1, values: nodes().before, written: new Uint8Array(7) };
-  const label = (/** @type {number} */ row, /** @type {number} */ unit, /** @type {number} */ room, changes = {}, of = nodes()) =>
-    labelOf(of, row, { ...moment, ...changes }, { unit, room: Array(7).fill(room) }, 4);
+  const label = (
+    /** @type {number} */ row,
+    /** @type {number} */ unit,
+    /** @type {number} */ room,
+    changes = {},
+    of = nodes(),
+  ) => labelOf(of, row, { ...moment, ...changes }, { unit, room: Array(7).fill(room) }, 4);
   // An inner node needs 6.2 a letter and 22.
   assert.deepEqual(label(1, 20, 5 * 6.2 + 22), ["1.500", "translate(11 -6)"]);
   assert.deepEqual(label(1, 20, 5 * 6.2 + 21.9), ["", "translate(11 -6)"]);
@@ -70,9 +86,16 @@ test("a label is shown where there is room for it, or the cursor is", () => {
 
 test("the nearest point within reach", () => {
   /** @type {Point[]} */
-  const points = [[0, 0], [10, 0], [10, 8]];
+  const points = [
+    [0, 0],
+    [10, 0],
+    [10, 8],
+  ];
   assert.deepEqual([nearest(points, [1, 2], 14), nearest(points, [9, 5], 14), nearest(points, [6, 0], 14)], [0, 2, 1]);
-  assert.deepEqual([nearest(points, [0, 9.9], 10), nearest(points, [0, -10], 10), nearest([], [0, 0], 10)], [0, -1, -1]);
+  assert.deepEqual(
+    [nearest(points, [0, 9.9], 10), nearest(points, [0, -10], 10), nearest([], [0, 0], 10)],
+    [0, -1, -1],
+  );
 });
 
 test("a place out of view is scrolled to the middle", () => {
@@ -82,13 +105,31 @@ test("a place out of view is scrolled to the middle", () => {
 
 test("ticks stand where the thumb will, and as close as is legible", () => {
   const few = ticksOf(116, 2, 3); // 100 pixels for 5 gaps
-  assert.deepEqual(few.map(({ x }) => x), [8, 28, 48, 68, 88, 108]);
-  assert.deepEqual(few.map(({ iteration }) => iteration), [0, null, null, 1, null, null]);
-  assert.deepEqual(few.map(({ label }) => label), ["0", "", "", "1", "", ""]);
+  assert.deepEqual(
+    few.map(({ x }) => x),
+    [8, 28, 48, 68, 88, 108],
+  );
+  assert.deepEqual(
+    few.map(({ iteration }) => iteration),
+    [0, null, null, 1, null, null],
+  );
+  assert.deepEqual(
+    few.map(({ label }) => label),
+    ["0", "", "", "1", "", ""],
+  );
   const many = ticksOf(16 + 299 * 2.9, 100, 3); // 2.9 pixels a phase: no room for the phases, a number every third
   assert.equal(many.length, 100);
-  assert.deepEqual(many.slice(0, 5).map(({ label }) => label), ["0", "", "", "3", ""]);
+  assert.deepEqual(
+    many.slice(0, 5).map(({ label }) => label),
+    ["0", "", "", "3", ""],
+  );
   assert.equal(ticksOf(16 + 299 * 3, 100, 3).length, 300);
+  assert.deepEqual(
+    ticksOf(116, 2, 1).map(({ x }) => x),
+    [8, 108],
+  );
+  const named = (/** @type {number} */ apart) => ticksOf(16 + apart * 9, 10, 1).filter(({ label }) => label).length;
+  assert.deepEqual([named(18), named(17.9)], [10, 5]);
   assert.deepEqual(ticksOf(116, 1, 1), [{ x: 8, iteration: 0, label: "0" }]);
 });
 

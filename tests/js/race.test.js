@@ -17,7 +17,8 @@ const ITERATION = axis({ is_log: true, floor: 0.5, floor_label: "0" });
 /** @param {[number, string][]} ticks */
 const texts = (ticks) => ticks.map(([, text]) => text);
 /** @param {number} value @param {number} expected */
-const close = (value, expected) => assert.ok(Math.abs(value - expected) < 1e-6 * Math.max(1, Math.abs(expected)), `${value} is not ${expected}`);
+const close = (value, expected) =>
+  assert.ok(Math.abs(value - expected) < 1e-6 * Math.max(1, Math.abs(expected)), `${value} is not ${expected}`);
 
 /** @param {Column} seconds @returns {Contestant} */
 const contestant = (seconds, key = "a") => ({
@@ -42,12 +43,30 @@ test("a linear axis begins at 0 and has round ticks that fit", () => {
 
 test("a linear axis of small counts has whole ticks, of other numbers finer ones", () => {
   assert.deepEqual(texts(makeScale(axis(), [2], [0, 100], 6, false).ticks), ["0", "1", "2"]);
-  assert.deepEqual(texts(makeScale(axis({ format: "seconds" }), [1], [0, 100], 6, false).ticks), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
-  assert.deepEqual(texts(makeScale(axis({ format: "seconds" }), [60], [0, 100], 6, false).ticks), ["0", "10", "20", "30", "40", "50", "60"]);
+  assert.deepEqual(texts(makeScale(axis({ format: "seconds" }), [1], [0, 100], 6, false).ticks), [
+    "0",
+    "0.2",
+    "0.4",
+    "0.6",
+    "0.8",
+    "1",
+  ]);
+  assert.deepEqual(texts(makeScale(axis({ format: "seconds" }), [60], [0, 100], 6, false).ticks), [
+    "0",
+    "10",
+    "20",
+    "30",
+    "40",
+    "50",
+    "60",
+  ]);
+  assert.deepEqual(texts(makeScale(axis(), [48], [0, 100], 6, false).ticks), ["0", "10", "20", "30", "40"]);
+  assert.deepEqual(texts(makeScale(axis(), [480], [0, 100], 6, false).ticks), ["0", "100", "200", "300", "400"]);
 });
 
 test("large counts are written short", () => {
   assert.deepEqual(texts(makeScale(axis(), [17000], [0, 100], 6, false).ticks), ["0", "5k", "10k", "15k"]);
+  assert.equal(texts(makeScale(axis(), [10000], [0, 100], 5, false).ticks).at(-1), "10k");
   assert.deepEqual(texts(makeScale(axis(), [9999], [0, 100], 6, false).ticks), ["0", "2000", "4000", "6000", "8000"]);
   assert.deepEqual(texts(makeScale(axis({ format: "loss" }), [20000], [0, 100], 6, false).ticks)[1], "5000");
 });
@@ -55,6 +74,7 @@ test("large counts are written short", () => {
 test("a linear axis with nothing on it, with zeros, or below zero", () => {
   assert.deepEqual(texts(makeScale(axis(), [], [0, 100], 6, false).ticks), ["0", "1"]);
   assert.deepEqual(texts(makeScale(axis(), [0, 0], [0, 100], 6, false).ticks), ["0", "1"]);
+  assert.equal(makeScale(axis({ format: "loss" }), [-7, 10], [0, 106], 4, false).ticks[0][1], "-5");
   const below = makeScale(axis({ format: "loss" }), [-10, 10], [0, 106], 4, false);
   assert.deepEqual(texts(below.ticks), ["-10", "-5", "0", "5", "10"]);
   close(below.place(-10), 3);
@@ -71,7 +91,24 @@ test("a logarithmic axis that is snapped goes from power to power", () => {
 });
 
 test("a logarithmic axis over many powers has every second, third, ... of them", () => {
-  assert.deepEqual(texts(makeScale(LOSS, [1e-6, 1e4], [0, 100], 6, true).ticks), ["10⁻⁶", "10⁻⁴", "10⁻²", "10⁰", "10²", "10⁴"]);
+  assert.deepEqual(texts(makeScale(LOSS, [1e-6, 1e4], [0, 100], 6, true).ticks), [
+    "10⁻⁶",
+    "10⁻⁴",
+    "10⁻²",
+    "10⁰",
+    "10²",
+    "10⁴",
+  ]);
+  assert.deepEqual(texts(makeScale(LOSS, [1e-13, 1], [0, 100], 6, true).ticks), [
+    "10⁻¹³",
+    "10⁻¹⁰",
+    "10⁻⁷",
+    "10⁻⁴",
+    "10⁻¹",
+  ]);
+  assert.equal(makeScale(LOSS, [0.01, 1000], [0, 100], 6, true).ticks.length, 6); // just as many as there may be
+  assert.deepEqual(texts(makeScale(LOSS, [1, 1e4], [0, 100], 6, true).ticks)[0], "10⁰");
+  assert.deepEqual(texts(makeScale(LOSS, [1e-4, 1], [0, 100], 6, true).ticks)[0], "10⁻⁴");
   assert.deepEqual(texts(makeScale(LOSS, [1e-30, 1], [0, 100], 6, true).ticks).length, 6);
   assert.deepEqual(texts(makeScale(LOSS, [1e-3, 1e4], [0, 100], 9, true).ticks).at(-1), "10⁴");
   assert.deepEqual(texts(makeScale(LOSS, [1e-3, 1e3], [0, 100], 9, true).ticks).at(-1), "1000");
@@ -98,7 +135,10 @@ test("what a logarithmic axis has no place for stands at its floor, under its ow
 
 test("a contestant's lap at a moment is the last whose seconds have passed", () => {
   const each = contestant([1, 2, 2, 5]);
-  assert.deepEqual([0.5, 1, 1.5, 2, 4.9, 5, 99, null].map((moment) => lapAt(each, moment)), [-1, 0, 0, 2, 2, 3, 3, 3]);
+  assert.deepEqual(
+    [0.5, 1, 1.5, 2, 4.9, 5, 99, null].map((moment) => lapAt(each, moment)),
+    [-1, 0, 0, 2, 2, 3, 3, 3],
+  );
   assert.equal(lapAt(contestant([]), null), -1);
 });
 
@@ -115,6 +155,7 @@ test("the slider goes through the seconds of the race, evenly or by powers, and 
   close(new Clock([[0.1, 10]], false).momentOf(500) ?? 0, 5);
   close(new Clock([[0.1, 10]], true).momentOf(500) ?? 0, 1);
   close(new Clock([], false).momentOf(500) ?? 0, 0.5);
+  close(new Clock([], true).momentOf(0) ?? 0, 0.001);
   assert.equal(new Clock([[3]], true).stepOf(3), SLIDER_STEPS); // one moment: 0 / 0
   close(new Clock([[0]], false).first, 0);
 });
@@ -123,7 +164,13 @@ test("pointing finds the nearest lap, and on the time axis the nearest contestan
   /** @type {Line[]} */
   const lines = [
     { contestant: contestant([1, 2, 3, 4], "one"), points: [[0, 50], [10, 40], [20, 30], null] },
-    { contestant: contestant([2, 4], "other"), points: [[0, 10], [30, 10]] },
+    {
+      contestant: contestant([2, 4], "other"),
+      points: [
+        [0, 10],
+        [30, 10],
+      ],
+    },
   ];
   const found = (/** @type {Point} */ place, /** @type {number | null} */ moment = null) => {
     const { contestant: who, lap, moment: when } = findLap(lines, place, moment);
@@ -149,14 +196,26 @@ test("a line has gaps, and goes in steps where there are no iterations", () => {
 test("markers are apart, and begin elsewhere for the next contestant", () => {
   /** @type {(Point | null)[]} */
   const points = [null, ...Array.from({ length: 30 }, (_, place) => /** @type {Point} */ ([10 * place, 0]))];
-  assert.deepEqual(markedPoints(points, 40, 0).map((point) => point?.[0]), [40, 110, 180, 250]);
-  assert.deepEqual(markedPoints(points, 40, 2).map((point) => point?.[0]), [70, 140, 210, 280]);
+  assert.deepEqual(
+    markedPoints(points, 40, 0).map((point) => point?.[0]),
+    [40, 110, 180, 250],
+  );
+  assert.deepEqual(
+    markedPoints(points, 46, 2).map((point) => point?.[0]),
+    [70, 140, 210, 280],
+  );
 });
 
 test("open markers are drawn as strokes", () => {
   const place = 'transform="translate(1.0 2.0) scale(4)" vector-effect="non-scaling-stroke"';
-  assert.equal(markerAt({ marker: "square", color: "red" }, [1, 2], 4), `<path class="mark" d="${MARKERS.square}" ${place} fill="red"/>`);
-  assert.match(markerAt({ marker: "cross", color: "red" }, [1, 2], 4), /class="mark open".* fill="none" style="stroke:red"/);
+  assert.equal(
+    markerAt({ marker: "square", color: "red" }, [1, 2], 4),
+    `<path class="mark" d="${MARKERS.square}" ${place} fill="red"/>`,
+  );
+  assert.match(
+    markerAt({ marker: "cross", color: "red" }, [1, 2], 4),
+    /class="mark open".* fill="none" style="stroke:red"/,
+  );
 });
 
 test("a phase's part of a bar is labelled as room allows", () => {

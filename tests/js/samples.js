@@ -70,7 +70,12 @@ export const VIEW = { tree: 0, detail: 127, opened: [], pinned: null };
 
 /** @type {Record<string, Step[]>} */
 const SCRIPT = {
-  search: [[0, "root", 0, []], [1, "left", 1, []], [1, "leaf", 3, []], [2, "right", 2, []]],
+  search: [
+    [0, "root", 0, []],
+    [1, "left", 1, []],
+    [1, "leaf", 3, []],
+    [2, "right", 2, []],
+  ],
   solve: [[3, "solve", -1, []]],
   repair: [
     [4, "leaf 4", 3, [[3, 0.5]]],

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from treeviz.model.config import TrainConfig
+from treeviz.model.heap import level_of
 from treeviz.model.infinite_width import Activity, expected_activity
 from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Workload
@@ -79,7 +80,7 @@ def _entered_ratio(active: Activity, fresh: Activity, num_points: int) -> float:
     A tree is entered if its neuron is touched, and then as far as if the leaves that fire, as many as on average, stood
     in random places.
     """
-    full = num_points.bit_length() - 1  # levels of 1, 2, 4, ... inner nodes, before the last one
+    full = level_of(num_points)  # levels of 1, 2, 4, ... inner nodes, before the last one
     nodes = np.append(2.0 ** np.arange(full), num_points - 2**full)
     leaves_below = np.append(num_points / nodes[:-1], 2.0)
     entered = []

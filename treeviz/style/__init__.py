@@ -1,1 +1,1 @@
-"""Plotly figures and sentences made from records: records in, figures out, no Streamlit."""
+"""Plotly figures, sentences and number formats, and what the browser components share: no Streamlit."""

@@ -37,7 +37,9 @@ export class LineView {
     this.figure = document.createElement("figure");
     this.figure.dataset.chart = chart.key;
     this.figure.innerHTML = `<figcaption><h3></h3><p class="y"></p></figcaption>
-      <svg class="plot" role="img" height="${HEIGHT}"><g class="back"></g><g class="traces"></g><g class="here"></g></svg>`;
+      <svg class="plot" role="img" height="${HEIGHT}">
+        <g class="back"></g><g class="traces"></g><g class="here"></g>
+      </svg>`;
     this.svg = find(this.figure, "svg", SVGSVGElement);
     this.back = find(this.figure, ".back", SVGElement);
     this.traces = find(this.figure, ".traces", SVGElement);
@@ -63,8 +65,7 @@ export class LineView {
     const drawn = contestants.filter(
       ({ columns, reference }) => columns[chart.y] && (chart.has_references || !reference),
     );
-    const valuesOf = (/** @type {string} */ column) =>
-      column ? drawn.flatMap(({ columns }) => columns[column]) : [];
+    const valuesOf = (/** @type {string} */ column) => (column ? drawn.flatMap(({ columns }) => columns[column]) : []);
     const yValues = [...valuesOf(chart.y), ...valuesOf(chart.bare), chart.rule];
     const [top, bottom, right] = [12, HEIGHT - 44, width - 10];
     const y = makeScale(chart.y_axis, yValues, [bottom, top], 6, true);

@@ -1,5 +1,5 @@
-// A race: its charts, drawn in place when new laps arrive, and linked by one race clock. A contestant's lap at a moment
-// is the last one whose seconds have passed. Pointing shows a moment, a click or the slider holds it, Escape lets it go.
+// A race: its charts, drawn in place when new laps arrive, and linked by one race clock. Pointing shows a moment, a
+// click or the slider holds it, Escape lets it go.
 
 import { find, setText } from "../../style/web/dom.js";
 import { mounter } from "../../style/web/mount.js";
@@ -52,8 +52,10 @@ export class Race {
       <div class="clock"><output></output>
         <input type="range" min="0" max="${SLIDER_STEPS}" value="${SLIDER_STEPS}" aria-label="Race clock" />
         <button type="button" disabled>Back to now</button></div>
-      <p class="hint">Point at a chart, or move the slider, to see where each contestant was at that moment; a click holds it.</p>
-      <div class="table" tabindex="0" role="region" aria-label="All contestants at that moment"><table><caption class="hidden">The contestants at the moment of the race clock</caption>
+      <p class="hint">Point at a chart, or move the slider, to see where each contestant was at that moment;
+        a click holds it.</p>
+      <div class="table" tabindex="0" role="region" aria-label="All contestants at that moment"><table>
+        <caption class="hidden">The contestants at the moment of the race clock</caption>
         <thead><tr><th scope="col">contestant</th><th scope="col">iteration</th><th scope="col">loss</th>
         <th scope="col">operations</th><th scope="col">time</th></tr></thead><tbody></tbody></table></div>
       <div class="charts"></div><div class="tip" hidden aria-hidden="true"></div>`;
@@ -116,7 +118,10 @@ export class Race {
       this.rows.innerHTML = rows.join("");
     }
     const isLog = charts.some((chart) => chart.kind === "lines" && chart.x === "seconds" && chart.x_axis.is_log);
-    this.clock = new Clock(contestants.map(({ columns }) => columns.seconds), isLog);
+    this.clock = new Clock(
+      contestants.map(({ columns }) => columns.seconds),
+      isLog,
+    );
     this.views.forEach((view, index) => {
       const chart = charts[index];
       if (view instanceof LineView) view.draw(/** @type {LineChart} */ (chart), contestants);

@@ -63,7 +63,7 @@ function logAxis(axis, lowest, highest, maxTicks, isSnapped, isFloorUsed) {
   const isFine = last - first < 1;
   /** @type {[number, string][]} */
   const ticks = [];
-  for (let power = first - 1; power <= last + 1; power += 1) {
+  for (let power = first - 1; power <= last; power += 1) {
     if ((power - first) % step && !isFine) continue;
     for (const factor of isFine ? [1, 2, 5] : [1]) {
       const at = power + Math.log10(factor);

@@ -484,5 +484,7 @@ class PaperMap {
 export default mounter(
   (root) => find(root, ".map", HTMLElement),
   (element) => new PaperMap(element),
-  ({ setTriggerValue }) => (/** @type {string} */ key) => setTriggerValue?.("chosen", key),
+  ({ setTriggerValue }) =>
+    (/** @type {string} */ key) =>
+      setTriggerValue?.("chosen", key),
 );

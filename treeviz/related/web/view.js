@@ -139,5 +139,4 @@ export const boxAround = ([x, y], reach) => [x - reach, y - reach, x + reach, y 
 const overlap = (one, other) => one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3];
 
 /** @param {Box} box @param {Box} frame */
-const isInside = (box, frame) =>
-  box[0] >= frame[0] && box[1] >= frame[1] && box[2] <= frame[2] && box[3] <= frame[3];
+const isInside = (box, frame) => box[0] >= frame[0] && box[1] >= frame[1] && box[2] <= frame[2] && box[3] <= frame[3];

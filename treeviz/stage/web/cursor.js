@@ -56,7 +56,7 @@ export function advance(at, unit, direction, lengths) {
     };
   }
   const last = unit === "phase" ? 0 : Infinity;
-  const inside = unit === "phase" ? 0 : step + direction;
+  const inside = step + direction;
   if (unit === "step" && inside >= 0 && inside < lengths[phase]) return { iteration, phase, step: inside };
   if (unit === "phase" && direction < 0 && step > 0) return { iteration, phase, step: 0 };
   const next = phase + direction;

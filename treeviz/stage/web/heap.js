@@ -1,4 +1,4 @@
-// Numbers of the nodes of a binary heap: the root is 1, and the leaf of neuron r of m is node m + r. As in model/heap.py.
+// Numbers of the nodes of a binary heap: the root is 1, the leaf of neuron r of m is node m + r. As in model/heap.py.
 
 /** @param {number} neuron @param {number} width */
 export const leafOf = (neuron, width) => width + neuron;

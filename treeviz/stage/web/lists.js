@@ -79,9 +79,23 @@ export class ListBars {
       range(points)
         .map((tree) => `M${x(from[tree])} ${this.y(tree)}H${x(to[tree])}v${this.high - 2}H${x(from[tree])}z`)
         .join("");
-    setAttribute(this.firing, "d", bars(firing.map(() => 0), firing));
+    setAttribute(
+      this.firing,
+      "d",
+      bars(
+        firing.map(() => 0),
+        firing,
+      ),
+    );
     setAttribute(this.watched, "d", bars(firing, watched));
-    setAttribute(this.rest, "d", bars(watched, watched.map(() => listed)));
+    setAttribute(
+      this.rest,
+      "d",
+      bars(
+        watched,
+        watched.map(() => listed),
+      ),
+    );
     setAttributes(this.svg, { width: LIST_LEFT + this.wide + LIST_RIGHT, height: this.y(points) + 4 });
     const named = range(points).filter((tree) => tree % Math.ceil(13 / this.high) === 0);
     const labels = named.map((tree) => {

@@ -144,6 +144,9 @@ export function arrow([x, y], [u, v]) {
   const length = Math.hypot(u - x, v - y);
   if (length < 3) return "";
   const [dx, dy] = [(4 * (u - x)) / length, (4 * (v - y)) / length];
-  const [left, right] = [[u - dx - dy / 2, v - dy + dx / 2], [u - dx + dy / 2, v - dy - dx / 2]];
+  const [left, right] = [
+    [u - dx - dy / 2, v - dy + dx / 2],
+    [u - dx + dy / 2, v - dy - dx / 2],
+  ];
   return `M${x} ${y}L${u} ${v}M${left.join(" ")}L${u} ${v}L${right.join(" ")}`;
 }

@@ -321,5 +321,7 @@ export class Stage {
 export default mounter(
   (root) => find(root, ".stage", HTMLElement),
   (element) => new Stage(element),
-  ({ setStateValue }) => (/** @type {Question} */ question) => setStateValue?.("asked", question),
+  ({ setStateValue }) =>
+    (/** @type {Question} */ question) =>
+      setStateValue?.("asked", question),
 );

@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** @typedef {Record<string, string | number | ((event: any) => void)>} Attributes attributes, and `onclick` and the like */
+/** @typedef {Record<string, string | number | ((event: any) => void)>} Attributes with `onclick` and the like */
 
 /**
  * @template {keyof HTMLElementTagNameMap} Tag

@@ -19,7 +19,12 @@ export const grouped = (value) => value.toLocaleString("en-US", { maximumFractio
 export const things = (count, noun) => `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 /** @type {[number, string][]} */
-const UNITS = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+const UNITS = [
+  [1e12, "T"],
+  [1e9, "G"],
+  [1e6, "M"],
+  [1e3, "k"],
+];
 
 /**
  * Shorten a count to at most four characters: 87, 1.2k, 34k, 5.6M. Halves go up.
@@ -53,7 +58,8 @@ export function decimals(value, other = value) {
 }
 
 /** @param {number} power */
-export const powerOfTen = (power) => `10${String(power).replace(/./g, (sign) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(sign)] ?? "⁻")}`;
+export const powerOfTen = (power) =>
+  `10${String(power).replace(/./g, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(sign)]))}`;
 
 /**
  * So many digits; very small and very large numbers with a power of ten: 0.0012, 1.2·10⁻⁷.
@@ -61,7 +67,8 @@ export const powerOfTen = (power) => `10${String(power).replace(/./g, (sign) => 
  * @param {number} digits
  */
 export function scientific(value, digits) {
-  if (value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e6)) return String(Number(value.toPrecision(digits)));
+  if (value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e6))
+    return String(Number(value.toPrecision(digits)));
   const [number, power] = value.toExponential(digits - 1).split("e");
   const ten = powerOfTen(Number(power));
   return Number(number) === 1 ? ten : `${Number(number)}·${ten}`;
