@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from treeviz.data import csv_text
 from treeviz.data.catalogue import DATASETS, load_dataset
 from treeviz.data.dataset import MAX_FEATURES, MAX_POINTS, Dataset
 
@@ -98,6 +99,7 @@ def test_dataset_refuses():
         ([[1.0], [1.0, 2.0]], [1, 2], ["X must be"]),
         ([[1.0]], None, ["y "]),
         ([[1.0]], [10**400], ["y must be"]),
+        ([[1.0], [1.0]], [1.0, -1e151], ["y: row 1", "-1e+151", "power of ten"]),
     ]:
         refusal(partial(Dataset, X, y), *fragments)
 
@@ -251,6 +253,7 @@ def test_dialects_give_the_same_points():
         ("\t" + GOOD.replace(",", "\t").replace("\n", "\n9\t").removesuffix("9\t")).encode(),  # an unnamed index
         b'"a","b","c","y"\n' + GOOD.split("\n", 1)[1].encode(),
         GOOD.replace("\n", ",\n").encode(),  # a trailing separator on every line
+        GOOD.replace("\n", ",,\n").encode(),
     ]:
         assert Dataset.from_csv(io.BytesIO(content), "y").X.tobytes() == csv_of(GOOD).X.tobytes(), content
 
@@ -271,6 +274,17 @@ def test_other_encodings():
     data = Dataset.from_csv(io.BytesIO(text.encode("cp1252")), "y", encoding="cp1252")
     assert data.y.tolist() == [1, -1, 1, -1]
     assert Dataset.from_csv(io.BytesIO(text.encode("utf-16")), "y", encoding="utf-16").X.tobytes() == data.X.tobytes()
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name():
+    text = "\ufeff" + "".join(",".join(reversed(line.split(","))) + "\n" for line in GOOD.split())
+    assert csv_of(text).y.tolist() == Dataset.from_csv(io.BytesIO(text.encode()), "y").y.tolist() == [-1, 1, -1, 1]
+
+
+def test_a_file_too_large_for_memory_is_refused(monkeypatch):
+    monkeypatch.setattr(csv_text, "MAX_BYTES", len(GOOD))
+    assert csv_of(GOOD).num_points == 4
+    refusal(partial(csv_of, GOOD + "\n"), "larger than")
 
 
 def test_text_and_unnamed_columns_are_left_out_and_said():
@@ -334,6 +348,11 @@ def test_huge_and_tiny_values_are_scaled_not_overflown():
     assert_unit(csv_of(f"a,b,c,y\n{10**30},1,3,0\n2,2,0,1\n4,5,8,1\n"))
 
 
+def test_centring_does_not_overflow():
+    raw = np.array([[1.7e308, 1.0, 2.0], [-1.7e308, 2.0, 0.0], [1.7e308, 5.0, 1.0]])
+    assert_unit(Dataset.from_arrays(raw, np.zeros(3), standardize=False, center=True))
+
+
 def test_without_standardizing_constant_columns_may_stay():
     data = csv_of("a,b,c,y\n0,2,3,0\n0,1,0,1\n", standardize=False)
     np.testing.assert_allclose(data.X, [[0, 2 / 13**0.5, 3 / 13**0.5], [0, 1, 0]], atol=1e-15)
@@ -378,6 +397,7 @@ BAD = {
     "constant column": ("a,b,y\n7,2,0\n7,4,1\n7,5,1\n", {}, ["'a'", "constant", "7", "remove"]),
     "zero row": ("a,b,c,y\n1,2,3,0\n0,0,0,1\n4,5,9,1\n", {}, ["line 3", "0", "lift=True"]),
     "placeholder row": ("a,b,c,y\n1,2,3,0\n-9,-9,-9,1\n4,5,9,1\n", {}, ["line 3", "-9", "delete"]),
+    "placeholder row, no lift": ("a,b,c,y\n1,2,3,0\n-9,-9,-9,1\n4,5,9,1\n", {"lift": False}, ["line 3", "-9"]),
     "row at the mean": ("a,b,c,y\n0,1,2,0\n2,3,1,1\n1,2,1.5,1\n", {}, ["line 4", "lift=True"]),
     "zero row of two": ("a,b,y\n1,2,0\n0,0,1\n", {"standardize": False, "lift": False}, ["line 3", "zero"]),
     "three classes": ("a,b,y\n1,2,u\n3,4,v\n4,5,w\n", {}, ["'y'", "'u', 'v', 'w'", "positive="]),
@@ -386,6 +406,11 @@ BAD = {
     "positive no number": (GOOD, {"positive": "yes"}, ["positive='yes'", "0, 1"]),
     "constant target": ("a,b,y\n1,2,3\n3,4,3\n", {}, ["'y'", "constant", "3"]),
     "constant text target": ("a,b,y\n1,2,u\n3,4,u\n", {}, ["'y'", "constant", "u"]),
+    "target of round-off": (
+        "a,b,y\n1,2,0.3\n3,4,0.30000000000000004\n4,5,0.29999999999999993\n",
+        {},
+        ["'y'", "constant except for round-off"],
+    ),
     "duplicate names": ("a,b,a,y\n1,2,3,0\n3,4,5,1\n", {}, ["'a'", "rename"]),
     "long row": ("a,b,y\n1,2,0\n3,4,1,9\n", {}, ["line 3"]),
     "all rows long": ("a,b,y\n1,2,0,5\n3,4,1,9\n", {}, ["line 2", "more cells"]),

@@ -103,6 +103,27 @@ def test_the_number_of_test_points_is_checked():
             load_test_split("moons", max_test_points=most)
 
 
+# Sums of the coordinates of at most 15 test points, and of their targets, each entry times the cosine of its place.
+SUMS = [
+    ("sphere", {"target": "smooth"}, -0.300604, 0.936956),
+    ("circle", {"target": "smooth"}, 0.170035, 0.719889),
+    ("moons", {}, 7.487034, 0.297783),
+    ("xor", {}, 0.290589, 0.297783),
+    ("spirals", {}, -0.814168, 0.297783),
+    ("digits", {"target": "digit", "center": True}, -5.092850, -3.331737),
+    ("breast-cancer", {}, -3.862239, 1.976793),
+    ("wine", {"target": "class"}, 8.092416, 1.112060),
+    ("diabetes", {}, -1.381246, -2.091776),
+]
+
+
+def test_test_points_stay_those_of_earlier_versions():
+    for name, options, of_points, of_targets in SUMS:
+        data = load_test_split(name, 21, seed=6, max_test_points=15, **options)
+        sums = [np.cos(np.arange(array.size)) @ array.ravel() for array in (data.X, data.y)]
+        np.testing.assert_allclose(sums, [of_points, of_targets], rtol=0, atol=2e-6, err_msg=f"{name} {options}")
+
+
 # Generated data
 
 
@@ -268,7 +289,8 @@ def test_csv_rows_at_the_mean_are_refused_among_training_points_and_left_out_of_
     for seed in range(30):
         try:
             split = Split.from_csv(io.StringIO(text), "y", num_points=1, seed=seed)
-        except ValueError:
+        except ValueError as error:
+            assert "line 4 equals the mean" in str(error) or "line 5 equals the mean" in str(error)
             refused += 1
             continue
         tested += 1
