@@ -21,6 +21,13 @@ def call(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+def assert_refused(command, arguments, words):
+    done = call(command, *arguments)
+    assert done.exit_code in (1, 2), arguments
+    assert words in done.output
+    assert "Traceback" not in done.output and done.output.count("Error: ") == 1
+
+
 def test_run_prints_a_row_an_iteration():
     done = call("run", "--data", "sphere", "--width", 512, "--iterations", 3, "--until-loss", 0)
     assert done.exit_code == 0, done.output
@@ -83,9 +90,8 @@ def test_a_csv_file_is_trained_on(tmp_path):
     assert "--noise does not apply" in call("run", "--data", path, "--target", "kind", "--noise", 1).output
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
+def test_bad_input_is_refused_in_one_line():
+    for arguments, words in [
         (["--data", "digit"], "digits"),
         (["--data", "missing.csv", "--target", "y"], "missing.csv"),
         (["--data", "digits", "--points", "99999"], "99999"),
@@ -96,13 +102,8 @@ def test_a_csv_file_is_trained_on(tmp_path):
         (["--step-size", "0"], "step_size"),
         (["--save", "nowhere/run.npz"], "nowhere"),
         (["--positive", "x"], "--positive"),
-    ],
-)
-def test_bad_input_is_refused_in_one_line(arguments, words):
-    done = call("run", *arguments)
-    assert done.exit_code in (1, 2)
-    assert words in done.output
-    assert "Traceback" not in done.output
+    ]:
+        assert_refused("run", arguments, words)
 
 
 def test_interrupting_keeps_what_is_done(tmp_path):
@@ -188,9 +189,8 @@ def test_a_csv_file_is_raced_on(tmp_path):
     assert "needs --target" in call(*arguments).output
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
+def test_a_race_that_cannot_be_is_refused_in_one_line():
+    for arguments, words in [
         (["--methods", "forest,quantum"], "'quantum': choose among forest, "),
         (["--methods", ", ,"], "each once; got none"),
         (["--methods", "dense,dense"], "each once; got dense, dense"),
@@ -208,13 +208,8 @@ def test_a_csv_file_is_raced_on(tmp_path):
         (["--max-seconds", "nan"], "max_seconds"),
         (["--json", "--csv"], "exclude each other"),
         (["--width", str(1 << 27), "--data", "digits", "--points", "1000"], "choose a smaller width"),
-    ],
-)
-def test_a_race_that_cannot_be_is_refused_in_one_line(arguments, words):
-    done = call("race", *arguments)
-    assert done.exit_code in (1, 2)
-    assert words in done.output
-    assert "Traceback" not in done.output and done.output.count("Error: ") == 1
+    ]:
+        assert_refused("race", arguments, words)
 
 
 TELLING = """

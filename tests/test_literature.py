@@ -8,7 +8,7 @@ from pathlib import Path
 import networkx as nx
 import pytest
 
-from treeviz.pages import entry
+from treeviz.pages.page import find_pages
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.related.literature import (
     build_graph,
@@ -102,7 +102,7 @@ def test_every_paper_says_what_it_adds_and_the_closest_how_they_relate():
 
 
 def test_links_lead_to_pages_of_the_app_and_to_settings_they_have():
-    paths = {path for _, path, _ in entry._PAGES}
+    paths = {page.path for page in find_pages()}
     titles = {contestant.title for contestant in CONTESTANTS.values()}
     for paper in PAPERS:
         for link in paper.links:

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from treeviz import Dataset, TrainConfig, load_dataset
-from treeviz.data.dataset import unit_rows
 from treeviz.model.infinite_width import Activity
 from treeviz.race import race as racing
 from treeviz.race import report, verdict
@@ -673,7 +672,7 @@ def check_reports(race, loss):
 def test_reports_of_a_real_race():
     keys = ("forest", "dense", "sgd-forest", "random-features")
     data = load_dataset("moons", 10)
-    for test in (None, load_dataset("moons", 20, seed=3), Dataset(unit_rows(np.ones((3, 2)))[0], np.zeros(3))):
+    for test in (None, load_dataset("moons", 20, seed=3), Dataset(np.full((3, 1), 1.0), np.zeros(3))):
         race = run(
             *(CONTESTANTS[key] for key in keys), scripted(start_error=OSError("no")), data=data, test=None, max_laps=30
         )

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn import datasets as bundled
 
-from treeviz.data.catalogue import DATASETS, load_dataset, load_test_split
-from treeviz.data.dataset import MAX_POINTS, Dataset, csv_test_split, held_out, seeded_generator, unit_rows
+from treeviz.data.catalogue import DATASETS, load_dataset, load_split, load_test_split
+from treeviz.data.dataset import MAX_POINTS, Dataset, Sampling, Split
+from treeviz.data.prepare import Preparation
 
 REAL = ("digits", "breast-cancer", "wine", "diabetes")
 SPLITS = [
@@ -42,7 +43,10 @@ def plane(data):
 
 @pytest.mark.parametrize(("name", "options"), SPLITS)
 def test_unit_rows_repeatable_and_none_of_the_training_points(name, options):
-    train, test = load_dataset(name, **options), load_test_split(name, **options)
+    split = load_split(name, **options)
+    train, test = split.train, split.test
+    alone = load_dataset(name, **options), load_test_split(name, **options)
+    assert [data.X.tobytes() for data in alone] == [train.X.tobytes(), test.X.tobytes()]
     np.testing.assert_allclose(np.linalg.norm(test.X, axis=1), 1.0, rtol=0, atol=1e-12)
     assert (test.name, test.lifted, test.dimension) == (train.name, train.lifted, train.dimension)
     assert test.description.startswith(train.description) and "test points" in test.description
@@ -65,23 +69,22 @@ def test_the_training_points_do_not_depend_on_the_test_points(name, options):
     assert (before.X.tobytes(), before.y.tobytes()) == (after.X.tobytes(), after.y.tobytes())
 
 
-@pytest.mark.parametrize("name", ["sphere", "moons", "xor", "spirals"])
-def test_fresh_points_repeat_no_random_numbers_of_any_seed(name):
-    options = {"target": "smooth"} if name == "sphere" else {}
+@pytest.mark.parametrize(("name", "options"), [("sphere", {"target": "smooth"}), ("moons", {})])
+def test_fresh_points_repeat_no_random_numbers_of_any_seed(name, options):
     sets = [load_test_split(name, 40, seed, max_test_points=40, **options) for seed in range(4)]
     sets += [load_dataset(name, 40, seed, **options) for seed in range(4)]
     if name == "sphere":
         points = np.vstack([data.X for data in sets])
         gram = points @ points.T - 2 * np.eye(len(points))
         assert gram.max() < 0.95
-    draws = [seeded_generator(seed, is_test=is_test).random() for seed in range(50) for is_test in (False, True)]
+    samplings = [Sampling.of_seed(1, 1, seed) for seed in range(50)]
+    draws = [generator.random() for one in samplings for generator in (one.generator, one.test_generator)]
     assert len(set(draws)) == len(draws)
     assert len(set().union(*(rows_of(data.X) for data in sets))) == 8 * 40
 
 
-@pytest.mark.parametrize(
-    ("name", "num_points", "options"),
-    [
+def test_none_where_nothing_can_be_inferred_or_nothing_is_left():
+    for name, num_points, options in [
         ("sphere", None, {}),
         ("sphere", None, {"target": "sign"}),
         ("sphere", 5, {"target": "smooth", "dimension": 1}),
@@ -90,32 +93,35 @@ def test_fresh_points_repeat_no_random_numbers_of_any_seed(name):
         ("xor", None, {"noise": 0}),
         *((name, DATASETS[name].max_points, {}) for name in REAL),
         ("digits", 1797, {"center": True}),
-    ],
-)
-def test_none_where_nothing_can_be_inferred_or_nothing_is_left(name, num_points, options):
-    assert load_test_split(name, num_points, **options) is None
+    ]:
+        assert load_test_split(name, num_points, **options) is None, (name, num_points, options)
 
 
-@pytest.mark.parametrize("name", DATASETS)
-def test_the_same_arguments_are_refused(name):
-    calls = [
-        ((0,), {}),
-        ((DATASETS[name].max_points + 1,), {}),
-        ((None, -1), {}),
-        ((), {"target": "none"}),
-        ((), {"noise": 3}),
-        ((), {"dimension": 0}),
-        ((1,), {"center": True}),
-    ]
-    for args, options in calls:
-        with pytest.raises(ValueError) as theirs:
-            load_dataset(name, *args, **options)
-        with pytest.raises(ValueError) as ours:
-            load_test_split(name, *args, **options)
-        assert str(ours.value) == str(theirs.value)
+def test_the_number_of_test_points_is_checked():
     for most in (0, -1, MAX_POINTS + 1, True, 2.0, None):
         with pytest.raises(ValueError, match="max_test_points"):
-            load_test_split(name, max_test_points=most)
+            load_test_split("moons", max_test_points=most)
+
+
+# Sums of the coordinates of at most 15 test points, and of their targets, each entry times the cosine of its place.
+SUMS = [
+    ("sphere", {"target": "smooth"}, -0.300604, 0.936956),
+    ("circle", {"target": "smooth"}, 0.170035, 0.719889),
+    ("moons", {}, 7.487034, 0.297783),
+    ("xor", {}, 0.290589, 0.297783),
+    ("spirals", {}, -0.814168, 0.297783),
+    ("digits", {"target": "digit", "center": True}, -5.092850, -3.331737),
+    ("breast-cancer", {}, -3.862239, 1.976793),
+    ("wine", {"target": "class"}, 8.092416, 1.112060),
+    ("diabetes", {}, -1.381246, -2.091776),
+]
+
+
+def test_test_points_stay_those_of_earlier_versions():
+    for name, options, of_points, of_targets in SUMS:
+        data = load_test_split(name, 21, seed=6, max_test_points=15, **options)
+        sums = [np.cos(np.arange(array.size)) @ array.ravel() for array in (data.X, data.y)]
+        np.testing.assert_allclose(sums, [of_points, of_targets], rtol=0, atol=2e-6, err_msg=f"{name} {options}")
 
 
 # Generated data
@@ -123,7 +129,7 @@ def test_the_same_arguments_are_refused(name):
 
 def test_sphere_follows_the_waves_of_its_training_set():
     train, test = load_dataset("sphere", 40, 3, target="smooth"), load_test_split("sphere", 40, 3, target="smooth")
-    generator = seeded_generator(3)
+    generator = Sampling.of_seed(40, 1, 3).generator
     generator.standard_normal((40, 16)), generator.choice([-1.0, 1.0], size=40)
     directions = generator.standard_normal((16, 3))
     for data in (train, test):
@@ -214,36 +220,39 @@ def test_at_most_so_many_rows_chosen_by_the_seed_in_their_order():
 
 
 @pytest.mark.parametrize("options", [{}, {"standardize": True}, {"center": True}, {"center": True, "lift": True}])
-def test_the_map_gives_training_rows_back(options):
+def test_a_preparation_maps_new_rows_as_it_maps_those_of_its_table(options):
     rng = np.random.default_rng(1)
     table = rng.normal(3.0, [1.0, 1e-3, 1e5], (30, 3))
-    X, _, lifted = unit_rows(table, **options)
+    preparation = Preparation.of(table, **options)
     fresh = rng.normal(size=(4, 3))
-    mixed, _, _ = unit_rows(np.vstack([fresh, table[5:9]]), reference=table, keep_zero=True, **options)
-    np.testing.assert_array_equal(mixed[4:], X[5:9])
+    mixed = preparation.apply(np.vstack([fresh, table[5:9]]))
+    np.testing.assert_array_equal(mixed[4:], preparation.unit_rows(table)[5:9])
     shift = table.mean(axis=0) if options else 0.0
     Z = (fresh - shift) / (table.std(axis=0) if "standardize" in options else 1.0)
-    np.testing.assert_allclose(mixed[:4], unit(np.column_stack([Z, np.ones(4)]) if lifted else Z), atol=1e-12)
+    np.testing.assert_allclose(
+        mixed[:4], unit(np.column_stack([Z, np.ones(4)]) if "lift" in options else Z), atol=1e-12
+    )
 
 
 def test_rows_without_direction_are_left_out():
     table = np.array([[1.0, 2, 3], [3.0, 2, 1], [2.0, 2, 2], [0.0, 1, 5], [2.0, 2, 2 + 1e-16]])
     chosen, y = np.array([0, 1]), np.arange(5.0)
-    train = Dataset(unit_rows(table[chosen], center=True)[0], y[chosen])
-    generator = np.random.default_rng(0)
-    test = held_out(train, table, y, chosen, center=True, reference=table[chosen])(9, generator)
-    assert test.y.tolist() == [3.0]
-    np.testing.assert_allclose(test.X, unit(np.array([[-2.0, -1, 3]])))
-    assert held_out(train, table[:3], y[:3], chosen, center=True, reference=table[chosen])(9, generator) is None
-    assert held_out(train, table[:2], y[:2], chosen, center=True, reference=table[chosen])(9, generator) is None
+    preparation = Preparation.of(table[chosen], center=True)
+
+    def split(size):
+        sampling = Sampling.of_seed(2, 9, 0)
+        return Split.of_rows(table[:size], y[:size], chosen, preparation, sampling, name="five", description="Five.")
+
+    assert split(5).train.y.tolist() == [0.0, 1.0]
+    assert split(5).test.y.tolist() == [3.0]
+    np.testing.assert_allclose(split(5).test.X, unit(np.array([[-2.0, -1, 3]])))
+    assert split(3).test is None and split(2).test is None
 
 
 # CSV files
 
 
-@pytest.mark.parametrize("num_features", [1, 4])
-@pytest.mark.parametrize("lift", [None, True])
-@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize(("num_features", "lift", "standardize"), [(1, None, True), (4, None, False), (4, True, True)])
 def test_csv_rows_are_divided_without_rest(num_features, lift, standardize):
     rng = np.random.default_rng(1)
     table = rng.normal(2.0, 3.0, (40, num_features + 1))
@@ -251,32 +260,27 @@ def test_csv_rows_are_divided_without_rest(num_features, lift, standardize):
     text = f"{names},y\n" + "".join(",".join(map(repr, row)) + "\n" for row in table.tolist())
     file, options = io.StringIO(text), {"seed": 3, "lift": lift, "standardize": standardize}
     whole = Dataset.from_csv(file, "y", **options)
-    train = Dataset.from_csv(file, "y", num_points=15, **options)
-    test = csv_test_split(file, "y", num_points=15, **options)
+    split = Split.from_csv(file, "y", num_points=15, **options)
+    train, test = split.train, split.test
+    assert Dataset.from_csv(file, "y", num_points=15, **options).X.tobytes() == train.X.tobytes()
     taken = np.isin(whole.y, train.y)
     np.testing.assert_allclose(train.X, whole.X[taken], atol=1e-15)
     np.testing.assert_allclose(test.X, whole.X[~taken], atol=1e-15)
     assert test.y.tolist() == whole.y[~taken].tolist() and test.lifted is whole.lifted
-    few = csv_test_split(file, "y", num_points=15, max_test_points=4, **options)
+    few = Split.from_csv(file, "y", num_points=15, max_test_points=4, **options).test
     assert few.num_points == 4 and rows_of(few.X) < rows_of(test.X)
-    assert csv_test_split(file, "y", num_points=40, **options) is None
-    assert csv_test_split(file, "y", **options) is None
+    assert Split.from_csv(file, "y", num_points=40, **options).test is None
+    assert Split.from_csv(file, "y", **options).test is None
 
 
-def test_csv_test_split_shares_the_target_rule_and_the_refusals():
+def test_test_rows_of_a_csv_file_share_the_target_rule_and_its_arguments_are_checked():
     rows = "".join(f"{a},{a * a % 7},{a * 5 % 11},{'xyz'[a % 3]}\n" for a in range(1, 20))
     file = io.StringIO("a,b,c,y\n" + rows)
-    train = Dataset.from_csv(file, "y", positive="z", num_points=9)
-    test = csv_test_split(file, "y", positive="z", num_points=9)
-    assert set(test.y) == {-1.0, 1.0} and (train.y > 0).sum() + (test.y > 0).sum() == 6
-    for options in ({}, {"positive": "z", "num_points": 20}, {"positive": "z", "seed": -1}):
-        with pytest.raises(ValueError) as theirs:
-            Dataset.from_csv(file, "y", **options)
-        with pytest.raises(ValueError) as ours:
-            csv_test_split(file, "y", **options)
-        assert str(ours.value) == str(theirs.value)
-    with pytest.raises(ValueError, match="max_test_points"):
-        csv_test_split(file, "y", positive="z", num_points=9, max_test_points=0)
+    split = Split.from_csv(file, "y", positive="z", num_points=9)
+    assert set(split.test.y) == {-1.0, 1.0} and (split.train.y > 0).sum() + (split.test.y > 0).sum() == 6
+    for most in (0, MAX_POINTS + 1):
+        with pytest.raises(ValueError, match="max_test_points"):
+            Split.from_csv(file, "y", positive="z", num_points=9, max_test_points=most)
 
 
 def test_csv_rows_at_the_mean_are_refused_among_training_points_and_left_out_of_test_points():
@@ -284,10 +288,11 @@ def test_csv_rows_at_the_mean_are_refused_among_training_points_and_left_out_of_
     refused = tested = 0
     for seed in range(30):
         try:
-            train = Dataset.from_csv(io.StringIO(text), "y", num_points=1, seed=seed)
-        except ValueError:
+            split = Split.from_csv(io.StringIO(text), "y", num_points=1, seed=seed)
+        except ValueError as error:
+            assert "line 4 equals the mean" in str(error) or "line 5 equals the mean" in str(error)
             refused += 1
             continue
         tested += 1
-        assert csv_test_split(io.StringIO(text), "y", num_points=1, seed=seed).X.tolist() == (-train.X).tolist()
+        assert split.test.X.tolist() == (-split.train.X).tolist()
     assert refused and tested

@@ -13,7 +13,7 @@ from treeviz.lesson.facts import Facts, required_width_exponent
 from treeviz.lesson.glossary import find_terms, load_terms, read_terms
 from treeviz.lesson.text import QUESTIONS, _tex, caveats, sections
 from treeviz.model.network import initial_weights
-from treeviz.pages.entry import _PAGES
+from treeviz.pages.page import find_pages
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_table import SOURCES, cost_table
 from treeviz.race.forecast import expected_workload
@@ -128,7 +128,7 @@ def test_no_formula_is_too_wide_for_a_phone(facts):
 
 
 def test_every_way_leads_somewhere(facts):
-    paths = {path for _, path, _ in _PAGES}
+    paths = {page.path for page in find_pages()}
     ways = [section.way for section in sections(facts)] + [caveat.way for caveat in caveats(facts)]
     assert len(caveats(facts)) == 8
     for way in ways:

@@ -1,7 +1,6 @@
 """The command line: `treeviz run`, `treeviz race`, `treeviz bench`, `treeviz app`."""
 
 import json
-import math
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,9 +10,9 @@ import click
 
 from treeviz.model.config import MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
 from treeviz.training.record import StepRecord
-from treeviz.training.trace import Trace
 
 if TYPE_CHECKING:
+    from treeviz.data.dataset import Split
     from treeviz.race.race import Lane, Race
 
 _Command = Callable[..., Any]
@@ -93,12 +92,12 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
     """Train once and print a row an iteration. Ctrl-C stops early and keeps what is done."""
     from tqdm import tqdm
 
+    from treeviz.training import report
     from treeviz.training.trainer import Trainer
 
     try:
-        dataset = _load(data, options)
         names = ("width", "threshold", "search", "solver", "method", "step_size", "batch_size", "ridge", "skin", "seed")
-        trainer = Trainer(dataset, TrainConfig(**{name: options[name] for name in names}))
+        trainer = Trainer(_load(data, options).train, TrainConfig(**{name: options[name] for name in names}))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     if save and not save.parent.is_dir():
@@ -109,21 +108,21 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
 
         def show(record: StepRecord) -> None:
             if not as_json:
-                progress.write(_row(record), file=sys.stdout)
+                progress.write(report.row(record), file=sys.stdout)
             progress.set_postfix_str(f"loss {record.loss:.2e}")
             progress.update()
 
         if not as_json:
-            progress.write(_heading(trainer.trace), file=sys.stdout)
+            progress.write(report.heading(trainer.trace), file=sys.stdout)
         try:
             trainer.run(iterations, until_loss, on_step=show)
         except KeyboardInterrupt:
             interrupted = True
     trace = trainer.trace
     if as_json:
-        click.echo(json.dumps(_summary(trace, interrupted), allow_nan=False))
+        click.echo(json.dumps(report.as_json(trace, is_interrupted=interrupted), allow_nan=False))
     else:
-        click.echo(_conclusion(trace, until_loss, interrupted))
+        click.echo(report.conclusion(trace, until_loss, is_interrupted=interrupted))
     if save:
         trace.save(save)
         click.echo(f"Saved to {save}.", err=True)
@@ -140,7 +139,7 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
     help="Contestants, separated by commas; --list shows all.",
 )
 @click.option("--list", "is_list", is_flag=True, help="List the contestants and stop.")
-@click.option("--until-loss", type=float, default=1e-6, show_default=True, help="Whoever gets there is done.")
+@click.option("--until-loss", type=float, default=1e-6, show_default=True, help="A contestant that reaches it is done.")
 @click.option("--max-seconds", type=float, default=30.0, show_default=True, help="For all together.")
 @click.option("--max-iterations", type=click.IntRange(1), default=100_000, show_default=True, help="At most, each.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the table, every iteration, the verdict.")
@@ -173,14 +172,15 @@ def race(
         raise click.ClickException(f"there is no contestant {unknown[0]!r}: choose among {', '.join(CONTESTANTS)}")
     try:
         config = TrainConfig(**{name: options[name] for name in ("width", "threshold", "batch_size", "ridge", "seed")})
+        split = _load(data, options)
         contest = Race(
-            _load(data, options),
+            split.train,
             [CONTESTANTS[key] for key in keys],
             config,
             until_loss=until_loss,
             max_laps=max_iterations,
             max_seconds=max_seconds,
-            test=_load_test(data, options),
+            test=split.test,
         )
     except ValueError as error:
         raise click.ClickException(str(error)) from error
@@ -270,10 +270,10 @@ def app(streamlit_options: tuple[str, ...]) -> None:
     serve(streamlit_options)
 
 
-def _load(data: str, options: Mapping[str, Any]) -> Any:
-    """Load a named dataset, or a CSV file if `data` looks like a path."""
-    from treeviz.data.catalogue import DATASETS, load_dataset
-    from treeviz.data.dataset import Dataset
+def _load(data: str, options: Mapping[str, Any]) -> "Split":
+    """Load a named dataset, or a CSV file if `data` looks like a path, with its test points."""
+    from treeviz.data.catalogue import DATASETS, load_split
+    from treeviz.data.dataset import Split
 
     path = Path(data)
     if data not in DATASETS and (path.suffix or path.exists() or len(path.parts) > 1):
@@ -282,7 +282,7 @@ def _load(data: str, options: Mapping[str, Any]) -> Any:
             raise ValueError(f"--{foreign[0]} does not apply to a CSV file: leave it out")
         if options["target"] is None:
             raise ValueError("a CSV file needs --target, the name of the column to learn")
-        return Dataset.from_csv(
+        return Split.from_csv(
             path,
             target=options["target"],
             positive=options["positive"],
@@ -291,114 +291,8 @@ def _load(data: str, options: Mapping[str, Any]) -> Any:
         )
     if options["positive"] is not None:
         raise ValueError("--positive applies to CSV files only: leave it out, or choose a --target of the dataset")
-    chosen = {name: options[name] for name in ("target", "dimension", "center", "noise") if options[name] is not None}
-    return load_dataset(data, options["points"], options["seed"], **chosen)
-
-
-def _load_test(data: str, options: Mapping[str, Any]) -> Any:
-    """Load the test points that go with `_load`'s, if there are any."""
-    from treeviz.data.catalogue import DATASETS, load_test_split
-    from treeviz.data.dataset import csv_test_split
-
-    if data in DATASETS:
-        chosen = {n: options[n] for n in ("target", "dimension", "center", "noise") if options[n] is not None}
-        return load_test_split(data, options["points"], options["seed"], **chosen)
-    return csv_test_split(
-        Path(data),
-        target=options["target"],
-        positive=options["positive"],
-        num_points=options["points"],
-        seed=options["seed"],
-    )
-
-
-def _heading(trace: Trace) -> str:
-    data, config = trace.dataset, trace.config
-    return (
-        f"{data.name}: {data.description}\n"
-        f"n = {data.num_points}, d = {data.dimension}, m = {config.width:,}, b = {config.resolved_threshold:.4f}, "
-        f"{config.method}, search {config.search}, solver {config.solver}, seed {config.seed}\n"
-        f"building: {sum(trace.build_costs.values()):,} operations, {sum(trace.build_seconds.values()):.3f} s\n\n"
-        f"{'iteration':>9} {'loss':>10} {'firing/point':>12} {'touched':>9} {'modified nodes':>14} "
-        f"{'operations':>14} {'seconds':>8}"
-    )
-
-
-def _row(record: StepRecord) -> str:
-    firing = record.firing.num_pairs / len(record.firing)
-    row = (
-        f"{record.iteration:>9} {record.loss:>10.3e} {firing:>12.1f} {record.touched.size:>9,} "
-        f"{int(record.num_modified.sum()):>14,} {record.num_operations:>14,} {record.num_seconds:>8.4f}"
-    )
-    return row if record.status == "ok" else f"{row}\n{'':>9} {record.status}"
-
-
-def _conclusion(trace: Trace, until_loss: float, interrupted: bool) -> str:
-    if not trace.records:
-        return "Interrupted before the first iteration was done."
-    last, count = trace.records[-1], len(trace.records)
-    ending = (
-        "interrupted" if interrupted else f"loss at most {until_loss:g}" if last.loss <= until_loss else "not converged"
-    )
-    own, dense = trace.amortized()[-1], trace.amortized(of="dense")[-1]
-    return (
-        f"\n{count} iterations, {ending}: loss {last.loss:.3e}.\n"
-        f"Amortized per iteration, building included: {own:,.0f} operations, {trace.amortized('seconds')[-1]:.4f} s; "
-        f"the dense method {dense:,.0f} operations ({dense / own:.2f} times as many)."
-    )
-
-
-def _summary(trace: Trace, interrupted: bool) -> dict[str, Any]:
-    """Everything a script may want of a run, as plain JSON values."""
-    data, config = trace.dataset, trace.config
-    return {
-        "dataset": {
-            "name": data.name,
-            "description": data.description,
-            "num_points": data.num_points,
-            "dimension": data.dimension,
-        },
-        "config": {name: getattr(config, name) for name in TrainConfig.__dataclass_fields__}
-        | {"resolved_threshold": config.resolved_threshold},
-        "interrupted": interrupted,
-        "build_costs": dict(trace.build_costs),
-        "build_seconds": dict(trace.build_seconds),
-        "draw_seconds": trace.draw_seconds,
-        "records": [_record_values(trace, record) for record in trace.records],
-        "amortized_operations": trace.amortized().tolist(),
-        "amortized_dense_operations": trace.amortized(of="dense").tolist(),
-        "amortized_seconds": trace.amortized("seconds").tolist(),
-    }
-
-
-def _record_values(trace: Trace, record: StepRecord) -> dict[str, Any]:
-    solve = record.solve
-    return {
-        "iteration": record.iteration,
-        "loss": record.loss,
-        "num_firing": record.firing.counts.tolist(),
-        "num_touched": int(record.touched.size),
-        "num_visited": record.num_visited.tolist(),
-        "num_modified": record.num_modified.tolist(),
-        "costs": dict(record.costs),
-        "dense_costs": trace.dense_costs(record),
-        "seconds": dict(record.seconds),
-        "solve": {
-            "iterations": solve.iterations,
-            "conditioning": _finite_or_none(solve.conditioning),
-            "preconditioned_conditioning": _finite_or_none(solve.preconditioned_conditioning),
-            "rank": solve.rank,
-            "residual_norm": float(solve.residual_norms[-1]) if solve.residual_norms.size else None,
-            "status": solve.status,
-        },
-        "status": record.status,
-        "unlearnable": {str(point): reason for point, reason in record.unlearnable.items()},
-    }
-
-
-def _finite_or_none(value: float | None) -> float | None:
-    """JSON has no infinity: a singular system's conditioning is null there, and its status says so in words."""
-    return value if value is not None and math.isfinite(value) else None
+    chosen = {name: options[name] for name in ("target", "dimension", "center", "noise")}
+    return load_split(data, options["points"], options["seed"], **chosen)
 
 
 if __name__ == "__main__":

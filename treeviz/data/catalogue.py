@@ -1,7 +1,7 @@
 """The datasets that come with treeviz: generated ones, and real ones from scikit-learn's bundled files.
 
-Each maker returns the training set and how to draw test points for it, which thus share its waves, its statistics and
-its choice of rows. Drawing is put off until it is asked for, with a generator of its own.
+A dataset is a function under `@register`, which makes its training points and its test points together: they share the
+waves, the statistics or the choice of rows.
 """
 
 import difflib
@@ -18,16 +18,17 @@ from numpy.typing import NDArray
 from treeviz.data.dataset import (
     MAX_FEATURES,
     MAX_POINTS,
+    MAX_TEST_POINTS,
     Dataset,
-    DrawTest,
-    as_test_points,
+    Sampling,
+    Split,
     choose_rows,
-    held_out,
-    seeded_generator,
-    standardized,
-    unit_rows,
     whole_number,
 )
+from treeviz.data.prepare import Preparation, standardized
+
+_Floats = NDArray[np.float64]
+Maker = Callable[..., Split]  # of a `Sampling` and the options of the dataset
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class DatasetInfo:
     title: str
     default_points: int
     max_points: int
-    make: Callable[..., tuple[Dataset, DrawTest]] = field(repr=False)
+    make: Maker = field(repr=False)
     min_points: int = 1
     targets: tuple[str, ...] = ()  # the first is the default; empty: there is only one
     defaults: Mapping[str, Any] = field(default_factory=dict)  # options besides the target
@@ -47,6 +48,105 @@ class DatasetInfo:
     def options(self) -> tuple[str, ...]:
         """The names of the options that apply."""
         return (("target",) if self.targets else ()) + tuple(self.defaults)
+
+
+_registered: dict[str, DatasetInfo] = {}
+DATASETS: Mapping[str, DatasetInfo] = MappingProxyType(_registered)
+
+
+def register(
+    name: str,
+    title: str,
+    default_points: int,
+    max_points: int,
+    *,
+    min_points: int = 1,
+    targets: tuple[str, ...] = (),
+    **defaults: Any,
+) -> Callable[[Maker], Maker]:
+    """Return a decorator that adds a dataset: `load_dataset`, the command line and the app's sidebar then offer it.
+
+    Parameters
+    ----------
+    name : as in `load_dataset`; ValueError if it is taken.
+    title : shown under the name in the sidebar.
+    default_points, max_points, min_points : how many training points there can be.
+    targets : what can be learned, the default first; empty if there is only one target.
+    defaults : its options out of dimension, center and noise, with their defaults.
+
+    The function under the decorator gets a `Sampling` and the options by name, and returns a `Split`.
+    """
+
+    def add(make: Maker) -> Maker:
+        if name in _registered:
+            raise ValueError(f"there is a dataset {name!r} already; choose another name")
+        options = MappingProxyType(defaults)
+        _registered[name] = DatasetInfo(name, title, default_points, max_points, make, min_points, targets, options)
+        return make
+
+    return add
+
+
+def load_split(
+    name: str,
+    num_points: int | None = None,
+    seed: int = 0,
+    *,
+    target: str | None = None,
+    dimension: int | None = None,
+    center: bool | None = None,
+    noise: float | None = None,
+    max_test_points: int = MAX_TEST_POINTS,
+) -> Split:
+    """Generate or load one of `DATASETS`, with points to test what was learned; the same arguments give the same bits.
+
+    Test points are prepared by the training set's own map, with its statistics, and follow its target rule. Of real
+    data they are rows that the training set leaves out; of the sphere and the planar sets, fresh points of the same
+    distribution, as independent of the training points as another seed's; of the circle, the points midway between
+    neighbours.
+
+    Parameters
+    ----------
+    name : a key of `DATASETS`.
+    num_points : of the training set; None for the default. Rows of real data are a random part, in their order; a
+        small part may by chance hold one class only. The planar sets and the circle alternate their classes.
+    seed : of the points, noise, signs or choice of rows.
+    target, dimension, center, noise : options of some datasets; None for the default.
+    max_test_points : the number of fresh points, and the most rows or midpoints, which are taken at random if there
+        are more; at most 4096.
+
+    Returns
+    -------
+    Split
+        Test rows without direction (equal to the mean image) are left out. There are no test points if no row is left;
+        if the target cannot be inferred: random signs on the sphere and alternating ones on the circle, which belong to
+        the points' numbers and not to their places; and if fresh points could only repeat the training points: a
+        sphere of dimension 1, xor without noise.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, a value out of range, or an option that does not apply to this dataset.
+    """
+    if not isinstance(name, str) or name not in DATASETS:
+        near = difflib.get_close_matches(str(name).lower().replace("_", "-"), DATASETS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"there is no dataset {name!r}; {hint}choose one of {', '.join(DATASETS)}")
+    info = DATASETS[name]
+    n = info.default_points if num_points is None else num_points
+    n = whole_number(f"num_points of {name}", n, info.min_points, info.max_points)
+    options = dict(info.defaults)
+    if info.targets:
+        options["target"] = info.targets[0]
+    given = {"target": target, "dimension": dimension, "center": center, "noise": noise}
+    for option, value in given.items():
+        if value is None:
+            continue
+        if option not in options:
+            applying = ", ".join(info.options) or "none"
+            raise ValueError(f"{option}={value!r} does not apply to {name}; leave it out (options there: {applying})")
+        options[option] = _checked_option(info, option, value)
+    return info.make(Sampling.of_seed(n, max_test_points, seed), **options)
 
 
 def load_dataset(
@@ -59,22 +159,8 @@ def load_dataset(
     center: bool | None = None,
     noise: float | None = None,
 ) -> Dataset:
-    """Generate or load one of `DATASETS`; the same arguments give the same bits.
-
-    Parameters
-    ----------
-    name : a key of `DATASETS`.
-    num_points : None for the default. Rows of real data are a random part, in their order; a small part may
-        by chance hold one class only. The planar sets and the circle alternate their classes.
-    seed : of the points, noise, signs or choice of rows.
-    target, dimension, center, noise : options of some datasets; None for the default.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name, a value out of range, or an option that does not apply to this dataset.
-    """
-    return _make(name, num_points, seed, target=target, dimension=dimension, center=center, noise=noise)[0]
+    """Return the training points of `load_split`, which says what the arguments are."""
+    return load_split(name, num_points, seed, target=target, dimension=dimension, center=center, noise=noise).train
 
 
 def load_test_split(
@@ -86,59 +172,19 @@ def load_test_split(
     dimension: int | None = None,
     center: bool | None = None,
     noise: float | None = None,
-    max_test_points: int = 1000,
+    max_test_points: int = MAX_TEST_POINTS,
 ) -> Dataset | None:
-    """Return points to test what was learnt from the set `load_dataset` returns for the same arguments.
-
-    They are prepared by that set's own map, with its statistics, and follow its target rule. Of real data they are
-    rows it leaves out; of the sphere and the planar sets, fresh points of the same distribution, as independent of
-    the training points as another seed's; of the circle, the points midway between neighbours.
-
-    Parameters
-    ----------
-    name, num_points, seed, target, dimension, center, noise : as in `load_dataset`.
-    max_test_points : the number of fresh points, and the most rows or midpoints, which are taken at random if there
-        are more; at most 4096.
-
-    Returns
-    -------
-    Dataset | None
-        The same arguments give the same bits. Rows without direction (equal to the mean image) are left out. None if
-        no row is left; if the target cannot be inferred: random signs on the sphere, and alternating ones on the
-        circle, which belong to the points' numbers and not to their places; and if fresh points could only repeat the
-        training points: a sphere of dimension 1, xor without noise.
-
-    Raises
-    ------
-    ValueError
-        Where `load_dataset` does, or if max_test_points is out of range.
-    """
-    most = whole_number("max_test_points", max_test_points, 1, MAX_POINTS)
-    draw = _make(name, num_points, seed, target=target, dimension=dimension, center=center, noise=noise)[1]
-    return draw(most, seeded_generator(seed, is_test=True))
-
-
-def _make(name: str, num_points: int | None, seed: int, **given: Any) -> tuple[Dataset, DrawTest]:
-    """Check the arguments of `load_dataset` and call the maker."""
-    if not isinstance(name, str) or name not in DATASETS:
-        near = difflib.get_close_matches(str(name).lower().replace("_", "-"), DATASETS, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"there is no dataset {name!r}; {hint}choose one of {', '.join(DATASETS)}")
-    info = DATASETS[name]
-    n = info.default_points if num_points is None else num_points
-    n = whole_number(f"num_points of {name}", n, info.min_points, info.max_points)
-    seed = whole_number("seed", seed, 0)
-    options = dict(info.defaults)
-    if info.targets:
-        options["target"] = info.targets[0]
-    for option, value in given.items():
-        if value is None:
-            continue
-        if option not in options:
-            applying = ", ".join(info.options) or "none"
-            raise ValueError(f"{option}={value!r} does not apply to {name}; leave it out (options there: {applying})")
-        options[option] = _checked_option(info, option, value)
-    return info.make(n, seeded_generator(seed), **options)
+    """Return the test points of `load_split`, which says what the arguments are; None if there can be none."""
+    return load_split(
+        name,
+        num_points,
+        seed,
+        target=target,
+        dimension=dimension,
+        center=center,
+        noise=noise,
+        max_test_points=max_test_points,
+    ).test
 
 
 def _checked_option(info: DatasetInfo, option: str, value: Any) -> Any:
@@ -156,82 +202,84 @@ def _checked_option(info: DatasetInfo, option: str, value: Any) -> Any:
     return value
 
 
-def _no_test(most: int, generator: np.random.Generator) -> None:
-    """Draw no test points: nothing can be inferred from the training points, or no others exist."""
+# Generated datasets
 
 
-def _make_sphere(n: int, generator: np.random.Generator, target: str, dimension: int) -> tuple[Dataset, DrawTest]:
-    X, _, _ = unit_rows(generator.standard_normal((n, dimension)))
-    signs = generator.choice([-1.0, 1.0], size=n)
+def _on_sphere(generator: np.random.Generator, n: int, dimension: int) -> _Floats:
+    points = generator.standard_normal((n, dimension))
+    return Preparation.of(points).unit_rows(points)
+
+
+@register("sphere", "Random points on a sphere", 16, MAX_POINTS, targets=("sign", "smooth"), dimension=16)
+def _make_sphere(sampling: Sampling, target: str, dimension: int) -> Split:
+    generator, most = sampling.generator, sampling.max_test_points
+    X = _on_sphere(generator, sampling.num_points, dimension)
+    signs = generator.choice([-1.0, 1.0], size=sampling.num_points)
     sentence = f"Points are spread at random over the unit sphere in {dimension} dimensions. The target is"
     if target == "sign":
         rule = "random signs, -1 or +1: nothing can be inferred, all is learned by heart"
-        return Dataset(X, signs, "sphere", f"{sentence} {rule}."), _no_test
+        return Split(Dataset(X, signs, "sphere", f"{sentence} {rule}."))
     # Three waves, each of variance about 1/3 because X u is about standard normal.
     directions = generator.standard_normal((dimension, 3))
 
-    def waves(X: NDArray[np.float64]) -> NDArray[np.float64]:
-        total: NDArray[np.float64] = np.sqrt(2 / 3) * np.sin(2 * X @ directions).sum(axis=1)
+    def waves(X: _Floats) -> _Floats:
+        total: _Floats = np.sqrt(2 / 3) * np.sin(2 * X @ directions).sum(axis=1)
         return total
 
     rule = "a smooth function, the sum of three sine waves along random directions, of about unit size"
     train = Dataset(X, waves(X), "sphere", f"{sentence} {rule}.")
-
-    def draw(most: int, generator: np.random.Generator) -> Dataset | None:
-        X, _, _ = unit_rows(generator.standard_normal((most, dimension)))
-        return as_test_points(train, X, waves(X), f"{most} drawn afresh")
-
-    return train, draw if dimension > 1 else _no_test
+    if dimension == 1:
+        return Split(train)
+    fresh = _on_sphere(sampling.test_generator, most, dimension)
+    return Split.of_points(train, fresh, waves(fresh), f"{most} drawn afresh")
 
 
-def _in_turn(n: int) -> NDArray[np.float64]:
+def _in_turn(n: int) -> _Floats:
     return np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
 
 
-def _make_circle(n: int, generator: np.random.Generator, target: str) -> tuple[Dataset, DrawTest]:
-    start = generator.uniform(0, 2 * np.pi)
+@register("circle", "Evenly spaced points on a circle", 8, MAX_POINTS, targets=("alternating", "smooth"))
+def _make_circle(sampling: Sampling, target: str) -> Split:
+    n = sampling.num_points
+    start = sampling.generator.uniform(0, 2 * np.pi)
     sentence = "Points are evenly spaced on the unit circle, turned at random. The target is"
 
-    def around(numbers: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def around(numbers: NDArray[Any]) -> tuple[_Floats, _Floats]:
         angles = start + 2 * np.pi * numbers / n
         return np.column_stack([np.cos(angles), np.sin(angles)]), np.sin(angles)  # (n, 2), (n,)
 
     X, sine = around(np.arange(n))
     if target == "alternating":
-        y = _in_turn(n)
         rule = "+1 and -1 in turn, the hardest pattern for a smooth function"
-        return Dataset(X, y, "circle", f"{sentence} {rule}."), _no_test
+        return Split(Dataset(X, _in_turn(n), "circle", f"{sentence} {rule}."))
     train = Dataset(X, sine, "circle", f"{sentence} the sine of the angle, a smooth function.")
-
-    def draw(most: int, generator: np.random.Generator) -> Dataset | None:
-        gaps = choose_rows(n, min(most, n), generator)
-        return as_test_points(train, *around(gaps + 0.5), f"{len(gaps)} midway between neighbours")
-
-    return train, draw
+    gaps = choose_rows(n, min(sampling.max_test_points, n), sampling.test_generator)
+    return Split.of_points(train, *around(gaps + 0.5), f"{len(gaps)} midway between neighbours")
 
 
-def _make_planar(
-    n: int,
-    generator: np.random.Generator,
+def _planar(
+    sampling: Sampling,
     noise: float,
-    places: Callable[[int, np.random.Generator | None], NDArray[np.float64]],
+    places: Callable[[int, np.random.Generator | None], _Floats],
     name: str,
     sentence: str,
-) -> tuple[Dataset, DrawTest]:
+    *,
+    is_tested: bool = True,
+) -> Split:
     """Add noise to `places`: n points, the classes in turn, evenly spread without a generator, at random with one."""
-    raw = places(n, None) + noise * generator.standard_normal((n, 2))
+    n, most, fresh = sampling.num_points, sampling.max_test_points, sampling.test_generator
+    raw = places(n, None) + noise * sampling.generator.standard_normal((n, 2))
     train = Dataset.from_arrays(raw, _in_turn(n), name=name, description=sentence)
-
-    def draw(most: int, generator: np.random.Generator) -> Dataset | None:
-        fresh = places(most, generator) + noise * generator.standard_normal((most, 2))
-        X, _, _ = unit_rows(fresh, standardize=True, lift=train.lifted, reference=raw)
-        return as_test_points(train, X, _in_turn(most), f"{most} drawn afresh")
-
-    return train, draw
+    if not is_tested:
+        return Split(train)
+    points = places(most, fresh) + noise * fresh.standard_normal((most, 2))
+    X = Preparation.of(raw, standardize=True, lift=train.lifted).unit_rows(points)
+    return Split.of_points(train, X, _in_turn(most), f"{most} drawn afresh")
 
 
-def _make_moons(n: int, generator: np.random.Generator, noise: float) -> tuple[Dataset, DrawTest]:
-    def places(n: int, generator: np.random.Generator | None) -> NDArray[np.float64]:
+@register("moons", "Two half moons", 32, MAX_POINTS, min_points=2, noise=0.1)
+def _make_moons(sampling: Sampling, noise: float) -> Split:
+    def places(n: int, generator: np.random.Generator | None) -> _Floats:
         # The two half circles of scikit-learn's make_moons, their points in turn instead of shuffled.
         spread = np.linspace if generator is None else generator.uniform
         upper = spread(0, np.pi, (n + 1) // 2)
@@ -242,35 +290,39 @@ def _make_moons(n: int, generator: np.random.Generator, noise: float) -> tuple[D
         return points
 
     sentence = "Points lie along two interlocking half circles; the target is +1 on one, -1 on the other."
-    return _make_planar(n, generator, noise, places, "moons", sentence)
+    return _planar(sampling, noise, places, "moons", sentence)
 
 
-def _make_xor(n: int, generator: np.random.Generator, noise: float) -> tuple[Dataset, DrawTest]:
-    def places(n: int, generator: np.random.Generator | None) -> NDArray[np.float64]:
+@register("xor", "Four clusters, opposite ones alike", 32, MAX_POINTS, min_points=4, noise=0.2)
+def _make_xor(sampling: Sampling, noise: float) -> Split:
+    def places(n: int, generator: np.random.Generator | None) -> _Floats:
         corners = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
         return corners[np.arange(n) % 4]
 
     sentence = "Points lie around the corners of a square; the target is +1 at two opposite corners, -1 at the others."
-    train, draw = _make_planar(n, generator, noise, places, "xor", sentence)
-    return train, draw if noise else _no_test
+    return _planar(sampling, noise, places, "xor", sentence, is_tested=noise > 0)
 
 
-def _make_spirals(n: int, generator: np.random.Generator, noise: float) -> tuple[Dataset, DrawTest]:
-    def places(n: int, generator: np.random.Generator | None) -> NDArray[np.float64]:
+@register("spirals", "Two interleaved spirals", 32, MAX_POINTS, min_points=2, noise=0.02)
+def _make_spirals(sampling: Sampling, noise: float) -> Split:
+    def places(n: int, generator: np.random.Generator | None) -> _Floats:
         if generator is None:
             along = np.linspace(0.1, 1.0, (n + 1) // 2)[np.arange(n) // 2]  # (n,) of the arm, from inside out
         else:
             along = generator.uniform(0.1, 1.0, n)
         side = _in_turn(n)
         angles = 3 * np.pi * along
-        points: NDArray[np.float64] = (side * along)[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
+        points: _Floats = (side * along)[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
         return points
 
     sentence = "Points lie along two interleaved spirals; the target is +1 on one, -1 on the other."
-    return _make_planar(n, generator, noise, places, "spirals", sentence)
+    return _planar(sampling, noise, places, "spirals", sentence)
 
 
-def _bundled(loader: str, **options: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+# Bundled datasets
+
+
+def _bundled(loader: str, **options: Any) -> tuple[_Floats, _Floats]:
     """Return features and raw targets of a file that comes with scikit-learn; nothing is downloaded."""
     from sklearn import datasets  # slow to import
 
@@ -278,8 +330,8 @@ def _bundled(loader: str, **options: Any) -> tuple[NDArray[np.float64], NDArray[
     return np.asarray(features, dtype=np.float64), np.asarray(targets, dtype=np.float64)
 
 
-def _digits() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the pixels and labels of scikit-learn's digits, from its file if it lies where it always did.
+def _digits() -> tuple[_Floats, _Floats]:
+    """Return the pixels and labels of scikit-learn's digits, from its file if the file is in its usual place.
 
     The app opens on them, and reading the file takes a tenth of the time that importing scikit-learn does.
     """
@@ -292,14 +344,23 @@ def _digits() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return _bundled("load_digits")
 
 
-def _class_target(labels: NDArray[np.float64], target: str, noun: str) -> tuple[NDArray[np.float64], str]:
+def _class_target(labels: _Floats, target: str, noun: str) -> tuple[_Floats, str]:
     if target.startswith("is-"):
         number = int(target.removeprefix("is-"))
         return np.where(labels == number, 1.0, -1.0), f"+1 for {noun} {number} and -1 for every other"
     return standardized(labels), f"the {noun} itself as a number, standardized over the whole table"
 
 
-def _make_digits(n: int, generator: np.random.Generator, target: str, center: bool) -> tuple[Dataset, DrawTest]:
+@register(
+    "digits",
+    "Handwritten digits, 8 x 8 pixels",
+    50,
+    1797,
+    targets=("parity", "digit", *(f"is-{digit}" for digit in range(10))),
+    center=False,
+)
+def _make_digits(sampling: Sampling, target: str, center: bool) -> Split:
+    n = sampling.num_points
     if center and n == 1:
         raise ValueError("center=True leaves nothing of num_points=1; pass num_points of at least 2")
     pixels, labels = _digits()  # (1797, 64), (1797,)
@@ -307,77 +368,43 @@ def _make_digits(n: int, generator: np.random.Generator, target: str, center: bo
         y, rule = np.where(labels % 2 == 1, 1.0, -1.0), "+1 for odd digits and -1 for even ones"
     else:
         y, rule = _class_target(labels, target, "digit")
-    chosen = choose_rows(len(y), n, generator)
+    chosen = choose_rows(len(y), n, sampling.generator)
     # The mean image of the chosen points: what the training set itself knows.
-    X, done, _ = unit_rows(pixels[chosen], center=center)
-    sentence = f"Points are handwritten digits of 8 x 8 pixels, {n} chosen at random; the target is {rule}. {done}"
-    train = Dataset(X, y[chosen], "digits", sentence)
-    return train, held_out(train, pixels, y, chosen, center=center, reference=pixels[chosen])
+    preparation = Preparation.of(pixels[chosen], center=center)
+    sentence = f"Points are handwritten digits of 8 x 8 pixels, {n} chosen at random; the target is {rule}."
+    description = f"{sentence} {preparation.describe()}"
+    return Split.of_rows(pixels, y, chosen, preparation, sampling, name="digits", description=description)
 
 
-def _make_tabular(
-    name: str,
-    features: NDArray[np.float64],
-    y: NDArray[np.float64],
-    n: int,
-    generator: np.random.Generator,
-    sentence: str,
-) -> tuple[Dataset, DrawTest]:
-    chosen = choose_rows(len(y), n, generator)
-    X, done, _ = unit_rows(features, standardize=True, chosen=chosen)
-    train = Dataset(X, y[chosen], name, f"{sentence} {done}")
-    return train, held_out(train, features, y, chosen, standardize=True)
+def _tabular(sampling: Sampling, name: str, features: _Floats, y: _Floats, sentence: str) -> Split:
+    chosen = choose_rows(len(y), sampling.num_points, sampling.generator)
+    preparation = Preparation.of(features, standardize=True)
+    description = f"{sentence} {preparation.describe(f'{len(chosen)} of {len(y)} rows chosen at random')}"
+    return Split.of_rows(features, y, chosen, preparation, sampling, name=name, description=description)
 
 
-def _make_breast_cancer(n: int, generator: np.random.Generator) -> tuple[Dataset, DrawTest]:
+@register("breast-cancer", "Breast cancer: malignant or benign", 50, 569)
+def _make_breast_cancer(sampling: Sampling) -> Split:
     features, labels = _bundled("load_breast_cancer")  # (569, 30)
     sentence = (
         "Points are tumours, 30 measurements of cell nuclei each; the target is +1 for malignant and -1 for benign."
     )
-    return _make_tabular("breast-cancer", features, np.where(labels == 0, 1.0, -1.0), n, generator, sentence)
+    return _tabular(sampling, "breast-cancer", features, np.where(labels == 0, 1.0, -1.0), sentence)
 
 
-def _make_wine(n: int, generator: np.random.Generator, target: str) -> tuple[Dataset, DrawTest]:
+@register("wine", "Wines of three growers", 50, 178, targets=("is-0", "is-1", "is-2", "class"))
+def _make_wine(sampling: Sampling, target: str) -> Split:
     features, labels = _bundled("load_wine")  # (178, 13)
     y, rule = _class_target(labels, target, "grower")
     sentence = f"Points are wines of three growers (0, 1, 2), 13 chemical measurements each; the target is {rule}."
-    return _make_tabular("wine", features, y, n, generator, sentence)
+    return _tabular(sampling, "wine", features, y, sentence)
 
 
-def _make_diabetes(n: int, generator: np.random.Generator) -> tuple[Dataset, DrawTest]:
+@register("diabetes", "Diabetes: progress after a year", 50, 442)
+def _make_diabetes(sampling: Sampling) -> Split:
     features, progression = _bundled("load_diabetes", scaled=False)  # (442, 10)
     sentence = (
         "Points are patients, 10 measurements each; the target is the progress of diabetes after a year, "
         "standardized over the whole table."
     )
-    return _make_tabular("diabetes", features, standardized(progression), n, generator, sentence)
-
-
-_DIGIT_TARGETS = ("parity", "digit", *(f"is-{digit}" for digit in range(10)))
-_DIMENSION, _CENTER = MappingProxyType({"dimension": 16}), MappingProxyType({"center": False})
-
-
-def _noise(default: float) -> Mapping[str, Any]:
-    return MappingProxyType({"noise": default})
-
-
-_CATALOGUE = (
-    DatasetInfo("sphere", "Random points on a sphere", 16, MAX_POINTS, _make_sphere, 1, ("sign", "smooth"), _DIMENSION),
-    DatasetInfo(
-        "circle",
-        "Evenly spaced points on a circle",
-        8,
-        MAX_POINTS,
-        _make_circle,
-        1,
-        ("alternating", "smooth"),
-    ),
-    DatasetInfo("moons", "Two half moons", 32, MAX_POINTS, _make_moons, 2, (), _noise(0.1)),
-    DatasetInfo("xor", "Four clusters, opposite ones alike", 32, MAX_POINTS, _make_xor, 4, (), _noise(0.2)),
-    DatasetInfo("spirals", "Two interleaved spirals", 32, MAX_POINTS, _make_spirals, 2, (), _noise(0.02)),
-    DatasetInfo("digits", "Handwritten digits, 8 x 8 pixels", 50, 1797, _make_digits, 1, _DIGIT_TARGETS, _CENTER),
-    DatasetInfo("breast-cancer", "Breast cancer: malignant or benign", 50, 569, _make_breast_cancer),
-    DatasetInfo("wine", "Wines of three growers", 50, 178, _make_wine, 1, ("is-0", "is-1", "is-2", "class")),
-    DatasetInfo("diabetes", "Diabetes: progress after a year", 50, 442, _make_diabetes),
-)
-DATASETS: Mapping[str, DatasetInfo] = MappingProxyType({info.name: info for info in _CATALOGUE})
+    return _tabular(sampling, "diabetes", features, standardized(progression), sentence)

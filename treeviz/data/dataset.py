@@ -1,29 +1,27 @@
-"""Datapoints of unit length with their targets.
+"""Datapoints of unit length with their targets, and their division into training and test points.
 
-Every raw table takes one path, `unit_rows`: standardize or centre its columns, choose rows, append a constant
-coordinate, scale each row to length 1. `Dataset.from_arrays`, `Dataset.from_csv` and `load_dataset` differ only in
-where the numbers come from. Unit length is the setting of the method (algorithm.md §1); standardizing first is what
-keeps tables of measurements well conditioned (§4). Test points take the same path with the training set's statistics:
-whatever makes a training set makes, along with it, a `DrawTest` that knows how it was made.
+Every raw table takes one path, `Preparation`: `Dataset.from_arrays`, `Dataset.from_csv` and `load_dataset` differ only
+in where the numbers come from. A `Split` is made in one go, and its test points take the path of its training points.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from treeviz.data.csv_table import CsvFile, file_name, read_table
+from treeviz.data.csv_table import read_table
+from treeviz.data.csv_text import CsvFile, file_name
+from treeviz.data.prepare import Preparation, standardized
 from treeviz.model.streams import Stream
 
 MAX_POINTS = 4096
 MAX_FEATURES = 4096
 MAX_TARGET = 1e150
+MAX_TEST_POINTS = 1000  # of a split, if nothing else is asked for
 _LENGTH_TOLERANCE = 1e-9
-# A deviation from the column mean below this fraction of the column's largest entry is round-off, not data.
-_ROUND_OFF = 16 * np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,8 +142,10 @@ class Dataset:
         X = _real_array("features", features, ndim=2)
         y = _real_array("targets", targets, ndim=1)
         _check_same_length("features", X, "targets", y)
-        rows, done, lifted = unit_rows(X, standardize=standardize, center=center, lift=lift)
-        return cls(rows, y, name, f"{description} {done}".strip(), lifted)
+        preparation = Preparation.of(X, standardize=standardize, center=center, lift=lift)
+        return cls(
+            preparation.unit_rows(X), y, name, f"{description} {preparation.describe()}".strip(), preparation.lifted
+        )
 
     @classmethod
     def from_csv(
@@ -180,240 +180,156 @@ class Dataset:
         ValueError
             For anything that cannot be used, naming column, line and value, and saying what to do.
         """
-        return _csv_sets(path_or_file, target, positive, num_points, seed, standardize, lift, encoding)[0]
+        return Split.from_csv(
+            path_or_file,
+            target,
+            positive=positive,
+            num_points=num_points,
+            seed=seed,
+            standardize=standardize,
+            lift=lift,
+            encoding=encoding,
+        ).train
 
 
-# How a training set's maker draws test points: at most so many, with this generator; None if there can be none.
-DrawTest = Callable[[int, np.random.Generator], Dataset | None]
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How many points to make or to choose, and the random numbers for it.
 
-
-def csv_test_split(
-    path_or_file: CsvFile,
-    target: str,
-    *,
-    positive: str | float | None = None,
-    num_points: int | None = None,
-    seed: int = 0,
-    standardize: bool = True,
-    lift: bool | None = None,
-    encoding: str = "utf-8",
-    max_test_points: int = 1000,
-) -> Dataset | None:
-    """Return the rows that `Dataset.from_csv` leaves out for the same arguments, prepared as those it takes.
-
-    The file is read again; a file object that cannot be rewound has to be opened again.
-
-    Parameters
-    ----------
-    path_or_file, target, positive, num_points, seed, standardize, lift, encoding : as in `Dataset.from_csv`.
-    max_test_points : take so many of these rows at random if there are more; at most 4096.
-
-    Returns
-    -------
-    Dataset | None
-        In file order, without rows that have no direction. A row that repeats a training row is a row of its own.
-        None if no row is left, as with num_points=None.
-
-    Raises
-    ------
-    ValueError
-        Where `Dataset.from_csv` does, or if max_test_points is out of range.
-    """
-    most = whole_number("max_test_points", max_test_points, 1, MAX_POINTS)
-    draw = _csv_sets(path_or_file, target, positive, num_points, seed, standardize, lift, encoding)[1]
-    return draw(most, seeded_generator(seed, is_test=True))
-
-
-def _csv_sets(
-    path_or_file: CsvFile,
-    target: str,
-    positive: str | float | None,
-    num_points: int | None,
-    seed: int,
-    standardize: bool,
-    lift: bool | None,
-    encoding: str,
-) -> tuple[Dataset, DrawTest]:
-    seed = whole_number("seed", seed, 0)
-    if num_points is not None:
-        num_points = whole_number("num_points", num_points, 1, MAX_POINTS)
-    table = read_table(
-        path_or_file,
-        target,
-        positive=positive,
-        encoding=encoding,
-        max_points=MAX_POINTS if num_points is None else None,
-        max_features=MAX_FEATURES,
-    )
-    N = len(table.targets)
-    if num_points is not None and num_points > N:
-        raise ValueError(f"num_points={num_points} is more than the {N} rows of {table.text.source}; pass at most {N}")
-    if lift is not True:
-        table.refuse_placeholder_rows()
-    y, rule = table.targets, table.target_rule
-    if not table.is_class:
-        y = standardized(y)
-        rule += ", standardized to mean 0 and variance 1"
-        if not y.any():
-            raise ValueError(
-                f"{table.text.source}: target column {target!r} is constant but for round-off; choose another column"
-            )
-    chosen = None if num_points is None else choose_rows(N, num_points, seeded_generator(seed))
-    X, done, lifted = unit_rows(
-        table.features,
-        standardize=standardize,
-        lift=lift,
-        chosen=chosen,
-        column_label=table.column_label,
-        row_label=table.row_label,
-    )
-    name = PurePath(file_name(path_or_file) or "data").stem
-    count = len(table.columns)
-    columns = f"{count} numeric columns" if count > 1 else f"the numeric column {table.columns[0]!r}"
-    left = ", ".join(repr(name) for name in table.left_out[:10]) + (", …" if len(table.left_out) > 10 else "")
-    left = f" Left out, not numbers: {left}." if left else ""
-    description = f"Points are rows of {table.text.source}, {columns}. {rule}.{left} {done}"
-    train = Dataset(X, y if chosen is None else y[chosen], name, description, lifted)
-    taken = np.arange(N) if chosen is None else chosen
-    return train, held_out(train, table.features, y, taken, standardize=standardize, lift=lift)
-
-
-def held_out(
-    train: Dataset, table: NDArray[np.float64], y: NDArray[np.float64], chosen: NDArray[np.intp], **preparation: Any
-) -> DrawTest:
-    """Return how to draw test points for `train`, which holds the rows `chosen` of a table: from the other rows.
-
-    Parameters
-    ----------
-    table, y : (N, d) and (N,) all raw rows and their targets.
-    preparation : what `unit_rows` was given for `train`, and `reference` if the statistics are not of the table.
+    The test points have a generator of their own: the training points do not depend on how many of them there are.
     """
 
-    def draw(most: int, generator: np.random.Generator) -> Dataset | None:
+    num_points: int
+    max_test_points: int
+    generator: np.random.Generator = field(repr=False)
+    test_generator: np.random.Generator = field(repr=False)
+
+    @classmethod
+    def of_seed(cls, num_points: int, max_test_points: int, seed: int) -> Self:
+        """Seed both generators. They are independent of each other, and of a network's of the same seed."""
+        most = whole_number("max_test_points", max_test_points, 1, MAX_POINTS)
+        seed = whole_number("seed", seed, 0)
+        train, test = (np.random.default_rng([seed, kind]) for kind in (Stream.TRAINING_POINTS, Stream.TEST_POINTS))
+        return cls(num_points, most, train, test)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Training points, and test points that went through the same map; test is None if there can be none."""
+
+    train: Dataset
+    test: Dataset | None = None
+
+    @classmethod
+    def of_points(cls, train: Dataset, X: NDArray[np.float64], y: NDArray[np.float64], which: str) -> Self:
+        """Add test points (q, d) that are prepared already; zero rows, which have no direction, are left out.
+
+        `which` says in the description which points they are.
+        """
+        kept = X.any(axis=1)
+        if not kept.any():
+            return cls(train)
+        description = f"{train.description} These are test points: {which}, prepared as the training points are."
+        return cls(train, Dataset(X[kept], y[kept], train.name, description, train.lifted))
+
+    @classmethod
+    def of_rows(
+        cls,
+        table: NDArray[np.float64],
+        y: NDArray[np.float64],
+        chosen: NDArray[np.intp],
+        preparation: Preparation,
+        sampling: Sampling,
+        *,
+        name: str,
+        description: str,
+        row_label: Callable[[int], str] = "row {} of features".format,
+    ) -> Self:
+        """Train on the rows `chosen` of a raw (N, d) table with N targets, and test on rows that are left over."""
+        X = preparation.unit_rows(table[chosen], lambda place: row_label(int(chosen[place])))
+        train = Dataset(X, y[chosen], name, description, preparation.lifted)
         rest = np.delete(np.arange(len(table)), chosen)
-        rows = rest[choose_rows(len(rest), min(most, len(rest)), generator)]
-        X, _, _ = unit_rows(table, chosen=rows, keep_zero=True, **preparation)
+        rows = rest[choose_rows(len(rest), min(sampling.max_test_points, len(rest)), sampling.test_generator)]
         which = f"{len(rows)} of the {len(rest)} rows that the training set leaves out"
-        return as_test_points(train, X, y[rows], which)
+        return cls.of_points(train, preparation.apply(table[rows]), y[rows], which)
 
-    return draw
+    @classmethod
+    def from_csv(
+        cls,
+        path_or_file: CsvFile,
+        target: str,
+        *,
+        positive: str | float | None = None,
+        num_points: int | None = None,
+        seed: int = 0,
+        standardize: bool = True,
+        lift: bool | None = None,
+        encoding: str = "utf-8",
+        max_test_points: int = MAX_TEST_POINTS,
+    ) -> Self:
+        """Read a CSV file once; the rows that the training points leave out become test points.
 
+        Test points are in file order, without rows that have no direction; there are none if no row is left, as with
+        num_points=None. A row that repeats a training row is a row of its own.
 
-def as_test_points(train: Dataset, X: NDArray[np.float64], y: NDArray[np.float64], which: str) -> Dataset | None:
-    """Return the test points of a training set, zero rows of X left out; None if nothing remains."""
-    kept = X.any(axis=1)
-    if not kept.any():
-        return None
-    description = f"{train.description} These are test points: {which}, prepared as the training points are."
-    return Dataset(X[kept], y[kept], train.name, description, train.lifted)
+        Parameters
+        ----------
+        path_or_file, target, positive, num_points, seed, standardize, lift, encoding : as in `Dataset.from_csv`.
+        max_test_points : take so many of the rows left at random if there are more; at most 4096.
 
-
-# Preparation: the one path from raw numbers to unit rows.
-
-
-def unit_rows(
-    table: NDArray[np.float64],
-    *,
-    standardize: bool = False,
-    center: bool = False,
-    lift: bool | None = False,
-    chosen: NDArray[np.intp] | None = None,
-    reference: NDArray[np.float64] | None = None,
-    keep_zero: bool = False,
-    column_label: Callable[[int], str] = "column {} of features".format,
-    row_label: Callable[[int], str] = "row {} of features".format,
-) -> tuple[NDArray[np.float64], str, bool]:
-    """Return unit rows, the sentence that says what was done, and whether a constant coordinate was appended.
-
-    Columns are standardized over the whole (N, d) table before the rows in `chosen` are taken. Scales from
-    1e-300 to 1e300 pass without overflow: columns and rows are first multiplied by powers of two, exactly.
-
-    For test points, `reference` is the table whose statistics are used instead of this one's, and `keep_zero` leaves
-    a row that has no direction zero, where it is refused otherwise.
-    """
-    reference = table if reference is None else reference
-    for option, value in (("standardize", standardize), ("center", center), ("lift", lift)):
-        if not (isinstance(value, bool) or (option == "lift" and value is None)):
-            raise ValueError(f"{option} must be True or False, not {value!r}; pass one of these")
-    N, d = reference.shape
-    if N == 1 and (standardize or center):
-        raise ValueError("one row has no spread; add rows, or pass standardize=False and center=False")
-    constant_coordinate = 1.0
-    done = []
-    X = table
-    if standardize:
-        X, spread = _standardized(table, reference)
-        constant = np.flatnonzero(spread == 0)
-        if constant.size:
-            column = int(constant[0])
-            raise ValueError(
-                f"{column_label(column)} is constant (every row is {reference[0, column]:g}), so it tells no "
-                "points apart; remove the column, or pass standardize=False"
+        Raises
+        ------
+        ValueError
+            Where `Dataset.from_csv` does, or if max_test_points is out of range.
+        """
+        if num_points is not None:
+            num_points = whole_number("num_points", num_points, 1, MAX_POINTS)
+        sampling = Sampling.of_seed(num_points or MAX_POINTS, max_test_points, seed)
+        table = read_table(
+            path_or_file,
+            target,
+            positive=positive,
+            encoding=encoding,
+            max_points=MAX_POINTS if num_points is None else None,
+            max_features=MAX_FEATURES,
+        )
+        source, N = table.text.source, len(table.targets)
+        if num_points is not None and num_points > N:
+            raise ValueError(f"num_points={num_points} is more than the {N} rows of {source}; pass at most {N}")
+        if lift is not True:
+            table.refuse_placeholder_rows()
+        y, rule = table.targets, table.target_rule
+        if not table.is_class:
+            y = standardized(y)
+            rule += ", standardized to mean 0 and variance 1"
+            if not y.any():
+                raise ValueError(
+                    f"{source}: target column {target!r} is constant except for round-off; choose another column"
+                )
+        chosen, choice = np.arange(N), ""
+        if num_points is not None:
+            chosen, choice = (
+                choose_rows(N, num_points, sampling.generator),
+                f"{num_points} of {N} rows chosen at random",
             )
-        done.append(f"columns standardized over all {N} rows")
-    elif center:
-        # One scale for the whole table, at most 1, so that sums and differences cannot overflow.
-        exponent = max(0, int(np.frexp(np.abs(reference).max())[1])) + 1
-        X = _centered(np.ldexp(table, -exponent), np.ldexp(reference, -exponent))
-        constant_coordinate = float(np.ldexp(1.0, -exponent))
-        done.append("columns centred")
-    if chosen is not None:
-        X = X[chosen]
-        done.append(f"{len(chosen)} of {N} rows chosen at random")
-    if lift is None:
-        lift = d <= 2
-    if lift:
-        X = np.column_stack([X, np.full(len(X), constant_coordinate)])  # (n, d + 1)
-        done.append("a constant coordinate 1 appended, so that length is not lost")
-    peak = np.abs(X).max(axis=1)  # (n,)
-    zero = np.flatnonzero(peak == 0)
-    if zero.size and not keep_zero:
-        row = int(zero[0] if chosen is None else chosen[zero[0]])
-        cause = "equals the mean of every column" if standardize or center else "is zero"
-        raise ValueError(f"{row_label(row)} {cause}, so it has no direction; delete the row, or pass lift=True")
-    X = np.ldexp(X, -np.frexp(peak)[1][:, None])
-    lengths = np.linalg.norm(X, axis=1, keepdims=True)  # (n, 1)
-    lengths[zero] = 1.0
-    X /= lengths
-    done.append("each row scaled to unit length")
-    sentence = "; ".join(done)
-    return X, sentence[0].upper() + sentence[1:] + ".", lift
-
-
-def _centered(table: NDArray[np.float64], reference: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Subtract the reference's column means; a difference that is only round-off becomes exactly 0."""
-    deviation: NDArray[np.float64] = table - reference.mean(axis=0)
-    deviation[np.abs(deviation) <= _ROUND_OFF * np.abs(reference).max(axis=0)] = 0.0  # lest it be scaled up
-    return deviation
-
-
-def standardized(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give columns mean 0 and variance 1; a column constant up to round-off becomes exactly 0."""
-    return _standardized(table, table)[0]
-
-
-def _standardized(
-    table: NDArray[np.float64], reference: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shift and scale columns as gives the reference mean 0 and variance 1; return the reference's spread too."""
-    exponents = np.frexp(np.abs(reference).max(axis=0))[1]
-    scaled = np.ldexp(reference, -exponents)  # entries at most 1: squares cannot overflow or vanish
-    deviation = _centered(scaled, scaled)
-    spread = np.asarray(deviation.std(axis=0))
-    if table is not reference:
-        deviation = _centered(np.ldexp(table, -exponents), scaled)
-    standardized: NDArray[np.float64] = deviation / np.where(spread > 0, spread, 1.0)
-    return standardized, spread
+        preparation = Preparation.of(
+            table.features, standardize=standardize, lift=lift, column_label=table.column_label
+        )
+        return cls.of_rows(
+            table.features,
+            y,
+            chosen,
+            preparation,
+            sampling,
+            name=PurePath(file_name(path_or_file) or "data").stem,
+            description=f"{table.describe(rule)} {preparation.describe(choice)}",
+            row_label=table.row_label,
+        )
 
 
 def choose_rows(N: int, num_points: int, generator: np.random.Generator) -> NDArray[np.intp]:
     """Choose `num_points` of N rows at random, without repeats, in their order."""
     return np.sort(generator.choice(N, size=num_points, replace=False)).astype(np.intp)
-
-
-def seeded_generator(seed: int, *, is_test: bool = False) -> np.random.Generator:
-    """Return the generator of a dataset's seed, or of its test points; independent of a network's of the same seed."""
-    return np.random.default_rng([seed, Stream.TEST_POINTS if is_test else Stream.TRAINING_POINTS])
 
 
 def _real_array(argument: str, value: Any, ndim: int) -> NDArray[np.float64]:

@@ -10,7 +10,9 @@ import streamlit as st
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.types import Ints
-from treeviz.pages.settings import Settings, load_data, note, show_refusal
+from treeviz.pages.notices import note, show_refusal
+from treeviz.pages.page import Page
+from treeviz.pages.settings import Settings
 from treeviz.race.charts import choose_slots
 from treeviz.race.contestant import Contestant, Workload
 from treeviz.race.contestants import CONTESTANTS
@@ -41,7 +43,7 @@ def render(settings: Settings) -> None:
     """Draw the page."""
     st.subheader("Where it pays", anchor=False)
     try:
-        data, _ = load_data(settings, settings.data_key)
+        data = settings.load().train
     except ValueError as error:
         show_refusal(error, settings)
         return
@@ -240,3 +242,6 @@ def _explain(races: Sequence[Race], curves: Sequence[Curve], contestants: Sequen
         "How many neurons fire while training is taken from the last race on these data (m = "
         f"{races[0].config.width:,}), in proportion for other widths.{others} {dots}"
     )
+
+
+PAGE = Page("Where it pays", path="where-it-pays", order=4, render=render)

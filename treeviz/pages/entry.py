@@ -1,13 +1,14 @@
 """What the server runs: page settings and navigation. Started by `app.py`, or by `treeviz app`."""
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import NoReturn
 
 import streamlit as st
 
-from treeviz.pages import break_even, race, related, theory, train
 from treeviz.pages.glossary import show_glossary
+from treeviz.pages.page import Page, find_pages
 from treeviz.pages.settings import Settings, choose_settings
 from treeviz.pages.ways import wanted_page
 
@@ -35,27 +36,15 @@ _ROOM = """<style>
 </style>"""
 
 
-def _of_data(draw: Callable[[Settings], None]) -> Callable[[], None]:
-    """Return what draws a page about the data chosen, or says that some have still to be."""
-
-    def render() -> None:
-        settings = st.session_state.settings
-        if settings is None:
-            st.info("Choose a CSV file and its target column in the sidebar, or one of the other datasets.")
-        else:
-            draw(settings)
-
-    return render
-
-
-# Title, path in the address, and what draws it.
-_PAGES = (
-    ("Watch one run", "", _of_data(train.render)),
-    ("Read the method", "theory", _of_data(theory.render)),
-    ("Race the methods", "race", _of_data(race.render)),
-    ("Where it pays", "where-it-pays", _of_data(break_even.render)),
-    ("Explore related work", "related", related.render),
-)
+def _draw(page: Page) -> None:
+    """Draw a page about the data chosen, or say that some have still to be."""
+    settings: Settings | None = st.session_state.settings
+    if not page.needs_data:
+        page.render()
+    elif settings is None:
+        st.info("Choose a CSV file and its target column in the sidebar, or one of the other datasets.")
+    else:
+        page.render(settings)
 
 
 @st.cache_resource(show_spinner=False)
@@ -69,7 +58,10 @@ def run() -> None:
     """Set up the browser tab, draw the sidebar and the page chosen."""
     st.set_page_config(page_title="treeviz", page_icon="🌳", layout="wide")
     _freeze_imports()
-    pages = [st.Page(draw, title=title, url_path=path, default=not path) for title, path, draw in _PAGES]
+    pages = [
+        st.Page(partial(_draw, page), title=page.title, url_path=page.path, default=not page.path)
+        for page in find_pages()
+    ]
     chosen = st.navigation(pages, position="top")
     if (path := wanted_page()) is not None:
         # With an empty address: Streamlit refuses to clear one that widgets are bound to, and they write it anew.
@@ -79,7 +71,7 @@ def run() -> None:
     st.html(_ROOM)
     show_glossary()
     if chosen.url_path:
-        st.session_state.plays = 0  # whoever comes back to the stage finds it at rest
+        st.session_state.plays = 0  # a viewer who comes back to the stage finds it at rest
     st.session_state.settings = choose_settings()  # drawn here, and not by a page, all pages share them
     chosen.run()
 

@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from treeviz.data.dataset import Dataset
-from treeviz.pages.settings import Settings, load_data, note, show_refusal
+from treeviz.data.dataset import Split
+from treeviz.pages.notices import note, show_refusal
+from treeviz.pages.page import Page
+from treeviz.pages.settings import Settings
 from treeviz.race import report
 from treeviz.race.charts import (
     LineChart,
@@ -49,17 +51,17 @@ def render(settings: Settings) -> None:
     _warm_up()
     st.subheader("Race the methods from the same start", anchor=False)
     try:
-        data, test = load_data(settings, settings.data_key)
+        split = settings.load()
     except ValueError as error:
         show_refusal(error, settings)
         return
     st.markdown(
-        f"All contestants get the same **{data.num_points} datapoints** and the same initial weights of "
+        f"All contestants get the same **{split.train.num_points} datapoints** and the same initial weights of "
         f"**{settings.config.width:,} neurons**, and take turns on this machine. One operation is a multiply-add, or "
         "one tree node read or written: their numbers are the same in every race. Seconds are measured, while this "
         "page is drawn, and differ from race to race; short ones most."
     )
-    _choose_and_start(settings, data, test)
+    _choose_and_start(settings, split)
     race: Race | None = st.session_state.get("race")
     if race is None:
         st.info("Choose two to six contestants and press **Start**.", icon=":material/flag:")
@@ -74,7 +76,7 @@ def render(settings: Settings) -> None:
     st.fragment(_show, run_every=_REFRESH_SECONDS if is_live else None)(race, is_over)
 
 
-def _choose_and_start(settings: Settings, data: Dataset, test: Dataset | None) -> None:
+def _choose_and_start(settings: Settings, split: Split) -> None:
     """Draw the contestants, what they race to, and the button that starts a new race."""
     keys = st.pills(
         "Contestants, two to six",
@@ -115,13 +117,12 @@ def _choose_and_start(settings: Settings, data: Dataset, test: Dataset | None) -
     if not is_possible:
         note(f"A race needs two to six contestants; chosen: {len(keys)}.")
     if is_started:
-        _start(settings, data, test, keys, loss, limit, batch_size)
+        _start(settings, split, keys, loss, limit, batch_size)
 
 
 def _start(
     settings: Settings,
-    data: Dataset,
-    test: Dataset | None,
+    split: Split,
     keys: Sequence[str],
     loss: float,
     limit: int,
@@ -129,7 +130,7 @@ def _start(
 ) -> None:
     contestants = [CONTESTANTS[key] for key in keys]
     config = settings.config
-    needed = sum(one.required_bytes(config.width, data.num_points, data.dimension) for one in contestants)
+    needed = sum(one.required_bytes(config.width, split.train.num_points, split.train.dimension) for one in contestants)
     try:
         if needed > _MAX_RACE_BYTES:
             raise ValueError(
@@ -137,12 +138,12 @@ def _start(
                 f"{_MAX_RACE_BYTES / 1e9:.1f} GB: choose fewer of them, fewer datapoints or a smaller width"
             )
         race = Race(
-            data,
+            split.train,
             contestants,
             replace(config, batch_size=batch_size),
             until_loss=loss,
             max_seconds=limit,
-            test=test,
+            test=split.test,
         )
     except ValueError as error:
         show_refusal(error, settings)
@@ -286,3 +287,6 @@ def _series(lane: Lane, slot: int) -> Series:
         dict(lane.costs),
         lane.contestant.family == "reference",
     )
+
+
+PAGE = Page("Race the methods", path="race", order=3, render=render)

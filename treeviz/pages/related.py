@@ -5,7 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from treeviz.pages.settings import note
+from treeviz.pages.notices import note
+from treeviz.pages.page import Page
 from treeviz.related.component import draw_map, show_map
 from treeviz.related.literature import ROLES, Link, Paper, load_papers
 
@@ -147,3 +148,6 @@ def _list(papers: Sequence[Paper], num_all: int) -> None:
         for paper in sorted(papers, key=lambda paper: (-paper.year, paper.title))
     ]
     st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
+
+
+PAGE = Page("Explore related work", path="related", order=5, render=render, needs_data=False)

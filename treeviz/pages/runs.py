@@ -18,7 +18,7 @@ def open_run(settings: Settings) -> FrameMaker:
 
 @st.cache_resource(max_entries=4, show_spinner="Drawing the network, and building what is searched …")
 def _begin(_settings: Settings, key: str) -> FrameMaker:
-    data, config = _settings.load(), _settings.config
+    data, config = _settings.load().train, _settings.config
     needed = find_engine(config.search).required_bytes(
         config.width, data.num_points, data.dimension, config.resolved_threshold
     )
@@ -29,7 +29,7 @@ def _begin(_settings: Settings, key: str) -> FrameMaker:
             f"{_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
         )
     return FrameMaker(
-        BackgroundRun(data, config, is_checked=_settings.is_checked), key, is_portable=_settings.csv is None
+        BackgroundRun(data, config, is_checked=_settings.is_checked), key, is_portable=_settings.data.csv is None
     )
 
 

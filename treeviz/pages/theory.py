@@ -9,8 +9,10 @@ from treeviz.lesson.facts import Facts
 from treeviz.lesson.glossary import load_terms
 from treeviz.lesson.text import QUESTIONS, Caveat, Section, caveats, sections
 from treeviz.pages.glossary import describe
+from treeviz.pages.notices import note, show_refusal
+from treeviz.pages.page import Page
 from treeviz.pages.runs import open_run, wait_with_a_word
-from treeviz.pages.settings import Settings, note, show_refusal
+from treeviz.pages.settings import Settings
 from treeviz.pages.ways import show_way
 from treeviz.race.contestant import Workload
 from treeviz.race.contestants import CONTESTANTS
@@ -132,3 +134,6 @@ def _show_costs(settings: Settings, facts: Facts) -> None:
         "What watch lists need depends on how far neurons move, which no formula knows. What finds the step size of "
         "first-order methods, once, is left out."
     )
+
+
+PAGE = Page("Read the method", path="theory", order=2, render=render)

@@ -7,8 +7,10 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
+from treeviz.pages.notices import explain_changes, note, show_refusal
+from treeviz.pages.page import Page
 from treeviz.pages.runs import open_run, wait_with_a_word
-from treeviz.pages.settings import Settings, choose_training, explain_changes, note, show_refusal
+from treeviz.pages.settings import Settings, choose_training
 from treeviz.pages.welcome import welcome
 from treeviz.search.compiled import refusal
 from treeviz.search.engine import WatchReport
@@ -263,3 +265,6 @@ _CHARTS: dict[str, Callable[[BackgroundRun, int], tuple[go.Figure, str]]] = {
     "Amortized operations": _operations_chart,
     "Amortized seconds": _seconds_chart,
 }
+
+
+PAGE = Page("Watch one run", path="", order=1, render=render)

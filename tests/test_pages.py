@@ -1,0 +1,181 @@
+"""Pages and the sidebar without a browser: pages are found, datasets are offered, and an upload is parsed once."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from server import ROOT
+from streamlit.testing.v1 import AppTest
+
+import treeviz.pages
+from treeviz import Dataset, load_dataset
+from treeviz.cli import main
+from treeviz.data import catalogue, dataset
+from treeviz.data.dataset import Split
+from treeviz.pages import data_choice
+from treeviz.pages.page import find_pages
+
+PATHS = {
+    "Watch one run": "",
+    "Read the method": "theory",
+    "Race the methods": "race",
+    "Where it pays": "where-it-pays",
+    "Explore related work": "related",
+}
+
+
+def open_app(path="", **settings):
+    """Open the page with this path, with values for widgets of the sidebar by their keys."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for key, value in {"way": path, **settings}.items():
+        app.session_state[key] = value
+    assert not app.run().exception
+    return app
+
+
+def texts(app):
+    return [element.value for element in [*app.subheader, *app.markdown, *app.caption]]
+
+
+# Pages
+
+
+def test_the_addresses_of_pages_are_those_of_the_first_release():
+    assert {page.title: page.path for page in find_pages()} == PATHS
+    assert [page.title for page in find_pages()] == list(PATHS)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder from which pages are found, too."""
+    monkeypatch.setattr(treeviz.pages, "__path__", [*treeviz.pages.__path__, str(tmp_path)])
+    yield tmp_path
+    for path in tmp_path.glob("*.py"):
+        sys.modules.pop(f"treeviz.pages.{path.stem}", None)
+
+
+PAGE = """
+import streamlit as st
+from treeviz.pages.page import Page
+
+def render({arguments}):
+    st.subheader("Drawn from outside")
+    st.markdown({words})
+
+PAGE = Page("A page from outside", path="{path}", order=2, render=render, needs_data={needs_data})
+"""
+
+
+@pytest.mark.parametrize("needs_data", [True, False])
+def test_a_page_is_one_file(folder, needs_data):
+    arguments, words = ("settings", "f'width {settings.config.width}'") if needs_data else ("", "'no data'")
+    text = PAGE.format(arguments=arguments, words=words, path="outside", needs_data=needs_data)
+    (folder / "outside.py").write_text(text)
+    assert "A page from outside" in [page.title for page in find_pages()][1:3]  # by its order
+    shown = texts(open_app("outside", data="circle", width=64))
+    assert "Drawn from outside" in shown and ("width 64" if needs_data else "no data") in shown
+
+
+def test_two_pages_with_the_same_path_are_refused(folder):
+    (folder / "twin.py").write_text(PAGE.format(arguments="", words="''", path="race", needs_data=False))
+    with pytest.raises(ValueError, match=r"different paths.*'race'"):
+        find_pages()
+
+
+def test_a_page_about_data_waits_for_them(monkeypatch):
+    for path in PATHS.values():
+        app = open_app(path, data="your own CSV")
+        waits = any("in the sidebar, or one of the other datasets" in info.value for info in app.info)
+        assert waits == (path != "related")
+
+
+# A dataset from outside
+
+
+@pytest.fixture
+def line():
+    """A dataset that is registered for this test alone."""
+
+    @catalogue.register("line", "Points on a line", 6, 9, min_points=3, targets=("up", "down"), noise=0.25)
+    def make(sampling, target, noise):
+        raw = np.arange(sampling.num_points) + noise * sampling.generator.standard_normal(sampling.num_points)
+        y = raw if target == "up" else -raw
+        return Split(Dataset.from_arrays(raw[:, None], y, name="line", description=f"A line, noise {noise:g}."))
+
+    yield
+    del catalogue._registered["line"]
+
+
+def test_a_dataset_is_one_entry(line):
+    assert load_dataset("line", 4, noise=0, target="down").y.tolist() == [0, -1, -2, -3]
+    done = CliRunner().invoke(main, ["run", "--data", "line", "--noise", "0.5", "--width", "64", "--iterations", "1"])
+    assert done.exit_code == 0 and "A line, noise 0.5." in done.output
+    app = open_app("race", **{"data": "line", "line-n": 5, "line-target": "down"})
+    assert "Points on a line." in texts(app)
+    assert app.slider(key="line-n").max == 9 and app.slider(key="line-noise").value == 0.25
+    assert any("**5 datapoints**" in text for text in texts(app))
+    with pytest.raises(ValueError, match="'line' already"):
+        catalogue.register("line", "Another", 1, 1)(lambda sampling: None)
+
+
+def test_every_dataset_can_be_opened_in_the_app():
+    app = open_app("race", width=64)
+    for name in catalogue.DATASETS:
+        app.selectbox(key="data").set_value(name).run()
+        assert not app.exception and not app.error, name
+
+
+# An upload
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """The app with an uploaded file; the targets of the tables that were parsed since."""
+    data_choice._load.clear()
+    rows = "".join(f"{a},{b},{a + 2 * b},{c}\n" for a, b, c in np.random.default_rng(0).random((30, 3)))
+    upload = io.BytesIO(f"a,b,u,v\n{rows}".encode())
+    monkeypatch.setattr(data_choice.st, "file_uploader", lambda *args, **options: upload)
+    targets, read_table = [], dataset.read_table
+
+    def count(file, target, **options):
+        targets.append(target)
+        return read_table(file, target, **options)
+
+    monkeypatch.setattr(dataset, "read_table", count)
+    return targets
+
+
+def test_an_upload_is_parsed_once_for_all_pages_viewers_and_settings_of_the_network(parsed):
+    choice = {"data": "your own CSV", "csv-target": "u", "csv-n": 20}
+    for path in PATHS.values():
+        app = open_app(path, width=64, **choice)
+        assert not app.error
+    app = open_app("", width=64, **choice)
+    app.select_slider(key="width").set_value(128).run()
+    app.number_input(key="seed").set_value(3).run()
+    assert not app.error and any("**n = 20**" in text and "**m = 128**" in text for text in texts(app))
+    assert parsed == ["u"]
+    app.number_input(key="csv-n").set_value(10).run()
+    app.text_input(key="csv-target").set_value("v").run()
+    assert not app.error and parsed == ["u", "u", "v"]
+
+
+def test_a_file_that_cannot_be_used_is_refused_with_the_place_of_the_remedy(parsed):
+    app = open_app("race", data="your own CSV")
+    app.text_input(key="csv-target").set_value("w").run()
+    assert "there is no target column 'w'" in app.error[0].value and "under the file" in app.error[0].value
+
+
+# An address
+
+
+def test_what_an_address_asks_in_vain_is_said():
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    address = {"data": "circle", "width": "64", "seed": "-1", "circle-n": "8.0", "paper": "True", "noise": "1"}
+    app.query_params.update(address)
+    assert not app.run().exception
+    notices = app.session_state["notices"]
+    assert len(notices) == 2, notices
+    assert "seed=-1" in notices[0] and "is 0" in notices[0] and "not a setting" in notices[1]
