@@ -3,6 +3,8 @@
 import importlib
 import itertools
 import pkgutil
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from treeviz.model.config import METHODS
 from treeviz.model.ledger import PHASES
 from treeviz.model.network import initial_weights, output_signs
 from treeviz.race import contestants
-from treeviz.race.contestant import FAMILIES, Contestant
+from treeviz.race.contestant import FAMILIES, THIS_APP
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.forecast import expected_workload
 from treeviz.race.race import Race
@@ -63,9 +65,8 @@ def test_every_module_declares_contestants():
     assert all(module.CONTESTANTS for module in modules)
     assert len(declared) == len({one.key for one in declared}) == len({one.title for one in declared})
     assert {id(one) for one in declared} == {id(one) for one in CONTESTANTS.values()}
-    assert [FAMILIES.index(one.family) for one in CONTESTANTS.values()] == sorted(
-        FAMILIES.index(one.family) for one in declared
-    )
+    places = [(FAMILIES.index(one.family), one.kind != "trees") for one in CONTESTANTS.values()]
+    assert places == sorted(places), "by families, in the order of these, trees first"
     assert {one.family for one in declared} == set(FAMILIES)
     assert set(METHODS) <= set(FAMILIES)
 
@@ -77,12 +78,13 @@ def test_it_says_what_it_is(contestant):
     assert 2 < len(contestant.title) <= 30, "the table's first column has 30 places"
     assert contestant.about.endswith(".") and len(contestant.about) > 60
     assert contestant.kind in ("trees", "dense", "other")
+    assert contestant.preprocessing and contestant.iteration and contestant.exactness
+    assert contestant.source in ("", THIS_APP) or re.search(r"\*.+\*, \d{4}", contestant.source)
 
 
 def test_an_unknown_family_is_refused():
-    one = CONTESTANTS["dense"]
     with pytest.raises(ValueError, match=r"family must be one of 'gauss-newton'.*'newton'"):
-        Contestant("a", "A", "newton", "", one.start, one.predict, one.required_bytes)
+        replace(CONTESTANTS["dense"], family="newton")
 
 
 def test_what_depends_on_the_run_is_not_predicted():
@@ -123,7 +125,7 @@ def test_memory_is_about_what_it_says(contestant, name, width):
 
 @each
 @pytest.mark.parametrize(("name", "width", "seed"), [("sphere", 200, 0), ("moons", 333, 5), ("digits", 16_385, 1)])
-def test_everybody_starts_from_the_same_network(contestant, name, width, seed):
+def test_all_start_from_the_same_network(contestant, name, width, seed):
     data, config = data_of(name), TrainConfig(width=width, seed=seed)
     lap = contestant.start(data, config).step()
     is_limit = contestant.key == "kernel-ridge"  # it draws no weights
@@ -142,9 +144,9 @@ def test_everybody_starts_from_the_same_network(contestant, name, width, seed):
 )
 def test_gauss_newton_contestants_have_equal_losses_in_a_race(name, width, threshold):
     data, config = data_of(name), TrainConfig(width=width, threshold=threshold, seed=1)
-    everybody = family("gauss-newton")
-    assert len(everybody) >= 6
-    race = Race(data, everybody, config, until_loss=MIN_LOSS, max_laps=12, max_seconds=300)
+    methods = family("gauss-newton")
+    assert len(methods) >= 6
+    race = Race(data, methods, config, until_loss=MIN_LOSS, max_laps=12, max_seconds=300)
     race.run()
     columns = [lane.column("loss") for lane in race.lanes]
     # The condition numbers met, from weights moved by the definition: the same lane's runner, step by step.
@@ -193,7 +195,7 @@ def test_first_order_contestants_have_equal_losses_over_500_iterations(method, n
 
 
 @pytest.mark.parametrize("key", [key for key, one in CONTESTANTS.items() if one.family != "reference"])
-def test_a_lap_reports_who_fired_by_a_dense_scan(key):
+def test_a_lap_reports_which_neurons_fired_by_a_dense_scan(key):
     contestant = CONTESTANTS[key]
     data, config = data_of("moons"), TrainConfig(width=300, threshold=0.9, seed=4, batch_size=3)
     runner = contestant.start(data, config)
@@ -214,7 +216,7 @@ def test_a_lap_reports_who_fired_by_a_dense_scan(key):
 
 @each
 def test_it_can_be_started_where_nothing_fires(contestant):
-    """A threshold that nobody reaches ends every lane with a reason, not with an error."""
+    """A threshold that no neuron reaches ends every lane with a reason, not with an error."""
     data = Dataset(np.eye(3), np.array([1.0, -1.0, 1.0]))
     race = Race(data, [contestant], TrainConfig(width=50, threshold=9.0), max_laps=5, test=data)
     race.run()

@@ -14,7 +14,8 @@ from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
 
 if TYPE_CHECKING:
-    from treeviz.race.race import Lane, Race
+    from treeviz.race.lane import Lane
+    from treeviz.race.race import Race
 
 _Command = Callable[..., Any]
 
