@@ -14,6 +14,7 @@ from treeviz.race.race import Race
 
 CONFIG = TrainConfig(width=600, seed=1)
 LOSSES = (1.0, 0.1, 1e-4)
+PATIENCE = 10.0  # seconds after which a test that waits fails
 
 
 def sphere(num_points=8, dimension=4, seed=0):
@@ -113,3 +114,9 @@ def race_of(*lanes):
     race = Race(sphere(), [lane.contestant for lane in lanes], CONFIG)
     race.lanes = list(lanes)
     return race
+
+
+def ended(race):
+    """Wait for the thread of a race; whether it has ended in time."""
+    race._thread.join(PATIENCE)
+    return not race._thread.is_alive()

@@ -4,18 +4,24 @@ import importlib
 import itertools
 import pkgutil
 import re
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from app_pages import open_page, press, words
+from click.testing import CliRunner
+from scripted import ended
 
-from treeviz import Dataset, TrainConfig, load_dataset
+from treeviz import Dataset, TrainConfig, cli, load_dataset
 from treeviz.model.config import METHODS
 from treeviz.model.ledger import PHASES
 from treeviz.model.network import initial_weights, output_signs
 from treeviz.race import contestants
+from treeviz.race.charts import choose_slots, loss_charts, phase_chart, race_payload
 from treeviz.race.contestant import FAMILIES, THIS_APP
 from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.cost_table import cost_table
 from treeviz.race.forecast import expected_workload
 from treeviz.race.race import Race
 
@@ -80,6 +86,70 @@ def test_it_says_what_it_is(contestant):
     assert contestant.kind in ("trees", "dense", "other")
     assert contestant.preprocessing and contestant.iteration and contestant.exactness
     assert contestant.source in ("", THIS_APP) or re.search(r"\*.+\*, \d{4}", contestant.source)
+
+
+NEW = """
+from treeviz.race.contestant import Contestant, Prediction, Trained
+
+CONTESTANTS = (
+    Contestant(
+        key="newcomer",
+        title="Newcomer",
+        family="gradient-descent",
+        about="A method of a file that is not in the package.",
+        start=Trained(method="gradient-descent", search="compact", step_size=None),
+        predict=lambda load: Prediction({"build": 7 * load.width}, {"move": 3 * load.num_points}),
+        preprocessing="7 m",
+        iteration="3 n",
+        exactness="nearly",
+        source="N. Comer: *A New Method*, 2031",
+    ),
+)
+"""
+
+
+@pytest.fixture
+def newcomer(tmp_path, monkeypatch):
+    """A contestant in a file of its own, outside of the package."""
+    (tmp_path / "newcomer.py").write_text(NEW)
+    monkeypatch.setattr(contestants, "__path__", [*contestants.__path__, str(tmp_path)])
+    found = contestants.find_contestants()
+    for key, one in found.items():  # in place, as everything that imported them has them
+        monkeypatch.setitem(CONTESTANTS, key, one)
+    yield found["newcomer"]
+    del sys.modules[f"{contestants.__name__}.newcomer"]
+
+
+def test_a_new_contestant_is_one_file(newcomer):
+    """It is listed and raced by the command line, compared on the dial, raced on the page, drawn, and in the table."""
+    listed = CliRunner().invoke(cli.main, ["race", "--list"])
+    assert "newcomer               A method of a file" in listed.output
+    arguments = ["--data", "circle", "--width", "64", "--methods", "newcomer,descent-dense", "--max-iterations", "4"]
+    done = CliRunner().invoke(cli.main, ["race", *arguments, "--csv"])
+    assert done.exit_code == 0 and "newcomer,3," in done.output
+
+    app = open_page("race", contestants=["newcomer", "descent-dense"], **{"until-loss": 1e-1})
+    assert "- **Newcomer**: A method of a file" in words(app)
+    race = press(app, "Start").session_state.race
+    assert ended(race) and "✓ Newcomer" in words(app.run())
+    slots = choose_slots(list(CONTESTANTS), [lane.contestant.key for lane in race.lanes])
+    drawn, other = race_payload(race.lanes, slots, [phase_chart(), *loss_charts(race.lanes)])["contestants"]
+    assert drawn["title"] == "Newcomer" and len(drawn["columns"]["loss"]) == race.lanes[0].num_laps
+    assert drawn["color"] != other["color"] and drawn["marker"] != other["marker"]
+
+    dial = open_page("break_even", family="gradient-descent")
+    assert "Newcomer" in dial.get("button_group")[1].options and "**At m = 64 Newcomer is expected" in words(dial)
+
+    table, sources = cost_table(CONTESTANTS.values(), expected_workload(np.eye(5), TrainConfig(width=64)))
+    place = sources.index("N. Comer: *A New Method*, 2031") + 1
+    assert f"| Newcomer | 7 m = **448** | 3 n = **15** | nearly | [{place}] |" in table
+
+
+def test_two_files_with_the_same_contestant_are_refused(newcomer, tmp_path):
+    (tmp_path / "another.py").write_text(NEW)
+    with pytest.raises(ValueError, match=r"share a key: .*newcomer"):
+        contestants.find_contestants()
+    del sys.modules[f"{contestants.__name__}.another"]
 
 
 def test_an_unknown_family_is_refused():

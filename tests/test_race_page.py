@@ -157,7 +157,7 @@ def test_expected_costs_show_measured_races_as_dots(page, server):
         "Gradient descent and SGD did not race: as in the untrained network."
     )
     page.get_by_role("radio", name="Gauss–Newton").click()
-    expect(page.get_by_text("Which method needs the fewest, by width and iterations")).to_be_visible()  # no other family is left
+    expect(page.get_by_text("Which method needs the fewest, by width and iterations")).to_be_visible()
     expect(page.get_by_text("First-order iterations")).to_have_count(0)
     expect(page.get_by_text("No race was as long as chosen, the longest had 5 iterations")).to_be_visible()
     plot = page.locator(".js-plotly-plot").first

@@ -7,15 +7,13 @@ import time
 import weakref
 
 import pytest
-from scripted import CONFIG, LOSSES, Clock, Script, run, scripted, sphere
+from scripted import CONFIG, LOSSES, PATIENCE, Clock, Script, ended, run, scripted, sphere
 
 from treeviz.race import race as racing
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.lane import Lane
 from treeviz.race.race import Race
 from treeviz.race.turns import TURNS, Ticket, Turns
-
-PATIENCE = 10.0  # seconds after which a test fails
 
 
 class Gate:
@@ -59,11 +57,6 @@ def wait_until(condition):
 def is_waiting(race):
     """Whether its thread waits for a turn."""
     return race._ticket in TURNS._waiting
-
-
-def ended(race):
-    race._thread.join(PATIENCE)
-    return not race._thread.is_alive()
 
 
 @contextlib.contextmanager

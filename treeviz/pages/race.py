@@ -46,8 +46,8 @@ def _warm_up() -> None:
 
 
 @st.cache_resource(scope="session", max_entries=1, on_release=lambda race: race.cancel(_LEFT), show_spinner=False)
-def _end_with_connection(_race: Race, number: int) -> Race:
-    """Have a race, the `number`-th of its session, cancelled when the browser leaves: the session stays for minutes."""
+def _end_with_connection(_race: Race, address: int) -> Race:
+    """Have a race cancelled when the browser leaves; its session stays for minutes. `address` tells races apart."""
     return _race
 
 
@@ -176,8 +176,7 @@ def _start(
         past = (st.session_state.race_data, _measure(st.session_state.race))
         st.session_state["past-races"] = [*st.session_state.get("past-races", []), past][-_PAST_RACES:]
     st.session_state.race, st.session_state.race_of, st.session_state.race_data = race, settings.key, settings.data_key
-    st.session_state.race_number = st.session_state.get("race_number", 0) + 1
-    _end_with_connection(race, st.session_state.race_number)
+    _end_with_connection(race, id(race))
     for key in ("table-loss", "verdict"):  # both were of the race before
         st.session_state.pop(key, None)
     race.start()
