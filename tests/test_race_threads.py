@@ -206,18 +206,18 @@ def test_races_of_several_viewers_have_their_turns_in_rotation(monkeypatch):
 
 
 @pytest.mark.parametrize("act", ["pause", "cancel"])
-@pytest.mark.parametrize("who", ["owner", "first in the queue"])
-def test_turns_go_on_past_a_ticket_that_has_none(act, who):
+@pytest.mark.parametrize("place", ["owner", "first in the queue"])
+def test_turns_go_on_past_a_ticket_that_has_none(act, place):
     """No thread waits with the other ticket here, so that the one that does has to be woken by the act itself."""
     turns, order, other = Turns(), [], Ticket()
-    if who == "owner":
+    if place == "owner":
         assert turns.take(other)
     else:
         turns._waiting.append(other)
     ticket, thread = take_turns(turns, "next", order, 1)
     wait_until(lambda: ticket in turns._waiting)
     getattr(turns, act)(other)
-    if (who, act) == ("owner", "pause"):  # a pause comes into force at the end of the turn
+    if (place, act) == ("owner", "pause"):  # a pause comes into force at the end of the turn
         assert not order and turns._owner is other
         turns.give_back(other)
     thread.join(PATIENCE)

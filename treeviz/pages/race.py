@@ -79,8 +79,8 @@ def render(settings: Settings) -> None:
     st.markdown(
         f"All contestants get the same **{data.num_points} datapoints** and the same initial weights of "
         f"**{settings.config.width:,} neurons**, and take turns on this machine. One operation is a multiply-add, or "
-        "one tree node read or written: their numbers are the same in every race. Seconds are measured, while this "
-        "page is drawn, and differ from race to race; short ones most."
+        "one tree node read or written: their numbers are the same in every race. Seconds are measured while this page "
+        "is drawn, and differ from race to race, most in short races."
     )
     _choose_and_start(settings, data, test)
     race: Race | None = st.session_state.get("race")
