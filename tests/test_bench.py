@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from treeviz.bench import contestant as contestant_module
+from treeviz.bench import candidate as contestant_module
 from treeviz.bench import measure as measure_module
 from treeviz.bench import memory, page, plan, report
 from treeviz.bench.analysis import QUANTITIES, fit_power_law, fits_of, notes_of, rows_of
-from treeviz.bench.contestant import CONTESTANTS, Contestant, Run, cores_elsewhere, train
+from treeviz.bench.candidate import CANDIDATES, Candidate, Run, cores_elsewhere, train
 from treeviz.bench.figures import GrowthCurve, RatioMark, growth_figure, ratio_figure
 from treeviz.bench.machine import describe_machine
 from treeviz.bench.measure import (
@@ -39,7 +39,7 @@ TINY = Plan(
     cases=(Case(SMALL, 2), Case(Problem("digits", 6, 64, 512, center=True), 1)),
     growths=(Growth("m", tuple(replace(SMALL, width=width) for width in (256, 512, 1024)), 1),),
 )
-NAMES = [one.name for one in CONTESTANTS]
+NAMES = [one.name for one in CANDIDATES]
 
 
 class OtherWeights(DenseEngine):
@@ -68,7 +68,7 @@ def tiny():
 @pytest.fixture(autouse=True)
 def _cold(monkeypatch):
     """Once, for the results all share, is enough of warming up."""
-    monkeypatch.setattr(measure_module, "warm_up", lambda contestants: None)
+    monkeypatch.setattr(measure_module, "warm_up", lambda candidates: None)
 
 
 def made_run(seconds, build_seconds=0.0, losses=(1.0, 1e-7), is_reached=True):
@@ -76,7 +76,7 @@ def made_run(seconds, build_seconds=0.0, losses=(1.0, 1e-7), is_reached=True):
 
 
 def made_result(runs, peaks=None, problem=SMALL):
-    """A result with these runs of each contestant, as if they had been measured."""
+    """A result with these runs of each candidate, as if they had been measured."""
     outcomes = tuple(
         Outcome(name, tuple(own), (peaks or {}).get(name, NO_PEAK), 0.0, "ok") for name, own in runs.items()
     )
@@ -155,7 +155,7 @@ def test_contestants_alternate(monkeypatch):
         return made_run(1.0)
 
     monkeypatch.setattr(measure_module, "train", note)
-    measured = measure(SMALL, 3, CONTESTANTS, 1e-6, None, said.append)
+    measured = measure(SMALL, 3, CANDIDATES, 1e-6, None, said.append)
     once = [(name, name, "exact", "gauss-newton", 256) for name in ("dense", "compact", "forest", "watch")]
     assert order == once * 3
     assert [len(outcome.runs) for outcome in measured.outcomes] == [3] * 4
@@ -165,12 +165,12 @@ def test_contestants_alternate(monkeypatch):
 def test_every_step_is_told():
     said = []
     run_bench(TINY.select([SMALL.name]), with_memory=False, on_step=said.append)
-    assert len(said) == num_steps(TINY.select([SMALL.name])) - len(CONTESTANTS)  # all but those of memory
+    assert len(said) == num_steps(TINY.select([SMALL.name])) - len(CANDIDATES)  # all but those of memory
 
 
 def test_all_contestants_train_to_the_loss_with_the_same_losses(tiny):
     for measured in tiny.measurements:
-        assert [outcome.contestant for outcome in measured.outcomes] == NAMES
+        assert [outcome.candidate for outcome in measured.outcomes] == NAMES
         for outcome in measured.outcomes:
             assert outcome.status == "ok" and outcome.loss_difference < 1e-9
             for run in outcome.runs:
@@ -189,7 +189,7 @@ def test_choosing_the_skin_is_building(monkeypatch):
 
     monkeypatch.setattr("treeviz.search.watch.engine.suggest_skin", suggest)
     monkeypatch.setattr("treeviz.model.ledger.time.perf_counter", lambda: clock[0])
-    watch = CONTESTANTS[NAMES.index("watch")]
+    watch = CANDIDATES[NAMES.index("watch")]
     run = train(watch, SMALL.load(), watch.config(SMALL), 1e-6)
     assert suggested == [256] and run.build_seconds == 5.0 and run.seconds == 0.0
 
@@ -220,8 +220,8 @@ def test_a_disturbed_measurement_is_marked(monkeypatch):
 
 
 def test_a_contestant_that_computes_something_else_is_caught():
-    crooked = Contestant("crooked", "dense", OtherWeights)
-    result = run_bench(Plan((Case(SMALL, 1),), ()), (*CONTESTANTS[:2], crooked), with_memory=False)
+    crooked = Candidate("crooked", "dense", OtherWeights)
+    result = run_bench(Plan((Case(SMALL, 1),), ()), (*CANDIDATES[:2], crooked), with_memory=False)
     honest, caught = result.measurements[0].outcomes[1:]
     assert honest.status == "ok"
     assert caught.loss_difference > 1e-3 and "does not compute the same" in caught.status
@@ -252,8 +252,8 @@ def test_losses_are_compared_while_one_is_not_settled(losses, reference, expecte
     ("engine", "reason"), [(Enormous, "needs about 1152921504.6 GB"), (Starving, "ran out of memory")]
 )
 def test_who_does_not_fit_is_left_out_with_the_reason(engine, reason):
-    big = Contestant("big", "dense", engine)
-    result = run_bench(Plan((Case(SMALL, 2),), ()), (big, *CONTESTANTS[:2]), with_memory=False)
+    big = Candidate("big", "dense", engine)
+    result = run_bench(Plan((Case(SMALL, 2),), ()), (big, *CANDIDATES[:2]), with_memory=False)
     left, dense, compact = result.measurements[0].outcomes
     assert left.runs == () and left.status.startswith("left out: ") and reason in left.status
     assert dense.status == compact.status == "ok" and len(dense.runs) == 2
@@ -264,22 +264,22 @@ def test_who_does_not_fit_is_left_out_with_the_reason(engine, reason):
 
 
 def test_without_the_baseline_there_are_no_ratios():
-    big = Contestant("dense", "dense", Enormous)
-    result = run_bench(Plan((Case(SMALL, 1),), ()), (big, CONTESTANTS[1]), with_memory=False)
+    big = Candidate("dense", "dense", Enormous)
+    result = run_bench(Plan((Case(SMALL, 1),), ()), (big, CANDIDATES[1]), with_memory=False)
     _, compact = rows_of(result.measurements[0])
     assert compact.values["iteration_seconds"] is not None and not any(compact.ratios.values())
     assert report.as_text(result) and page.ratio_marks(result) == []
 
 
 def test_a_loss_not_reached_has_no_time_to_it():
-    one = CONTESTANTS[0]
+    one = CANDIDATES[0]
     run = train(one, SMALL.load(), one.config(SMALL), 1e-6, most=2)
     assert len(run.losses) == 2 and not run.is_reached and run.stop_reason == "not reached in 2 iterations"
     result = made_result({"dense": [run], "watch": [made_run(1.0)]})
     row = rows_of(result.measurements[0])[0]
     assert row.values["iteration_seconds"] is not None
     assert row.values["seconds_to_loss"] is None and row.values["seconds_to_loss_with_building"] is None
-    stopped = run_bench(Plan((Case(SMALL, 1),), ()), CONTESTANTS[:1], until_loss=-1.0, with_memory=False)
+    stopped = run_bench(Plan((Case(SMALL, 1),), ()), CANDIDATES[:1], until_loss=-1.0, with_memory=False)
     assert stopped.measurements[0].outcomes[0].status != "ok"
 
 
@@ -357,21 +357,21 @@ def test_memory_too_little_to_tell_has_no_ratio_and_no_fit():
     assert watch.values["peak_bytes"].median == 1000 and watch.ratios["peak_bytes"] is None
     assert "under 1" in report.as_text(result)
     growth = Growth("m", (SMALL,), 1)
-    kept = {(fit.contestant, fit.quantity): fit.points for fit in fits_of(result, growth)}
+    kept = {(fit.candidate, fit.quantity): fit.points for fit in fits_of(result, growth)}
     assert len(kept["dense", "peak_bytes"]) == 1 and kept["watch", "peak_bytes"] == ()
     assert len(kept["watch", "iteration_seconds"]) == 1
 
 
 def test_fits_are_those_of_the_medians(tiny):
     growth = TINY.growths[0]
-    fits = {(fit.contestant, fit.quantity): fit for fit in fits_of(tiny, growth)}
+    fits = {(fit.candidate, fit.quantity): fit for fit in fits_of(tiny, growth)}
     assert {key[0] for key in fits} == set(NAMES) and {key[1] for key in fits} == set(QUANTITIES)
     for name in NAMES:
         medians = [
             row.values["iteration_seconds"].median
             for problem in growth.problems
             for row in rows_of(tiny.of(problem))
-            if row.outcome.contestant == name
+            if row.outcome.candidate == name
         ]
         slope = np.polyfit(np.log([256, 512, 1024]), np.log(medians), 1)[0]
         assert fits[name, "iteration_seconds"].law.exponent == pytest.approx(slope)
@@ -393,8 +393,8 @@ def test_numbers_have_three_digits(number, words):
 def test_peak_memory_is_that_of_the_arrays():
     if not memory.can_measure():
         pytest.skip("peak memory cannot be measured on this system")
-    problem, dense = Problem("sphere", 16, 16, 1 << 16), CONTESTANTS[0]
-    compact = CONTESTANTS[NAMES.index("compact")]
+    problem, dense = Problem("sphere", 16, 16, 1 << 16), CANDIDATES[0]
+    compact = CANDIDATES[NAMES.index("compact")]
     with MemoryMeter() as meter:
         peaks = list(meter.measure([dense, compact], problem, problem.load(), 1e-6))
     kept = problem.width * 16 * (8 + 4)  # the weights and the 0/1 matrix
@@ -405,9 +405,9 @@ def test_peak_memory_is_that_of_the_arrays():
 def test_a_process_that_starves_measures_nothing_and_says_so():
     if not memory.can_measure():
         pytest.skip("peak memory cannot be measured on this system")
-    data, one = SMALL.load(), CONTESTANTS[0]
+    data, one = SMALL.load(), CANDIDATES[0]
     with MemoryMeter() as meter:
-        starving = Contestant("starving", "dense", Starving)
+        starving = Candidate("starving", "dense", Starving)
         first, second = meter.measure([starving, one], SMALL, data, 1e-6)
     assert first.num_bytes is None and "ran out of memory" in first.reason
     assert second.num_bytes is not None
@@ -415,7 +415,7 @@ def test_a_process_that_starves_measures_nothing_and_says_so():
 
 def test_where_memory_cannot_be_measured_it_is_said(monkeypatch):
     monkeypatch.setattr(memory, "can_measure", lambda: False)
-    result = run_bench(Plan((Case(SMALL, 1),), ()), CONTESTANTS[:2])
+    result = run_bench(Plan((Case(SMALL, 1),), ()), CANDIDATES[:2])
     assert result.measurements[0].outcomes[0].peak == Peak(None, "not measured on this system")
     assert "Peak memory: not measured on this system." in report.as_text(result)
     assert report.as_json(result)["problems"][0]["contestants"][0]["peak_reason"] == "not measured on this system"
@@ -505,7 +505,7 @@ def test_the_page_needs_no_network_and_has_the_traces(tiny):
 def test_the_ratio_figure_has_a_mark_for_each_ratio(tiny):
     marks = page.ratio_marks(tiny)
     figure = ratio_figure(marks, "dense")
-    assert sum(len(trace.x) for trace in figure.data) == len(marks) == 2 * 2 * 3  # panels, cases, contestants
+    assert sum(len(trace.x) for trace in figure.data) == len(marks) == 2 * 2 * 3  # panels, cases, candidates
     assert [trace.name for trace in figure.data if trace.showlegend] == NAMES[1:]
     assert all(axis.type == "log" for axis in figure.select_xaxes())
     lines = [shape for shape in figure.layout.shapes if shape.x0 == shape.x1 == 1]

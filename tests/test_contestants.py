@@ -3,17 +3,25 @@
 import importlib
 import itertools
 import pkgutil
+import re
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from app_pages import open_page, press, words
+from click.testing import CliRunner
+from scripted import ended
 
-from treeviz import Dataset, TrainConfig, load_dataset
+from treeviz import Dataset, TrainConfig, cli, load_dataset
 from treeviz.model.config import METHODS
 from treeviz.model.network import initial_weights, output_signs
 from treeviz.model.phases import PHASES
 from treeviz.race import contestants
-from treeviz.race.contestant import FAMILIES, Contestant
+from treeviz.race.charts import choose_slots, loss_charts, phase_chart, race_payload
+from treeviz.race.contestant import FAMILIES, THIS_APP
 from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.cost_table import cost_table
 from treeviz.race.forecast import expected_workload
 from treeviz.race.race import Race
 
@@ -63,9 +71,8 @@ def test_every_module_declares_contestants():
     assert all(module.CONTESTANTS for module in modules)
     assert len(declared) == len({one.key for one in declared}) == len({one.title for one in declared})
     assert {id(one) for one in declared} == {id(one) for one in CONTESTANTS.values()}
-    assert [FAMILIES.index(one.family) for one in CONTESTANTS.values()] == sorted(
-        FAMILIES.index(one.family) for one in declared
-    )
+    places = [(FAMILIES.index(one.family), one.kind != "trees") for one in CONTESTANTS.values()]
+    assert places == sorted(places), "by families, in the order of these, trees first"
     assert {one.family for one in declared} == set(FAMILIES)
     assert set(METHODS) <= set(FAMILIES)
 
@@ -77,12 +84,77 @@ def test_it_says_what_it_is(contestant):
     assert 2 < len(contestant.title) <= 30, "the table's first column has 30 places"
     assert contestant.about.endswith(".") and len(contestant.about) > 60
     assert contestant.kind in ("trees", "dense", "other")
+    assert contestant.preprocessing and contestant.iteration and contestant.exactness
+    assert contestant.source in ("", THIS_APP) or re.search(r"\*.+\*, \d{4}", contestant.source)
+
+
+NEW = """
+from treeviz.race.contestant import Contestant, Prediction, Trained
+
+CONTESTANTS = (
+    Contestant(
+        key="newcomer",
+        title="Newcomer",
+        family="gradient-descent",
+        about="A method of a file that is not in the package.",
+        start=Trained(method="gradient-descent", search="compact", step_size=None),
+        predict=lambda load: Prediction({"build": 7 * load.width}, {"move": 3 * load.num_points}),
+        preprocessing="7 m",
+        iteration="3 n",
+        exactness="nearly",
+        source="N. Comer: *A New Method*, 2031",
+    ),
+)
+"""
+
+
+@pytest.fixture
+def newcomer(tmp_path, monkeypatch):
+    """A contestant in a file of its own, outside of the package."""
+    (tmp_path / "newcomer.py").write_text(NEW)
+    monkeypatch.setattr(contestants, "__path__", [*contestants.__path__, str(tmp_path)])
+    found = contestants.find_contestants()
+    for key, one in found.items():  # in place, as everything that imported them has them
+        monkeypatch.setitem(CONTESTANTS, key, one)
+    yield found["newcomer"]
+    del sys.modules[f"{contestants.__name__}.newcomer"]
+
+
+def test_a_new_contestant_is_one_file(newcomer):
+    """It is listed and raced by the command line, compared on the dial, raced on the page, drawn, and in the table."""
+    listed = CliRunner().invoke(cli.main, ["race", "--list"])
+    assert "newcomer               A method of a file" in listed.output
+    arguments = ["--data", "circle", "--width", "64", "--methods", "newcomer,descent-dense", "--max-iterations", "4"]
+    done = CliRunner().invoke(cli.main, ["race", *arguments, "--csv"])
+    assert done.exit_code == 0 and "newcomer,3," in done.output
+
+    app = open_page("race", contestants=["newcomer", "descent-dense"], **{"until-loss": 1e-1})
+    assert "- **Newcomer**: A method of a file" in words(app)
+    race = press(app, "Start").session_state.race
+    assert ended(race) and "✓ Newcomer" in words(app.run())
+    slots = choose_slots(list(CONTESTANTS), [lane.contestant.key for lane in race.lanes])
+    drawn, other = race_payload(race.lanes, slots, [phase_chart(), *loss_charts(race.lanes)])["contestants"]
+    assert drawn["title"] == "Newcomer" and len(drawn["columns"]["loss"]) == race.lanes[0].num_laps
+    assert drawn["color"] != other["color"] and drawn["marker"] != other["marker"]
+
+    dial = open_page("break_even", family="gradient-descent")
+    assert "Newcomer" in dial.get("button_group")[1].options and "**At m = 64 Newcomer is expected" in words(dial)
+
+    table, sources = cost_table(CONTESTANTS.values(), expected_workload(np.eye(5), TrainConfig(width=64)))
+    place = sources.index("N. Comer: *A New Method*, 2031") + 1
+    assert f"| Newcomer | 7 m = **448** | 3 n = **15** | nearly | [{place}] |" in table
+
+
+def test_two_files_with_the_same_contestant_are_refused(newcomer, tmp_path):
+    (tmp_path / "another.py").write_text(NEW)
+    with pytest.raises(ValueError, match=r"share a key: .*newcomer"):
+        contestants.find_contestants()
+    del sys.modules[f"{contestants.__name__}.another"]
 
 
 def test_an_unknown_family_is_refused():
-    one = CONTESTANTS["dense"]
     with pytest.raises(ValueError, match=r"family must be one of 'gauss-newton'.*'newton'"):
-        Contestant("a", "A", "newton", "", one.start, one.predict, one.required_bytes)
+        replace(CONTESTANTS["dense"], family="newton")
 
 
 def test_what_depends_on_the_run_is_not_predicted():
@@ -123,7 +195,7 @@ def test_memory_is_about_what_it_says(contestant, name, width):
 
 @each
 @pytest.mark.parametrize(("name", "width", "seed"), [("sphere", 200, 0), ("moons", 333, 5), ("digits", 16_385, 1)])
-def test_everybody_starts_from_the_same_network(contestant, name, width, seed):
+def test_all_start_from_the_same_network(contestant, name, width, seed):
     data, config = data_of(name), TrainConfig(width=width, seed=seed)
     lap = contestant.start(data, config).step()
     is_limit = contestant.key == "kernel-ridge"  # it draws no weights
@@ -142,9 +214,9 @@ def test_everybody_starts_from_the_same_network(contestant, name, width, seed):
 )
 def test_gauss_newton_contestants_have_equal_losses_in_a_race(name, width, threshold):
     data, config = data_of(name), TrainConfig(width=width, threshold=threshold, seed=1)
-    everybody = family("gauss-newton")
-    assert len(everybody) >= 6
-    race = Race(data, everybody, config, until_loss=MIN_LOSS, max_laps=12, max_seconds=300)
+    methods = family("gauss-newton")
+    assert len(methods) >= 6
+    race = Race(data, methods, config, until_loss=MIN_LOSS, max_laps=12, max_seconds=300)
     race.run()
     columns = [lane.column("loss") for lane in race.lanes]
     # The condition numbers met, from weights moved by the definition: the same lane's runner, step by step.
@@ -193,7 +265,7 @@ def test_first_order_contestants_have_equal_losses_over_500_iterations(method, n
 
 
 @pytest.mark.parametrize("key", [key for key, one in CONTESTANTS.items() if one.family != "reference"])
-def test_a_lap_reports_who_fired_by_a_dense_scan(key):
+def test_a_lap_reports_which_neurons_fired_by_a_dense_scan(key):
     contestant = CONTESTANTS[key]
     data, config = data_of("moons"), TrainConfig(width=300, threshold=0.9, seed=4, batch_size=3)
     runner = contestant.start(data, config)
@@ -214,7 +286,7 @@ def test_a_lap_reports_who_fired_by_a_dense_scan(key):
 
 @each
 def test_it_can_be_started_where_nothing_fires(contestant):
-    """A threshold that nobody reaches ends every lane with a reason, not with an error."""
+    """A threshold that no neuron reaches ends every lane with a reason, not with an error."""
     data = Dataset(np.eye(3), np.array([1.0, -1.0, 1.0]))
     race = Race(data, [contestant], TrainConfig(width=50, threshold=9.0), max_laps=5, test=data)
     race.run()

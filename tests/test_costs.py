@@ -26,7 +26,7 @@ def test_curves_and_measured_dots_are_drawn_as_they_are():
     assert figure.layout.shapes[0].x0 == 64
 
 
-def test_regions_name_who_needs_the_fewest():
+def test_regions_name_the_method_that_needs_the_fewest():
     iterations = np.arange(1, 41)
     totals = np.stack([np.full((40, 4), 100.0), np.full((40, 4), 50.0)])
     totals[1, 20:] = 200.0  # from the 21st iteration on the first one wins

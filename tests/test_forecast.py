@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scripted import CONFIG, lane_of
 
 from treeviz import TrainConfig, load_dataset
 from treeviz.model.infinite_width import expected_activity
@@ -13,14 +14,17 @@ from treeviz.race.contestant import Prediction
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.contestants.forest import expected_marked_nodes
 from treeviz.race.forecast import (
+    ITERATIONS,
     LARGEST_WIDTH,
     SMALLEST_WIDTH,
     Calibration,
+    Measured,
     break_even_width,
     expected_workload,
     forecast_curve,
 )
-from treeviz.race.race import Lane, Race
+from treeviz.race.lane import Lane
+from treeviz.race.race import Race
 from treeviz.search.neuron_trees.trees import NeuronTrees
 
 EXACT = ("dense", "descent-dense")
@@ -37,7 +41,7 @@ each_setting = pytest.mark.parametrize("setting", SETTINGS)
 
 @functools.cache
 def raced(setting, seed=3):
-    """Race everybody once; return the lanes and what was expected of them."""
+    """Race all contestants once; return the lanes, what was measured of them, and what was expected."""
     name, options, width, threshold, batch_size = SETTINGS[setting]
     data = load_dataset(name, **options)
     config = TrainConfig(width=width, threshold=threshold, seed=seed, batch_size=batch_size)
@@ -46,7 +50,8 @@ def raced(setting, seed=3):
     race = Race(data, list(CONTESTANTS.values()), config, until_loss=1e-9, max_laps=epochs, max_seconds=1000)
     race.run()
     assert all(lane.num_laps >= 2 for lane in race.lanes)
-    return {lane.contestant.key: lane for lane in race.lanes}, expected_workload(data.X, config)
+    lanes = {lane.contestant.key: lane for lane in race.lanes}
+    return lanes, {key: Measured.of(lane, config) for key, lane in lanes.items()}, expected_workload(data.X, config)
 
 
 def by_phase(prediction, num_laps):
@@ -61,9 +66,9 @@ def by_phase(prediction, num_laps):
 @each_setting
 @pytest.mark.parametrize("key", PREDICTED)
 def test_a_calibrated_prediction_is_the_ledger(setting, key):
-    lanes, expected = raced(setting)
+    lanes, runs, expected = raced(setting)
     lane, contestant = lanes[key], CONTESTANTS[key]
-    prediction = contestant.predict(Calibration.of(lane, expected).apply(expected))
+    prediction = contestant.predict(Calibration.of(runs[key], expected).apply(expected))
     spent = sum(lane.costs.values())
     assert prediction.total(lane.num_laps) == pytest.approx(spent, rel=1e-12 if key in EXACT else 0.05)
     assert sum(prediction.build.values()) == pytest.approx(lane.build_operations, rel=0.02)
@@ -78,8 +83,8 @@ def test_a_calibrated_prediction_is_the_ledger(setting, key):
 @pytest.mark.parametrize("key", [key for key in PREDICTED if not key.endswith("sketch")])
 @pytest.mark.parametrize("setting", ["sphere", "circle", "breast-cancer", "diabetes"])
 def test_the_beginning_is_predicted_without_a_run(setting, key):
-    """Building, and the first iteration, or of mini-batches the first epoch, of a network that nobody has drawn."""
-    lanes, expected = raced(setting)
+    """Building, and the first iteration, or of mini-batches the first epoch, of a network that has not been drawn."""
+    lanes, _, expected = raced(setting)
     lane, prediction = lanes[key], CONTESTANTS[key].predict(expected)
     built = sum(prediction.build.values())
     if "compact" in key:
@@ -93,16 +98,16 @@ def test_the_beginning_is_predicted_without_a_run(setting, key):
 
 def test_sketched_predictions_know_how_fast_conjugate_gradient_is():
     """Random data: the number of iterations is the formula's, to a few."""
-    lanes, expected = raced("sphere")
+    _, runs, expected = raced("sphere")
     for key in ("forest-sketch", "dense-sketch"):
-        assert lanes[key].mean("cg_iterations") == pytest.approx(expected.cg_iterations, rel=0.25)
-        assert Calibration.of(lanes[key], expected).cg_iterations == lanes[key].mean("cg_iterations")
+        assert runs[key].means["cg_iterations"] == pytest.approx(expected.cg_iterations, rel=0.25)
+        assert Calibration.of(runs[key], expected).cg_iterations == runs[key].means["cg_iterations"]
 
 
 def test_calibrating_with_another_lane_carries_over():
     """The forest's run tells what compaction handles, for both make the same steps."""
-    lanes, expected = raced("breast-cancer")
-    load = Calibration.of(lanes["forest"], expected).apply(expected)
+    lanes, runs, expected = raced("breast-cancer")
+    load = Calibration.of(runs["forest"], expected).apply(expected)
     for key in ("compact", "neuron-trees", "dense"):
         num_laps = lanes[key].num_laps
         assert CONTESTANTS[key].predict(load).total(num_laps) == pytest.approx(sum(lanes[key].costs.values()), rel=0.05)
@@ -133,7 +138,7 @@ def test_a_workload_is_what_a_drawn_network_has():
     assert load.num_batch_touched == pytest.approx(touched, rel=0.04)
 
 
-def test_a_batch_of_everybody_is_no_batch():
+def test_a_batch_of_all_datapoints_is_no_batch():
     X = load_dataset("sphere", 8).X
     for batch_size in (8, 9, 1000):
         load = expected_workload(X, TrainConfig(width=512, batch_size=batch_size))
@@ -197,12 +202,36 @@ def test_marked_nodes_stay_exact_in_large_trees():
     assert expected_marked_nodes(1 << 20, 1e-12) == pytest.approx((1 << 20) * 1e-12 * 21, rel=1e-5)
 
 
-# Calibration
+# Measurements and calibration
+
+
+def test_what_is_measured_of_a_lane_by_hand():
+    """Means of its sizes, and its operations after so many iterations: numbers alone, and no lane or race."""
+    lane = lane_of("forest", 100, 1.0, [1.0] * 7, build=(40, 0.5))
+    run = Measured.of(lane, CONFIG)
+    assert (run.contestant, run.config, run.num_laps) == (CONTESTANTS["forest"], CONFIG, 7)
+    assert run.operations == {count: 40 + 100 * count for count in (1, 2, 3, 5, 7)} and {1, 7, 10} <= set(ITERATIONS)
+    assert run.means == {
+        "num_touched": 30,
+        "num_firing": 30,
+        "num_pairs": 60,
+        "num_overlaps": 150,
+        "cg_iterations": 0,
+    }
+    none = Measured.of(Lane(CONTESTANTS["forest"]), CONFIG)
+    assert (none.num_laps, none.means, none.operations) == (0, {}, {})
+    load = expected_workload(load_dataset("sphere").X, CONFIG)
+    ratios = Calibration.of(run, load)
+    assert ratios.touched == 30 / load.activity.num_touched and ratios.batch_touched is None
+    assert ratios.pairs == 60 / load.activity.num_pairs and ratios.overlaps == 150 / load.activity.num_overlaps
+    assert ratios.cg_iterations is None
+    batched = Calibration.of(Measured.of(lane_of("sgd-forest", 1, 1.0, [1.0]), CONFIG), load)
+    assert batched.batch_touched == 30 / load.num_batch_touched
 
 
 def test_no_run_changes_nothing():
     load = expected_workload(load_dataset("sphere").X, TrainConfig(width=1000))
-    assert Calibration.of(Lane(CONTESTANTS["forest"]), load) == Calibration()
+    assert Calibration.of(Measured.of(Lane(CONTESTANTS["forest"]), CONFIG), load) == Calibration()
     same = Calibration().apply(load)
     assert replace(same, num_entered=load.num_entered, activity=load.activity) == load
     assert same.num_entered == pytest.approx(load.num_entered, rel=1e-12)
@@ -232,7 +261,7 @@ def test_where_nothing_fires_nothing_is_divided():
 
 
 def brute_force(contestant, rival, X, config, laps, widths):
-    """Who wins at each width, of the same expectation that is searched."""
+    """Whether the first needs fewer operations at each width, of the same expectation that is searched."""
     loads = [expected_workload(X, replace(config, width=int(width)), num_samples=2048) for width in widths]
     return forecast_curve(contestant, loads, laps) < forecast_curve(rival, loads, laps)
 

@@ -1,11 +1,12 @@
 """The charts of a race: what is sent to the browser, and what the component makes of it in a real one."""
 
+import itertools
 import json
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from scripted import Script, scripted
 
 from treeviz.model.phases import PHASES
 from treeviz.race.charts import (
@@ -14,7 +15,6 @@ from treeviz.race.charts import (
     MARKERS,
     MAX_POINTS,
     LineChart,
-    Series,
     amortized_chart,
     component_parts,
     keep_points,
@@ -23,32 +23,32 @@ from treeviz.race.charts import (
     race_payload,
     touched_charts,
 )
+from treeviz.race.contestant import Lap
+from treeviz.race.lane import Lane
 
 
-def make_series(slot=0, laps=50, speed=0.01, has_trees=True, **changes):
-    iteration = np.arange(laps)
-    settings = {
-        "key": f"c{slot}",
-        "title": f"Method {slot}",
-        "slot": slot,
-        "iteration": iteration,
-        "loss": 10.0 * 0.8**iteration,
-        "operations": 1000.0 + 100 * (iteration + 1),
-        "seconds": 0.5 + speed * (iteration + 1),
-        "lap_operations": np.full(laps, 120.0),
-        "lap_seconds": np.full(laps, speed),
-        "touched": np.full(laps, 7),
-        "modified": np.full(laps, 30 if has_trees else 0),
-        "build_operations": 1000.0,
-        "build_seconds": 0.5,
-        "phases": {"build": 1000, "solve": 120 * laps},
-    }
-    return Series(**(settings | changes))
+def make_lane(place=0, laps=50, speed=0.01, losses=None, modified=30, family="gauss-newton", phases=None):
+    """A lane whose laps take 120 operations, 100 of them before the loss is known, after 1000 and 0.5 s of building."""
+    lane = Lane(scripted(f"c{place}", family=family))
+    lane.begin(Script(build_costs={"build": 1000}, build_seconds={"build": 0.5}))
+    costs = {"search": 100, "solve": 20} if phases is None else phases
+    for lap in range(laps):
+        loss = 10.0 * 0.8**lap if losses is None else losses[lap]
+        lane.add(Lap(lap, loss, costs, {"search": speed}, num_touched=7, num_modified=modified))
+    return lane
 
 
-def all_charts(series, **scales):
+def payload_of(lanes, charts):
+    return race_payload(lanes, {lane.contestant.key: place for place, lane in enumerate(lanes)}, charts)
+
+
+def columns_of(lane, charts):
+    return payload_of([lane], charts)["contestants"][0]["columns"]
+
+
+def all_charts(lanes, **scales):
     return [
-        *loss_charts(series, target_loss=1e-3, **scales),
+        *loss_charts(lanes, target_loss=1e-3, **scales),
         amortized_chart("operations", **scales),
         *touched_charts(**scales),
         phase_chart(),
@@ -77,19 +77,23 @@ def test_a_limit_of_two_points_is_refused():
 
 
 def test_all_laps_are_sent_exactly():
-    series = make_series(operations=np.arange(50) + 123_456_789_012.0)
-    columns = race_payload([series], all_charts([series]))["contestants"][0]["columns"]
-    assert columns["iteration"] == list(range(50))
-    assert columns["operations"] == [123_456_789_012 + lap for lap in range(50)]
-    np.testing.assert_allclose(columns["loss"], series.loss, rtol=1e-6)
+    lane = make_lane()
+    columns = columns_of(lane, all_charts([lane]))
+    assert columns["iteration"] == list(range(50)) and columns["done"] == list(range(1, 51))
+    assert columns["operations"] == [1100 + 120 * lap for lap in range(50)]
+    np.testing.assert_allclose(columns["loss"], lane.column("loss"), rtol=1e-6)
+    np.testing.assert_allclose(columns["seconds"], lane.column("seconds"), rtol=1e-6)
+    assert (columns["touched"], columns["modified"]) == ([7] * 50, [30] * 50)
     assert {len(values) for values in columns.values()} == {50}
+    big = make_lane(laps=2, phases={"search": 123_456_789_012})
+    assert columns_of(big, all_charts([big]))["operations"] == [1000 + 123_456_789_012, 1000 + 2 * 123_456_789_012]
 
 
 def test_amortized_cost_is_counted_before_thinning():
     """cost(t) = (building + what t iterations took) / t, by hand."""
-    series = make_series(laps=1000)
+    lane = make_lane(laps=1000)
     for unit, build, lap in (("operations", 1000.0, 120.0), ("seconds", 0.5, 0.01)):
-        columns = race_payload([series], [amortized_chart(unit)])["contestants"][0]["columns"]
+        columns = columns_of(lane, [amortized_chart(unit)])
         done = np.array(columns["done"])
         assert done.size <= MAX_POINTS and done[-1] == 1000
         np.testing.assert_allclose(columns[f"amortized_{unit}"], (build + lap * done) / done, rtol=1e-6)
@@ -98,69 +102,54 @@ def test_amortized_cost_is_counted_before_thinning():
 
 def test_every_line_chart_can_be_scrubbed():
     """The race clock needs the seconds of every lap beside each chart's own columns, whatever charts are shown."""
-    series = [make_series(slot) for slot in range(6)]
-    for chart in all_charts(series):
+    lane = make_lane()
+    for chart in all_charts([lane]):
         if isinstance(chart, LineChart):
-            for contestant in race_payload(series, [chart])["contestants"]:
-                assert {"iteration", "loss", "operations", "seconds", chart.x, chart.y} <= set(contestant["columns"])
+            assert {"iteration", "loss", "operations", "seconds", chart.x, chart.y} <= set(columns_of(lane, [chart]))
 
 
 def test_contestants_differ_in_colour_dash_and_marker():
     assert len(set(COLORS)) == len(set(DASHES)) == len(set(MARKERS)) == 8
     script = component_parts()["js"]
     assert all(re.search(rf'^  {name}: "M', script, re.MULTILINE) for name in MARKERS)
+    one, other = payload_of([make_lane(0), make_lane(1, family="reference")], [])["contestants"]
+    assert (one["color"], one["dash"], one["marker"]) == (COLORS[0], DASHES[0], MARKERS[0])
+    assert (other["color"], other["dash"], other["marker"]) == (COLORS[1], DASHES[1], MARKERS[1])
+    assert (one["key"], one["title"]) == ("c0", "The c0") and [one["reference"], other["reference"]] == [False, True]
 
 
 def test_methods_without_trees_have_no_modified_nodes():
-    series = [make_series(0), make_series(1, has_trees=False)]
-    first, second = race_payload(series, touched_charts())["contestants"]
+    lanes = [make_lane(0), make_lane(1, modified=0)]
+    first, second = payload_of(lanes, touched_charts())["contestants"]
     assert "modified" in first["columns"] and "modified" not in second["columns"]
 
 
 def test_what_is_not_finite_is_a_gap():
-    series = make_series(laps=3, loss=np.array([1.0, np.inf, np.nan]))
-    payload = race_payload([series], all_charts([series]))
-    assert payload["contestants"][0]["columns"]["loss"] == [1, None, None]
-    json.dumps(payload, allow_nan=False)
+    lane = make_lane(laps=3, losses=(1.0, np.inf, np.nan))
+    assert columns_of(lane, all_charts([lane]))["loss"] == [1, None, None]
+    json.dumps(payload_of([lane], all_charts([lane])), allow_nan=False)
 
 
-def test_payload_is_deterministic_and_small():
-    series = [make_series(slot, laps=5_000) for slot in range(6)]
-    texts = {json.dumps(race_payload(series, all_charts(series))) for _ in range(2)}
-    assert len(texts) == 1
-    assert len(texts.pop()) < 200_000
+def test_payload_is_small():
+    lanes = [make_lane(place, laps=5_000) for place in range(6)]
+    assert len(json.dumps(payload_of(lanes, all_charts(lanes)))) < 200_000
 
 
-def test_axes_follow_the_switches():
-    series = [make_series()]
-    for log_x in (False, True):
-        for log_y in (False, True):
-            charts = [chart for chart in all_charts(series, log_x=log_x, log_y=log_y) if isinstance(chart, LineChart)]
+def test_axes_follow_the_switches_and_a_logarithmic_one_has_a_positive_floor():
+    for lanes in ([], [make_lane(speed=0.0)], [make_lane(), make_lane(1, laps=0)]):
+        for log_x, log_y in itertools.product((False, True), repeat=2):
+            charts = [chart for chart in all_charts(lanes, log_x=log_x, log_y=log_y) if isinstance(chart, LineChart)]
             assert {chart.x_axis.is_log for chart in charts} == {log_x}
             assert {chart.y_axis.is_log for chart in charts} == {log_y}
-
-
-def test_a_logarithmic_axis_has_a_positive_floor():
-    for series in ([], [make_series(seconds=np.zeros(50))], [make_series()]):
-        for chart in all_charts(series):
-            if isinstance(chart, LineChart):
-                assert chart.x_axis.floor > 0 and chart.y_axis.floor > 0
+            assert all(chart.x_axis.floor > 0 and chart.y_axis.floor > 0 for chart in charts)
+    operations = next(chart for chart in all_charts([make_lane(), make_lane(1)]) if chart.key == "loss-operations")
+    assert operations.x_axis.floor == 1100 and operations.rule == 1e-3
 
 
 def test_phases_are_sent_in_order_without_zeros():
-    series = make_series(phases={"solve": 5, "build": 3, "move": 0})
-    payload = race_payload([series], [phase_chart()])
-    assert list(payload["contestants"][0]["phases"].items()) == [("build", 3.0), ("solve", 5.0)]
-    assert [phase["name"] for phase in payload["phases"]] == list(PHASES)
-
-
-def test_wrong_series_are_refused():
-    with pytest.raises(ValueError, match="loss of Method 0 has shape"):
-        make_series(loss=np.ones(3))
-    with pytest.raises(ValueError, match="phases of Method 0 names"):
-        make_series(phases={"dancing": 1})
-    with pytest.raises(ValueError, match="read-only"):
-        make_series().loss[0] = 1.0
+    payload = payload_of([make_lane(laps=2, phases={"solve": 5, "search": 3, "move": 0})], [phase_chart()])
+    assert list(payload["contestants"][0]["phases"].items()) == [("build", 1000.0), ("search", 6.0), ("solve", 10.0)]
+    assert [phase["name"] for phase in payload["phases"]] == list(PHASES) == list(PHASES)
 
 
 class Drawn:
@@ -180,8 +169,8 @@ class Drawn:
             parts["js"],
         )
 
-    def send(self, series, charts):
-        self.page.evaluate("(data) => void mount({ parentElement: document.body, data })", race_payload(series, charts))
+    def send(self, lanes, charts):
+        self.page.evaluate("(data) => void mount({ parentElement: document.body, data })", payload_of(lanes, charts))
 
     def rows(self):
         return [row.split("\t")[1:] for row in self.page.locator("tbody").inner_text().splitlines()]
@@ -199,30 +188,30 @@ def drawn(page):
 
 
 @pytest.mark.browser
-def test_pointing_marks_everybody_at_the_same_moment(drawn):
-    series = [make_series(0, speed=0.01), make_series(1, speed=0.03), make_series(2, laps=0)]
-    drawn.send(series, all_charts(series))
+def test_pointing_marks_every_lane_at_the_same_moment(drawn):
+    lanes = [make_lane(0, speed=0.01), make_lane(1, speed=0.03), make_lane(2, laps=0)]
+    drawn.send(lanes, all_charts(lanes))
     assert [row[0] for row in drawn.rows()] == ["49", "49", "–"]
     drawn.point_at("loss-operations", 0.6, 0.4)
     moment = float(drawn.page.locator("output").inner_text().removeprefix("Race clock: ").removesuffix(" s"))
-    for each, row in zip(series[:2], drawn.rows(), strict=False):
-        lap = int(np.searchsorted(each.seconds, moment * (1 + 1e-9), side="right")) - 1
-        expected = "–" if lap < 0 else str(each.iteration[lap])
+    for lane, row in zip(lanes[:2], drawn.rows(), strict=False):
+        lap = int(np.searchsorted(lane.column("seconds"), moment * (1 + 1e-9), side="right")) - 1
+        expected = "–" if lap < 0 else str(lap)
         assert row[0] == expected
     running = sum(row[0] != "–" for row in drawn.rows())
     for chart in ("loss-iteration", "loss-operations", "loss-seconds", "touched", "modified", "amortized-operations"):
         assert drawn.page.locator(f"[data-chart={chart}] .here .mark").count() == running
     tip = drawn.page.locator(".tip").inner_text()
-    assert re.search(r"Method \d\niteration \d+\nloss .+\n[\d,]+ operations\n[\d.]+ s", tip)
+    assert re.search(r"The c\d\niteration \d+\nloss .+\n[\d,]+ operations\n[\d.]+ s", tip)
 
 
 @pytest.mark.browser
 def test_new_laps_change_the_drawing_in_place(drawn):
-    series = [make_series(0), make_series(1)]
-    drawn.send(series, all_charts(series))
+    lanes = [make_lane(0), make_lane(1)]
+    drawn.send(lanes, all_charts(lanes))
     roots = drawn.page.query_selector_all("svg.plot")
     drawn.point_at("loss-seconds", 0.5, 0.5)
-    longer = [make_series(0, laps=80), make_series(1, laps=70)]
+    longer = [make_lane(0, laps=80), make_lane(1, laps=70)]
     drawn.send(longer, all_charts(longer, log_x=False))
     assert len(roots) == 6 and all(root.evaluate("node => node.isConnected") for root in roots)
     assert drawn.page.locator(".tip").is_visible()
@@ -230,8 +219,8 @@ def test_new_laps_change_the_drawing_in_place(drawn):
 
 @pytest.mark.browser
 def test_keyboard_moves_the_race_clock(drawn):
-    series = [make_series(0), make_series(1, speed=0.05)]
-    drawn.send(series, all_charts(series, log_x=False))
+    lanes = [make_lane(0), make_lane(1, speed=0.05)]
+    drawn.send(lanes, all_charts(lanes, log_x=False))
     slider = drawn.page.get_by_label("Race clock")
     slider.focus()
     for _ in range(3):
@@ -239,7 +228,7 @@ def test_keyboard_moves_the_race_clock(drawn):
     assert slider.get_attribute("aria-valuetext").endswith(" s")
     held = drawn.rows()
     assert int(held[1][0]) < 49
-    drawn.send([replace(each) for each in series], all_charts(series, log_x=False))
+    drawn.send(lanes, all_charts(lanes, log_x=False))
     assert drawn.rows() == held
     drawn.page.keyboard.press("Escape")
     assert slider.get_attribute("aria-valuetext") == "now"
@@ -249,9 +238,9 @@ def test_keyboard_moves_the_race_clock(drawn):
 @pytest.mark.parametrize(("width", "columns"), [(1400, 3), (1024, 3), (640, 1), (390, 1)])
 def test_charts_fit_the_window(drawn, width, columns):
     drawn.page.set_viewport_size({"width": width, "height": 900})
-    series = [make_series(slot) for slot in range(6)]
-    series.append(make_series(6, laps=2, is_reference=True, title="Without iterations"))
-    drawn.send(series, all_charts(series))
+    lanes = [make_lane(place) for place in range(6)]
+    lanes.append(make_lane(6, laps=2, family="reference"))
+    drawn.send(lanes, all_charts(lanes))
     lefts = drawn.page.locator("svg.plot").evaluate_all("all => all.map((svg) => svg.getBoundingClientRect().left)")
     assert len({round(left) for left in lefts}) == columns
     assert drawn.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -260,6 +249,6 @@ def test_charts_fit_the_window(drawn, width, columns):
 @pytest.mark.browser
 @pytest.mark.parametrize("laps", [0, 1])
 def test_a_race_that_has_hardly_begun_is_drawn(drawn, laps):
-    series = [make_series(0, laps=laps, loss=np.zeros(laps)), make_series(1, laps=laps, phases={})]
-    drawn.send(series, all_charts(series))
+    lanes = [make_lane(0, laps=laps, losses=np.zeros(laps)), make_lane(1, laps=laps, phases={})]
+    drawn.send(lanes, all_charts(lanes))
     assert "NaN" not in drawn.page.content()

@@ -40,7 +40,7 @@ def finish(page):
 
 
 def clock_rows(page):
-    """{contestant: cells} of the table that shows where everybody is."""
+    """{contestant: cells} of the table that shows where every lane is."""
     found = page.locator(".race tbody tr").evaluate_all(
         "rows => rows.map(row => [...row.querySelectorAll('th, td')].map(cell => cell.innerText))"
     )  # at once: the next lap draws the table anew
@@ -70,7 +70,7 @@ def test_a_race_is_run_judged_and_scrubbed(page, server):
     iterations = {cells[0] for cells in rows.values()}
     assert len(iterations) == 1, "Gauss-Newton makes the same steps, however it is computed"
 
-    # Pointing at the first chart, far left, shows the start of somebody in all charts and in the table.
+    # Pointing at the first chart, far left, shows the start of a lane in all charts and in the table.
     chart = page.locator(".race figure svg").first
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
@@ -114,7 +114,7 @@ def test_a_race_is_paused_resumed_and_cancelled(page, server):
     expect(page.locator(".race tbody tr")).to_have_count(2)  # what was done is kept
 
 
-def test_who_fails_is_shown_with_the_reason(page, server):
+def test_a_method_that_fails_is_shown_with_the_reason(page, server):
     open_race(page, server, "data=circle&width=32&paper=false&b=4.9")
     start(page)
     finish(page)
@@ -157,7 +157,7 @@ def test_expected_costs_show_measured_races_as_dots(page, server):
         "Gradient descent and SGD did not race: as in the untrained network."
     )
     page.get_by_role("radio", name="Gauss–Newton").click()
-    expect(page.get_by_text("Who needs the fewest, by width and iterations")).to_be_visible()  # no other family is left
+    expect(page.get_by_text("Which method needs the fewest, by width and iterations")).to_be_visible()
     expect(page.get_by_text("First-order iterations")).to_have_count(0)
     expect(page.get_by_text("No race was as long as chosen, the longest had 5 iterations")).to_be_visible()
     plot = page.locator(".js-plotly-plot").first

@@ -15,7 +15,7 @@ from treeviz.lesson.text import QUESTIONS, _tex, caveats, sections
 from treeviz.model.network import initial_weights
 from treeviz.pages.page import find_pages
 from treeviz.race.contestants import CONTESTANTS
-from treeviz.race.cost_table import SOURCES, cost_table
+from treeviz.race.cost_table import cost_table
 from treeviz.race.forecast import expected_workload
 from treeviz.stage.script import phases
 
@@ -163,12 +163,15 @@ def test_numbers_in_formulas(number, written):
 
 def test_the_table_has_every_contestant_and_the_numbers_of_its_formula(facts):
     load = expected_workload(DATA.X, CONFIG, num_samples=256)
-    lines = cost_table(CONTESTANTS, load).splitlines()
+    table, sources = cost_table(CONTESTANTS.values(), load)
+    lines = table.splitlines()
     assert len(lines) == 2 + len(CONTESTANTS)
     cells = {line.split(" | ")[0].removeprefix("| "): line for line in lines[2:]}
     assert set(cells) == {one.title for one in CONTESTANTS.values()}
     assert "m n d + m n² + n³ = **" in cells["Dense"] and "race it" in cells["Watch lists"]
-    assert all(int(number) <= len(SOURCES) for number in re.findall(r"\[(\d+)\]", "".join(lines)))
+    cited = [int(number) for number in re.findall(r"\[(\d+)\]", table)]
+    assert list(dict.fromkeys(cited)) == list(range(1, len(sources) + 1)), "numbered in the order they are met"
+    assert sources[0].startswith("Deng") and "[1] |" in cells["Forest, sketched"]
 
 
 def test_the_glossary_explains_every_word_of_the_questions_and_every_section(facts):

@@ -13,7 +13,8 @@ from treeviz.training.record import StepRecord
 
 if TYPE_CHECKING:
     from treeviz.data.dataset import Split
-    from treeviz.race.race import Lane, Race
+    from treeviz.race.lane import Lane
+    from treeviz.race.race import Race
 
 _Command = Callable[..., Any]
 

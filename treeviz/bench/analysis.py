@@ -8,7 +8,7 @@ from typing import Literal
 
 from scipy.stats import linregress
 
-from treeviz.bench.contestant import BASELINE, Run
+from treeviz.bench.candidate import BASELINE, Run
 from treeviz.bench.measure import BenchResult, Measurement, Outcome
 from treeviz.bench.memory import RESOLUTION_BYTES
 from treeviz.bench.plan import Axis, Growth, Problem
@@ -44,7 +44,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A contestant's numbers on a problem.
+    """A candidate's numbers on a problem.
 
     Attributes
     ----------
@@ -85,10 +85,10 @@ class PowerLaw:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How one contestant's quantity grows with m, n or d; `points` are the sizes and the numbers fitted to."""
+    """How one candidate's quantity grows with m, n or d; `points` are the sizes and the numbers fitted to."""
 
     growth: Growth
-    contestant: str
+    candidate: str
     quantity: Quantity
     law: PowerLaw
     points: tuple[tuple[int, Spread], ...]
@@ -109,7 +109,7 @@ def fit_power_law(sizes: Sequence[int], values: Sequence[float]) -> PowerLaw:
 
 
 def rows_of(measurement: Measurement) -> list[Row]:
-    """Return a row for each contestant."""
+    """Return a row for each candidate."""
     baseline = measurement.of(BASELINE)
     return [_row(measurement.problem, outcome, baseline) for outcome in measurement.outcomes]
 
@@ -137,24 +137,24 @@ def _numbers(outcome: Outcome, quantity: Quantity) -> list[float]:
 
 
 def fits_of(result: BenchResult, growth: Growth) -> list[Fit]:
-    """Return a fit for each contestant and quantity, over the sizes at which it has a number.
+    """Return a fit for each candidate and quantity, over the sizes at which it has a number.
 
     Medians are fitted. Peaks too small to be told from nothing are left out.
     """
     measured = [one for problem in growth.problems if (one := result.of(problem)) is not None]
     rows = [row for one in measured for row in rows_of(one)]
     fits = []
-    for contestant in dict.fromkeys(row.outcome.contestant for row in rows):
+    for candidate in dict.fromkeys(row.outcome.candidate for row in rows):
         for quantity in QUANTITIES:
             found = [
                 (row.problem.size(growth.axis), value)
                 for row in rows
-                if row.outcome.contestant == contestant
+                if row.outcome.candidate == candidate
                 and (value := row.values[quantity]) is not None
                 and (quantity != "peak_bytes" or row.outcome.peak.is_resolved)
             ]
             law = fit_power_law([size for size, _ in found], [value.median for _, value in found])
-            fits.append(Fit(growth, contestant, quantity, law, tuple(found)))
+            fits.append(Fit(growth, candidate, quantity, law, tuple(found)))
     return fits
 
 
@@ -164,7 +164,7 @@ def notes_of(result: BenchResult) -> list[str]:
     if result.is_interrupted:
         notes.append(f"Interrupted: {len(result.measurements)} of {len(result.plan.repeats)} problems are measured.")
     notes += [
-        f"{measured.problem.name}, {outcome.contestant}: {outcome.status}."
+        f"{measured.problem.name}, {outcome.candidate}: {outcome.status}."
         for measured in result.measurements
         for outcome in measured.outcomes
         if outcome.status != "ok"

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 
-# A contestant is told by colour and by marker; whoever has none of its own gets the last.
+# A candidate is told by colour and by marker; one that has none of its own gets the last.
 _STYLES = {
     "dense": (ORANGE, "square"),
     "compact": (GREEN, "triangle-up"),
@@ -22,11 +22,11 @@ _GRID = "#E3E5E8"
 
 @dataclass(frozen=True, slots=True)
 class RatioMark:
-    """A contestant's ratio to the baseline in one panel and case, with its spread, and what the pointer shows."""
+    """A candidate's ratio to the baseline in one panel and case, with its spread, and what the pointer shows."""
 
     panel: str
     case: str
-    contestant: str
+    candidate: str
     ratio: float
     lowest: float
     highest: float
@@ -35,17 +35,17 @@ class RatioMark:
 
 @dataclass(frozen=True, slots=True)
 class GrowthCurve:
-    """A contestant's medians at some sizes, with their spread, and the power law fitted to them, if there is one.
+    """A candidate's medians at some sizes, with their spread, and the power law fitted to them, if there is one.
 
     Attributes
     ----------
-    contestant : its name.
+    candidate : its name.
     sizes, medians, lowest, highest : (k,) each.
     factor, exponent : of the law; None if there is none.
     exponent_label : the exponent with its standard error, as text.
     """
 
-    contestant: str
+    candidate: str
     sizes: Sequence[int]
     medians: Sequence[float]
     lowest: Sequence[float]
@@ -56,25 +56,25 @@ class GrowthCurve:
 
 
 def ratio_figure(marks: Sequence[RatioMark], baseline: str) -> go.Figure:
-    """Draw a panel for each quantity, with a line for each case and a dot for each contestant; 1x is the baseline."""
-    panels, cases, contestants = (
-        list(dict.fromkeys(getattr(mark, name) for mark in marks)) for name in ("panel", "case", "contestant")
+    """Draw a panel for each quantity, with a line for each case and a dot for each candidate; 1x is the baseline."""
+    panels, cases, candidates = (
+        list(dict.fromkeys(getattr(mark, name) for mark in marks)) for name in ("panel", "case", "candidate")
     )
     figure = make_subplots(1, max(1, len(panels)), shared_yaxes=True, subplot_titles=panels, horizontal_spacing=0.025)
     for column, panel in enumerate(panels, start=1):
-        for place, contestant in enumerate(contestants):
-            own = [mark for mark in marks if mark.panel == panel and mark.contestant == contestant]
-            color, symbol = _STYLES.get(contestant, _OTHER_STYLE)
-            # Each contestant keeps its own height in every case, so that no dot covers another.
-            shift = 0.5 * (place + 0.5) / len(contestants) - 0.25
+        for place, candidate in enumerate(candidates):
+            own = [mark for mark in marks if mark.panel == panel and mark.candidate == candidate]
+            color, symbol = _STYLES.get(candidate, _OTHER_STYLE)
+            # Each candidate keeps its own height in every case, so that no dot covers another.
+            shift = 0.5 * (place + 0.5) / len(candidates) - 0.25
             figure.add_scatter(
                 x=[mark.ratio for mark in own],
                 y=[cases.index(mark.case) + shift for mark in own],
                 error_x=_error_bars([(mark.ratio, mark.lowest, mark.highest) for mark in own]),
                 mode="markers",
-                name=contestant,
-                legendgroup=contestant,
-                showlegend=panel == next(mark.panel for mark in marks if mark.contestant == contestant),
+                name=candidate,
+                legendgroup=candidate,
+                showlegend=panel == next(mark.panel for mark in marks if mark.candidate == candidate),
                 marker={"color": color, "symbol": symbol, "size": 11},
                 customdata=[mark.hover for mark in own],
                 hovertemplate="%{customdata}<extra></extra>",
@@ -82,7 +82,7 @@ def ratio_figure(marks: Sequence[RatioMark], baseline: str) -> go.Figure:
                 col=column,
             )
         axis = _ratio_axis([value for mark in marks if mark.panel == panel for value in (mark.lowest, mark.highest)])
-        figure.update_xaxes(title=f"{baseline} / contestant, log scale", row=1, col=column, **axis)
+        figure.update_xaxes(title=f"{baseline} / candidate, log scale", row=1, col=column, **axis)
         figure.add_vline(x=1, line={"color": GREY, "width": 2, "dash": "dash"}, layer="below", row=1, col=column)
     figure.update_yaxes(
         range=[len(cases) - 0.5, -0.5], gridcolor=_GRID, zeroline=False, tickvals=list(range(len(cases)))
@@ -97,22 +97,22 @@ def growth_figure(curves: Sequence[GrowthCurve], axis: str, axis_title: str, val
     """Draw medians against m, n or d on two logarithmic axes, with the fitted lines; exponents are in the legend."""
     figure = go.Figure()
     for curve in curves:
-        color, symbol = _STYLES.get(curve.contestant, _OTHER_STYLE)
+        color, symbol = _STYLES.get(curve.candidate, _OTHER_STYLE)
         exponent = f": exponent {curve.exponent_label}" if curve.exponent is not None else ""
         figure.add_scatter(
             x=list(curve.sizes),
             y=list(curve.medians),
             error_y=_error_bars(list(zip(curve.medians, curve.lowest, curve.highest, strict=True))),
             mode="markers",
-            name=f"{curve.contestant}{exponent}",
-            legendgroup=curve.contestant,
+            name=f"{curve.candidate}{exponent}",
+            legendgroup=curve.candidate,
             marker={"color": color, "symbol": symbol, "size": 9},
             customdata=[
                 [f"{size:,}", low, high]
                 for size, low, high in zip(curve.sizes, curve.lowest, curve.highest, strict=True)
             ],
             hovertemplate=(
-                f"{curve.contestant}, {axis} = %{{customdata[0]}}: %{{y:.4g}} {unit}<br>"
+                f"{curve.candidate}, {axis} = %{{customdata[0]}}: %{{y:.4g}} {unit}<br>"
                 f"lowest %{{customdata[1]:.4g}}, highest %{{customdata[2]:.4g}} {unit}<extra></extra>"
             ),
         )
@@ -122,8 +122,8 @@ def growth_figure(curves: Sequence[GrowthCurve], axis: str, axis_title: str, val
                 x=ends,
                 y=[curve.factor * end**curve.exponent for end in ends],
                 mode="lines",
-                name=f"{curve.contestant}, fitted",
-                legendgroup=curve.contestant,
+                name=f"{curve.candidate}, fitted",
+                legendgroup=curve.candidate,
                 showlegend=False,
                 line={"color": color, "width": 1.5, "dash": "dot"},
                 hoverinfo="skip",

@@ -1,7 +1,7 @@
-"""Measuring a plan: contestants turn by turn on the same network, then each one's peak memory, and whether they agree.
+"""Measuring a plan: candidates turn by turn on the same network, then each one's peak memory, and whether they agree.
 
-In every repeat each contestant trains once, A B C D, A B C D, ..., so that whatever the machine does meanwhile happens
-to all alike. Only one contestant's arrays exist at a time.
+In every repeat each candidate trains once, A B C D, A B C D, ..., so that whatever the machine does meanwhile happens
+to all alike. Only one candidate's arrays exist at a time.
 """
 
 import gc
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import zip_longest
 
-from treeviz.bench.contestant import CONTESTANTS, Contestant, Run, cores_elsewhere, train, warm_up
+from treeviz.bench.candidate import CANDIDATES, Candidate, Run, cores_elsewhere, train, warm_up
 from treeviz.bench.machine import Machine, describe_machine
 from treeviz.bench.memory import MemoryMeter, Peak
 from treeviz.bench.plan import Plan, Problem
@@ -28,19 +28,19 @@ NO_PEAK = Peak(None, "not measured")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one contestant did with a problem.
+    """What one candidate did with a problem.
 
     Attributes
     ----------
-    contestant : its name.
+    candidate : its name.
     runs : one a repeat; none if it was left out.
     peak : peak memory of a training in a process of its own.
-    loss_difference : largest relative difference of its losses from the first contestant's; infinite where they are not
+    loss_difference : largest relative difference of its losses from the first candidate's; infinite where they are not
         numbers; None if it was left out.
     status : "ok", or in words why it was left out or what is wrong with its numbers.
     """
 
-    contestant: str
+    candidate: str
     runs: tuple[Run, ...]
     peak: Peak
     loss_difference: float | None
@@ -49,7 +49,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What all contestants did with a problem, in their order.
+    """What all candidates did with a problem, in their order.
 
     Attributes
     ----------
@@ -67,9 +67,9 @@ class Measurement:
         """Whether other programs took so much that its times cannot be trusted."""
         return (self.cores_elsewhere or 0.0) > _DISTURBING_CORES
 
-    def of(self, contestant: str) -> Outcome | None:
-        """Return a contestant's outcome; None if it has none."""
-        return next((outcome for outcome in self.outcomes if outcome.contestant == contestant), None)
+    def of(self, candidate: str) -> Outcome | None:
+        """Return a candidate's outcome; None if it has none."""
+        return next((outcome for outcome in self.outcomes if outcome.candidate == candidate), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class BenchResult:
     date : when it began, UTC.
     seconds : how long it took.
     measurements : of each problem of the plan, in order; of those done, if it was interrupted.
-    is_interrupted : whether somebody ended it early.
+    is_interrupted : whether it was ended early.
     """
 
     plan: Plan
@@ -98,14 +98,14 @@ class BenchResult:
         return next((measured for measured in self.measurements if measured.problem == problem), None)
 
 
-def num_steps(plan: Plan, contestants: Sequence[Contestant] = CONTESTANTS) -> int:
-    """Return how often `run_bench` calls `on_step`, but for contestants left out."""
-    return sum(repeats + 1 for repeats in plan.repeats.values()) * len(contestants)
+def num_steps(plan: Plan, candidates: Sequence[Candidate] = CANDIDATES) -> int:
+    """Return how often `run_bench` calls `on_step`, but for candidates left out."""
+    return sum(repeats + 1 for repeats in plan.repeats.values()) * len(candidates)
 
 
 def run_bench(
     plan: Plan,
-    contestants: tuple[Contestant, ...] = CONTESTANTS,
+    candidates: tuple[Candidate, ...] = CANDIDATES,
     *,
     until_loss: float = UNTIL_LOSS,
     with_memory: bool = True,
@@ -116,7 +116,7 @@ def run_bench(
     Parameters
     ----------
     plan : the problems, and how often each is repeated.
-    contestants : the first is the one the losses of all others are compared with.
+    candidates : the first is the one the losses of all others are compared with.
     until_loss : a training ends with the iteration that finds its loss at most this.
     with_memory : whether peak memory is measured, in processes of their own.
     on_step : told in words what has been done: a training, or a measurement of memory.
@@ -128,13 +128,13 @@ def run_bench(
     """
     tell = on_step or (lambda words: None)
     date, measurements, is_interrupted = datetime.now(UTC), [], False
-    warm_up(contestants)
+    warm_up(candidates)
     machine = describe_machine()  # now everything is loaded that there is something to say about
     gc.freeze()  # what is loaded now stays: looking through it before every run would take longer than small runs do
     try:
         with MemoryMeter() as meter:
             for problem, repeats in plan.repeats.items():
-                measured = measure(problem, repeats, contestants, until_loss, meter if with_memory else None, tell)
+                measured = measure(problem, repeats, candidates, until_loss, meter if with_memory else None, tell)
                 measurements.append(measured)
     except KeyboardInterrupt:
         is_interrupted = True
@@ -147,18 +147,18 @@ def run_bench(
 def measure(
     problem: Problem,
     repeats: int,
-    contestants: tuple[Contestant, ...],
+    candidates: tuple[Candidate, ...],
     until_loss: float,
     meter: MemoryMeter | None,
     tell: Callable[[str], object],
 ) -> Measurement:
-    """Train every contestant that fits, turn by turn, and measure the peak memory of each."""
+    """Train every candidate that fits, turn by turn, and measure the peak memory of each."""
     data = problem.load()
-    reasons = {one.name: reason for one in contestants if (reason := one.reason_not_to_fit(problem))}
-    runs: dict[str, list[Run]] = {one.name: [] for one in contestants}
+    reasons = {one.name: reason for one in candidates if (reason := one.reason_not_to_fit(problem))}
+    runs: dict[str, list[Run]] = {one.name: [] for one in candidates}
     others, start = cores_elsewhere(), time.perf_counter()
     for repeat in range(repeats):
-        for one in contestants:
+        for one in candidates:
             if one.name not in reasons:
                 try:
                     runs[one.name].append(train(one, data, one.config(problem), until_loss))
@@ -169,14 +169,14 @@ def measure(
     disturbances += [run.cores_elsewhere for own in runs.values() for run in own]
     peaks = {}
     if meter is not None:
-        left = [one for one in contestants if one.name not in reasons]
+        left = [one for one in candidates if one.name not in reasons]
         for one, peak in zip(left, meter.measure(left, problem, data, until_loss), strict=True):
             peaks[one.name] = peak
             tell(f"{problem.name}: {one.name}, memory")
     done = {name: () if name in reasons else tuple(own) for name, own in runs.items()}
     reference = next((own[0] for own in done.values() if own), None)
     outcomes = []
-    for one in contestants:
+    for one in candidates:
         own = done[one.name]
         difference = max((largest_difference(run.losses, reference.losses) for run in own if reference), default=None)
         status = f"left out: {reasons[one.name]}" if one.name in reasons else _judge(own, difference)
@@ -201,11 +201,11 @@ def largest_difference(losses: Sequence[float], reference: Sequence[float]) -> f
 
 
 def _judge(runs: Sequence[Run], difference: float | None) -> str:
-    """Say what is wrong with a contestant's numbers, most important first."""
+    """Say what is wrong with a candidate's numbers, most important first."""
     notes = []
     if difference is not None and difference > LOSS_TOLERANCE:
         notes.append(
-            f"its losses differ by up to {difference:.1e}, relative, from the first contestant's: it does not compute "
+            f"its losses differ by up to {difference:.1e}, relative, from the first candidate's: it does not compute "
             "the same, so its ratios compare nothing"
         )
     notes += sorted({run.stop_reason for run in runs if not run.is_reached})

@@ -20,7 +20,7 @@ from types import TracebackType
 
 from threadpoolctl import threadpool_limits
 
-from treeviz.bench.contestant import Contestant, train, warm_up
+from treeviz.bench.candidate import Candidate, train, warm_up
 from treeviz.bench.plan import Problem
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
@@ -70,17 +70,17 @@ class MemoryMeter:
             self._pool.shutdown(cancel_futures=True)
 
     def measure(
-        self, contestants: Sequence[Contestant], problem: Problem, data: Dataset, until_loss: float
+        self, candidates: Sequence[Candidate], problem: Problem, data: Dataset, until_loss: float
     ) -> Iterator[Peak]:
-        """Yield each contestant's peak. Two train at a time, which changes no peak, where all fit into memory together.
+        """Yield each candidate's peak. Two train at a time, which changes no peak, where all fit into memory together.
 
         Cost: the trainings, drawing the weights included, and some 0.1 s each.
         """
         if not can_measure():
-            yield from [Peak(None, NOT_MEASURED)] * len(contestants)
+            yield from [Peak(None, NOT_MEASURED)] * len(candidates)
             return
-        jobs = [(one, data, one.config(problem), until_loss) for one in contestants]
-        together = sum(one.required_bytes(problem) for one in contestants) <= usable_bytes()
+        jobs = [(one, data, one.config(problem), until_loss) for one in candidates]
+        together = sum(one.required_bytes(problem) for one in candidates) <= usable_bytes()
         pending = [self._submit(job) for job in jobs] if together else []
         for place, job in enumerate(jobs):
             peak: int | None
@@ -94,7 +94,7 @@ class MemoryMeter:
                 peak = None
             yield Peak(peak, "" if peak is not None else "it ran out of memory in a process of its own")
 
-    def _measure_alone(self, job: tuple[Contestant, Dataset, TrainConfig, float]) -> int | None:
+    def _measure_alone(self, job: tuple[Candidate, Dataset, TrainConfig, float]) -> int | None:
         self._pool = None
         try:
             return self._submit(job).result()
@@ -102,7 +102,7 @@ class MemoryMeter:
             self._pool = None  # the next training gets another
             return None
 
-    def _submit(self, job: tuple[Contestant, Dataset, TrainConfig, float]) -> "Future[int]":
+    def _submit(self, job: tuple[Candidate, Dataset, TrainConfig, float]) -> "Future[int]":
         if self._pool is None:
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload([__name__, "treeviz.bench.preload"])
@@ -115,13 +115,13 @@ def _leave_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _measure_here(contestant: Contestant, data: Dataset, config: TrainConfig, until_loss: float) -> int:
+def _measure_here(candidate: Candidate, data: Dataset, config: TrainConfig, until_loss: float) -> int:
     """Return by how many bytes a training raises this process's peak."""
     with threadpool_limits(1, user_api="blas"):
-        warm_up((contestant,), width=_WARM_UP_WIDTH)
+        warm_up((candidate,), width=_WARM_UP_WIDTH)
         gc.collect()
         before = _peak_of_process()
-        train(contestant, data, config, until_loss)
+        train(candidate, data, config, until_loss)
     return _peak_of_process() - before
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from plotly.io import to_html
 
 from treeviz.bench.analysis import Fit, Quantity, Row, Spread, fits_of, notes_of, rows_of
-from treeviz.bench.contestant import BASELINE
+from treeviz.bench.candidate import BASELINE
 from treeviz.bench.figures import GrowthCurve, RatioMark, growth_figure, ratio_figure
 from treeviz.bench.measure import BenchResult
 from treeviz.bench.plan import as_power
@@ -61,7 +61,7 @@ def as_page(result: BenchResult) -> str:
         parts.append("<h2>Ratios to the dense baseline</h2>")
         parts.append(
             "<p>Medians of the repeats, with bars from the lowest to the highest. Right of the dashed line at 1× "
-            f"a contestant needs less than {BASELINE}. Point at a mark for its numbers.</p>"
+            f"a candidate needs less than {BASELINE}. Point at a mark for its numbers.</p>"
         )
         parts.append(_figure_html(ratio_figure(marks, BASELINE), with_library=True))
     for growth in result.plan.growths:
@@ -91,7 +91,7 @@ def as_page(result: BenchResult) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>treeviz bench</title>'
         f"<style>{_STYLE}</style></head><body>\n"
         f"<h1>treeviz bench</h1><p>To a loss of {result.until_loss:g} by Gauss–Newton with the exact solver, all "
-        "from the same initial weights, turn by turn; drawing these weights is on nobody's account.</p>"
+        "from the same initial weights, turn by turn; drawing these weights is not counted.</p>"
         f"<p>{result.date:%Y-%m-%d %H:%M} UTC. {machine}</p>\n"
         + (f'<div class="notes">{notes}</div>\n' if notes else "")
         + "\n".join(parts)
@@ -106,13 +106,13 @@ def ratio_marks(result: BenchResult) -> list[RatioMark]:
         for case in result.plan.cases
         if (measured := result.of(case.problem)) is not None
         for row in rows_of(measured)
-        if row.outcome.contestant != BASELINE
+        if row.outcome.candidate != BASELINE
     ]
     return [
         RatioMark(
             panel=title,
             case=row.problem.name,
-            contestant=row.outcome.contestant,
+            candidate=row.outcome.candidate,
             ratio=ratio.median,
             lowest=ratio.lowest,
             highest=ratio.highest,
@@ -131,15 +131,15 @@ def _hover(row: Row, quantity: Quantity, ratio: Spread) -> str:
     if value is not None and value.count > 1:
         own += f" ({digits(factor * value.lowest)} to {digits(factor * value.highest)})"
     bars = f" ({digits(ratio.lowest)} to {digits(ratio.highest)})" if ratio.count > 1 else ""
-    title = f"{html.escape(row.problem.name)}<br>{row.outcome.contestant}, {_PANELS[quantity]}"
+    title = f"{html.escape(row.problem.name)}<br>{row.outcome.candidate}, {_PANELS[quantity]}"
     return f"{title}<br>{digits(ratio.median)}×{bars}{own}"
 
 
 def growth_curves(fits: Sequence[Fit], quantity: Quantity, factor: float) -> list[GrowthCurve]:
-    """Return the curves of a quantity, its numbers multiplied by `factor`; contestants without any are left out."""
+    """Return the curves of a quantity, its numbers multiplied by `factor`; candidates without any are left out."""
     return [
         GrowthCurve(
-            contestant=fit.contestant,
+            candidate=fit.candidate,
             sizes=[size for size, _ in fit.points],
             medians=[factor * value.median for _, value in fit.points],
             lowest=[factor * value.lowest for _, value in fit.points],

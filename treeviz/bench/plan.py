@@ -92,7 +92,7 @@ class Plan:
 
     @property
     def repeats(self) -> dict[Problem, int]:
-        """Each problem once, in order, with the most repeats that somebody asks of it."""
+        """Each problem once, in order, with the most repeats that are asked of it."""
         most: dict[Problem, int] = {}
         wanted = [(case.problem, case.repeats) for case in self.cases]
         wanted += [(problem, growth.repeats) for growth in self.growths for problem in growth.problems]

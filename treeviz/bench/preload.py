@@ -1,4 +1,4 @@
-"""Imported by the server of `memory` alone, and for its effect: compiled loops are loaded before it forks anybody."""
+"""Imported by the server of `memory` alone, and for its effect: compiled loops are loaded before it forks."""
 
 import gc
 

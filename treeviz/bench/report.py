@@ -1,15 +1,15 @@
-"""The measurements as text, JSON and CSV.
+"""The measurements as text, JSON and CSV, where a candidate is called a contestant.
 
 JSON holds everything: `machine`, `date`, `seconds`, `until_loss`, `notes`; under `problems` for each problem and
-contestant the `status`, every repeat's raw `runs` (seconds of building, of drawing the weights and of all iterations,
+candidate the `status`, every repeat's raw `runs` (seconds of building, of drawing the weights and of all iterations,
 every loss), the peak memory, and the `summary`: for each quantity the median, lowest and highest `value`, and `ratio`,
 the baseline's number over this one's; `cases` names the problems of the table; under `growth` are the fitted exponents.
 All times are seconds, memory is bytes; what is not known is null.
 
-CSV is the summary, two kinds of lines under one header. A line of kind "problem" is a problem and contestant: of each
+CSV is the summary, two kinds of lines under one header. A line of kind "problem" is a problem and candidate: of each
 quantity, say `iteration_seconds`, it has the median under that name, the lowest and highest under
 `iteration_seconds_lowest` and `_highest`, and those of its ratio under `iteration_seconds_ratio`, `_ratio_lowest` and
-`_ratio_highest`. A line of kind "growth" says how a contestant's quantities grow with m, n or d: the exponent
+`_ratio_highest`. A line of kind "growth" says how a candidate's quantities grow with m, n or d: the exponent
 (`iteration_seconds_exponent`), its standard error (`_exponent_error`), and the smallest and largest size fitted
 (`_from`, `_to`).
 """
@@ -23,7 +23,7 @@ from dataclasses import asdict
 from typing import Any
 
 from treeviz.bench.analysis import QUANTITIES, Fit, PowerLaw, Quantity, Row, Spread, fits_of, notes_of, rows_of
-from treeviz.bench.contestant import BASELINE, Run
+from treeviz.bench.candidate import BASELINE, Run
 from treeviz.bench.measure import BenchResult
 from treeviz.bench.memory import RESOLUTION_BYTES
 from treeviz.bench.plan import Growth, as_power
@@ -81,7 +81,7 @@ def _agreement(rows: Sequence[Row]) -> str:
     """Say how long the trainings were and how far the losses of all that took part agree."""
     done = [row for row in rows if row.outcome.runs]
     if not done:
-        return "nobody took part"
+        return "no candidate took part"
     counts = sorted({len(run.losses) for row in done for run in row.outcome.runs})
     difference = max(row.outcome.loss_difference or 0.0 for row in done)
     lengths = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
@@ -90,11 +90,11 @@ def _agreement(rows: Sequence[Row]) -> str:
 
 
 def _case_line(row: Row) -> str:
-    name = f"  {row.outcome.contestant:<9}"
+    name = f"  {row.outcome.candidate:<9}"
     if not row.outcome.runs:
         return f"{name}{row.outcome.status}"
     values, ratios = row.values, row.ratios
-    ratio = "1" if row.outcome.contestant == BASELINE else _spread(ratios["iteration_seconds"])
+    ratio = "1" if row.outcome.candidate == BASELINE else _spread(ratios["iteration_seconds"])
     peak = row.values["peak_bytes"]
     memory = "-" if peak is None else digits(peak.median / 1e6) if row.outcome.peak.is_resolved else "under 1"
     line = (
@@ -119,11 +119,11 @@ def _growth_table(result: BenchResult, growth: Growth) -> str:
         f"{'':<11}{'an iteration':>14} {'to the loss':>14} {'with building':>14}  {'fitted over':<20}"
         f"{'peak memory':>14}  fitted over",
     ]
-    for contestant in dict.fromkeys(fit.contestant for fit in fits):
-        own = {fit.quantity: fit.law for fit in fits if fit.contestant == contestant}
+    for candidate in dict.fromkeys(fit.candidate for fit in fits):
+        own = {fit.quantity: fit.law for fit in fits if fit.candidate == candidate}
         times = " ".join(f"{exponent(own[quantity]):>14}" for quantity in QUANTITIES[:3])
         lines.append(
-            f"  {contestant:<9}{times}  {_range(own['iteration_seconds']):<20}{exponent(own['peak_bytes']):>14}  "
+            f"  {candidate:<9}{times}  {_range(own['iteration_seconds']):<20}{exponent(own['peak_bytes']):>14}  "
             f"{_range(own['peak_bytes'])}"
         )
     return "\n".join(lines)
@@ -205,7 +205,7 @@ def as_json(result: BenchResult) -> dict[str, Any]:
 def _row_values(row: Row) -> dict[str, Any]:
     outcome = row.outcome
     return {
-        "name": outcome.contestant,
+        "name": outcome.candidate,
         "status": outcome.status,
         "loss_difference": _finite(outcome.loss_difference),
         "runs": [_run_values(run) for run in outcome.runs],
@@ -227,7 +227,7 @@ def _run_values(run: Run) -> dict[str, Any]:
 
 def _fit_values(fit: Fit) -> dict[str, Any]:
     return {
-        "contestant": fit.contestant,
+        "contestant": fit.candidate,
         "quantity": fit.quantity,
         "exponent": fit.law.exponent,
         "standard_error": fit.law.standard_error,
@@ -253,14 +253,14 @@ def as_csv(result: BenchResult) -> str:
         writer.writerows(map(_row_line, rows_of(measured)))
     for growth in result.plan.growths:
         fits = fits_of(result, growth)
-        for contestant in dict.fromkeys(fit.contestant for fit in fits):
-            line: dict[str, Any] = {"kind": "growth", "name": growth.name, "contestant": contestant}
+        for candidate in dict.fromkeys(fit.candidate for fit in fits):
+            line: dict[str, Any] = {"kind": "growth", "name": growth.name, "contestant": candidate}
             line["dataset"] = growth.problems[0].dataset
             for axis in ("n", "d", "m"):
                 if axis != growth.axis:
                     line[axis] = growth.problems[0].size(axis)
             for fit in fits:
-                if fit.contestant == contestant and fit.law.exponent is not None:
+                if fit.candidate == candidate and fit.law.exponent is not None:
                     ends = (fit.law.sizes[0], fit.law.sizes[-1])
                     error = "" if fit.law.standard_error is None else fit.law.standard_error
                     cells = zip(_FIT_COLUMNS, (fit.law.exponent, error, *ends), strict=True)
@@ -272,7 +272,7 @@ def as_csv(result: BenchResult) -> str:
 def _row_line(row: Row) -> dict[str, Any]:
     problem, outcome = row.problem, row.outcome
     shape = (problem.dataset, problem.num_points, problem.dimension, problem.width)
-    own = (outcome.contestant, outcome.status, len(outcome.runs), row.num_iterations)
+    own = (outcome.candidate, outcome.status, len(outcome.runs), row.num_iterations)
     line: dict[str, Any] = {"kind": "problem", "name": problem.name}
     line |= dict(zip(_PROBLEM_COLUMNS, (*shape, *own), strict=True))
     for quantity in QUANTITIES:

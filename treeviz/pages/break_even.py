@@ -12,19 +12,26 @@ from treeviz.model.config import TrainConfig
 from treeviz.model.types import Ints
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
+from treeviz.pages.race import measured_races
 from treeviz.pages.settings import Settings
 from treeviz.race.charts import choose_slots
 from treeviz.race.contestant import Contestant, Workload
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_figures import Curve, cheapest_figure, expected_cost_figure
-from treeviz.race.forecast import LARGEST_WIDTH, SMALLEST_WIDTH, Calibration, expected_workload, forecast_curve
-from treeviz.race.race import Race
+from treeviz.race.forecast import (
+    ITERATIONS,
+    LARGEST_WIDTH,
+    SMALLEST_WIDTH,
+    Calibration,
+    Measured,
+    expected_workload,
+    forecast_curve,
+)
 from treeviz.style.palette import compact, rounded
 
 _FAMILIES = {"all": "All", "gauss-newton": "Gauss–Newton", "gradient-descent": "Gradient descent", "sgd": "SGD"}
 # Compared at first; the others can be added.
 _DEFAULTS = ("forest", "compact", "dense", "descent-forest", "descent-compact", "descent-dense", "sgd-forest")
-_ITERATIONS = (1, 2, 3, 5, 7, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000)
 _DIMENSIONS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 _NUM_SAMPLES = 2048
 
@@ -85,9 +92,9 @@ def render(settings: Settings) -> None:
         st.info("Choose at least one method to compare.")
         return
     widths, fresh = _expect(data, config, f"{settings.data_key} {config.threshold} {config.seed}")
-    races = _races_like(settings)
+    runs = [run for race in measured_races(settings) for run in race if run.num_laps]
     loads = [
-        [replace(load, dimension=dimension) for load in map(_calibration(one, races, data).apply, fresh)]
+        [replace(load, dimension=dimension) for load in map(_calibration(one, runs, data).apply, fresh)]
         for one in contestants
     ]
     slots = choose_slots(list(CONTESTANTS), [one.key for one in contestants])
@@ -96,7 +103,7 @@ def render(settings: Settings) -> None:
             _title(one, family),
             slots[one.key],
             forecast_curve(one, own, counts[one.family]),
-            _dots(one, races, counts[one.family], dimension),
+            _dots(one, runs, counts[one.family]) if dimension == data.dimension else [],
         )
         for one, own in zip(contestants, loads, strict=True)
     ]
@@ -106,10 +113,10 @@ def render(settings: Settings) -> None:
         st.markdown("**Expected operations against width**")
         figure = expected_cost_figure(widths, curves, config.width)
         st.plotly_chart(figure, key="expected", config={"displayModeBar": False})
-        note(_explain(races, curves, contestants))
+        note(_explain(runs, curves, contestants))
     with right:
         kind = "first-order iterations" if family == "all" else "iterations"
-        st.markdown(f"**Who needs the fewest, by width and {kind}**")
+        st.markdown(f"**Which method needs the fewest, by width and {kind}**")
         figure = _regions(contestants, loads, curves, widths, config.width, counts, is_all=family == "all")
         st.plotly_chart(figure, key="regions", config={"displayModeBar": False})
         note(
@@ -125,7 +132,7 @@ def _choose_iterations(family: str) -> dict[str, int]:
     def choose(label: str, default: int, key: str, explanation: str) -> int:
         return st.select_slider(
             label,
-            _ITERATIONS,
+            ITERATIONS,
             value=default,
             format_func=lambda value: f"{value:,}",
             key=key,
@@ -134,7 +141,8 @@ def _choose_iterations(family: str) -> dict[str, int]:
             width=200,
         )
 
-    few, many = "Gauss–Newton needs 4 to 8, on most data.", "First-order methods need hundreds to thousands."
+    few = "Gauss–Newton needs 4 to 8 on sphere, breast cancer and centred digits, and far more on planar data."
+    many = "First-order methods need about 30 on centred digits, and hundreds to thousands on most other data."
     counts = {}
     if family in ("all", "gauss-newton"):
         label = "Gauss–Newton iterations" if family == "all" else "Iterations"
@@ -154,33 +162,21 @@ def _title(contestant: Contestant, family: str | None) -> str:
     return f"{title[0].upper()}{title[1:]}"
 
 
-def _races_like(settings: Settings) -> list[Race]:
-    """Return this session's races on the same data with the same threshold and seed, the last one first."""
-    wanted = (settings.data_key, settings.config.threshold, settings.config.seed)
-    return [race for key, race in reversed(st.session_state.get("races", [])) if key == wanted]
-
-
-def _calibration(contestant: Contestant, races: Sequence[Race], data: Dataset) -> Calibration:
-    """Take sizes from the contestant's own last lane, or from one of its family: they make the same steps."""
-    lanes = [(lane, race) for race in races for lane in race.lanes if lane.num_laps]
-    own = [(lane, race) for lane, race in lanes if lane.contestant.key == contestant.key]
-    related = [(lane, race) for lane, race in lanes if lane.contestant.family == contestant.family]
-    for lane, race in (own + related)[:1]:
-        return Calibration.of(lane, expected_workload(data.X, race.config, num_samples=_NUM_SAMPLES))
+def _calibration(contestant: Contestant, runs: Sequence[Measured], data: Dataset) -> Calibration:
+    """Take sizes from the contestant's own last run, or from the last of its family: they make the same steps."""
+    own = [run for run in runs if run.contestant.key == contestant.key]
+    related = [run for run in runs if run.contestant.family == contestant.family]
+    for run in (own + related)[:1]:
+        return Calibration.of(run, expected_workload(data.X, run.config, num_samples=_NUM_SAMPLES))
     return Calibration()
 
 
-def _dots(
-    contestant: Contestant, races: Sequence[Race], num_iterations: int, dimension: int
-) -> list[tuple[int, float]]:
-    """Return width and operations of the races in which the contestant did so many iterations."""
+def _dots(contestant: Contestant, runs: Sequence[Measured], num_iterations: int) -> list[tuple[int, float]]:
+    """Return width and operations of the contestant's runs that have so many iterations."""
     return [
-        (race.config.width, lane.build_operations + float(lane.column("lap_operations")[:num_iterations].sum()))
-        for race in races
-        for lane in race.lanes
-        if lane.contestant.key == contestant.key
-        and lane.num_laps >= num_iterations
-        and race.data.dimension == dimension
+        (run.config.width, run.operations[num_iterations])
+        for run in runs
+        if run.contestant.key == contestant.key and num_iterations in run.operations
     ]
 
 
@@ -195,7 +191,7 @@ def _regions(
     is_all: bool,
 ) -> go.Figure:
     """Vary the iterations; those of Gauss-Newton stay as chosen where it is compared with first-order methods."""
-    iterations = np.unique(np.rint(np.geomspace(1, _ITERATIONS[-1], 80)).astype(int))
+    iterations = np.unique(np.rint(np.geomspace(1, ITERATIONS[-1], 80)).astype(int))
     totals = np.empty((len(contestants), iterations.size, widths.size))
     for place, (one, own) in enumerate(zip(contestants, loads, strict=True)):
         is_fixed = is_all and one.family == "gauss-newton"
@@ -208,7 +204,7 @@ def _regions(
 
 
 def _conclude(curves: Sequence[Curve], widths: Ints, width: int) -> str:
-    """Say who is expected to need the fewest operations at the width in the sidebar, and by how much."""
+    """Say which method is expected to need the fewest operations at the width in the sidebar, and by how much."""
     place = int(np.abs(widths - width).argmin())
     ranking = sorted(curves, key=lambda curve: float(curve.operations[place]))
     best, *others = ranking
@@ -223,24 +219,26 @@ def _conclude(curves: Sequence[Curve], widths: Ints, width: int) -> str:
     )
 
 
-def _explain(races: Sequence[Race], curves: Sequence[Curve], contestants: Sequence[Contestant]) -> str:
-    if not races:
+def _explain(runs: Sequence[Measured], curves: Sequence[Curve], contestants: Sequence[Contestant]) -> str:
+    """Say where the sizes come from; `runs` are measured, the last race first."""
+    if not runs:
         return (
-            "Neurons fire as in the untrained network, all along. Training changes that: race the methods on these "
-            "data, and the curves take their sizes from the race, whose measured operations appear as dots."
+            "Neurons are taken to fire as in the untrained network, in all iterations. Training changes that: race the "
+            "methods on these data, and the curves take their sizes from the race, whose measured operations appear as "
+            "dots."
         )
-    longest = max(lane.num_laps for race in races for lane in race.lanes)
+    longest = max(run.num_laps for run in runs)
     dots = (
         "Dots are measured: races with at least as many iterations as chosen."
         if any(curve.measured for curve in curves)
         else f"No race was as long as chosen, the longest had {longest:,} iterations: choose fewer to see it as a dot."
     )
-    raced = {lane.contestant.family for race in races for lane in race.lanes if lane.num_laps}
+    raced = {run.contestant.family for run in runs}
     absent = [_FAMILIES[family] for family in dict.fromkeys(one.family for one in contestants) if family not in raced]
     others = f" {' and '.join(absent)} did not race: as in the untrained network." if absent else ""
     return (
         "How many neurons fire while training is taken from the last race on these data (m = "
-        f"{races[0].config.width:,}), in proportion for other widths.{others} {dots}"
+        f"{runs[0].config.width:,}), in proportion for other widths.{others} {dots}"
     )
 
 

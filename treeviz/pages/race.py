@@ -1,9 +1,8 @@
 """The race: several methods train from the same start, live, and what each of them really costs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
 import streamlit as st
 
 from treeviz.data.dataset import Split
@@ -14,7 +13,6 @@ from treeviz.race import report
 from treeviz.race.charts import (
     LineChart,
     PhaseChart,
-    Series,
     amortized_chart,
     choose_slots,
     component_parts,
@@ -24,18 +22,21 @@ from treeviz.race.charts import (
     touched_charts,
 )
 from treeviz.race.contestants import CONTESTANTS
-from treeviz.race.race import Lane, Race, warm_up
+from treeviz.race.forecast import Measured
+from treeviz.race.lane import Lane
+from treeviz.race.race import Race, warm_up
 from treeviz.race.verdict import finish_of, judge, name_leaders
 from treeviz.style.palette import compact, power_of_ten, seconds
 
 _MAX_CONTESTANTS = 6
 _MAX_RACE_BYTES = 6 << 30
 _REFRESH_SECONDS = 0.5
-_RACES_KEPT = 12  # of a session, for the page that compares them with what was expected
 _LOSSES = tuple(float(f"1e-{power}") for power in range(13))
 _TIME_LIMITS = (10, 30, 60, 120, 300)
 _STATES = {"waiting": "…", "running": "▸", "reached": "✓", "stopped": "■", "failed": "✗"}
 _TABLE = ["contestant", "iterations", "operations", "time", "memory", "lowest loss", "test error"]
+_PAST_RACES = 12  # of a session, for the page that compares them with what was expected
+_LEFT = "cancelled, because the page was closed or lost its connection"
 _PARTS = component_parts()
 _charts = st.components.v2.component("treeviz-race", html=_PARTS["html"], css=_PARTS["css"], js=_PARTS["js"])
 
@@ -44,6 +45,28 @@ _charts = st.components.v2.component("treeviz-race", html=_PARTS["html"], css=_P
 def _warm_up() -> None:
     """Load all code that a race runs, once for the server."""
     warm_up(CONTESTANTS.values())
+
+
+@st.cache_resource(scope="session", max_entries=1, on_release=lambda race: race.cancel(_LEFT), show_spinner=False)
+def _end_with_connection(_race: Race, address: int) -> Race:
+    """Have a race cancelled when the browser leaves; its session stays for minutes. `address` tells races apart."""
+    return _race
+
+
+def measured_races(settings: Settings) -> list[tuple[Measured, ...]]:
+    """Return what this session's races on the same data with the same threshold and seed measured, the last one first.
+
+    Of a race before the last one these numbers are all that is kept.
+    """
+    races: list[tuple[str, tuple[Measured, ...]]] = list(st.session_state.get("past-races", []))
+    if "race" in st.session_state:
+        races.append((st.session_state.race_data, _measure(st.session_state.race)))
+    wanted = (settings.data_key, settings.config.threshold, settings.config.seed)
+    return [runs for key, runs in reversed(races) if (key, runs[0].config.threshold, runs[0].config.seed) == wanted]
+
+
+def _measure(race: Race) -> tuple[Measured, ...]:
+    return tuple(Measured.of(lane, race.config) for lane in race.lanes)
 
 
 def render(settings: Settings) -> None:
@@ -58,14 +81,14 @@ def render(settings: Settings) -> None:
     st.markdown(
         f"All contestants get the same **{split.train.num_points} datapoints** and the same initial weights of "
         f"**{settings.config.width:,} neurons**, and take turns on this machine. One operation is a multiply-add, or "
-        "one tree node read or written: their numbers are the same in every race. Seconds are measured, while this "
-        "page is drawn, and differ from race to race; short ones most."
+        "one tree node read or written: their numbers are the same in every race. Seconds are measured while this page "
+        "is drawn, and differ from race to race, most in short races."
     )
     _choose_and_start(settings, split)
     race: Race | None = st.session_state.get("race")
     if race is None:
         st.info("Choose two to six contestants and press **Start**.", icon=":material/flag:")
-        _charts(key="no-charts", data=race_payload([], []))  # empty: the browser loads their script meanwhile
+        _charts(key="no-charts", data=race_payload([], {}, []))  # empty: the browser loads their script meanwhile
         return
     if st.session_state.race_of != settings.key:
         note("Below is the last race, of other settings than those in the sidebar now.")
@@ -87,7 +110,7 @@ def _choose_and_start(settings: Settings, split: Split) -> None:
         key="contestants",
         bind="query-params",
     )
-    with st.expander("Who they are"):
+    with st.expander("About the methods"):
         st.markdown("\n".join(f"- **{one.title}**: {one.about}" for one in CONTESTANTS.values()))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         loss = st.select_slider(
@@ -97,7 +120,7 @@ def _choose_and_start(settings: Settings, split: Split) -> None:
             format_func=power_of_ten,
             key="until-loss",
             bind="query-params",
-            help="Whoever comes to this loss, ½‖f − y‖² over all datapoints, is done.",
+            help="A method is done when its loss, ½‖f − y‖² over all datapoints, is at most this.",
             width=280,
         )
         limit = st.select_slider(
@@ -106,7 +129,8 @@ def _choose_and_start(settings: Settings, split: Split) -> None:
             value=30,
             key="limit",
             bind="query-params",
-            help="For everybody together. Turns share it out evenly; whoever is done leaves the rest to the others.",
+            help="For all methods together. Turns share it out evenly; a method that is done leaves the rest to the "
+            "others.",
             width=220,
         )
         batch_size = 8
@@ -150,24 +174,32 @@ def _start(
         return
     if "race" in st.session_state:
         st.session_state.race.cancel()
-    st.session_state.race, st.session_state.race_of = race, settings.key
-    st.session_state.pop("table-loss", None)  # the table begins at the new race's loss
-    like = (settings.data_key, config.threshold, config.seed)
-    st.session_state.races = [*st.session_state.get("races", []), (like, race)][-_RACES_KEPT:]
+        past = (st.session_state.race_data, _measure(st.session_state.race))
+        st.session_state["past-races"] = [*st.session_state.get("past-races", []), past][-_PAST_RACES:]
+    st.session_state.race, st.session_state.race_of, st.session_state.race_data = race, settings.key, settings.data_key
+    _end_with_connection(race, id(race))
+    for key in ("table-loss", "verdict"):  # both were of the race before
+        st.session_state.pop(key, None)
     race.start()
     race.wait_for_lap(_REFRESH_SECONDS)  # the first points are there sooner than the next look would be
 
 
 def _controls(race: Race) -> None:
-    """Draw pause and cancel, outside what is redrawn while the race is on, lest a click be lost."""
+    """Draw pause and cancel outside what is redrawn while the race is on, where a click could be lost."""
     with st.container(horizontal=True):
         label, icon, act = (
-            ("Resume", ":material/play_arrow:", race.resume)
+            ("Resume", ":material/play_arrow:", Race.resume)
             if race.is_paused
-            else ("Pause", ":material/pause:", race.pause)
+            else ("Pause", ":material/pause:", Race.pause)
         )
-        st.button(label, icon=icon, on_click=act, key="pause-race")  # one key, so that it keeps the focus
-        st.button("Cancel", icon=":material/stop:", on_click=race.cancel, key="cancel-race")
+        # One key for both labels, so that the button keeps the focus.
+        st.button(label, icon=icon, on_click=_tell, args=(act,), key="pause-race")
+        st.button("Cancel", icon=":material/stop:", on_click=_tell, args=(Race.cancel,), key="cancel-race")
+
+
+def _tell(act: Callable[[Race], None]) -> None:
+    """Act on the race: a button's callback, which must not hold the race, because Streamlit keeps callbacks."""
+    act(st.session_state.race)
 
 
 def _show(race: Race, was_over: bool) -> None:
@@ -196,14 +228,14 @@ def _show(race: Race, was_over: bool) -> None:
             "Phases as", ["shares", "operations"], default="shares", required=True, key="phases"
         )
     slots = choose_slots(list(CONTESTANTS), [lane.contestant.key for lane in race.lanes])
-    series = [_series(lane, slots[lane.contestant.key]) for lane in race.lanes if lane.num_laps]
+    lanes = [lane for lane in race.lanes if lane.num_laps]
     charts: list[LineChart | PhaseChart] = [
-        *loss_charts(series, log_x=log_x, log_y=log_y, target_loss=race.until_loss),
+        *loss_charts(lanes, log_x=log_x, log_y=log_y, target_loss=race.until_loss),
         amortized_chart("seconds" if unit == "seconds" else "operations", log_x=log_x, log_y=log_y),
         *touched_charts(log_x=log_x, log_y=log_y),
         phase_chart(is_share=phases != "operations"),
     ]
-    _charts(key="race-charts", data=race_payload(series, charts))
+    _charts(key="race-charts", data=race_payload(lanes, slots, charts))
     if race.is_over and not was_over:
         st.rerun()  # the whole page: nothing more to wait for
 
@@ -211,10 +243,10 @@ def _show(race: Race, was_over: bool) -> None:
 def _verdict(race: Race, loss: float) -> str:
     """Judge once: it takes a forecast for many widths."""
     kept = st.session_state.get("verdict")
-    if kept is None or kept[0] is not race or kept[1] != loss:
-        kept = (race, loss, f"{judge(race, loss)} {name_leaders(race, loss)}".strip())
+    if kept is None or kept[0] != loss:
+        kept = (loss, f"{judge(race, loss)} {name_leaders(race, loss)}".strip())
         st.session_state.verdict = kept
-    return str(kept[2])
+    return str(kept[1])
 
 
 def _is_log(label: str, key: str) -> bool:
@@ -226,7 +258,7 @@ def _table(race: Race) -> None:
     loss = race.until_loss
     if len(offered) > 1:
         loss = st.select_slider(
-            "What everybody needed to a loss of",
+            "What each method needed to reach a loss of",
             offered,
             value=race.until_loss,
             format_func=power_of_ten,
@@ -265,28 +297,6 @@ def _reasons(race: Race) -> dict[str, list[str]]:
         if lane.reason:
             reasons.setdefault(lane.reason, []).append(lane.contestant.title)
     return reasons
-
-
-def _series(lane: Lane, slot: int) -> Series:
-    names = ("loss", "operations", "seconds", "lap_operations", "lap_seconds", "num_touched", "num_modified")
-    loss, operations, spent, lap_operations, lap_seconds, touched, modified = lane.columns(*names)
-    return Series(
-        lane.contestant.key,
-        lane.contestant.title,
-        slot,
-        np.arange(loss.size),
-        loss,
-        operations,
-        spent,
-        lap_operations,
-        lap_seconds,
-        touched.astype(int),
-        modified.astype(int),
-        lane.build_operations,
-        lane.build_seconds,
-        dict(lane.costs),
-        lane.contestant.family == "reference",
-    )
 
 
 PAGE = Page("Race the methods", path="race", order=3, render=render)

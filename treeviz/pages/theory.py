@@ -16,7 +16,7 @@ from treeviz.pages.settings import Settings
 from treeviz.pages.ways import show_way
 from treeviz.race.contestant import Workload
 from treeviz.race.contestants import CONTESTANTS
-from treeviz.race.cost_table import SOURCES, cost_table
+from treeviz.race.cost_table import cost_table
 from treeviz.race.forecast import expected_workload
 from treeviz.training.trace import Trace
 
@@ -127,12 +127,13 @@ def _show_costs(settings: Settings, facts: Facts) -> None:
         "forming G outright, as *Forest* does, is cheaper in this network."
     )
     load = _expect(settings, facts.trace, f"{settings.data_key} {settings.config}")
-    st.markdown(cost_table(CONTESTANTS, load))
-    note(" · ".join(f"[{place}] {source}" for place, source in enumerate(SOURCES, start=1)))
+    table, sources = cost_table(CONTESTANTS.values(), load)
+    st.markdown(table)
+    note(" · ".join(f"[{place}] {source}" for place, source in enumerate(sources, start=1)))
     note(
-        "Gauss–Newton methods, the first seven, need 4 to 8 iterations on most data, the others hundreds to thousands. "
-        "What watch lists need depends on how far neurons move, which no formula knows. What finds the step size of "
-        "first-order methods, once, is left out."
+        "Gauss–Newton methods, the first in the table, need 4 to 8 iterations on most data, the others hundreds to "
+        "thousands. What watch lists need depends on how far neurons move, which no formula knows. What finds the step "
+        "size of first-order methods, once, is left out."
     )
 
 

@@ -1,13 +1,13 @@
 """The charts of a race: what each contestant did, as one plain payload for the component that draws it.
 
-A page collects a `Series` per contestant, describes its charts (`loss_charts`, `amortized_chart`, `touched_charts`,
-`phase_chart`), and hands `race_payload` of them to the component made of `component_parts`. All charts of a payload
-share one race clock: pointing at a moment in one marks in all of them where every contestant was then.
+A page describes its charts (`loss_charts`, `amortized_chart`, `touched_charts`, `phase_chart`), and hands the
+`race_payload` of the lanes to the component made of `component_parts`. All charts of a payload share one race clock:
+pointing at a moment in one marks in all of them where every contestant was then.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treeviz.model.phases import PHASES
-from treeviz.model.types import Floats
+from treeviz.race.lane import COLUMNS, Lane
 from treeviz.style.modules import join_modules
 from treeviz.style.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 
@@ -32,55 +32,6 @@ Unit = Literal["operations", "seconds"]
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
-    """What one contestant has done so far.
-
-    Attributes
-    ----------
-    key, title : its name in code and on screen.
-    slot : chooses colour, dash and marker; keep it for as long as the contestant takes part.
-    iteration, loss : (k,), of each lap; the loss is that before the lap's move.
-    operations, seconds : (k,), spent when that loss is known, building included; never decreasing.
-    lap_operations, lap_seconds : (k,), of the lap alone.
-    touched, modified : (k,), neurons moved and tree nodes changed by the lap.
-    build_operations, build_seconds : spent before the first lap.
-    phases : operations so far, by phase, building included.
-    is_reference : whether it has no iterations, only a loss before and a loss after.
-    """
-
-    key: str
-    title: str
-    slot: int
-    iteration: NDArray[np.int64]
-    loss: Floats
-    operations: Floats
-    seconds: Floats
-    lap_operations: Floats
-    lap_seconds: Floats
-    touched: NDArray[np.int64]
-    modified: NDArray[np.int64]
-    build_operations: float
-    build_seconds: float
-    phases: Mapping[str, float] = field(default_factory=dict)
-    is_reference: bool = False
-
-    def __post_init__(self) -> None:
-        columns = ("loss", "operations", "seconds", "lap_operations", "lap_seconds", "touched", "modified")
-        for name in ("iteration", *columns):
-            values = np.array(getattr(self, name))
-            if values.shape != (len(self.iteration),):
-                raise ValueError(
-                    f"{name} of {self.title} has shape {values.shape}: give one number for each of the "
-                    f"{len(self.iteration)} laps"
-                )
-            values.flags.writeable = False
-            object.__setattr__(self, name, values)
-        unknown = sorted(set(self.phases) - set(PHASES))
-        if unknown:
-            raise ValueError(f"phases of {self.title} names {unknown}: choose among {', '.join(PHASES)}")
-
-
-@dataclass(frozen=True, slots=True)
 class Axis:
     """An axis: `floor` stands for what a logarithmic axis has no place for; it is labelled `floor_label`, if any."""
 
@@ -93,7 +44,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class LineChart:
-    """Lines through columns of the tables: `y` against `x`, and if named `bare`, dotted, against the same `x`."""
+    """Lines through columns of the payload: `y` against `x`, and if named `bare`, dotted, against the same `x`."""
 
     key: str
     title: str
@@ -148,7 +99,7 @@ def choose_slots(keys: Sequence[str], chosen: Sequence[str]) -> dict[str, int]:
 
 
 def loss_charts(
-    series: Sequence[Series], *, log_x: bool = True, log_y: bool = True, target_loss: float | None = None
+    lanes: Sequence[Lane], *, log_x: bool = True, log_y: bool = True, target_loss: float | None = None
 ) -> tuple[LineChart, LineChart, LineChart]:
     """Describe loss against iterations, operations and seconds."""
     y_axis = Axis("loss ½‖f − y‖²", "loss", log_y, LOSS_FLOOR)
@@ -158,9 +109,9 @@ def loss_charts(
         (
             "operations",
             "operations",
-            Axis("operations, building included", "count", log_x, _floor(series, "operations")),
+            Axis("operations, building included", "count", log_x, _floor(lanes, "operations")),
         ),
-        ("seconds", "time", Axis("seconds, building included", "seconds", log_x, _floor(series, "seconds"))),
+        ("seconds", "time", Axis("seconds, building included", "seconds", log_x, _floor(lanes, "seconds"))),
     )
     first, second, third = (
         LineChart(
@@ -227,10 +178,12 @@ def phase_chart(*, is_share: bool = True) -> PhaseChart:
     return PhaseChart("phases", "Operations by phase", about, is_share)
 
 
-def race_payload(series: Sequence[Series], charts: Sequence[LineChart | PhaseChart]) -> dict[str, Any]:
+def race_payload(
+    lanes: Sequence[Lane], slots: Mapping[str, int], charts: Sequence[LineChart | PhaseChart]
+) -> dict[str, Any]:
     """Return all the component needs, as JSON: the charts, and per contestant a table of the columns they draw.
 
-    Costs O(laps) per contestant; the answer holds at most `MAX_POINTS` rows for each.
+    `slots` is that of `choose_slots`. Costs O(laps) per contestant; at most `MAX_POINTS` rows are returned for each.
     """
     needed = {"iteration", "loss", "operations", "seconds"}
     for chart in charts:
@@ -244,16 +197,16 @@ def race_payload(series: Sequence[Series], charts: Sequence[LineChart | PhaseCha
         ],
         "contestants": [
             {
-                "key": each.key,
-                "title": each.title,
-                "color": COLORS[each.slot % len(COLORS)],
-                "dash": DASHES[each.slot % len(DASHES)],
-                "marker": MARKERS[each.slot % len(MARKERS)],
-                "reference": each.is_reference,
-                "phases": {name: float(each.phases[name]) for name in PHASES if each.phases.get(name)},
-                "columns": _columns(each, needed),
+                "key": lane.contestant.key,
+                "title": lane.contestant.title,
+                "color": COLORS[slots[lane.contestant.key]],
+                "dash": DASHES[slots[lane.contestant.key]],
+                "marker": MARKERS[slots[lane.contestant.key]],
+                "reference": lane.contestant.is_reference,
+                "phases": {name: float(lane.costs[name]) for name in PHASES if lane.costs[name]},
+                "columns": _columns(lane, needed),
             }
-            for each in series
+            for lane in lanes
         ],
     }
 
@@ -265,25 +218,26 @@ def component_parts() -> dict[str, str]:
     return {"html": '<section class="race"></section>', "css": css, "js": join_modules(folder / "race.js")}
 
 
-def _columns(series: Series, needed: set[str]) -> dict[str, list[float | None]]:
-    keep = keep_points(series.iteration.size)
-    done = np.arange(1, series.iteration.size + 1)
-    bare_operations, bare_seconds = np.cumsum(series.lap_operations), np.cumsum(series.lap_seconds)
+def _columns(lane: Lane, needed: set[str]) -> dict[str, list[float | None]]:
+    """Return what charts draw of a lane, by the names they have in the payload."""
+    laps = dict(zip(COLUMNS, lane.columns(*COLUMNS), strict=True))
+    iteration = np.arange(laps["loss"].size)
+    done = iteration + 1
+    bare_operations, bare_seconds = np.cumsum(laps["lap_operations"]), np.cumsum(laps["lap_seconds"])
     columns: dict[str, NDArray[Any]] = {
-        "iteration": series.iteration,
-        "loss": series.loss,
-        "operations": series.operations,
-        "seconds": series.seconds,
+        **laps,
+        "iteration": iteration,
         "done": done,
-        "amortized_operations": (series.build_operations + bare_operations) / done,
-        "amortized_seconds": (series.build_seconds + bare_seconds) / done,
+        "amortized_operations": (lane.build_operations + bare_operations) / done,
+        "amortized_seconds": (lane.build_seconds + bare_seconds) / done,
         "bare_operations": bare_operations / done,
         "bare_seconds": bare_seconds / done,
-        "touched": series.touched,
-        "modified": series.modified,
+        "touched": laps["num_touched"],
+        "modified": laps["num_modified"],
     }
-    if not series.modified.any():
+    if not laps["num_modified"].any():
         needed = needed - {"modified"}
+    keep = keep_points(iteration.size)
     return {name: _plain(columns[name][keep]) for name in sorted(needed)}
 
 
@@ -296,8 +250,8 @@ def _number(value: float) -> float:
     return int(value) if value == round(value) else float(f"{value:.7g}")
 
 
-def _floor(series: Sequence[Series], column: str) -> float:
-    values = np.concatenate([getattr(each, column) for each in series]) if series else np.empty(0)
+def _floor(lanes: Sequence[Lane], column: str) -> float:
+    values = np.concatenate([lane.column(column) for lane in lanes]) if lanes else np.empty(0)
     positive = values[np.isfinite(values) & (values > 0)]
     return float(positive.min()) if positive.size else 1.0
 

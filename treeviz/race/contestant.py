@@ -1,8 +1,8 @@
-"""What takes part in a race: a way to start it, and a formula for what it costs.
+"""What takes part in a race: how it is started, what it costs, and what the pages say about it.
 
-A contestant is a `Contestant`, declared in a module of `treeviz.race.contestants` together with whatever it needs that
-nobody else does. Once started it is a `Runner`: it steps, and reports every iteration as a `Lap`. Most contestants are
-a `Trainer` with certain settings; `trained` starts those.
+A contestant is a `Contestant`, declared in a module of `treeviz.race.contestants` together with the code that only it
+needs. Once started it is a `Runner`: it steps, and reports every iteration as a `Lap`. Most contestants are a `Trainer`
+with certain settings; `Trained` starts those.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,10 +15,12 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.infinite_width import Activity
 from treeviz.model.types import Floats
+from treeviz.search import find_engine
 from treeviz.search.engine import EngineMaker
 from treeviz.training.trainer import Trainer
 
 FAMILIES = ("gauss-newton", "gradient-descent", "sgd", "reference")
+THIS_APP = "here"  # the source of a method that this app describes and tests
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Lap:
 class Runner(Protocol):
     """A contestant under way. What came before its first iteration is in `build_costs` and `build_seconds`, by phase.
 
-    Drawing the initial weights is charged to nobody: every contestant is given them.
+    Drawing the initial weights is not charged: every contestant is given them.
     """
 
     build_costs: Mapping[str, int]
@@ -68,6 +70,19 @@ class Runner(Protocol):
 
     def predict(self, X: Floats) -> Floats:
         """Return the outputs (q,) of the weights reached so far on q points of unit length, (q, d)."""
+
+
+class RunnerMaker(Protocol):
+    """Starts a contestant: a `Trained`, or the class of a `Runner`."""
+
+    def __call__(self, data: Dataset, config: TrainConfig, /) -> Runner:
+        """Return a runner for a dataset and the settings all contestants share.
+
+        It puts its own method, search and solver into the settings; ValueError or MemoryError if it cannot be run.
+        """
+
+    def required_bytes(self, width: int, num_points: int, dimension: int, /) -> int:
+        """Memory it needs, about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +120,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Operations by phase: of building, of any iteration, and what the first iteration takes besides."""
+    """Operations by phase: of building, of any iteration, and what only the first iteration adds."""
 
     build: Mapping[str, float]
     iteration: Mapping[str, float]
@@ -117,38 +132,54 @@ class Prediction:
         return once + num_iterations * sum(self.iteration.values())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contestant:
     """A method that can take part in a race.
+
+    Formulas are written as on a blackboard: constants and lower terms are left out. They use m, n, d, Σk for the pairs
+    that fire, U for the touched neurons, and *products* for those with G that conjugate gradient takes.
 
     Attributes
     ----------
     key : its name on the command line and in addresses.
     title : its name on screen, short.
     family : one of `FAMILIES`; members of a family make the same steps, "reference" makes none.
-    about : a sentence or two on what it does and where it comes from.
-    start : makes a `Runner` of a dataset and the settings all contestants share; raises ValueError or MemoryError
-        if it cannot be run. Each contestant puts its own method, search and solver into the settings.
-    predict : what a `Workload` costs it; None where no formula knows, because that depends on how far neurons move.
-    required_bytes : memory it needs, about, given m, n and d.
     kind : "trees" if it searches trees, "dense" if it handles all m neurons in every iteration, or "other".
+    about : a sentence or two on what it does and where it comes from.
+    start : makes its `Runner`, and says what memory that needs.
+    predict : what a `Workload` costs it; None where no formula can say, because that depends on how far neurons move.
+    preprocessing, iteration : formulas of what it spends before its first iteration, and in each.
+    exactness : whether its steps are those of computing everything, in a word or two.
+    source : the publication, in Markdown; `THIS_APP`; or empty for a method of the textbooks.
     """
 
     key: str
     title: str
     family: str
     about: str
-    start: Callable[[Dataset, TrainConfig], Runner]
+    start: RunnerMaker
     predict: Callable[[Workload], Prediction] | None
-    required_bytes: Callable[[int, int, int], int]
+    preprocessing: str
+    iteration: str
+    exactness: str
+    source: str
     kind: Literal["trees", "dense", "other"] = "other"
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
             raise ValueError(f"family must be one of {', '.join(map(repr, FAMILIES))}; got {self.family!r}")
 
+    @property
+    def is_reference(self) -> bool:
+        """Whether it has no iterations, only a loss before and a loss after."""
+        return self.family == "reference"
+
+    def required_bytes(self, width: int, num_points: int, dimension: int) -> int:
+        """Memory it needs, about."""
+        return self.start.required_bytes(width, num_points, dimension)
+
     def forecast(self, load: Workload) -> Prediction:
-        """Return what a workload costs; ValueError if no formula knows."""
+        """Return what a workload costs; ValueError if no formula can say."""
         if self.predict is None:
             raise ValueError(
                 f"what {self.title} costs depends on how far neurons move, and no formula knows that: race it"
@@ -190,11 +221,22 @@ class TrainerRunner:
         return self._trainer.predict(X)
 
 
-def trained(engine_class: EngineMaker | None = None, **choices: Any) -> Callable[[Dataset, TrainConfig], Runner]:
-    """Return a `Contestant.start` that trains with these choices of `TrainConfig`, or with an engine of its own."""
+class Trained:
+    """Starts a `Trainer` with choices of `TrainConfig` of its own; the other settings are those of the race.
 
-    def start(data: Dataset, config: TrainConfig) -> Runner:
-        own = replace(config, **choices)
-        return TrainerRunner(Trainer(data, own, keep_records=False, engine_class=engine_class))
+    `engine_class` puts another engine in the place of the one that `search` names.
+    """
 
-    return start
+    def __init__(self, *, search: str, engine_class: EngineMaker | None = None, **choices: Any) -> None:
+        self._choices = {"search": search, **choices}
+        self._search, self._engine_class = search, engine_class
+
+    def __call__(self, data: Dataset, config: TrainConfig) -> Runner:
+        """Build what the search keeps."""
+        own = replace(config, **self._choices)
+        return TrainerRunner(Trainer(data, own, keep_records=False, engine_class=self._engine_class))
+
+    def required_bytes(self, width: int, num_points: int, dimension: int) -> int:
+        """Memory its search needs, about."""
+        maker = self._engine_class or find_engine(self._search)
+        return maker.required_bytes(width, num_points, dimension)

@@ -1,4 +1,4 @@
-"""Figures of what methods are expected to cost: operations against width, and who needs the fewest where."""
+"""Figures of what methods are expected to cost: operations against width, and which method needs the fewest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

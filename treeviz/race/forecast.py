@@ -1,13 +1,13 @@
-"""What methods are expected to cost before anybody has run: the ledger's formulas, with expected sizes put in.
+"""What methods are expected to cost before they run: the ledger's formulas, with expected sizes put in.
 
-How many neurons and pairs fire follows from the data and the threshold (`kernel.expected_activity`), for the network as
-it is drawn. Training changes it: on real data pairs may grow by half and touched neurons fall by a third, and by how
-much no formula knows. So a forecast can be calibrated by a run: the ratio of what the run met, on average over its
-iterations, to what was expected at its width is applied at every width.
+How many neurons and pairs fire follows from the data and the threshold (`infinite_width.expected_activity`), for the
+network as it is drawn. Training changes it: on real data pairs may grow by half and touched neurons fall by a third,
+and no formula knows by how much. So a forecast can be calibrated by a run: the ratio of what the run met, on average
+over its iterations, to what was expected at its width is applied at every width.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,14 +17,51 @@ from treeviz.model.heap import level_of
 from treeviz.model.infinite_width import Activity, expected_activity
 from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Workload
-from treeviz.race.race import Lane
+from treeviz.race.lane import Lane
 
+# Numbers of iterations that measured and expected operations are compared after.
+ITERATIONS = (1, 2, 3, 5, 7, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000)
+# What a race measures of each iteration, for a calibration.
+_SIZES = ("num_touched", "num_firing", "num_pairs", "num_overlaps", "cg_iterations")
 # Mini-batches of the first epoch that are looked at.
 _BATCHES = 8
 # Random neurons for each width where many widths are compared.
 _FEW_SAMPLES = 2048
 # Widths searched for a break-even point.
 SMALLEST_WIDTH, LARGEST_WIDTH = 1 << 5, 1 << 27
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What a race measured of one contestant, as plain numbers: they can be kept when the race is gone.
+
+    Attributes
+    ----------
+    contestant : the contestant.
+    config : settings of the race.
+    num_laps : iterations done.
+    means : of sizes of its iterations, columns of its lane; empty if there are none.
+    operations : of building and so many iterations, for those of `ITERATIONS` that were done.
+    """
+
+    contestant: Contestant
+    config: TrainConfig
+    num_laps: int
+    means: Mapping[str, float]
+    operations: Mapping[int, float]
+
+    @classmethod
+    def of(cls, lane: Lane, config: TrainConfig) -> "Measured":
+        """Take the numbers of a lane as far as it has come."""
+        lap_operations, *sizes = lane.columns("lap_operations", *_SIZES)
+        totals = lane.build_operations + np.cumsum(lap_operations)
+        return cls(
+            contestant=lane.contestant,
+            config=config,
+            num_laps=totals.size,
+            means={name: float(values.mean()) for name, values in zip(_SIZES, sizes, strict=True) if values.size},
+            operations={count: float(totals[count - 1]) for count in ITERATIONS if count <= totals.size},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +79,18 @@ class Calibration:
     cg_iterations: float | None = None
 
     @classmethod
-    def of(cls, lane: Lane, expected: Workload) -> "Calibration":
+    def of(cls, run: Measured, expected: Workload) -> "Calibration":
         """Compare what a contestant met in a race with what was expected; no change if it trains no neurons."""
-        fresh = expected.activity
-        if not lane.num_laps or not fresh.num_pairs or not lane.mean("num_pairs"):
+        fresh, met = expected.activity, run.means
+        if not fresh.num_pairs or not met.get("num_pairs"):
             return cls()
-        is_batched = lane.contestant.family == "sgd"
+        is_batched = run.contestant.family == "sgd"
         return cls(
-            touched=lane.mean("num_firing") / fresh.num_touched,
-            batch_touched=lane.mean("num_touched") / expected.num_batch_touched if is_batched else None,
-            pairs=lane.mean("num_pairs") / fresh.num_pairs,
-            overlaps=lane.mean("num_overlaps") / fresh.num_overlaps,
-            cg_iterations=lane.mean("cg_iterations") or None,
+            touched=met["num_firing"] / fresh.num_touched,
+            batch_touched=met["num_touched"] / expected.num_batch_touched if is_batched else None,
+            pairs=met["num_pairs"] / fresh.num_pairs,
+            overlaps=met["num_overlaps"] / fresh.num_overlaps,
+            cg_iterations=met["cg_iterations"] or None,
         )
 
     def apply(self, load: Workload) -> Workload:

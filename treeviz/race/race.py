@@ -1,197 +1,31 @@
 """A race: several methods train on the same data from the same initial weights, turn by turn in one thread.
 
-Whoever has had the least time takes the next turn, so all curves grow together, and nobody's seconds contain another's
-work. A contestant that fails, diverges or stalls ends its own lane and disturbs no other.
+The contestant that has had the least time takes the next turn, so all curves grow together, and no contestant's seconds
+contain another's work. A contestant that fails, diverges or stalls ends its own lane and disturbs no other.
+
+A race lives as long as its viewers hold it. Its thread holds it during a turn only: a race that is dropped, running or
+paused, is cancelled, and is gone with all its runners when the step under way has ended.
 """
 
 import math
 import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Literal
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from time import perf_counter
 
 import numpy as np
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
-from treeviz.model.infinite_width import Activity
-from treeviz.model.phases import PHASES
-from treeviz.model.types import Floats
-from treeviz.race.contestant import Contestant, Lap, Runner
+from treeviz.race.contestant import Contestant, Runner
+from treeviz.race.lane import Lane, State, measure_error
+from treeviz.race.turns import TURNS, Ticket
 from treeviz.training.memory import require_memory
 
-State = Literal["waiting", "running", "reached", "stopped", "failed"]
-
 MAX_LAPS = 100_000
-# A turn lasts at least so long, lest changing turns cost more than the turns.
+# A turn lasts at least so long, or changing turns would cost more than the turns.
 _TURN_SECONDS = 0.03
-_LATE = "not there when the time was over"
-
-
-class _Turns:
-    """Lets one race after the other work: those of several viewers take turns too.
-
-    A cancelled race may be in the middle of a long step; nobody waits for it.
-    """
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._owner: Race | None = None
-
-    @contextmanager
-    def of(self, race: "Race") -> Iterator[None]:
-        """Wait until no other race is at work, and be the one that is."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._owner is None or self._owner.is_cancelled)
-            self._owner = race
-        try:
-            yield
-        finally:
-            with self._changed:
-                if self._owner is race:
-                    self._owner = None
-                self._changed.notify_all()
-
-    def look_again(self) -> None:
-        """Tell those who wait that a race was cancelled."""
-        with self._changed:
-            self._changed.notify_all()
-
-
-_TURNS = _Turns()
-
-
-class Lane:
-    """One contestant's way through a race: what it did so far, and how it ended.
-
-    Attributes
-    ----------
-    contestant : who runs here.
-    state : "waiting", "running", "reached" (the loss asked for), "stopped" (by itself, a limit or the user), "failed".
-    reason : why it stopped or failed, in words.
-    build_operations, build_seconds : of what it builds before its first iteration.
-    num_bytes : bytes it keeps from one iteration to the next.
-    test_error : at the end of its way; None where there are no test points, or its outputs there are beyond finite
-        numbers. See `test_error_name`.
-    costs, seconds : of everything so far by phase, building included.
-    """
-
-    def __init__(self, contestant: Contestant) -> None:
-        self.contestant = contestant
-        self.state: State = "waiting"
-        self.reason = ""
-        self.build_operations, self.build_seconds = 0, 0.0
-        self.num_bytes = 0
-        self.test_error: float | None = None
-        self.costs: Counter[str] = Counter()
-        self.seconds: Counter[str] = Counter()
-        # A row a lap, in the order of `_COLUMNS`. Viewers read it while it grows: rows are never changed.
-        self._table = np.empty((64, len(_COLUMNS)))
-        self._num_laps = 0
-        self._total_operations, self._total_seconds = 0, 0.0
-
-    @property
-    def num_laps(self) -> int:
-        """Iterations done."""
-        return self._num_laps
-
-    @property
-    def last_loss(self) -> float | None:
-        """Loss of the last lap; None before the first."""
-        count, table = self._num_laps, self._table  # in this order, while more laps may be added
-        return float(table[count - 1, 0]) if count else None
-
-    @property
-    def lowest_loss(self) -> float | None:
-        """Lowest finite loss so far; None if there is none."""
-        losses = self.column("loss")
-        finite = losses[np.isfinite(losses)]
-        return float(finite.min()) if finite.size else None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more happens here."""
-        return self.state in ("reached", "stopped", "failed")
-
-    def column(self, name: str) -> Floats:
-        """Return a number of every lap so far, (laps,).
-
-        loss : at the weights before the lap's move.
-        operations, seconds : spent when that loss was known, building and the lap's search and forward pass included.
-        lap_operations, lap_seconds : of the whole lap.
-        num_touched, num_modified : neurons moved and tree nodes changed by the lap.
-        num_firing, num_pairs, num_overlaps : |U|, sum_i k_i and sum_r |T_r|^2 of all n datapoints.
-        cg_iterations : of conjugate gradient in the lap's solve.
-        """
-        return self.columns(name)[0]
-
-    def columns(self, *names: str) -> list[Floats]:
-        """Return several columns, all of the same laps, also while more are being done."""
-        count, table = self._num_laps, self._table
-        return [table[:count, _COLUMNS.index(name)].copy() for name in names]
-
-    def lap_reaching(self, loss: float) -> int | None:
-        """Return the first lap whose loss is at most `loss`; None if there is none yet."""
-        reached = np.flatnonzero(self.column("loss") <= loss)
-        return int(reached[0]) if reached.size else None
-
-    def mean(self, name: str) -> float:
-        """Return a column's mean over the laps so far; 0 if there are none."""
-        return float(self.column(name).mean()) if self._num_laps else 0.0
-
-    def begin(self, runner: Runner) -> None:
-        """Take down what building took."""
-        self.state = "running"
-        self.build_operations = sum(runner.build_costs.values())
-        self.build_seconds = sum(runner.build_seconds.values())
-        self._total_operations, self._total_seconds = self.build_operations, self.build_seconds
-        self.costs, self.seconds = Counter(runner.build_costs), Counter(runner.build_seconds)
-
-    def add(self, lap: Lap) -> None:
-        """Take down a lap."""
-        before = [
-            sum(parts.get(name, 0) for name, phase in PHASES.items() if phase.before_loss)
-            for parts in (lap.costs, lap.seconds)
-        ]
-        operations, seconds = sum(lap.costs.values()), sum(lap.seconds.values())
-        active = lap.activity or Activity(0, 0, 0)
-        if self._num_laps == len(self._table):
-            self._table = np.concatenate([self._table, np.empty_like(self._table)])
-        self._table[self._num_laps] = (
-            lap.loss,
-            self._total_operations + before[0],
-            self._total_seconds + before[1],
-            operations,
-            seconds,
-            lap.num_touched,
-            lap.num_modified,
-            active.num_touched,
-            active.num_pairs,
-            active.num_overlaps,
-            lap.cg_iterations,
-        )
-        self._num_laps += 1
-        self._total_operations += operations
-        self._total_seconds += seconds
-        # New ones each time, for viewers may be reading the old.
-        self.costs, self.seconds = self.costs + Counter(lap.costs), self.seconds + Counter(lap.seconds)
-
-
-_COLUMNS = (
-    "loss",
-    "operations",
-    "seconds",
-    "lap_operations",
-    "lap_seconds",
-    "num_touched",
-    "num_modified",
-    "num_firing",
-    "num_pairs",
-    "num_overlaps",
-    "cg_iterations",
-)
+_LATE = "loss not reached when the time was over"
 
 
 class Race:
@@ -200,23 +34,22 @@ class Race:
     Parameters
     ----------
     data : n datapoints.
-    contestants : who takes part; each once.
+    contestants : the contestants, each once.
     config : settings they share; each puts in its own method, search, solver and step size.
     until_loss : a contestant is done when its loss is at most this.
     max_laps : at most so many iterations each.
-    max_seconds : time for everybody together, real time. Turns share it out evenly; whoever is done leaves the rest.
+    max_seconds : real time for all contestants together. Turns share it out evenly; a contestant that is done leaves
+        the rest to the others.
     test : points for the test error, if there are any.
 
     Attributes
     ----------
     lanes : one `Lane` a contestant, in their order.
-    is_cancelled : whether somebody ended it early.
-    seconds_spent : of `max_seconds`, real time of all turns so far.
 
     Raises
     ------
     ValueError
-        If nobody takes part, or somebody twice, or a limit makes no sense, or together they would need more memory
+        If there is no contestant, or one twice, or a limit makes no sense, or together they would need more memory
         than there is.
     """
 
@@ -244,18 +77,29 @@ class Race:
         self.data, self.config, self.test = data, config, test
         self.until_loss, self.max_laps, self.max_seconds = until_loss, max_laps, max_seconds
         self.lanes = [Lane(contestant) for contestant in contestants]
-        self.is_cancelled = False
-        self.seconds_spent = 0.0
-        self._may_run = threading.Event()
-        self._may_run.set()
+        self._runners: dict[str, Runner] = {}  # of the lanes that have begun and are not over
+        self._seconds = dict.fromkeys(keys, 0.0)  # real time of each contestant's turns, what is not charged too
         self._thread: threading.Thread | None = None
+        self._has_begun = threading.Event()  # a lap was taken down, or all lanes are over
         # Held while something is taken down, so that nothing is after a cancel, whichever thread it comes from.
         self._taking_down = threading.Lock()
+        self._ticket = Ticket()
+        weakref.finalize(self, TURNS.cancel, self._ticket).atexit = False
+
+    @property
+    def seconds_spent(self) -> float:
+        """Real time of all turns so far, out of `max_seconds`."""
+        return sum(self._seconds.values())
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it was ended early."""
+        return self._ticket.is_cancelled
 
     @property
     def is_paused(self) -> bool:
         """Whether the race waits to be resumed."""
-        return not self._may_run.is_set() and not self.is_over
+        return self._ticket.is_paused and not self.is_over
 
     @property
     def is_over(self) -> bool:
@@ -263,104 +107,148 @@ class Race:
         return self.is_cancelled or all(lane.is_over for lane in self.lanes)
 
     def start(self) -> None:
-        """Run in a thread of its own."""
-        self._thread = threading.Thread(target=self.run, name="treeviz-race", daemon=True)
+        """Run in a thread of its own, until the race is over or no longer held."""
+        self._thread = threading.Thread(
+            target=_run_in_thread, args=(weakref.ref(self), self._ticket), name="treeviz-race", daemon=True
+        )
         self._thread.start()
-
-    def wait_for_lap(self, timeout: float) -> None:
-        """Wait for the first lap of anybody, or the end of the race, at most `timeout` seconds."""
-        deadline = time.monotonic() + timeout
-        while not (any(lane.num_laps for lane in self.lanes) or self.is_over) and time.monotonic() < deadline:
-            time.sleep(0.01)
-
-    def pause(self) -> None:
-        """Stop after the step under way, to be resumed."""
-        self._may_run.clear()
-
-    def resume(self) -> None:
-        """Go on."""
-        self._may_run.set()
-
-    def cancel(self) -> None:
-        """End the race now. Everybody keeps what is done; a step under way is not taken down."""
-        with self._taking_down:
-            self.is_cancelled = True
-            for lane in self.lanes:
-                if not lane.is_over:
-                    lane.reason, lane.state = "cancelled", "stopped"
-        self._may_run.set()
-        _TURNS.look_again()
 
     def run(self, on_lap: Callable[[Lane], object] | None = None) -> None:
         """Run the race to its end in this thread; `on_lap` is told of every lap."""
-        runners: dict[str, Runner] = {}
-        spent = dict.fromkeys((lane.contestant.key for lane in self.lanes), 0.0)  # real time, what is not charged too
-        while lanes := [lane for lane in self.lanes if not lane.is_over]:
-            self._may_run.wait()
-            lane = min(lanes, key=lambda lane: spent[lane.contestant.key])
-            key = lane.contestant.key
-            with _TURNS.of(self):
-                if lane.is_over or not self._may_run.is_set():  # cancelled or paused while another race had its turn
-                    continue
-                start, seconds_left = time.perf_counter(), self.max_seconds - self.seconds_spent
-                try:
-                    if seconds_left > 0:
-                        self._take_turn(lane, runners, seconds_left, on_lap)
-                    else:
-                        self._finish(lane, "stopped", _LATE, runners.get(key))
-                except Exception as error:  # whatever happens to one contestant is its own affair
-                    known = isinstance(error, ValueError | MemoryError) and str(error)
-                    reason = str(error) if known else f"{type(error).__name__}: {error}".removesuffix(": ")
-                    self._finish(lane, "failed", reason)
-                spent[key] += time.perf_counter() - start
-                self.seconds_spent = sum(spent.values())
-            if lane.is_over:
-                runners.pop(key, None)  # its memory, for the others
+        _run(lambda: self, self._ticket, on_lap)
 
-    def _take_turn(
-        self, lane: Lane, runners: dict[str, Runner], seconds_left: float, on_lap: Callable[[Lane], object] | None
-    ) -> None:
+    def wait_for_lap(self, timeout: float) -> bool:
+        """Wait for the first lap of any contestant, or the end of the race; return whether there is either in time."""
+        return self._has_begun.wait(timeout)
+
+    def pause(self) -> None:
+        """Stop after the step under way, to be resumed."""
+        TURNS.pause(self._ticket)
+
+    def resume(self) -> None:
+        """Go on."""
+        TURNS.resume(self._ticket)
+
+    def cancel(self, reason: str = "cancelled") -> None:
+        """End the race now. What is done is kept; a step under way is not taken down."""
+        self._end_all("stopped", reason)
+
+    def _take_turn(self, on_lap: Callable[[Lane], object] | None = None) -> bool:
+        """Let the contestant that had the least time do some iterations; return whether the race goes on."""
+        lanes = [lane for lane in self.lanes if not lane.is_over]
+        if not lanes:  # cancelled meanwhile
+            return False
+        lane = min(lanes, key=lambda lane: self._seconds[lane.contestant.key])
+        key, start = lane.contestant.key, perf_counter()
+        try:
+            seconds_left = self.max_seconds - self.seconds_spent
+            if seconds_left > 0:
+                self._run_lane(lane, seconds_left, on_lap)
+            else:
+                self._finish(lane, "stopped", _LATE)
+        except Exception as error:  # the other contestants go on
+            self._end(lane, "failed", _put_in_words(error))
+        self._seconds[key] += perf_counter() - start
+        if lane.is_over:
+            self._runners.pop(key, None)  # its memory, for the others
+        return not self.is_over
+
+    def _fail(self, error: BaseException) -> None:
+        """End all lanes that are not over with an error of the race itself."""
+        self._end_all("failed", f"an error ended the race: {_put_in_words(error)}")
+
+    def _free(self) -> None:
+        """Let go of all runners; their numbers are kept."""
+        self._runners.clear()
+
+    def _run_lane(self, lane: Lane, seconds_left: float, on_lap: Callable[[Lane], object] | None) -> None:
         """Let one contestant start, or do iterations for a while."""
-        start = time.perf_counter()
-        runner = runners.get(lane.contestant.key)
-        if runner is None:
-            runner = runners[lane.contestant.key] = lane.contestant.start(self.data, self.config)
+        start, key = perf_counter(), lane.contestant.key
+        if key not in self._runners:
+            runner = self._runners[key] = lane.contestant.start(self.data, self.config)
             with self._taking_down:
                 if self.is_cancelled:
                     return
                 lane.begin(runner)
+        runner = self._runners[key]
         while not lane.is_over:
             lap = runner.step()
+            num_bytes = runner.num_bytes
             with self._taking_down:
                 if self.is_cancelled:
                     return
                 lane.add(lap)
-                lane.num_bytes = runner.num_bytes
-            spent = time.perf_counter() - start
+                lane.num_bytes = num_bytes
+            self._has_begun.set()
+            spent = perf_counter() - start
             if lap.loss <= self.until_loss:
-                self._finish(lane, "reached", "", runner)
+                self._finish(lane, "reached", "")
             elif not math.isfinite(lap.loss):
-                reason = lap.stop_reason or "diverged: its loss is no longer a finite number"
-                self._finish(lane, "stopped", reason, runner)
+                self._finish(lane, "stopped", lap.stop_reason or "diverged: its loss is no longer a finite number")
             elif lap.stop_reason:
-                self._finish(lane, "stopped", lap.stop_reason, runner)
+                self._finish(lane, "stopped", lap.stop_reason)
             elif lane.num_laps >= self.max_laps:
-                self._finish(lane, "stopped", f"not there after {lane.num_laps:,} iterations, the limit", runner)
+                self._finish(lane, "stopped", f"loss not reached in {lane.num_laps:,} iterations, the limit")
             elif spent > seconds_left:
-                self._finish(lane, "stopped", _LATE, runner)
+                self._finish(lane, "stopped", _LATE)
             if on_lap is not None:
                 on_lap(lane)
-            if spent > _TURN_SECONDS or not self._may_run.is_set():
+            if spent > _TURN_SECONDS or not self._ticket.may_run:
                 return
 
-    def _finish(self, lane: Lane, state: State, reason: str, runner: Runner | None = None) -> None:
-        error = math.inf
+    def _finish(self, lane: Lane, state: State, reason: str) -> None:
+        """End a lane, after measuring its test error."""
+        error, runner = math.inf, self._runners.get(lane.contestant.key)
         if runner is not None and self.test is not None:
             error = measure_error(runner.predict(self.test.X), self.test.y)
+        self._end(lane, state, reason, error)
+
+    def _end(self, lane: Lane, state: State, reason: str, error: float = math.inf) -> None:
         with self._taking_down:
-            if not lane.is_over:  # it may have been cancelled meanwhile
-                lane.test_error = error if math.isfinite(error) else None
-                lane.reason, lane.state = reason, state
+            lane.end(state, reason, error)
+        if self.is_over:
+            self._has_begun.set()
+
+    def _end_all(self, state: State, reason: str) -> None:
+        with self._taking_down:
+            for lane in self.lanes:
+                lane.end(state, reason)
+            TURNS.cancel(self._ticket)
+        self._has_begun.set()
+
+
+def _run(find: Callable[[], Race | None], ticket: Ticket, on_lap: Callable[[Lane], object] | None = None) -> None:
+    """Give a race one turn after another. It is held during its turns only, and is gone if `find` does not find it."""
+    goes_on = True
+    while goes_on and TURNS.take(ticket):
+        race = find()
+        try:
+            goes_on = race is not None and race._take_turn(on_lap)
+        finally:
+            TURNS.give_back(ticket)
+            del race
+    if (race := find()) is not None:
+        race._free()
+
+
+def _run_in_thread(find: Callable[[], Race | None], ticket: Ticket) -> None:
+    try:
+        _run(find, ticket)
+    except BaseException as error:  # a thread has no caller to raise it to: the lanes say it
+        if (race := find()) is not None:
+            race._fail(error)
+            race._free()
+
+
+def _put_in_words(error: BaseException) -> str:
+    """Return the message of an error that says what to do, else its type and its message; it may have none."""
+    try:
+        message = str(error)
+    except Exception:
+        message = ""
+    if message and isinstance(error, ValueError | MemoryError):
+        return message
+    return f"{type(error).__name__}: {message}".removesuffix(": ")
 
 
 def warm_up(contestants: Iterable[Contestant]) -> None:
@@ -370,24 +258,6 @@ def warm_up(contestants: Iterable[Contestant]) -> None:
         runner = contestant.start(data, TrainConfig(width=64, threshold=0.5, batch_size=2))
         for _ in range(2):
             runner.step()
-
-
-def is_classification(y: Floats) -> bool:
-    """Whether all targets are -1 or +1."""
-    return bool(np.all(np.abs(y) == 1.0))
-
-
-def measure_error(outputs: Floats, y: Floats) -> float:
-    """Return the share of wrong signs where all targets are -1 or +1, else the root mean squared error.
-
-    Infinity if an output is not a finite number, or a square of one is not.
-    """
-    if not np.isfinite(outputs).all():
-        return math.inf
-    if is_classification(y):
-        return float(np.mean(np.where(outputs >= 0, 1.0, -1.0) != y))
-    with np.errstate(over="ignore"):
-        return float(np.sqrt(np.mean((outputs - y) ** 2)))
 
 
 def _require_memory(data: Dataset, contestants: Sequence[Contestant], config: TrainConfig) -> None:

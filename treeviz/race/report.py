@@ -2,21 +2,14 @@
 
 import csv
 import io
+import math
 from typing import Any
 
-from treeviz.race.race import Lane, Race, is_classification
+from treeviz.race.lane import COLUMNS, Lane, is_classification
+from treeviz.race.race import Race
 from treeviz.race.verdict import finish_of, judge, name_leaders
 
-LAP_COLUMNS = (
-    "loss",
-    "operations",
-    "seconds",
-    "lap_operations",
-    "lap_seconds",
-    "num_touched",
-    "num_modified",
-)
-_WHOLE = ("operations", "lap_operations", "num_touched", "num_modified")
+LAP_COLUMNS = [name for name, column in COLUMNS.items() if column.is_reported]
 
 
 def test_error_name(race: Race) -> str:
@@ -28,7 +21,7 @@ def test_error_name(race: Race) -> str:
 
 
 def as_text(race: Race, loss: float) -> str:
-    """Return a table of what everybody needed to `loss`, and the verdict."""
+    """Return a table of what each contestant needed to reach `loss`, and the verdict."""
     data, config = race.data, race.config
     lines = [
         f"{data.name}: {data.description}",
@@ -90,7 +83,7 @@ def _lane_values(lane: Lane, loss: float) -> dict[str, Any]:
         "build_seconds": lane.build_seconds,
         "costs": dict(lane.costs),
         "phase_seconds": dict(lane.seconds),
-        "laps": {name: _plain(lane, name) for name in LAP_COLUMNS},
+        "laps": _lap_values(lane),
     }
 
 
@@ -100,15 +93,20 @@ def as_csv(race: Race) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["contestant", "iteration", *LAP_COLUMNS])
     for lane in race.lanes:
-        columns = [_plain(lane, name) for name in LAP_COLUMNS]
-        for lap, values in enumerate(zip(*columns, strict=True)):
+        for lap, values in enumerate(zip(*_lap_values(lane).values(), strict=True)):
             writer.writerow([lane.contestant.key, lap, *values])
     return buffer.getvalue()
 
 
-def _plain(lane: Lane, name: str) -> list[Any]:
-    """A column of finite Python numbers; a loss beyond them is None."""
-    values: list[Any] = lane.column(name).tolist()
-    if name in _WHOLE:
-        return [int(value) for value in values]
-    return [value if value < float("inf") else None for value in values]
+def _lap_values(lane: Lane) -> dict[str, list[int | float | None]]:
+    """Return the columns that are reported, as finite Python numbers; a loss beyond them is None."""
+    return {
+        name: [_plain(value, is_whole=COLUMNS[name].is_whole) for value in values.tolist()]
+        for name, values in zip(LAP_COLUMNS, lane.columns(*LAP_COLUMNS), strict=True)
+    }
+
+
+def _plain(value: float, *, is_whole: bool) -> int | float | None:
+    if not math.isfinite(value):
+        return None
+    return int(value) if is_whole else value

@@ -1,10 +1,11 @@
-"""What a race showed: the table of what everybody needed to a loss, and one sentence that judges it."""
+"""What a race showed: what each contestant needed to reach a loss, and one sentence that judges it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from treeviz.race.forecast import SMALLEST_WIDTH, Calibration, break_even_width, expected_workload
-from treeviz.race.race import Lane, Race
+from treeviz.race.forecast import SMALLEST_WIDTH, Calibration, Measured, break_even_width, expected_workload
+from treeviz.race.lane import Lane
+from treeviz.race.race import Race
 
 # Losses this close, relatively, are one.
 _TIE = 1e-6
@@ -12,11 +13,11 @@ _TIE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """What one contestant needed to a loss.
+    """What one contestant needed to reach a loss.
 
     Attributes
     ----------
-    lane : whose it is.
+    lane : of the contestant.
     iterations : moves made until the loss was reached.
     operations, seconds : spent when the loss was known, building included.
     """
@@ -43,7 +44,7 @@ class Finish:
 
 
 def finish_of(lane: Lane, loss: float) -> Finish | None:
-    """Return what a lane needed to `loss`; None if it has not got there."""
+    """Return what a lane needed to reach `loss`; None if it has not reached it."""
     lap = lane.lap_reaching(loss)
     if lap is None:
         return None
@@ -51,22 +52,22 @@ def finish_of(lane: Lane, loss: float) -> Finish | None:
 
 
 def judge(race: Race, loss: float) -> str:
-    """Say in one sentence who won, by how much, and where it would be otherwise.
+    """Say in one sentence which method won, by how much, and at which widths it would be otherwise.
 
     A method through trees is compared with the fastest dense one of its family; without such a pair the sentence names
-    who was first.
+    the method that was first.
     """
     if not race.is_over:
         return "The race is on."
     there = _finishers(race, loss)
     if not there:
-        return _nobody(race, loss)
+        return _none_reached(race, loss)
     pair = _pair(there)
     return _compare(race, *pair, loss) if pair else _name_the_first(there, loss)
 
 
 def name_leaders(race: Race, loss: float) -> str:
-    """Say who needed the fewest operations and who the least time to a loss; empty with fewer than two to compare."""
+    """Say which method needed the fewest operations and which the least time; empty with fewer than two to compare."""
     there = _finishers(race, loss)
     if len(there) < 2:
         return ""
@@ -78,8 +79,8 @@ def name_leaders(race: Race, loss: float) -> str:
 
 
 def _finishers(race: Race, loss: float) -> list[Finish]:
-    """Those that iterate and got there."""
-    lanes = [lane for lane in race.lanes if lane.contestant.family != "reference"]
+    """The methods that iterate and reached the loss."""
+    lanes = [lane for lane in race.lanes if not lane.contestant.is_reference]
     return [finish for finish in (finish_of(lane, loss) for lane in lanes) if finish]
 
 
@@ -104,14 +105,14 @@ def _compare(race: Race, own: Finish, rival: Finish, loss: float) -> str:
 
 
 def _break_even(race: Race, own: Finish, rival: Finish) -> str:
-    """Say at which widths it would need more operations, for as many iterations as it did."""
+    """Say at which widths it would need more operations than its rival, for as many iterations as it did."""
     width = break_even_width(
         own.lane.contestant,
         rival.lane.contestant,
         race.data.X,
         race.config,
         own.iterations + 1,
-        Calibration.of(own.lane, expected_workload(race.data.X, race.config)),
+        Calibration.of(Measured.of(own.lane, race.config), expected_workload(race.data.X, race.config)),
     )
     if width is None:
         return "it is expected to need more operations here at every width"
@@ -122,26 +123,26 @@ def _break_even(race: Race, own: Finish, rival: Finish) -> str:
 
 def _name_the_first(there: Sequence[Finish], loss: float) -> str:
     first, *others = sorted(there, key=lambda one: one.seconds)
-    text = f"{first.title} was the first at a loss of {loss:g}, after {first.iterations:,} iterations"
+    text = f"{first.title} was the first to reach a loss of {loss:g}, after {first.iterations:,} iterations"
     if not others:
         return f"{text}, and the only one."
     second = others[0]
     return f"{text}, with {_join(_time(first, second), _operations(first, second), second)}, the next."
 
 
-def _nobody(race: Race, loss: float) -> str:
-    lanes = [lane for lane in race.lanes if lane.contestant.family != "reference"]
+def _none_reached(race: Race, loss: float) -> str:
+    lanes = [lane for lane in race.lanes if not lane.contestant.is_reference]
     losses = {lane.contestant.title: lane.lowest_loss for lane in lanes}
     finite = {title: lowest for title, lowest in losses.items() if lowest is not None}
     if not finite:
-        return f"Nobody that iterates has taken a step towards a loss of {loss:g}."
+        return f"No iterative method has taken a step towards a loss of {loss:g}."
     closest = min(finite, key=lambda title: finite[title])
     first = max(float(lane.column("loss")[0]) for lane in lanes if lane.num_laps)
     if not finite[closest] < (1 - _TIE) * first:
-        return f"Nobody that iterates came to a loss of {loss:g}, or below {first:.1e}, where all began."
+        return f"No iterative method reached a loss of {loss:g}, or one below {first:.1e}, where all began."
     if max(finite.values()) <= (1 + _TIE) * finite[closest] and len(finite) > 1:
-        return f"Nobody that iterates came to a loss of {loss:g}; all came to {finite[closest]:.1e}."
-    return f"Nobody that iterates came to a loss of {loss:g}; {closest} came closest, to {finite[closest]:.1e}."
+        return f"No iterative method reached a loss of {loss:g}; all came to {finite[closest]:.1e}."
+    return f"No iterative method reached a loss of {loss:g}; {closest} came closest, to {finite[closest]:.1e}."
 
 
 def _operations(own: Finish, rival: Finish) -> tuple[str, int]:

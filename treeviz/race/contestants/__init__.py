@@ -6,11 +6,8 @@ import pkgutil
 from treeviz.race.contestant import FAMILIES, Contestant
 
 
-def _place(contestant: Contestant) -> tuple[int, bool]:
-    return FAMILIES.index(contestant.family), contestant.kind != "trees"
-
-
-def _find() -> dict[str, Contestant]:
+def find_contestants() -> dict[str, Contestant]:
+    """Return the contestants of all modules of this package by key, in the order of families, trees first."""
     modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
     found = [contestant for module in modules for contestant in module.CONTESTANTS]
     named = {contestant.key: contestant for contestant in sorted(found, key=_place)}
@@ -19,4 +16,8 @@ def _find() -> dict[str, Contestant]:
     return named
 
 
-CONTESTANTS = _find()
+def _place(contestant: Contestant) -> tuple[int, bool]:
+    return FAMILIES.index(contestant.family), contestant.kind != "trees"
+
+
+CONTESTANTS = find_contestants()

@@ -9,8 +9,7 @@ from treeviz.model.ledger import (
     exact_solve_costs,
     step_rule_operations,
 )
-from treeviz.race.contestant import Contestant, Prediction, Workload, trained
-from treeviz.search.compact import CompactEngine
+from treeviz.race.contestant import THIS_APP, Contestant, Prediction, Trained, Workload
 
 
 def _predict(load: Workload, solve: Mapping[str, float], first: Mapping[str, float]) -> Prediction:
@@ -36,17 +35,23 @@ CONTESTANTS = (
         family="gauss-newton",
         about="Gauss–Newton, dense, on the neurons that fire at the start: one dense pass finds them, and the others "
         "can be dropped, for a neuron that fires on no datapoint never moves.",
-        start=trained(method="gauss-newton", search="compact", solver="exact"),
+        start=Trained(method="gauss-newton", search="compact", solver="exact"),
         predict=_predict_exact,
-        required_bytes=CompactEngine.required_bytes,
+        preprocessing="m n d",
+        iteration="U n d + U n² + n³",
+        exactness="yes",
+        source=THIS_APP,
     ),
     Contestant(
         key="descent-compact",
         title="Gradient descent, compact",
         family="gradient-descent",
         about="Gradient descent on the neurons that fire at the start, the others dropped after one dense pass.",
-        start=trained(method="gradient-descent", search="compact", step_size=None),
+        start=Trained(method="gradient-descent", search="compact", step_size=None),
         predict=_predict_descent,
-        required_bytes=CompactEngine.required_bytes,
+        preprocessing="m n d",
+        iteration="U n d",
+        exactness="yes",
+        source=THIS_APP,
     ),
 )

@@ -10,8 +10,7 @@ from treeviz.model.ledger import (
     sketch_solve_costs,
     step_rule_operations,
 )
-from treeviz.race.contestant import Contestant, Prediction, Workload, trained
-from treeviz.search.dense import DenseEngine
+from treeviz.race.contestant import THIS_APP, Contestant, Prediction, Trained, Workload
 from treeviz.solve.sketched import SKETCH_BLOCKS
 
 
@@ -63,9 +62,12 @@ CONTESTANTS = (
         family="gauss-newton",
         about="Gauss–Newton, the strongest dense way we know: matrix products into buffers allocated once, exact Gram "
         "matrix, Cholesky, and only rows that fire are moved.",
-        start=trained(method="gauss-newton", search="dense", solver="exact"),
+        start=Trained(method="gauss-newton", search="dense", solver="exact"),
         predict=_predict_exact,
-        required_bytes=DenseEngine.required_bytes,
+        preprocessing="none",
+        iteration="m n d + m n² + n³",
+        exactness="yes",
+        source=THIS_APP,
         kind="dense",
     ),
     Contestant(
@@ -74,9 +76,12 @@ CONTESTANTS = (
         family="gauss-newton",
         about="Gauss–Newton with the Jacobian treated as dense, sketched and preconditioned: the method before the "
         "paper's (Brand, Peng, Song, Weinstein, ITCS 2021).",
-        start=trained(method="gauss-newton", search="dense", solver="sketch"),
+        start=Trained(method="gauss-newton", search="dense", solver="sketch"),
         predict=_predict_sketch,
-        required_bytes=DenseEngine.required_bytes,
+        preprocessing="none",
+        iteration="m n d · products + n³",
+        exactness="to 1e-12",
+        source="Brand, Peng, Song, Weinstein: *Training (Overparametrized) Neural Networks in Near-Linear Time*, 2021",
         kind="dense",
     ),
     Contestant(
@@ -85,9 +90,12 @@ CONTESTANTS = (
         family="gradient-descent",
         about="Gradient descent by ordinary backpropagation, with the longest step that is safe on the linearised "
         "network.",
-        start=trained(method="gradient-descent", search="dense", step_size=None),
+        start=Trained(method="gradient-descent", search="dense", step_size=None),
         predict=_predict_descent,
-        required_bytes=DenseEngine.required_bytes,
+        preprocessing="none",
+        iteration="m n d",
+        exactness="yes",
+        source="",
         kind="dense",
     ),
     Contestant(
@@ -95,9 +103,12 @@ CONTESTANTS = (
         title="SGD, dense",
         family="sgd",
         about="Stochastic gradient descent by ordinary backpropagation on mini-batches.",
-        start=trained(method="sgd", search="dense", step_size=None),
+        start=Trained(method="sgd", search="dense", step_size=None),
         predict=_predict_sgd,
-        required_bytes=DenseEngine.required_bytes,
+        preprocessing="none",
+        iteration="m d · batch",
+        exactness="yes",
+        source="",
         kind="dense",
     ),
 )

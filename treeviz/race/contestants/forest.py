@@ -8,9 +8,10 @@ from treeviz.model.ledger import (
     sketch_solve_costs,
     step_rule_operations,
 )
-from treeviz.race.contestant import Contestant, Prediction, Workload, trained
-from treeviz.search.forest.engine import ForestEngine
+from treeviz.race.contestant import THIS_APP, Contestant, Prediction, Trained, Workload
 from treeviz.solve.sketched import SKETCH_BLOCKS
+
+_PAPER = "Deng, Hu, Song, Weinstein, Zhuo: *Training Overparametrized Neural Networks in Sublinear Time*, 2022"
 
 
 def expected_marked_nodes(num_leaves: int, share: float) -> float:
@@ -86,9 +87,9 @@ def _predict_sgd(load: Workload) -> Prediction:
     active = load.activity
     pairs = active.num_pairs / load.num_batches
     costs = _through_the_trees(load, load.batch_size, pairs, load.num_batch_touched)
-    everyone = _through_the_trees(load, load.num_points, active.num_pairs, active.num_touched)
+    whole = _through_the_trees(load, load.num_points, active.num_pairs, active.num_touched)
     rule = step_rule_operations(active.num_overlaps, load.num_points, is_batched=True)
-    first = {"search": everyone["search"], "forward": everyone["forward"], "solve": rule}
+    first = {"search": whole["search"], "forward": whole["forward"], "solve": rule}
     return Prediction(_build(load), costs, first if load.num_batches > 1 else {"solve": rule})
 
 
@@ -99,9 +100,12 @@ CONTESTANTS = (
         family="gauss-newton",
         about="Gauss–Newton through one max-tree per datapoint, the paper's search, with the n × n system solved by "
         "Cholesky: in this two-layer network the cheapest way to make the paper's step.",
-        start=trained(method="gauss-newton", search="forest", solver="exact"),
+        start=Trained(method="gauss-newton", search="forest", solver="exact"),
         predict=_predict_exact,
-        required_bytes=ForestEngine.required_bytes,
+        preprocessing="m n d + m n",
+        iteration="Σk log m + U n log m + n³",
+        exactness="yes",
+        source=_PAPER,
         kind="trees",
     ),
     Contestant(
@@ -110,20 +114,26 @@ CONTESTANTS = (
         family="gauss-newton",
         about="Gauss–Newton through the forest as the paper has it: a random sketch of the Jacobian gives a "
         "preconditioner, conjugate gradient the step (Deng, Hu, Song, Weinstein, Zhuo).",
-        start=trained(method="gauss-newton", search="forest", solver="sketch"),
+        start=Trained(method="gauss-newton", search="forest", solver="sketch"),
         predict=_predict_sketch,
-        required_bytes=ForestEngine.required_bytes,
+        preprocessing="m n d + m n",
+        iteration="Σk log m + products · Σk d + U n log m + n³",
+        exactness="to 1e-12",
+        source=_PAPER,
         kind="trees",
     ),
     Contestant(
         key="descent-forest",
         title="Gradient descent, forest",
         family="gradient-descent",
-        about="Gradient descent whose firing neurons are found through the forest (Song, Yang, Zhang 2021): thousands "
-        "of cheap iterations, over which building the trees is paid back.",
-        start=trained(method="gradient-descent", search="forest", step_size=None),
+        about="Gradient descent whose firing neurons are found through the forest (Song, Yang, Zhang 2021): many "
+        "cheap iterations, over thousands of which building the trees is paid back.",
+        start=Trained(method="gradient-descent", search="forest", step_size=None),
         predict=_predict_descent,
-        required_bytes=ForestEngine.required_bytes,
+        preprocessing="m n d + m n",
+        iteration="Σk log m + U n log m",
+        exactness="yes",
+        source="Song, Yang, Zhang: *Does Preprocessing Help Training Over-parameterized Neural Networks?*, 2021",
         kind="trees",
     ),
     Contestant(
@@ -132,9 +142,12 @@ CONTESTANTS = (
         family="sgd",
         about="Stochastic gradient descent on mini-batches through the forest: only the trees of the batch are "
         "searched, but all are repaired.",
-        start=trained(method="sgd", search="forest", step_size=None),
+        start=Trained(method="sgd", search="forest", step_size=None),
         predict=_predict_sgd,
-        required_bytes=ForestEngine.required_bytes,
+        preprocessing="m n d + m n",
+        iteration="(Σk log m)/batches + U n log m",
+        exactness="yes",
+        source=THIS_APP,
         kind="trees",
     ),
 )

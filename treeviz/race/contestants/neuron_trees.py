@@ -1,8 +1,12 @@
 """Neuron trees, one max-tree per neuron over the datapoints, as the search of Gauss-Newton and gradient descent."""
 
 from treeviz.model.ledger import exact_solve_costs, neuron_trees_build_operations, step_rule_operations
-from treeviz.race.contestant import Contestant, Prediction, Workload, trained
-from treeviz.search.neuron_trees.engine import NeuronTreesEngine
+from treeviz.race.contestant import Contestant, Prediction, Trained, Workload
+
+_PAPER = (
+    "Alman, Liang, Song, Zhang, Zhuo: *Bypass Exponential Time Preprocessing: Fast Neural Network Training via "
+    "Weight-Data Correlation Preprocessing*, 2022, at NeurIPS 2023"
+)
 
 
 def _costs(load: Workload) -> dict[str, float]:
@@ -38,9 +42,12 @@ CONTESTANTS = (
         family="gauss-newton",
         about="Gauss–Newton with a small tree per neuron over the datapoints (the second structure of Alman, Liang, "
         "Song, Zhang, Zhuo, NeurIPS 2023): every search looks at all m roots, every move rebuilds one small tree.",
-        start=trained(method="gauss-newton", search="neuron-trees", solver="exact"),
+        start=Trained(method="gauss-newton", search="neuron-trees", solver="exact"),
         predict=_predict_exact,
-        required_bytes=NeuronTreesEngine.required_bytes,
+        preprocessing="m n d + m n",
+        iteration="m + Σk log n + U n + n³",
+        exactness="yes",
+        source=_PAPER,
         kind="trees",
     ),
     Contestant(
@@ -48,9 +55,12 @@ CONTESTANTS = (
         title="Gradient descent, neuron trees",
         family="gradient-descent",
         about="Gradient descent through neuron trees (Alman, Liang, Song, Zhang, Zhuo, NeurIPS 2023).",
-        start=trained(method="gradient-descent", search="neuron-trees", step_size=None),
+        start=Trained(method="gradient-descent", search="neuron-trees", step_size=None),
         predict=_predict_descent,
-        required_bytes=NeuronTreesEngine.required_bytes,
+        preprocessing="m n d + m n",
+        iteration="m + Σk log n + U n",
+        exactness="yes",
+        source=_PAPER,
         kind="trees",
     ),
 )

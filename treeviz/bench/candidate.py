@@ -1,4 +1,4 @@
-"""Who is measured, and how one of them is trained under the stopwatch."""
+"""The candidates that are measured, and how one of them is trained under the stopwatch."""
 
 import gc
 import os
@@ -16,14 +16,14 @@ from treeviz.training.memory import usable_bytes
 from treeviz.training.trainer import Trainer
 
 MAX_ITERATIONS = 100
-# Wide enough that every contestant starts its threads and loads its compiled loops.
+# Wide enough that every candidate starts its threads and loads its compiled loops.
 _WARM_UP_WIDTH = 1 << 18
 # Linux counts processor time in hundredths of a second.
 _CLOCK_TICK = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Contestant:
+class Candidate:
     """A way to search, by its name in tables; `engine_class` puts another engine in its place."""
 
     name: str
@@ -50,7 +50,7 @@ class Contestant:
 
 # The baseline first: ratios are its numbers over the others'.
 BASELINE = "dense"
-CONTESTANTS = tuple(Contestant(name, name) for name in (BASELINE, "compact", "forest", "watch"))
+CANDIDATES = tuple(Candidate(name, name) for name in (BASELINE, "compact", "forest", "watch"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Run:
     Attributes
     ----------
     build_seconds : building what the method keeps, drawing the initial weights left out, and choosing its skin.
-    draw_seconds : drawing the initial weights; nobody's account.
+    draw_seconds : drawing the initial weights, which is not charged.
     seconds : all iterations, by the clock on the wall; the last is the one that found the loss low enough, whole.
     losses : at the start of each iteration.
     cores_elsewhere : processor cores that other programs kept busy meanwhile; None if that was too short a time to
@@ -89,11 +89,11 @@ class Run:
 
 
 def train(
-    contestant: Contestant, data: Dataset, config: TrainConfig, until_loss: float, most: int = MAX_ITERATIONS
+    candidate: Candidate, data: Dataset, config: TrainConfig, until_loss: float, most: int = MAX_ITERATIONS
 ) -> Run:
     """Train a fresh network until an iteration finds its loss at most `until_loss`, or `most` iterations are done."""
-    gc.collect()  # what the last contestant kept must not be there beside this one's
-    trainer = Trainer(data, config, keep_records=False, engine_class=contestant.engine_class)
+    gc.collect()  # what the last candidate kept must not be there beside this one's
+    trainer = Trainer(data, config, keep_records=False, engine_class=candidate.engine_class)
     losses: list[float] = []
     others = cores_elsewhere()
     start = time.perf_counter()
@@ -142,12 +142,12 @@ def _busy_seconds() -> tuple[float, float] | None:
     return user + nice + system, own.user + own.system
 
 
-def warm_up(contestants: tuple[Contestant, ...], width: int = _WARM_UP_WIDTH) -> None:
-    """Let each train once with nobody watching: compiling, importing and starting threads are done then."""
+def warm_up(candidates: tuple[Candidate, ...], width: int = _WARM_UP_WIDTH) -> None:
+    """Let each train once unmeasured: compiling, importing and starting threads are done then."""
     for name in ("forest.loops", "watch.loops"):
         if (loops := load_loops(name)) is not None:
             loops.warm_up()  # once more where they were loaded before this process was forked
     problem = Problem("sphere", 16, 16, width)
     data = problem.load()
-    for contestant in contestants:
-        train(contestant, data, contestant.config(problem), until_loss=1e-6)
+    for candidate in candidates:
+        train(candidate, data, candidate.config(problem), until_loss=1e-6)

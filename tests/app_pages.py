@@ -1,0 +1,34 @@
+"""Pages of the app without a browser."""
+
+from streamlit.testing.v1 import AppTest
+
+
+def _draw():
+    import importlib
+
+    import streamlit as st
+
+    from treeviz.pages.settings import choose_settings
+
+    settings = choose_settings()
+    importlib.import_module(f"treeviz.pages.{st.session_state.shown}").render(settings)
+
+
+def open_page(name, **state):
+    """Open the page of `treeviz.pages.name` on the circle; show another by setting `session_state.shown`."""
+    app = AppTest.from_function(_draw, default_timeout=60)
+    app.query_params["data"], app.query_params["width"] = "circle", "64"
+    for key, value in {"shown": name, **state}.items():
+        app.session_state[key] = value
+    return app.run()
+
+
+def press(app, label):
+    next(button for button in app.button if button.label == label).click()
+    return app.run()
+
+
+def words(app):
+    """All that the page says in Markdown."""
+    assert not app.exception
+    return "\n".join(element.value for element in (*app.markdown, *app.info))

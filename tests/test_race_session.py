@@ -1,0 +1,98 @@
+"""The race of a viewer's session: what the page says of it, what is kept of it, and when it ends."""
+
+import gc
+import threading
+import weakref
+
+import pytest
+from app_pages import open_page, press, words
+from scripted import PATIENCE, ended, scripted
+from streamlit.runtime.caching import clear_session_resource_cache
+
+from treeviz.race.contestants import CONTESTANTS
+
+TWO = ["forest", "dense"]
+SESSION = "test session id"  # of every AppTest
+
+
+@pytest.fixture(autouse=True)
+def no_session():
+    yield
+    clear_session_resource_cache(SESSION)
+
+
+@pytest.fixture
+def endless(monkeypatch):
+    """Two contestants whose steps go on until their race ends."""
+    is_told = threading.Event()
+    for key in TWO:
+        monkeypatch.setitem(CONTESTANTS, key, scripted(key, act=lambda: is_told.wait(0.001)))
+    yield
+    is_told.set()
+
+
+def leave(app):
+    """What Streamlit does when the connection to the browser ends."""
+    assert not app.session_state.race.is_over
+    clear_session_resource_cache(SESSION)
+
+
+def test_of_an_old_race_numbers_are_kept_and_nothing_else():
+    app = press(open_page("race", contestants=TWO), "Start")
+    old = weakref.ref(app.session_state.race)
+    assert ended(app.session_state.race)
+    assert re_judged(app).startswith("**To a loss of 1e-06, Forest needed")
+    press(app, "Start")
+    assert ended(app.session_state.race) and "verdict" not in app.session_state
+    app.session_state.shown = "break_even"
+    assert "taken from the last race on these data (m = 64)" in words(app.run())
+    ((_, runs),) = app.session_state["past-races"]
+    assert [run.contestant.key for run in runs] == TWO and all(run.num_laps > 1 for run in runs)
+    gc.collect()  # a page's run may leave circles
+    assert old() is None
+
+
+def re_judged(app):
+    """The verdict of the page, drawn anew."""
+    return next(line for line in words(app.run()).splitlines() if line.startswith("**To a loss"))
+
+
+def test_the_buttons_pause_resume_and_cancel(endless):
+    app = press(open_page("race", contestants=TWO), "Start")
+    race = app.session_state.race
+    assert press(app, "Pause") and race.is_paused
+    assert press(app, "Resume") and not race.is_paused and not race.is_over
+    assert press(app, "Cancel") and race.is_cancelled and ended(race)
+    assert "**The forest, The dense**: cancelled." in words(app)
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_a_race_ends_when_the_browser_leaves(endless, is_paused):
+    app = press(open_page("race", contestants=TWO), "Start")
+    race = app.session_state.race
+    if is_paused:
+        press(app, "Pause")
+    leave(app)
+    assert race.is_over and ended(race) and not race._runners
+    assert "cancelled, because the page was closed or lost its connection" in words(app.run())
+
+
+def test_a_session_that_is_gone_leaves_no_race(endless):
+    app = press(open_page("race", contestants=TWO), "Start")
+    race, thread = weakref.ref(app.session_state.race), app.session_state.race._thread
+    press(app, "Pause")
+    leave(app)
+    del app
+    gc.collect()
+    thread.join(PATIENCE)
+    assert not thread.is_alive() and race() is None
+
+
+def test_an_error_of_the_race_is_shown_with_the_reason(monkeypatch):
+    def leave_python():
+        raise SystemExit("no way on")
+
+    monkeypatch.setitem(CONTESTANTS, "forest", scripted("forest", act=leave_python))
+    app = press(open_page("race", contestants=TWO), "Start")
+    assert ended(app.session_state.race)
+    assert "an error ended the race: SystemExit: no way on." in words(app.run())
