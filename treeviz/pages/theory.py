@@ -9,7 +9,7 @@ from treeviz.lesson.facts import Facts
 from treeviz.lesson.glossary import load_terms
 from treeviz.lesson.text import QUESTIONS, Caveat, Section, caveats, sections
 from treeviz.pages.glossary import describe
-from treeviz.pages.runs import open_run, wait_with_a_word
+from treeviz.pages.runs import open_run, wait_with_spinner
 from treeviz.pages.settings import Settings, note, show_refusal
 from treeviz.pages.ways import show_way
 from treeviz.race.contestant import Workload
@@ -29,14 +29,15 @@ _AFTER = (
 )
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(scope="session", max_entries=1, show_spinner=False)
 def _gather(_trace: Trace, num_records: int, key: str) -> Facts:
-    """Gather what the lesson says of a run, as far as it has come, once for all viewers (`key`)."""
+    """Gather what the lesson says of a run (`key`), as far as it has come. Gone with its session, as the run is."""
     return Facts(replace(_trace, records=_trace.records[:num_records]))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _expect(_settings: Settings, _trace: Trace, key: str) -> Workload:
+    """Return the sizes that the table of costs needs, a few numbers, once for all viewers of the same run (`key`)."""
     return expected_workload(_trace.dataset.X, _settings.config, num_samples=_NUM_SAMPLES)
 
 
@@ -62,7 +63,7 @@ def render(settings: Settings) -> None:
     except ValueError as error:
         show_refusal(error, settings)
         return
-    wait_with_a_word(run, 0)
+    wait_with_spinner(run, 0)
     run.wait_for(_ITERATIONS, _PATIENCE)
     if run.error or not run.num_computed:
         st.error(f"The run stopped: {run.error}. Choose other settings, or reload the page.", icon=":material/error:")

@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from treeviz.pages.runs import open_run, wait_with_a_word
+from treeviz.pages.runs import open_run, wait_with_spinner
 from treeviz.pages.settings import Settings, choose_training, explain_changes, note, show_refusal
 from treeviz.pages.welcome import welcome
 from treeviz.search.compiled import refusal
@@ -41,13 +41,13 @@ def render(settings: Settings) -> None:
     if st.session_state.get("run") != settings.key:
         st.session_state.run = settings.key
         address, st.session_state.address = st.session_state.address, {}  # counts once, for what is opened first
-        st.session_state.start, st.session_state.notices = _begin(maker, address)
-    _lesson(maker, plays)
+        st.session_state.start, st.session_state.notices = _find_start(maker, address)
+    _show_run(settings, plays)
 
 
-def _begin(maker: FrameMaker, address: Mapping[str, str]) -> tuple[Moment, tuple[str, ...]]:
+def _find_start(maker: FrameMaker, address: Mapping[str, str]) -> tuple[Moment, tuple[str, ...]]:
     """Find the moment to open a run at; an address may ask for one that has still to be computed."""
-    wait_with_a_word(maker.run, wanted_iteration(address))
+    wait_with_spinner(maker.run, wanted_iteration(address))
     if not maker.run.num_computed:  # it failed; the page says so
         return Moment(), ()
     moment, notices = read_moment(address, maker)
@@ -77,17 +77,19 @@ def _explain(run: BackgroundRun) -> None:
 
 
 @st.fragment
-def _lesson(maker: FrameMaker, plays: int) -> None:
+def _show_run(settings: Settings, plays: int) -> None:
     """Answer the stage's question, and draw what follows the cursor. Runs alone whenever the stage asks.
 
-    `plays` is how often the viewer has asked, outside the stage, that it play.
+    `plays` is how often the viewer has asked, outside the stage, that it play. Streamlit keeps a fragment's arguments
+    for minutes after the browser has left, so the run is none of them.
     """
+    maker = open_run(settings)
     run, start = maker.run, st.session_state.start
     question: Mapping[str, Any] = last_question(_STAGE)
     if question.get("run") != maker.run_key:
         question = {}
     wanted = [int(iteration) for iteration in question.get("wanted", [start.iteration])]
-    wait_with_a_word(run, 0)  # a run that had to make room for others is begun again
+    wait_with_spinner(run, 0)  # after a broken connection the run has to be begun again
     for iteration in wanted:
         run.wait_for(iteration, timeout=0.25)
     if run.error:

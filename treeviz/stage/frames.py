@@ -8,6 +8,7 @@ all trees, the neurons in their plane. So playing, stepping and jumping within w
 import json
 import threading
 import uuid
+import weakref
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from treeviz.style.palette import percent
 from treeviz.style.sentences import describe_watching
 from treeviz.training.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
 from treeviz.training.record import StepRecord
+from treeviz.training.trace import Trace
 from treeviz.training.verify import check_loss
 
 DETAILS = (63, 127, 255, 599)
@@ -81,16 +83,12 @@ class FrameMaker:
         self._kept: OrderedDict[tuple[View, int], str] = OrderedDict()
         self._badges: dict[int, dict[str, str]] = {}
         self._lock = threading.Lock()
+        self._is_planar = is_planar(run.data)
         self._field: OutputField | None = None
-        self._field_thread: threading.Thread | None = None
-        if is_planar(run.data):  # a pass over all neurons and a thousand inputs: nobody waits for it
-            self._field_thread = threading.Thread(target=self._make_field, name="treeviz-field", daemon=True)
-            self._field_thread.start()
-
-    def _make_field(self) -> None:
-        field = OutputField(self.run.trace)
-        field.values(0)
-        self._field = field
+        self._field_error = ""
+        if self._is_planar:  # a pass over all neurons and a thousand inputs: no answer waits for it
+            parts = (run.trace, weakref.ref(self))
+            threading.Thread(target=_make_field, args=parts, name="treeviz-field", daemon=True).start()
 
     def header(self) -> dict[str, Any]:
         """Return what stays the same for the whole run."""
@@ -114,7 +112,7 @@ class FrameMaker:
             "details": DETAILS,
             "detail": DEFAULT_DETAIL,
             "opened": MAX_OPENED,
-            "planar": self._field_thread is not None,
+            "planar": self._is_planar,
             "skin": self._skin,
         }
 
@@ -205,9 +203,12 @@ class FrameMaker:
     def fields(self, iterations: list[int]) -> dict[str, Any] | None:
         """Return the outputs over the input plane in some iterations; None for data that lie in no plane, or not yet.
 
-        Values are in thousandths; rows run along v from its lower end, columns along u.
+        Values are in thousandths; rows run along v from its lower end, columns along u. If they cannot be computed, an
+        `error` says why.
         """
         field = self._field
+        if self._field_error:
+            return {"error": self._field_error}
         if field is None:
             return None
         return {
@@ -340,6 +341,18 @@ class FrameMaker:
                 has_list = place < listed.size and listed[place] == drawn.neuron[row]
                 columns.append(np.flatnonzero(watched[place]).tolist() if has_list else [])
         return leaves
+
+
+def _make_field(trace: Trace, reference: "weakref.ref[FrameMaker]") -> None:
+    """Compute the outputs over the input plane for a maker, which may be gone before they are ready."""
+    field, error = None, ""
+    try:
+        field = OutputField(trace)
+        field.values(0)
+    except Exception as fault:  # for the page to show: a thread has no caller to raise to
+        field, error = None, f"{type(fault).__name__}: {fault}"
+    if (maker := reference()) is not None:
+        maker._field, maker._field_error = field, error
 
 
 def _describe_status(record: StepRecord) -> str:

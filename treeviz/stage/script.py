@@ -8,7 +8,7 @@ stops where one does not change, and together they end at the very values the tr
 
 import math
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -21,9 +21,10 @@ from treeviz.style.palette import percent, rounded
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
 
-# Datapoints up to which the eigenvalues of the Gram matrix are computed for the story's sake.
+# Datapoints up to which the eigenvalues of the Gram matrix are computed just to be told.
 _LARGEST_SPECTRUM = 256
-
+# Condition numbers as they are told, by iteration: the same for all trees of a run, and forgotten with it.
+_condition_numbers: WeakKeyDictionary[Trace, dict[int, str]] = WeakKeyDictionary()
 
 _ENTER = (
     "b: the threshold. A node's value is the largest below it; a leaf's is z_ri = w_r·x_i, neuron r on datapoint i."
@@ -228,9 +229,16 @@ def _precondition(trace: Trace, record: StepRecord, line: int) -> Iterator[Step]
     )
 
 
-@lru_cache(maxsize=64)
 def _conditioning(trace: Trace, record: StepRecord) -> str:
-    """Write the condition number of J J^T: largest over smallest eigenvalue, or the solver's estimate if n is large."""
+    """Write the condition number of J J^T, computed once an iteration."""
+    known = _condition_numbers.setdefault(trace, {})
+    if record.iteration not in known:
+        known[record.iteration] = _write_conditioning(trace, record)
+    return known[record.iteration]
+
+
+def _write_conditioning(trace: Trace, record: StepRecord) -> str:
+    """Write largest over smallest eigenvalue of J J^T, or the solver's estimate if n is large."""
     kappa = record.solve.conditioning
     if kappa is None or math.isinf(kappa):
         return "infinity"

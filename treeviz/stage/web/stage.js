@@ -142,7 +142,7 @@ class Stage {
       ? [iteration]
       : ahead.filter((place) => isMissing(place) && (place < computed || place === iteration + 1)).slice(0, 1);
     const isResting = !this.playing && now - this.movedAt > REST;
-    const isFieldMissing = this.header.planar && !this.fields?.values[iteration];
+    const isFieldMissing = this.header.planar && !this.fields?.error && !this.fields?.values[iteration];
     const isNews = this.reported !== iteration || ((behind || isFieldMissing) && now - this.askedAt > PATIENCE / 4);
     if (isResting) this.writeAddress();
     if (!wanted.length && !(isResting && isNews)) return;
