@@ -172,14 +172,17 @@ class Thing:
 
 def test_what_is_shared_is_made_once_for_all_holders_and_gone_with_the_last():
     shared, made, held = Shared(), [], []
-    both_wait = threading.Barrier(4)
+    start, another_makes = threading.Barrier(4), threading.Event()
 
     def make():
-        made.append(threading.current_thread().name)
+        made.append(1)
+        if len(made) > 1:
+            another_makes.set()
+        another_makes.wait(0.2)  # long enough for another thread to come as far, if it may
         return Thing()
 
     def hold():
-        both_wait.wait(PATIENCE)
+        start.wait(PATIENCE)
         held.append(shared.get("key", make))
 
     holders = [threading.Thread(target=hold) for _ in range(4)]

@@ -89,9 +89,9 @@ class BackgroundRun:
         """Ask that `iteration` and a few after it be computed; returns at once."""
         with self._changed:
             self._last_request = time.monotonic()
-            self._needed = max(self._needed, min(iteration + 1, MAX_ITERATIONS))
+            self._needed = max(self._needed, iteration + 1)
             self._changed.notify_all()
-            self._wanted = max(self._wanted, min(iteration + 1 + _AHEAD, MAX_ITERATIONS))
+            self._wanted = max(self._wanted, iteration + 1 + _AHEAD)
             if self._thread is None and not self.error and self._has_work():
                 parts = (weakref.ref(self), self._changed)
                 self._thread = threading.Thread(target=_work, args=parts, name="treeviz-run", daemon=True)
