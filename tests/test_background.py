@@ -10,7 +10,6 @@ from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.training import background
 from treeviz.training.background import BackgroundRun
 
-
 PATIENCE = 30
 
 

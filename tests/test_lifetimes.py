@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.lesson.facts import Facts
-from treeviz.lesson.text import sections
+from treeviz.lesson.sections import make_sections
 from treeviz.pages import runs, theory
 from treeviz.pages.runs import Shared
 from treeviz.stage import frames
@@ -155,7 +155,7 @@ def test_a_lesson_is_gone_with_its_facts():
     trainer.step()
     facts = Facts(replace(trainer.trace, records=trainer.trace.records[:1]))
     reference = weakref.ref(trainer._engine)
-    assert facts.leaves.size and len(sections(facts)) == 9
+    assert facts.leaves.size and len(make_sections(facts)) == 9
     del trainer
     assert reference() is None, "facts hold what has been recorded, never the trees"
     reference = weakref.ref(facts)

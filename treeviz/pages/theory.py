@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import streamlit as st
 
+from treeviz.lesson.caveats import QUESTIONS, Caveat, make_caveats
 from treeviz.lesson.facts import Facts
 from treeviz.lesson.glossary import load_terms
-from treeviz.lesson.text import QUESTIONS, Caveat, Section, caveats, sections
+from treeviz.lesson.sections import Section, make_sections
 from treeviz.pages.glossary import describe
+from treeviz.pages.page_links import show_link
 from treeviz.pages.runs import open_run, wait_with_spinner
 from treeviz.pages.settings import Settings, note, show_refusal
-from treeviz.pages.ways import show_way
 from treeviz.race.contestant import Workload
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_table import SOURCES, cost_table
@@ -69,14 +70,14 @@ def render(settings: Settings) -> None:
         st.error(f"The run stopped: {run.error}. Choose other settings, or reload the page.", icon=":material/error:")
         return
     facts = _gather(run.trace, run.num_computed, settings.key)
-    lesson = sections(facts)
+    lesson = make_sections(facts)
     links = [(one.key, one.title) for one in lesson] + list(_AFTER)
     st.markdown(" · ".join(f"[{title}](#{key})" for key, title in links))
     for place, section in enumerate(lesson, start=1):
         _show(place, section, facts)
     titles = dict(_AFTER)
     st.subheader(titles["caveats"], anchor="caveats", divider="gray")
-    _show_caveats(caveats(facts))
+    _show_caveats(make_caveats(facts))
     st.subheader(titles["costs"], anchor="costs", divider="gray")
     _show_costs(settings, facts)
     st.subheader(titles["questions"], anchor="questions", divider="gray")
@@ -95,11 +96,11 @@ def _show(place: int, section: Section, facts: Facts) -> None:
         st.markdown(section.text)
         st.latex(_lines(section.formula))
         note("With this run's numbers:")
-        st.latex(_lines(section.here))
-        st.markdown(section.says)
+        st.latex(_lines(section.with_numbers))
+        st.markdown(section.conclusion)
     with right:
         st.plotly_chart(section.chart(facts), key=f"theory-{section.key}", config={"displayModeBar": False})
-        show_way(section.way, f"way-{section.key}")
+        show_link(section.link, f"link-{section.key}")
 
 
 def _lines(formulas: Sequence[str]) -> str:
@@ -114,7 +115,7 @@ def _show_caveats(found: Sequence[Caveat]) -> None:
         ):
             with column:
                 st.markdown(f"**{first + place + 1}. {caveat.title}.** {caveat.text}")
-                show_way(caveat.way, f"way-caveat-{first + place}")
+                show_link(caveat.link, f"link-caveat-{first + place}")
 
 
 def _show_costs(settings: Settings, facts: Facts) -> None:

@@ -16,7 +16,7 @@ from treeviz.model.config import TrainConfig
 from treeviz.stage import watch_script
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
-from treeviz.stage.telling import Heap, Line, Moves, Step, count, number
+from treeviz.stage.script_parts import Heap, Line, Moves, Step, count, number
 from treeviz.style.palette import percent, rounded
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace

@@ -11,7 +11,7 @@ import numpy as np
 
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
-from treeviz.stage.telling import Heap, Line, Step, count, number
+from treeviz.stage.script_parts import Heap, Line, Step, count, number
 from treeviz.style.palette import percent
 from treeviz.training.record import StepRecord
 
