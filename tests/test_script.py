@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from treeviz import Dataset, Forest, TrainConfig, Trainer, load_dataset
 from treeviz.stage.pictures.detail import draw_tree
-from treeviz.stage.script import Moves, number, phases, pseudocode, write_script
+from treeviz.stage.script import phases, pseudocode, write_script
+from treeviz.stage.script_parts import Moves, number
 from treeviz.training.trace import Trace
 
 WIDTHS = (1, 2, 3, 5, 64, 100, 256, 4096)

@@ -66,10 +66,9 @@ def _begin(settings: Settings) -> FrameMaker:
         config.width, data.num_points, data.dimension, config.resolved_threshold
     )
     if needed > _MAX_RUN_BYTES:
-        kept = "lists" if config.search == "watch" else "trees"
         raise ValueError(
-            f"{data.num_points} {kept} over {config.width:,} neurons need {needed / 1e9:.1f} GB, and a page may take "
-            f"{_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
+            f"{data.num_points} datapoints and {config.width:,} neurons need {needed / 1e9:.1f} GB with this search, "
+            f"and a page may take {_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
         )
     run = BackgroundRun(data, config, is_checked=settings.is_checked)
     return FrameMaker(run, settings.key, is_portable=settings.csv is None)

@@ -18,6 +18,7 @@ from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
 from treeviz.style import sentences
 from treeviz.style.palette import compact, percent
 from treeviz.style.run_charts import cost_figure, loss_figure
+from treeviz.style.searches import describe_search
 from treeviz.training.background import BackgroundRun
 from treeviz.training.record import StepRecord
 
@@ -60,19 +61,7 @@ def _explain(run: BackgroundRun) -> None:
         f"Each of the **n = {data.num_points}** datapoints has a tree: its **m = {width:,}** leaves are the inner "
         "products of all neurons with it, and every node above holds the larger of its two children."
     )
-    if run.config.search == "watch":
-        text = (
-            f"{trees} Here the trees are only drawn, and nothing searches them. Instead every datapoint has a *watch "
-            "list*, of neurons whose leaf was at least b − **skin** at the start: nobody else can fire while weights "
-            "have moved less than the skin. An iteration *reads* off the lists who fires, *moves* those neurons, and "
-            "then *looks* only at those that may have come to b. A neuron that has moved farther than the skin is "
-            "**promoted**: from then on it is on all lists."
-        )
-    else:
-        text = (
-            f"{trees} An iteration *searches* each tree for the few neurons that fire and *moves* those, which changes "
-            "a part of every tree."
-        )
+    text = f"{trees} {describe_search(run.config.search).explanation}"
     st.markdown(text, help=f"{data.name}: {data.description}")
 
 
@@ -149,12 +138,19 @@ def _numbers(run: BackgroundRun, cursor: int) -> None:
             f"{percent(record.touched.size / width)} of {width:,}",
             "They fire on at least one datapoint. Only they have a gradient, so only they move.",
         ),
-        *(_node_numbers(run, record) if record.watch is None else _list_numbers(run, record, record.watch)),
+        *_search_numbers(run, record),
     )
     with st.container(horizontal=True):
         for label, value, context, explanation in items:
             st.metric(label, value, context, delta_color="off", delta_arrow="off", help=explanation, width=155)
     st.caption(sentences.describe_cost(run.trace, record))
+
+
+def _search_numbers(run: BackgroundRun, record: StepRecord) -> tuple[_Number, ...]:
+    """Return what is to be said of the search; nothing of one that has neither lists nor the datapoints' trees."""
+    if record.watch is not None:
+        return _list_numbers(run, record, record.watch)
+    return _node_numbers(run, record) if describe_search(run.config.search).searches_trees else ()
 
 
 def _node_numbers(run: BackgroundRun, record: StepRecord) -> tuple[_Number, ...]:
@@ -214,16 +210,11 @@ def _charts(run: BackgroundRun, cursor: int) -> None:
     st.caption(caption)
 
 
-def _method(run: BackgroundRun) -> str:
-    """Name what a run goes through, for the charts."""
-    return "watch lists" if run.config.search == "watch" else "trees"
-
-
 def _loss_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
     trace, dense = run.trace, run.dense_trace
     dense_losses = dense.losses if dense else np.empty(0)
     caption = run.dense_refusal or (sentences.compare_losses(trace, dense) if dense else "The dense baseline starts …")
-    return loss_figure(trace.losses, dense_losses, cursor, _method(run)), caption
+    return loss_figure(trace.losses, dense_losses, cursor, describe_search(run.config.search).title), caption
 
 
 def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
@@ -235,7 +226,7 @@ def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
         cursor,
         "operations",
         "dense method, same solver",
-        _method(run),
+        describe_search(run.config.search).title,
     )
     return figure, (
         "Amortized: (building + all iterations so far) / iterations so far. One operation is a multiply-add, or one "
@@ -252,7 +243,7 @@ def _seconds_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
         cursor,
         "seconds",
         "strongest dense baseline",
-        _method(run),
+        describe_search(run.config.search).title,
     )
     return figure, run.dense_refusal or (
         "Wall-clock time measured on this machine while the page was in use, so it is noisy. The dense baseline is the "

@@ -56,6 +56,11 @@ class DrawnTree:
     num_modified: Ints
 
     @property
+    def is_end(self) -> Mask:
+        """Leaves and stubs: nodes without drawn children."""
+        return self.is_leaf | self.is_stub
+
+    @property
     def passes(self) -> Mask:
         """Nodes whose value is >= the threshold: at a leaf, the neuron fires; elsewhere, the search goes on below."""
         return self.before >= self.step.threshold
