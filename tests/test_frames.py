@@ -29,7 +29,7 @@ PATIENCE = 60
 @pytest.fixture(scope="module", autouse=True)
 def _no_need_to_wait():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(background, "_IDLE_SECONDS", 0.0)  # nobody draws here: the cores are free
+        patch.setattr(background, "_IDLE_SECONDS", 0.0)  # nothing is drawn here: the cores are free
         yield
 
 
@@ -172,8 +172,22 @@ def test_script_record_atlas_and_plane_are_those_of_the_trace(maker):
         np.testing.assert_allclose(frame["plane"]["after"], plane.after, rtol=1e-6)
         assert frame["plane"]["fires"] == bits(plane.fires_before)
         assert frame["plane"]["will_fire"] == bits(plane.fires_after)
+        assert frame["plane"]["touched"] == bits(plane.touched) and frame["plane"]["ever"] == bits(plane.ever)
+        np.testing.assert_allclose(frame["plane"]["normal"], plane.normal, rtol=1e-6)
+        assert (frame["plane"]["labels"], frame["plane"]["caption"]) == (list(plane.labels), plane.caption)
+        if iteration + 1 < len(trace.records):
+            assert frame["plane"]["will_touch"] == bits(np.isin(plane.neurons, trace.records[iteration + 1].touched))
         assert f"{record.num_visited[view.tree]:,} nodes searched" in frame["summary"]
         assert f"{record.num_modified[view.tree]:,} of" in frame["summary"]
+
+
+def test_neurons_that_the_next_iteration_touches_are_not_those_of_this_one():
+    """Without a run in which the two differ, a frame that mixes them up would pass."""
+    maker = maker_of("digits", 1000)
+    plane = read(maker, View(0, 599), 0)["plane"]
+    shown, records = np.array(plane["neurons"]), maker.run.trace.records
+    assert plane["touched"] == bits(np.isin(shown, records[0].touched))
+    assert plane["will_touch"] == bits(np.isin(shown, records[1].touched)) != plane["touched"]
 
 
 def test_a_pinned_iteration_is_compared_with_the_one_shown(maker):

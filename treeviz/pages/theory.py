@@ -19,7 +19,7 @@ from treeviz.race.cost_table import SOURCES, cost_table
 from treeviz.race.forecast import expected_workload
 from treeviz.training.trace import Trace
 
-# Iterations the lesson waits for, and seconds it does: most runs are trained then.
+# Iterations the lesson waits for, and for how many seconds: most runs are trained by then.
 _ITERATIONS, _PATIENCE = 8, 1.0
 _NUM_SAMPLES = 2048
 _AFTER = (

@@ -69,7 +69,7 @@ def _explain(run: BackgroundRun) -> None:
 def _show_run(settings: Settings, plays: int) -> None:
     """Answer the stage's question, and draw what follows the cursor. Runs alone whenever the stage asks.
 
-    `plays` is how often the viewer has asked, outside the stage, that it play. Streamlit keeps a fragment's arguments
+    `plays` is how often the viewer has pressed "Play it" in the introduction. Streamlit keeps a fragment's arguments
     for minutes after the browser has left, so the run is none of them.
     """
     maker = open_run(settings)

@@ -1,6 +1,6 @@
 """What the stage is sent: one frame an iteration and tree, made from the records, as compressed JSON.
 
-The browser owns the cursor and asks for what it lacks; nothing is sent twice unless it asks twice. A frame holds
+The browser owns the cursor and asks for the frames it lacks; nothing is sent twice unless it asks twice. A frame holds
 everything about one iteration seen from one tree: the drawn nodes, every small step with its sentence, the atlas of
 all trees, the neurons in their plane. So playing, stepping and jumping within what has arrived need no server.
 """

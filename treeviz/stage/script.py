@@ -22,9 +22,9 @@ from treeviz.style.palette import percent, rounded
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
 
-# Datapoints up to which the eigenvalues of the Gram matrix are computed just to be told.
+# Datapoints up to which the eigenvalues of the Gram matrix are computed for a sentence.
 _LARGEST_SPECTRUM = 256
-# Condition numbers as they are told, by iteration: the same for all trees of a run, and forgotten with it.
+# Condition numbers in words, by iteration: the same for all trees of a run, and gone with it.
 _condition_numbers: WeakKeyDictionary[Trace, dict[int, str]] = WeakKeyDictionary()
 
 _RESIDUAL = (
