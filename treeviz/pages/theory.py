@@ -130,7 +130,7 @@ def _show_costs(settings: Settings, facts: Facts) -> None:
     st.markdown(cost_table(CONTESTANTS, load))
     note(" · ".join(f"[{place}] {source}" for place, source in enumerate(SOURCES, start=1)))
     note(
-        "Gauss–Newton methods, the first seven, need 4 to 8 iterations on most data, the others hundreds to thousands. "
+        "Gauss–Newton methods need 4 to 8 iterations on most data, the others hundreds to thousands. "
         "What watch lists need depends on how far neurons move, which no formula knows. What finds the step size of "
         "first-order methods, once, is left out."
     )
