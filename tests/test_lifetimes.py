@@ -3,6 +3,7 @@
 Nothing here calls the garbage collector: what is left to it keeps its memory until it happens to run.
 """
 
+import contextlib
 import gc
 import threading
 import weakref
@@ -277,3 +278,35 @@ def test_the_lesson_lets_go_of_its_run_and_facts(monkeypatch):
     leave()
     wait_for_threads("treeviz-run")
     assert [reference() for reference in references] == [None] * 3
+
+
+class SlowRun:
+    """A run that has another iteration after every second look, and fails or ends where it is told to."""
+
+    def __init__(self, fails_at=99, ends_at=99):
+        self.num_looks, self._fails_at, self._ends_at = 0, fails_at, ends_at
+
+    num_computed = property(lambda self: self.num_looks // 2)
+    error = property(lambda self: RuntimeError() if self.num_computed >= self._fails_at else None)
+    is_finished = property(lambda self: self.num_computed >= self._ends_at)
+
+    def wait_for(self, iteration, timeout):
+        self.num_looks += 1
+        return self.num_computed > iteration
+
+
+def test_a_viewer_who_waits_is_told_of_every_iteration(monkeypatch):
+    texts = []
+    monkeypatch.setattr(runs.st, "spinner", lambda text: texts.append(text) or contextlib.nullcontext())
+    runs.wait_with_spinner(SlowRun(), 2)
+    told = ["Computing iteration 0 of 2 …", "Computing iteration 1 of 2 …", "Computing iteration 2 …"]
+    assert texts == told
+    for stopped in (SlowRun(fails_at=1), SlowRun(ends_at=1)):
+        texts.clear()
+        runs.wait_with_spinner(stopped, 2)
+        assert texts == told[:1]
+    texts.clear()
+    quick = SlowRun()
+    quick.num_looks = 7
+    runs.wait_with_spinner(quick, 2)
+    assert texts == []
