@@ -1,21 +1,25 @@
 """A run that computes ahead of its viewer."""
 
 import threading
-import time
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.training import background
 from treeviz.training.background import BackgroundRun
 
+PATIENCE = 30
+
 
 def finish(run):
+    """Wait until nothing is left to compute."""
     for iteration in range(background.MAX_ITERATIONS):
-        if not run.wait_for(iteration, timeout=30):
+        if not run.wait_for(iteration, timeout=PATIENCE):
             break
-    while run.dense_is_behind:
-        time.sleep(0.02)
+    if (thread := run._thread) is not None:
+        thread.join(PATIENCE)
     return run
 
 
@@ -31,12 +35,68 @@ def test_a_background_run_is_the_trainers_run():
     np.testing.assert_allclose(run.dense_trace.losses[:4], run.trace.losses[:4], rtol=1e-9)
 
 
-def test_it_computes_ahead_but_not_forever():
+def test_it_computes_ahead_but_not_forever(monkeypatch):
+    monkeypatch.setattr(background, "_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(background, "_AHEAD", 2)
+    monkeypatch.setattr(background, "MAX_ITERATIONS", 6)
+    run = BackgroundRun(load_dataset("circle"), TrainConfig(width=32, solver="exact", step_size=0.1))
+    for asked, computed in ((0, 3), (1, 4), (0, 4), (3, 6), (5, 6), (99, 6)):
+        run.request(asked)
+        if (thread := run._thread) is not None:
+            thread.join(PATIENCE)
+        assert run.num_computed == computed == len(run.checks) == len(run.dense_trace.records)
+        assert run.is_finished == (computed == 6) and not run.dense_is_behind
+    assert not run.wait_for(6, timeout=PATIENCE)
+
+
+class Condition(threading.Condition):
+    """A condition that notes which threads waited until their time was up, and says when one begins to wait."""
+
+    timed_out, is_waiting = [], threading.Event()
+
+    def wait(self, timeout=None):
+        self.is_waiting.set()
+        is_notified = super().wait(min(timeout, 3.0))
+        if not is_notified:
+            self.timed_out.append(threading.current_thread().name)
+        return is_notified
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_whoever_waits_is_woken_as_soon_as_there_is_something_new(fails, monkeypatch):
+    class Watched(Trainer):
+        def step(self):
+            assert Condition.is_waiting.wait(PATIENCE)
+            if fails:
+                raise RuntimeError("out of luck")
+            return super().step()
+
+    monkeypatch.setattr(Condition, "timed_out", [])
+    monkeypatch.setattr(Condition, "is_waiting", threading.Event())
+    monkeypatch.setattr(background, "threading", SimpleNamespace(Condition=Condition, Thread=threading.Thread))
+    monkeypatch.setattr(background, "Trainer", Watched)
+    monkeypatch.setattr(background, "_IDLE_SECONDS", 3600.0)  # the thread sleeps until it is woken
     run = BackgroundRun(load_dataset("circle"), TrainConfig(width=32, solver="exact"))
-    assert run.wait_for(2, timeout=30)
-    assert not run.wait_for(background.MAX_ITERATIONS, timeout=0.01)
-    assert 3 <= run.num_computed <= background.MAX_ITERATIONS
-    assert finish(run).num_computed <= background.MAX_ITERATIONS
+    for iteration in range(3):
+        assert run.wait_for(iteration, timeout=PATIENCE) == (not fails)
+        Condition.is_waiting.clear()
+    assert Condition.timed_out == []
+    assert str(run.error) == ("out of luck" if fails else "None")
+
+
+def test_a_wait_ends_when_its_time_is_up(monkeypatch):
+    may_go_on = threading.Event()
+
+    class Slow(Trainer):
+        def step(self):
+            assert may_go_on.wait(PATIENCE)
+            return super().step()
+
+    monkeypatch.setattr(background, "Trainer", Slow)
+    run = BackgroundRun(load_dataset("circle"), TrainConfig(width=32, solver="exact"))
+    assert not run.wait_for(0, timeout=0.01)
+    may_go_on.set()
+    assert run.wait_for(0, timeout=PATIENCE)
 
 
 def test_it_ends_when_nothing_can_move():
@@ -64,16 +124,6 @@ def test_many_viewers_share_one_run():
     for viewer in viewers:
         viewer.join(60)
     assert seen == [True] * 10
-
-
-def test_an_unforeseen_error_is_kept_not_lost(monkeypatch):
-    def fail(self):
-        raise RuntimeError("out of luck")
-
-    monkeypatch.setattr(Trainer, "step", fail)
-    run = BackgroundRun(load_dataset("circle"), TrainConfig(width=32))
-    assert not run.wait_for(0, timeout=30)
-    assert str(run.error) == "out of luck"
 
 
 def test_a_dense_baseline_that_does_not_fit_is_refused_in_words(monkeypatch):

@@ -29,7 +29,7 @@ PATIENCE = 60
 @pytest.fixture(scope="module", autouse=True)
 def _no_need_to_wait():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(background, "_IDLE_SECONDS", 0.0)  # nobody draws here: the cores are free
+        patch.setattr(background, "_IDLE_SECONDS", 0.0)  # nothing is drawn here: the cores are free
         yield
 
 
@@ -172,8 +172,22 @@ def test_script_record_atlas_and_plane_are_those_of_the_trace(maker):
         np.testing.assert_allclose(frame["plane"]["after"], plane.after, rtol=1e-6)
         assert frame["plane"]["fires"] == bits(plane.fires_before)
         assert frame["plane"]["will_fire"] == bits(plane.fires_after)
+        assert frame["plane"]["touched"] == bits(plane.touched) and frame["plane"]["ever"] == bits(plane.ever)
+        np.testing.assert_allclose(frame["plane"]["normal"], plane.normal, rtol=1e-6)
+        assert (frame["plane"]["labels"], frame["plane"]["caption"]) == (list(plane.labels), plane.caption)
+        if iteration + 1 < len(trace.records):
+            assert frame["plane"]["will_touch"] == bits(np.isin(plane.neurons, trace.records[iteration + 1].touched))
         assert f"{record.num_visited[view.tree]:,} nodes searched" in frame["summary"]
         assert f"{record.num_modified[view.tree]:,} of" in frame["summary"]
+
+
+def test_neurons_that_the_next_iteration_touches_are_not_those_of_this_one():
+    """Without a run in which the two differ, a frame that mixes them up would pass."""
+    maker = maker_of("digits", 1000)
+    plane = read(maker, View(0, 599), 0)["plane"]
+    shown, records = np.array(plane["neurons"]), maker.run.trace.records
+    assert plane["touched"] == bits(np.isin(shown, records[0].touched))
+    assert plane["will_touch"] == bits(np.isin(shown, records[1].touched)) != plane["touched"]
 
 
 def test_a_pinned_iteration_is_compared_with_the_one_shown(maker):
@@ -206,10 +220,10 @@ JUNK = st.recursive(
     | st.integers()
     | st.integers(-(10**400), 10**400)
     | st.floats()
-    | st.text(max_size=5)
+    | st.text(max_size=3)
     | st.integers(0, 700),
-    lambda inner: st.lists(inner, max_size=20) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=20,
+    lambda inner: st.lists(inner, max_size=15) | st.dictionaries(st.just("key"), inner),
+    max_leaves=15,
 )
 
 
@@ -224,23 +238,23 @@ def test_no_request_is_too_strange(request):
     hash(view)
 
 
-@pytest.mark.parametrize(
-    ("request_", "view"),
-    [
-        ({}, View()),
-        ({"tree": 3, "detail": 255, "opened": [5, 9], "pinned": 4}, View(3, 255, (5, 9), 4)),
-        ({"tree": 99, "detail": 1, "pinned": 10**500}, View(6, DETAILS[0], (), MAX_ITERATIONS - 1)),
-        ({"tree": -1, "detail": 1e300, "pinned": -4.5}, View(0, DETAILS[-1], (), 0)),
-        ({"tree": 2.9, "detail": math.nan, "pinned": math.nan}, View(2, DEFAULT_DETAIL, (), None)),
-        ({"tree": True, "detail": "127", "pinned": "2"}, View()),
-        ({"tree": [], "opened": 7}, View()),
-        ({"opened": [True, 3.0, "4", [5], None, 0, -1, 200, 199, 199]}, View(opened=(199,))),
-        ({"opened": list(range(1, 40))}, View(opened=tuple(range(40 - MAX_OPENED, 40)))),
-        ({"tree": math.inf, "detail": -math.inf}, View(6, DETAILS[0])),
-    ],
-)
-def test_what_does_not_fit_becomes_the_nearest_thing_that_does(request_, view):
-    assert View.from_request(request_, num_points=7, width=100) == view
+REQUESTS = [
+    ({}, View()),
+    ({"tree": 3, "detail": 255, "opened": [5, 9], "pinned": 4}, View(3, 255, (5, 9), 4)),
+    ({"tree": 99, "detail": 1, "pinned": 10**500}, View(6, DETAILS[0], (), MAX_ITERATIONS - 1)),
+    ({"tree": -1, "detail": 1e300, "pinned": -4.5}, View(0, DETAILS[-1], (), 0)),
+    ({"tree": 2.9, "detail": math.nan, "pinned": math.nan}, View(2, DEFAULT_DETAIL, (), None)),
+    ({"tree": True, "detail": "127", "pinned": "2"}, View()),
+    ({"tree": [], "opened": 7}, View()),
+    ({"opened": [True, 3.0, "4", [5], None, 0, -1, 200, 199, 199]}, View(opened=(199,))),
+    ({"opened": list(range(1, 40))}, View(opened=tuple(range(40 - MAX_OPENED, 40)))),
+    ({"tree": math.inf, "detail": -math.inf}, View(6, DETAILS[0])),
+]
+
+
+def test_what_does_not_fit_becomes_the_nearest_thing_that_does():
+    for request, view in REQUESTS:
+        assert View.from_request(request, num_points=7, width=100) == view, request
 
 
 def test_any_view_that_a_request_can_name_can_be_drawn(maker):
@@ -325,13 +339,13 @@ def test_a_pin_still_to_be_computed_is_not_kept_as_something_else(maker):
     half = SimpleNamespace(
         data=run.data, config=run.config, trace=dataclasses.replace(run.trace), num_computed=run.num_computed
     )
-    half.trace.records = run.trace.records[:1]
-    half.num_computed = 1
+    last = run.num_computed - 1
+    half.trace.records, half.num_computed = run.trace.records[:last], last
     young = FrameMaker(half, "key")
-    view = View(0, 63, pinned=run.num_computed - 1)
-    assert "Iteration 0 is pinned" in read(young, view, 0)["summary"]
+    view = View(0, 63, pinned=last)  # the very next iteration
+    assert f"Iteration {last - 1} is pinned" in read(young, view, last - 1)["summary"]
     half.trace.records, half.num_computed = run.trace.records, run.num_computed
-    assert young.frame(view, 0) == maker.frame(view, 0)
+    assert young.frame(view, last - 1) == maker.frame(view, last - 1)
 
 
 def test_many_viewers_get_the_frames_that_one_gets(maker):

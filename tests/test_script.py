@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from treeviz import Dataset, Forest, TrainConfig, Trainer, load_dataset
 from treeviz.stage.pictures.detail import draw_tree
-from treeviz.stage.script import Moves, number, phases, pseudocode, write_script
+from treeviz.stage.script import phases, pseudocode, write_script
+from treeviz.stage.script_parts import Moves, number
 from treeviz.training.trace import Trace
 
 WIDTHS = (1, 2, 3, 5, 64, 100, 256, 4096)
@@ -339,10 +340,10 @@ def check_climbs_against_the_forest(drawn, steps):
     assert np.array_equal(forest.values[1:, 0], step.after[1:])
 
 
-@pytest.mark.parametrize("solver", ["exact", "sketch"])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", DATA)
-def test_a_script_keeps_its_promises(name, width, solver):
+def test_a_script_keeps_its_promises(name, width):
+    solver = ("exact", "sketch")[(list(DATA).index(name) + WIDTHS.index(width)) % 2]
     run = bundled(name, width, solver)
     num_points = run.trace.dataset.num_points
     for place, max_nodes in enumerate((3, 31, 599)):
@@ -451,25 +452,25 @@ def test_moves_are_those_of_the_weights(neurons):
         assert moves.of(neuron) == (moves.length[place], fires[neuron].sum())
 
 
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        ((1.5,), "1.500"),
-        ((0.0,), "0.000"),
-        ((-0.0,), "0.000"),
-        ((-0.0001,), "0.000"),
-        ((-1.25,), "−1.250"),
-        ((1.0, 1.0), "1.000"),
-        ((1.0, 1.0001), "1.0000"),
-        ((1.0001, 1.0), "1.0001"),
-        ((-0.0001, 0.0001), "−0.0001"),
-        ((2.0, 2.0 + 1e-7), "2.0000000"),
-        ((2.0, 2.0 + 1e-12), "2.00000000"),
-        ((-0.0, 0.0), "0.000"),
-    ],
-)
-def test_numbers_have_as_many_decimals_as_tell_them_apart(arguments, text):
-    assert number(*arguments) == text
+WRITTEN = [
+    ((1.5,), "1.500"),
+    ((0.0,), "0.000"),
+    ((-0.0,), "0.000"),
+    ((-0.0001,), "0.000"),
+    ((-1.25,), "−1.250"),
+    ((1.0, 1.0), "1.000"),
+    ((1.0, 1.0001), "1.0000"),
+    ((1.0001, 1.0), "1.0001"),
+    ((-0.0001, 0.0001), "−0.0001"),
+    ((2.0, 2.0 + 1e-7), "2.0000000"),
+    ((2.0, 2.0 + 1e-12), "2.00000000"),
+    ((-0.0, 0.0), "0.000"),
+]
+
+
+def test_numbers_have_as_many_decimals_as_tell_them_apart():
+    for arguments, text in WRITTEN:
+        assert number(*arguments) == text
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))

@@ -1,4 +1,4 @@
-"""The lesson: every number it gives of a run is recomputed here from the weights, and every way it shows exists."""
+"""The lesson: every number it gives of a run is recomputed here from the weights, and every link it shows exists."""
 
 import math
 import re
@@ -9,9 +9,10 @@ import pytest
 from oracles import dense_scan
 
 from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz.lesson.caveats import QUESTIONS, make_caveats
 from treeviz.lesson.facts import Facts, required_width_exponent
 from treeviz.lesson.glossary import find_terms, load_terms, read_terms
-from treeviz.lesson.text import QUESTIONS, _tex, caveats, sections
+from treeviz.lesson.sections import make_sections, tex
 from treeviz.model.network import initial_weights
 from treeviz.pages.page import find_pages
 from treeviz.race.contestants import CONTESTANTS
@@ -97,65 +98,65 @@ def test_every_run_has_its_lesson(name, options, settings):
     trainer = Trainer(load_dataset(name, seed=0, **options), TrainConfig(search="forest", solver="exact", **settings))
     trainer.step()
     facts = Facts(trainer.trace)
-    for section in sections(facts):
-        assert "nan" not in f"{section.text}{section.says}{section.formula}{section.here}"
+    for section in make_sections(facts):
+        assert "nan" not in f"{section.text}{section.conclusion}{section.formula}{section.with_numbers}"
         assert section.chart(facts).data
-    assert all("nan" not in caveat.text for caveat in caveats(facts))
+    assert all("nan" not in caveat.text for caveat in make_caveats(facts))
 
 
 # Sections
 
 
 def test_sections_carry_the_numbers_of_the_run(facts):
-    by_key = {section.key: section for section in sections(facts)}
+    by_key = {section.key: section for section in make_sections(facts)}
     record = facts.trace.records[0]
-    assert len(by_key) == len(sections(facts)) == 9
-    trees = " ".join(by_key["trees"].here)
-    assert _tex(int(record.num_visited[0])) in trees and _tex(999) in trees
-    amortized = " ".join(by_key["amortized"].here)
-    assert _tex(facts.trace.amortized()[-1]) in amortized and _tex(facts.trace.amortized(of="dense")[-1]) in amortized
-    assert f"{500 - facts.num_touched[0]:,} neurons never move" in by_key["moving"].says
-    counted = re.search(r"After (\d+) iterations the forest has cost ([\d.]+) times", by_key["amortized"].says)
+    assert len(by_key) == len(make_sections(facts)) == 9
+    trees = " ".join(by_key["trees"].with_numbers)
+    assert tex(int(record.num_visited[0])) in trees and tex(999) in trees
+    amortized = " ".join(by_key["amortized"].with_numbers)
+    assert tex(facts.trace.amortized()[-1]) in amortized and tex(facts.trace.amortized(of="dense")[-1]) in amortized
+    assert f"{500 - facts.num_touched[0]:,} neurons never move" in by_key["moving"].conclusion
+    counted = re.search(r"After (\d+) iterations the forest has cost ([\d.]+) times", by_key["amortized"].conclusion)
     assert int(counted[1]) == 4
 
 
 def test_no_formula_is_too_wide_for_a_phone(facts):
     """At 390 pixels some 45 letters fit in a line; commands of LaTeX are not letters."""
-    for section in sections(facts):
-        for line in (*section.formula, *section.here):
+    for section in make_sections(facts):
+        for line in (*section.formula, *section.with_numbers):
             shown = re.sub(r"\\[a-zA-Z]+|[{}\\^_]", "", line)
             assert len(shown) <= 48, (section.key, shown)
 
 
 def test_every_way_leads_somewhere(facts):
     paths = {page.path for page in find_pages()}
-    ways = [section.way for section in sections(facts)] + [caveat.way for caveat in caveats(facts)]
-    assert len(caveats(facts)) == 8
-    for way in ways:
-        assert way.page in paths
-        if way.page:
-            assert not way.moment
-            assert set(way.settings.get("contestants", ())) <= set(CONTESTANTS)
+    links = [section.link for section in make_sections(facts)] + [caveat.link for caveat in make_caveats(facts)]
+    assert len(make_caveats(facts)) == 8
+    for link in links:
+        assert link.page in paths
+        if link.page:
+            assert not link.moment
+            assert set(link.settings.get("contestants", ())) <= set(CONTESTANTS)
             continue
-        search = {"forest": "forest", "watch lists": "watch"}[way.settings["search"]]
-        config = TrainConfig(width=64, search=search, solver=way.settings["solver"])
-        assert way.moment["phase"] in phases(config), way.label
+        search = {"forest": "forest", "watch lists": "watch"}[link.settings["search"]]
+        config = TrainConfig(width=64, search=search, solver=link.settings["solver"])
+        assert link.moment["phase"] in phases(config), link.label
 
 
-@pytest.mark.parametrize(
-    ("number", "written"),
-    [
-        (65536, "65{,}536"),
-        (0.5, "0.5"),
-        (4576.4, "4{,}576"),
-        (2.1e8, r"2.10\times10^{8}"),
-        (1e-7, r"1.00\times10^{-7}"),
-        (0.0, "0"),
-        (math.inf, r"\infty"),
-    ],
-)
-def test_numbers_in_formulas(number, written):
-    assert _tex(number) == written
+WRITTEN = [
+    (65536, "65{,}536"),
+    (0.5, "0.5"),
+    (4576.4, "4{,}576"),
+    (2.1e8, r"2.10\times10^{8}"),
+    (1e-7, r"1.00\times10^{-7}"),
+    (0.0, "0"),
+    (math.inf, r"\infty"),
+]
+
+
+def test_numbers_in_formulas():
+    for number, written in WRITTEN:
+        assert tex(number) == written
 
 
 # Costs and glossary
@@ -175,7 +176,7 @@ def test_the_table_has_every_contestant_and_the_numbers_of_its_formula(facts):
 
 
 def test_the_glossary_explains_every_word_of_the_questions_and_every_section(facts):
-    keys = {section.key for section in sections(facts)} | {"caveats", "costs"}
+    keys = {section.key for section in make_sections(facts)} | {"caveats", "costs"}
     terms = load_terms()
     assert len(terms) > 40 and {term.section for term in terms} <= keys
     names = {term.name for term in terms}

@@ -120,16 +120,16 @@ def test_drawn_nodes_never_touch_and_stubs_account_for_the_rest(leaves, threshol
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 1000, 4096, 100_003])
-@pytest.mark.parametrize("max_nodes", [3, 31, 63, 127, 599])
-def test_large_trees_are_laid_out_without_touching(width, max_nodes):
+def test_large_trees_are_laid_out_without_touching(width):
     rng = np.random.default_rng(width)
     before = rng.normal(size=width)
     after = np.where(before > 1.5, before + rng.normal(size=width), before)
     step = make_step(before, after, 2.0)
-    tree = draw_tree(step, max_nodes, rng.integers(1, 2 * width, 3))
-    assert tree.nodes.size <= max_nodes
-    check_layout(tree)
-    check_totals(tree)
+    for max_nodes in (3, 31, 63, 127, 599):
+        tree = draw_tree(step, max_nodes, rng.integers(1, 2 * width, 3))
+        assert tree.nodes.size <= max_nodes
+        check_layout(tree)
+        check_totals(tree)
 
 
 @given(st.data())

@@ -116,7 +116,7 @@ def test_drifts_are_those_of_the_engine_and_beyond_the_skin_for_the_promoted(nam
         assert (drifts > record.watch.skin * (1 - 1e-9)).all()
 
 
-def test_an_iteration_that_moves_nothing_looks_at_nobody():
+def test_an_iteration_that_moves_nothing_looks_at_no_neuron():
     data = load_dataset("sphere")
     for settings in ({"threshold": 50.0}, {"method": "gradient-descent", "step_size": 1e200}):
         trainer = Trainer(data, TrainConfig(width=64, search="watch", skin=0.1, **settings))
@@ -244,6 +244,8 @@ def check_looking(run, record, step, listed, drawn, steps, lines):
     heap = drawn.before.copy()
     crossing, promoted = [], []
     for small in steps[:-1]:
+        if small.row in np.flatnonzero(drawn.starts_firing | drawn.stops_firing) and small.writes:
+            assert heap[small.row] == drawn.before[small.row] and small.row in dict(small.writes)
         for row, written in small.writes:
             heap[row] = written
         for row in range(1, heap.size):
@@ -254,6 +256,7 @@ def check_looking(run, record, step, listed, drawn, steps, lines):
             assert run.drifts[record.iteration + 1][listed_place(run, promoted[-1])] >= report.skin * (1 - 1e-9)
         elif small.row >= 0:
             crossing.append(small.row)
+            assert small.writes
             assert lines[small.line].text.startswith("z_ri crossed b")
             starts = drawn.after[small.row] >= step.threshold
             assert ("it now fires" in small.text) == starts and ("it no longer fires" in small.text) == (not starts)
@@ -332,7 +335,7 @@ def maker():
 
 @pytest.mark.parametrize("pinned", [None, 0])
 @pytest.mark.parametrize("iteration", [0, 2])
-def test_a_frame_says_who_is_watched_and_promoted(maker, iteration, pinned):
+def test_a_frame_says_which_neurons_are_watched_and_promoted(maker, iteration, pinned):
     trace, width = maker.run.trace, 4096
     frame = json.loads(maker.frame(View(3, 255, pinned=pinned), iteration))
     nodes, watched = frame["nodes"], trace.watched_pairs(iteration)

@@ -189,7 +189,7 @@ def rates_chart(facts: Facts) -> go.Figure:
 
 
 def bound_chart(facts: Facts) -> go.Figure:
-    """Draw what it costs to replace a neuron and to find who fires, and the corner that the bound forbids."""
+    """Draw what it costs to replace a neuron and to find the firing neurons, and the corner that the bound forbids."""
     n, m = facts.num_points, facts.width
     found, levels = float(facts.num_written[0]), np.log2(m)
     structures: tuple[tuple[str, Floats, str, str], ...] = (
@@ -209,9 +209,9 @@ def bound_chart(facts: Facts) -> go.Figure:
             mode="markers",
             name=name,
             marker={"color": color, "size": 13, "symbol": symbol},
-            hovertemplate=f"{name}<br>replace a neuron: %{{x:.3s}}<br>find who fires: %{{y:.3s}}<extra></extra>",
+            hovertemplate=f"{name}<br>replace a neuron: %{{x:.3s}}<br>find the firing ones: %{{y:.3s}}<extra></extra>",
         )
-    _style(figure, "operations to replace a neuron", "to find who fires")
+    _style(figure, "operations to replace a neuron", "to find the firing neurons")
     figure.update_layout(height=_HEIGHT + 80, legend={"entrywidth": 190})
     figure.update_xaxes(type="log", exponentformat="power", dtick=1)
     figure.update_yaxes(type="log", exponentformat="power", dtick=2)

@@ -9,8 +9,8 @@ import streamlit as st
 
 from treeviz.pages.glossary import show_glossary
 from treeviz.pages.page import Page, find_pages
+from treeviz.pages.page_links import wanted_page
 from treeviz.pages.settings import Settings, choose_settings
-from treeviz.pages.ways import wanted_page
 
 # As in .streamlit/config.toml, which an installed package does not have.
 _SERVER_OPTIONS = {

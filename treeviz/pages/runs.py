@@ -1,4 +1,13 @@
-"""Runs that pages show: computed once for all viewers with the same settings."""
+"""Runs that pages show: one for all viewers with the same settings, and gone with the last of its viewers.
+
+A session holds the run it shows, in a cache of its own, which Streamlit empties when the browser leaves. Nothing else
+holds a run for longer than a script takes. So closing the tab, or showing another run, gives its memory back at once.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
 
 import streamlit as st
 
@@ -8,34 +17,71 @@ from treeviz.stage.frames import FrameMaker
 from treeviz.training.background import BackgroundRun
 
 _MAX_RUN_BYTES = 4 << 30
+_Value = TypeVar("_Value")
+
+
+class Shared(Generic[_Value]):
+    """Values by key that several holders share: each is made once, and gone when its last holder lets it go."""
+
+    def __init__(self) -> None:
+        self._values: WeakValueDictionary[str, _Value] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._guard = threading.Lock()
+
+    def get(self, key: str, make: Callable[[], _Value]) -> _Value:
+        """Return the value of a key, made now if no one holds it. Values of different keys are made side by side."""
+        with self._guard:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            value = self._values.get(key)
+            if value is None:
+                value = self._values[key] = make()
+            return value
+
+
+_runs: Shared[FrameMaker] = Shared()
 
 
 def open_run(settings: Settings) -> FrameMaker:
-    """Return the run of these settings, begun if nobody has; ValueError, with a remedy, if it is too large."""
-    maker: FrameMaker = _begin(settings, settings.key)
+    """Return the run of these settings, begun if no session shows it; ValueError, with a remedy, if it is too large.
+
+    The session lets go of the run it showed before. Call this wherever a run is needed, and do not keep the result:
+    what a session keeps, Streamlit may keep for long after the browser has left.
+    """
+    if st.session_state.get("run_held") != settings.key:
+        _hold.clear()  # first, so that the memory of two large runs is not needed at once
+        st.session_state.run_held = settings.key
+    maker: FrameMaker = _hold(settings, settings.key)
     return maker
 
 
-@st.cache_resource(max_entries=4, show_spinner="Drawing the network, and building what is searched …")
-def _begin(_settings: Settings, key: str) -> FrameMaker:
-    data, config = _settings.load().train, _settings.config
+@st.cache_resource(scope="session", show_spinner="Drawing the network, and building what is searched …")
+def _hold(_settings: Settings, key: str) -> FrameMaker:
+    return _runs.get(key, lambda: _begin(_settings))
+
+
+def _begin(settings: Settings) -> FrameMaker:
+    data, config = settings.load().train, settings.config
     needed = find_engine(config.search).required_bytes(
         config.width, data.num_points, data.dimension, config.resolved_threshold
     )
     if needed > _MAX_RUN_BYTES:
-        kept = "lists" if config.search == "watch" else "trees"
         raise ValueError(
-            f"{data.num_points} {kept} over {config.width:,} neurons need {needed / 1e9:.1f} GB, and a page may take "
-            f"{_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
+            f"{data.num_points} datapoints and {config.width:,} neurons need {needed / 1e9:.1f} GB with this search, "
+            f"and a page may take {_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
         )
-    return FrameMaker(
-        BackgroundRun(data, config, is_checked=_settings.is_checked), key, is_portable=_settings.data.csv is None
-    )
+    run = BackgroundRun(data, config, is_checked=settings.is_checked)
+    return FrameMaker(run, settings.key, is_portable=settings.data.csv is None)
 
 
-def wait_with_a_word(run: BackgroundRun, iteration: int) -> None:
-    """Wait for an iteration or the end of the run, with a word to the viewer if it takes long."""
-    if not run.wait_for(iteration, timeout=0.25):
-        with st.spinner(f"Computing iteration {iteration} …"):
-            while not (run.wait_for(iteration, timeout=0.25) or run.is_finished or run.error):
+def wait_with_spinner(run: BackgroundRun, iteration: int) -> None:
+    """Wait for an iteration or the end of the run, and say so if it takes long.
+
+    The spinner is drawn anew for every iteration: there Streamlit can stop the script of a viewer who has left.
+    """
+    if run.wait_for(iteration, timeout=0.25):
+        return
+    while (computed := run.num_computed) <= iteration and not (run.is_finished or run.error):
+        with st.spinner(f"Computing iteration {computed}{f' of {iteration}' if computed < iteration else ''} …"):
+            while not (run.wait_for(computed, timeout=0.25) or run.is_finished or run.error):
                 pass

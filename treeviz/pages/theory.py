@@ -5,22 +5,23 @@ from dataclasses import replace
 
 import streamlit as st
 
+from treeviz.lesson.caveats import QUESTIONS, Caveat, make_caveats
 from treeviz.lesson.facts import Facts
 from treeviz.lesson.glossary import load_terms
-from treeviz.lesson.text import QUESTIONS, Caveat, Section, caveats, sections
+from treeviz.lesson.sections import Section, make_sections
 from treeviz.pages.glossary import describe
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
-from treeviz.pages.runs import open_run, wait_with_a_word
+from treeviz.pages.page_links import show_link
+from treeviz.pages.runs import open_run, wait_with_spinner
 from treeviz.pages.settings import Settings
-from treeviz.pages.ways import show_way
 from treeviz.race.contestant import Workload
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_table import cost_table
 from treeviz.race.forecast import expected_workload
 from treeviz.training.trace import Trace
 
-# Iterations the lesson waits for, and seconds it does: most runs are trained then.
+# Iterations the lesson waits for, and for how many seconds: most runs are trained by then.
 _ITERATIONS, _PATIENCE = 8, 1.0
 _NUM_SAMPLES = 2048
 _AFTER = (
@@ -31,14 +32,15 @@ _AFTER = (
 )
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@st.cache_resource(scope="session", max_entries=1, show_spinner=False)
 def _gather(_trace: Trace, num_records: int, key: str) -> Facts:
-    """Gather what the lesson says of a run, as far as it has come, once for all viewers (`key`)."""
+    """Gather what the lesson says of a run (`key`), as far as it has come. Gone with its session, as the run is."""
     return Facts(replace(_trace, records=_trace.records[:num_records]))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _expect(_settings: Settings, _trace: Trace, key: str) -> Workload:
+    """Return the sizes that the table of costs needs, a few numbers, once for all viewers of the same run (`key`)."""
     return expected_workload(_trace.dataset.X, _settings.config, num_samples=_NUM_SAMPLES)
 
 
@@ -64,20 +66,20 @@ def render(settings: Settings) -> None:
     except ValueError as error:
         show_refusal(error, settings)
         return
-    wait_with_a_word(run, 0)
+    wait_with_spinner(run, 0)
     run.wait_for(_ITERATIONS, _PATIENCE)
     if run.error or not run.num_computed:
         st.error(f"The run stopped: {run.error}. Choose other settings, or reload the page.", icon=":material/error:")
         return
     facts = _gather(run.trace, run.num_computed, settings.key)
-    lesson = sections(facts)
+    lesson = make_sections(facts)
     links = [(one.key, one.title) for one in lesson] + list(_AFTER)
     st.markdown(" · ".join(f"[{title}](#{key})" for key, title in links))
     for place, section in enumerate(lesson, start=1):
         _show(place, section, facts)
     titles = dict(_AFTER)
     st.subheader(titles["caveats"], anchor="caveats", divider="gray")
-    _show_caveats(caveats(facts))
+    _show_caveats(make_caveats(facts))
     st.subheader(titles["costs"], anchor="costs", divider="gray")
     _show_costs(settings, facts)
     st.subheader(titles["questions"], anchor="questions", divider="gray")
@@ -96,11 +98,11 @@ def _show(place: int, section: Section, facts: Facts) -> None:
         st.markdown(section.text)
         st.latex(_lines(section.formula))
         note("With this run's numbers:")
-        st.latex(_lines(section.here))
-        st.markdown(section.says)
+        st.latex(_lines(section.with_numbers))
+        st.markdown(section.conclusion)
     with right:
         st.plotly_chart(section.chart(facts), key=f"theory-{section.key}", config={"displayModeBar": False})
-        show_way(section.way, f"way-{section.key}")
+        show_link(section.link, f"link-{section.key}")
 
 
 def _lines(formulas: Sequence[str]) -> str:
@@ -115,7 +117,7 @@ def _show_caveats(found: Sequence[Caveat]) -> None:
         ):
             with column:
                 st.markdown(f"**{first + place + 1}. {caveat.title}.** {caveat.text}")
-                show_way(caveat.way, f"way-caveat-{first + place}")
+                show_link(caveat.link, f"link-caveat-{first + place}")
 
 
 def _show_costs(settings: Settings, facts: Facts) -> None:

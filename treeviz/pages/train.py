@@ -9,7 +9,7 @@ import streamlit as st
 
 from treeviz.pages.notices import explain_changes, note, show_refusal
 from treeviz.pages.page import Page
-from treeviz.pages.runs import open_run, wait_with_a_word
+from treeviz.pages.runs import open_run, wait_with_spinner
 from treeviz.pages.settings import Settings, choose_training
 from treeviz.pages.welcome import welcome
 from treeviz.search.compiled import refusal
@@ -20,6 +20,7 @@ from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
 from treeviz.style import sentences
 from treeviz.style.palette import compact, percent
 from treeviz.style.run_charts import cost_figure, loss_figure
+from treeviz.style.searches import describe_search
 from treeviz.training.background import BackgroundRun
 from treeviz.training.record import StepRecord
 
@@ -43,13 +44,13 @@ def render(settings: Settings) -> None:
     if st.session_state.get("run") != settings.key:
         st.session_state.run = settings.key
         address, st.session_state.address = st.session_state.address, {}  # counts once, for what is opened first
-        st.session_state.start, st.session_state.notices = _begin(maker, address)
-    _lesson(maker, plays)
+        st.session_state.start, st.session_state.notices = _find_start(maker, address)
+    _show_run(settings, plays)
 
 
-def _begin(maker: FrameMaker, address: Mapping[str, str]) -> tuple[Moment, tuple[str, ...]]:
+def _find_start(maker: FrameMaker, address: Mapping[str, str]) -> tuple[Moment, tuple[str, ...]]:
     """Find the moment to open a run at; an address may ask for one that has still to be computed."""
-    wait_with_a_word(maker.run, wanted_iteration(address))
+    wait_with_spinner(maker.run, wanted_iteration(address))
     if not maker.run.num_computed:  # it failed; the page says so
         return Moment(), ()
     moment, notices = read_moment(address, maker)
@@ -62,34 +63,24 @@ def _explain(run: BackgroundRun) -> None:
         f"Each of the **n = {data.num_points}** datapoints has a tree: its **m = {width:,}** leaves are the inner "
         "products of all neurons with it, and every node above holds the larger of its two children."
     )
-    if run.config.search == "watch":
-        text = (
-            f"{trees} Here the trees are only drawn, and nothing searches them. Instead every datapoint has a *watch "
-            "list*, of neurons whose leaf was at least b − **skin** at the start: nobody else can fire while weights "
-            "have moved less than the skin. An iteration *reads* off the lists who fires, *moves* those neurons, and "
-            "then *looks* only at those that may have come to b. A neuron that has moved farther than the skin is "
-            "**promoted**: from then on it is on all lists."
-        )
-    else:
-        text = (
-            f"{trees} An iteration *searches* each tree for the few neurons that fire and *moves* those, which changes "
-            "a part of every tree."
-        )
+    text = f"{trees} {describe_search(run.config.search).explanation}"
     st.markdown(text, help=f"{data.name}: {data.description}")
 
 
 @st.fragment
-def _lesson(maker: FrameMaker, plays: int) -> None:
+def _show_run(settings: Settings, plays: int) -> None:
     """Answer the stage's question, and draw what follows the cursor. Runs alone whenever the stage asks.
 
-    `plays` is how often the viewer has asked, outside the stage, that it play.
+    `plays` is how often the viewer has pressed "Play it" in the introduction. Streamlit keeps a fragment's arguments
+    for minutes after the browser has left, so the run is none of them.
     """
+    maker = open_run(settings)
     run, start = maker.run, st.session_state.start
     question: Mapping[str, Any] = last_question(_STAGE)
     if question.get("run") != maker.run_key:
         question = {}
     wanted = [int(iteration) for iteration in question.get("wanted", [start.iteration])]
-    wait_with_a_word(run, 0)  # a run that had to make room for others is begun again
+    wait_with_spinner(run, 0)  # after a broken connection the run has to be begun again
     for iteration in wanted:
         run.wait_for(iteration, timeout=0.25)
     if run.error:
@@ -149,12 +140,19 @@ def _numbers(run: BackgroundRun, cursor: int) -> None:
             f"{percent(record.touched.size / width)} of {width:,}",
             "They fire on at least one datapoint. Only they have a gradient, so only they move.",
         ),
-        *(_node_numbers(run, record) if record.watch is None else _list_numbers(run, record, record.watch)),
+        *_search_numbers(run, record),
     )
     with st.container(horizontal=True):
         for label, value, context, explanation in items:
             st.metric(label, value, context, delta_color="off", delta_arrow="off", help=explanation, width=155)
     st.caption(sentences.describe_cost(run.trace, record))
+
+
+def _search_numbers(run: BackgroundRun, record: StepRecord) -> tuple[_Number, ...]:
+    """Return what is to be said of the search; nothing of one that has neither lists nor the datapoints' trees."""
+    if record.watch is not None:
+        return _list_numbers(run, record, record.watch)
+    return _node_numbers(run, record) if describe_search(run.config.search).searches_trees else ()
 
 
 def _node_numbers(run: BackgroundRun, record: StepRecord) -> tuple[_Number, ...]:
@@ -214,16 +212,11 @@ def _charts(run: BackgroundRun, cursor: int) -> None:
     st.caption(caption)
 
 
-def _method(run: BackgroundRun) -> str:
-    """Name what a run goes through, for the charts."""
-    return "watch lists" if run.config.search == "watch" else "trees"
-
-
 def _loss_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
     trace, dense = run.trace, run.dense_trace
     dense_losses = dense.losses if dense else np.empty(0)
     caption = run.dense_refusal or (sentences.compare_losses(trace, dense) if dense else "The dense baseline starts …")
-    return loss_figure(trace.losses, dense_losses, cursor, _method(run)), caption
+    return loss_figure(trace.losses, dense_losses, cursor, describe_search(run.config.search).title), caption
 
 
 def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
@@ -235,7 +228,7 @@ def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
         cursor,
         "operations",
         "dense method, same solver",
-        _method(run),
+        describe_search(run.config.search).title,
     )
     return figure, (
         "Amortized: (building + all iterations so far) / iterations so far. One operation is a multiply-add, or one "
@@ -252,7 +245,7 @@ def _seconds_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
         cursor,
         "seconds",
         "strongest dense baseline",
-        _method(run),
+        describe_search(run.config.search).title,
     )
     return figure, run.dense_refusal or (
         "Wall-clock time measured on this machine while the page was in use, so it is noisy. The dense baseline is the "

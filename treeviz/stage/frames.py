@@ -1,6 +1,6 @@
 """What the stage is sent: one frame an iteration and tree, made from the records, as compressed JSON.
 
-The browser owns the cursor and asks for what it lacks; nothing is sent twice unless it asks twice. A frame holds
+The browser owns the cursor and asks for the frames it lacks; nothing is sent twice unless it asks twice. A frame holds
 everything about one iteration seen from one tree: the drawn nodes, every small step with its sentence, the atlas of
 all trees, the neurons in their plane. So playing, stepping and jumping within what has arrived need no server.
 """
@@ -8,6 +8,7 @@ all trees, the neurons in their plane. So playing, stepping and jumping within w
 import json
 import threading
 import uuid
+import weakref
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -16,18 +17,20 @@ from typing import Any
 
 import numpy as np
 
-from treeviz.model.heap import leaf_of, level_sizes, tree_size
+from treeviz.model.heap import level_sizes
 from treeviz.model.phases import PHASES
+from treeviz.stage.exactness import describe_exactness
 from treeviz.stage.pictures.detail import DrawnTree, draw_tree
 from treeviz.stage.pictures.field import OutputField, is_planar
 from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.pictures.watched import WatchList, leaves_to_show, watch_list
 from treeviz.stage.script import phases, posted_phases, pseudocode, write_script
 from treeviz.style.palette import percent
+from treeviz.style.searches import describe_search
 from treeviz.style.sentences import describe_watching
 from treeviz.training.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
-from treeviz.training.record import StepRecord
-from treeviz.training.verify import check_loss
+from treeviz.training.record import StepRecord, TreeStep
+from treeviz.training.trace import Trace
 
 DETAILS = (63, 127, 255, 599)
 DEFAULT_DETAIL = 127
@@ -82,16 +85,12 @@ class FrameMaker:
         self._kept: OrderedDict[tuple[View, int], str] = OrderedDict()
         self._badges: dict[int, dict[str, str]] = {}
         self._lock = threading.Lock()
+        self._is_planar = is_planar(run.data)
         self._field: OutputField | None = None
-        self._field_thread: threading.Thread | None = None
-        if is_planar(run.data):  # a pass over all neurons and a thousand inputs: nobody waits for it
-            self._field_thread = threading.Thread(target=self._make_field, name="treeviz-field", daemon=True)
-            self._field_thread.start()
-
-    def _make_field(self) -> None:
-        field = OutputField(self.run.trace)
-        field.values(0)
-        self._field = field
+        self._field_error = ""
+        if self._is_planar:  # a pass over all neurons and a thousand inputs: no answer waits for it
+            parts = (run.trace, weakref.ref(self))
+            threading.Thread(target=_make_field, args=parts, name="treeviz-field", daemon=True).start()
 
     def header(self) -> dict[str, Any]:
         """Return what stays the same for the whole run."""
@@ -115,13 +114,13 @@ class FrameMaker:
             "details": DETAILS,
             "detail": DEFAULT_DETAIL,
             "opened": MAX_OPENED,
-            "planar": self._field_thread is not None,
+            "planar": self._is_planar,
             "skin": self._skin,
         }
 
     @property
     def _skin(self) -> float | None:
-        """The skin of a run through watch lists, of which there must be a record; None of any other."""
+        """The skin of a run through watch lists that has a record; None for any other search."""
         records = self.run.trace.records
         report = records[0].watch if records else None
         return None if report is None else report.skin
@@ -140,46 +139,12 @@ class FrameMaker:
 
     def badge(self, iteration: int) -> dict[str, str]:
         """Say whether an iteration is exact: state "exact", "wrong", "waiting" or "off", with the numbers."""
-        badge = self._badges.get(iteration) or self._make_badge(iteration)
-        if badge["state"] in ("exact", "wrong"):
-            self._badges[iteration] = badge  # nothing to come can change it
+        badge = self._badges.get(iteration)
+        if badge is None:
+            badge = describe_exactness(self.run, iteration)
+            if badge["state"] in ("exact", "wrong"):
+                self._badges[iteration] = badge  # nothing to come can change it
         return badge
-
-    def _make_badge(self, iteration: int) -> dict[str, str]:
-        run = self.run
-        if not run.is_checked:
-            return {"state": "off", "text": "Not checked: the exactness check is switched off in the sidebar."}
-        if iteration >= len(run.checks):
-            return {"state": "waiting", "text": "Being checked against brute force …"}
-        check = run.checks[iteration]
-        watches = run.config.search == "watch"
-        if check.firing_fault:
-            point, neuron = check.firing_fault
-            who = f"neuron {neuron:,}, node {leaf_of(neuron, run.config.width):,}"
-            found_by = "its list" if watches else "search"
-            return {"state": "wrong", "text": f"Tree {point}: {found_by} and scan disagree about {who}."}
-        if check.heap_fault:
-            tree, node = check.heap_fault
-            return {"state": "wrong", "text": f"Tree {tree}: node {node:,} is not the larger of its children."}
-        found = (
-            f"Firing sets equal a scan of all {check.num_leaves:,} inner products, computed anew from the weights"
-            if watches
-            else f"Firing sets equal a scan of all {check.num_leaves:,} leaves; all {check.num_inner_nodes:,} inner "
-            "nodes hold the larger of their children"
-        )
-        if run.dense_refusal:
-            return {"state": "exact", "text": f"{found}. {run.dense_refusal}"}
-        dense = run.dense_trace
-        if dense is None or iteration >= len(dense.records):
-            return {"state": "waiting", "text": f"{found}. The dense method has yet to reach this iteration."}
-        loss = check_loss(run.trace, dense, iteration)
-        if not loss.agrees:
-            how = f"by {loss.difference:.1e} of it, which round-off cannot explain"
-            return {"state": "wrong", "text": f"The loss differs from the dense method's {how}. {found}."}
-        if loss.is_comparable:
-            how = f"to {loss.difference:.0e}" if loss.difference else "to the last bit"
-            return {"state": "exact", "text": f"{found}; the loss equals the dense method's {how}."}
-        return {"state": "exact", "text": f"{found}. The loss {loss.excuse}, so only round-off is left to compare."}
 
     def answer(self, view: View, iterations: list[int], fields: list[int], **rest: object) -> bytes:
         """Return header, status and the frames and output fields of some iterations, compressed.
@@ -211,9 +176,12 @@ class FrameMaker:
     def fields(self, iterations: list[int]) -> dict[str, Any] | None:
         """Return the outputs over the input plane in some iterations; None for data that lie in no plane, or not yet.
 
-        Values are in thousandths; rows run along v from its lower end, columns along u.
+        Values are in thousandths; rows run along v from its lower end, columns along u. If they cannot be computed, an
+        `error` says why.
         """
         field = self._field
+        if self._field_error:
+            return {"error": self._field_error}
         if field is None:
             return None
         return {
@@ -250,38 +218,21 @@ class FrameMaker:
         drawn = draw_tree(step, view.detail, view.opened, also)
         neurons = np.sort(drawn.neuron[drawn.is_leaf])
         plane = neuron_plane(trace, view.tree, iteration, include=neurons)
-        num_nodes = tree_size(step.num_leaves)
-        if is_compared:
-            script = {}
-            summary = (
-                f"Tree {view.tree} at iteration {iteration}, compared with the pinned iteration {step.iteration}: "
-                f"{step.modified.size:,} of {num_nodes:,} nodes differ ({percent(step.modified.size / num_nodes)})."
-            )
-            if step.iteration == iteration:
-                summary = f"Iteration {iteration} is pinned. Go to another one (Shift + →) to see what differs there."
-        else:
+        script = {}
+        if not is_compared:
             script = {
                 phase: [[s.line, s.text, s.row, _rounded_pairs(s.writes)] for s in steps]
                 for phase, steps in write_script(trace, record, drawn, listed).items()
             }
-            summary = (
-                f"Tree {view.tree}: {step.visited.size:,} nodes searched, {step.firing.size:,} neurons fire, "
-                f"{step.modified.size:,} of {num_nodes:,} nodes modified ({percent(step.modified.size / num_nodes)})."
-            )
-            if listed is not None:
-                summary = (
-                    f"Tree {view.tree}: {listed.neurons.size:,} of {step.num_leaves:,} neurons on its list, "
-                    f"{step.firing.size:,} of them fire. The tree shows where they are; no step uses it."
-                )
         return {
             "view": {"tree": view.tree, "detail": view.detail, "opened": view.opened, "pinned": view.pinned},
             "iteration": iteration,
-            "summary": summary,
+            "summary": _compare(step, iteration) if is_compared else self._summarize(step, listed),
             "record": _describe_record(record),
             "nodes": _node_table(drawn, listed),
-            "leaves": self._leaves(drawn, iteration, step.iteration if is_compared else None),
+            "leaves": self._leaves(drawn, iteration, step.iteration if is_compared else None, listed),
             "script": script,
-            "watch": self._watch(record),
+            "watch": None if listed is None else _pack_lists(trace, record, listed),
             "visited": record.visited_levels.tolist(),
             "modified": record.modified_levels.tolist(),
             "plane": {
@@ -300,23 +251,28 @@ class FrameMaker:
             },
         }
 
-    def _watch(self, record: StepRecord) -> dict[str, Any] | None:
-        """Return, of a run through watch lists, all lists in numbers and the sentence that explains them."""
-        trace = self.run.trace
-        if record.watch is None:
-            return None
-        return {
-            "sentence": describe_watching(trace, record, record.watch),
-            "listed": trace.moving_neurons.size,
-            "watched": trace.watched_pairs(record.iteration).sum(axis=0).tolist(),
-            "firing": record.firing.counts.tolist(),
-        }
+    def _summarize(self, step: TreeStep, listed: WatchList | None) -> str:
+        """Say what happened to a tree in an iteration, or to the list it stands for."""
+        found = f"{step.firing.size:,} neurons fire"
+        if describe_search(self.run.config.search).searches_trees:
+            num_nodes = 2 * step.num_leaves - 1
+            return (
+                f"Tree {step.point}: {step.visited.size:,} nodes searched, {found}, {step.modified.size:,} of "
+                f"{num_nodes:,} nodes modified ({percent(step.modified.size / num_nodes)})."
+            )
+        if listed is not None:
+            found = (
+                f"{listed.neurons.size:,} of {step.num_leaves:,} neurons on its list, {step.firing.size:,} of them fire"
+            )
+        return f"Tree {step.point}: {found}. The tree shows where they are; no step uses it."
 
-    def _leaves(self, drawn: DrawnTree, iteration: int, pinned: int | None) -> dict[int, list[Any]]:
+    def _leaves(
+        self, drawn: DrawnTree, iteration: int, pinned: int | None, listed: WatchList | None
+    ) -> dict[int, list[Any]]:
         """Return, per drawn leaf, its values in all trees before and after, in thousandths, and where it fires.
 
         For as many leaves as there is room for, those whose value changes across the threshold first. In a run through
-        watch lists, also on whose lists it is.
+        watch lists, also the datapoints on whose lists the neuron is.
         """
         trace, threshold = self.run.trace, self.run.config.resolved_threshold
         rows = np.flatnonzero(drawn.is_leaf)
@@ -339,11 +295,11 @@ class FrameMaker:
             ]
             for at, place in enumerate(order)
         }
-        if trace.records[iteration].watch is not None:
-            watched, listed = trace.watched_pairs(iteration), trace.moving_neurons
+        if listed is not None:
+            watched, neurons = trace.watched_pairs(iteration), trace.moving_neurons
             for row, columns in leaves.items():
-                place = int(listed.searchsorted(drawn.neuron[row]))
-                has_list = place < listed.size and listed[place] == drawn.neuron[row]
+                place = int(neurons.searchsorted(drawn.neuron[row]))
+                has_list = place < neurons.size and neurons[place] == drawn.neuron[row]
                 columns.append(np.flatnonzero(watched[place]).tolist() if has_list else [])
         return leaves
 
@@ -358,6 +314,18 @@ def _describe_phase(name: str) -> dict[str, Any]:
         "hasMove": phase.has_move,
         "isAfterMove": phase.is_after_move,
     }
+
+
+def _make_field(trace: Trace, reference: "weakref.ref[FrameMaker]") -> None:
+    """Compute the outputs over the input plane for a maker, which may be gone before they are ready."""
+    field, error = None, ""
+    try:
+        field = OutputField(trace)
+        field.values(0)
+    except Exception as fault:  # for the page to show: a thread has no caller to raise to
+        field, error = None, f"{type(fault).__name__}: {fault}"
+    if (maker := reference()) is not None:
+        maker._field, maker._field_error = field, error
 
 
 def _describe_status(record: StepRecord) -> str:
@@ -375,10 +343,31 @@ def _describe_record(record: StepRecord) -> dict[str, Any]:
     }
 
 
+def _compare(step: TreeStep, iteration: int) -> str:
+    """Say how a tree differs between the pinned iteration and the one shown."""
+    if step.iteration == iteration:
+        return f"Iteration {iteration} is pinned. Go to another one (Shift + →) to see what differs there."
+    num_nodes = 2 * step.num_leaves - 1
+    return (
+        f"Tree {step.point} at iteration {iteration}, compared with the pinned iteration {step.iteration}: "
+        f"{step.modified.size:,} of {num_nodes:,} nodes differ ({percent(step.modified.size / num_nodes)})."
+    )
+
+
+def _pack_lists(trace: Trace, record: StepRecord, listed: WatchList) -> dict[str, Any]:
+    """Return all watch lists in numbers, and the sentence that explains them."""
+    return {
+        "sentence": describe_watching(trace, record, listed.report),
+        "listed": listed.num_listed,
+        "watched": trace.watched_pairs(record.iteration).sum(axis=0).tolist(),
+        "firing": record.firing.counts.tolist(),
+    }
+
+
 def _node_table(drawn: DrawnTree, listed: WatchList | None) -> dict[str, Any]:
     """Return the drawn nodes, column by column; kind 0 is an inner node, 1 a leaf, 2 a stub."""
     found: dict[str, Any] = {"visited": drawn.num_visited.tolist(), "entered": _bits(drawn.visited)}
-    if listed is not None:  # no node was searched: entered are those that have somebody on the list below them
+    if listed is not None:  # no node was searched: entered are those that hold neurons of the list
         num_watched = drawn.count(listed.neurons)
         found = {
             "watched": num_watched.tolist(),

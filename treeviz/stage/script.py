@@ -1,46 +1,34 @@
 """The script of one iteration: phases, pseudocode, and every small step with its sentence, all made from the records.
 
 A small step names the line of pseudocode it executes, the drawn node it is about, and the node values it writes; so a
-player needs to know nothing of the algorithm. The search's steps are the drawn part of the trainer's own order. The
-repair is told leaf by leaf on the drawn nodes, every stub's change going up first: each climb recomputes maxima and
-stops where one does not change, and together they end at the very values the trainer's forest has after the move.
+player needs to know nothing of the algorithm. Here are the phases that all searches share. What a search does in its
+own way is in a `SearchScript`: `forest_script`, `watch_script`, or `plain_script` for a search that has none.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from treeviz.model.config import TrainConfig
-from treeviz.model.heap import leaf_of, tree_size
+from treeviz.model.heap import leaf_of
 from treeviz.model.phases import PHASES
-from treeviz.stage import watch_script
+from treeviz.stage.forest_script import FOREST
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
-from treeviz.stage.telling import Heap, Line, Moves, Step, count, number
+from treeviz.stage.plain_script import PLAIN
+from treeviz.stage.script_parts import Line, Scene, SearchScript, Step, count, number
+from treeviz.stage.watch_script import WATCH
 from treeviz.style.palette import percent, rounded
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
 
-# Datapoints up to which the eigenvalues of the Gram matrix are computed for the story's sake.
+# Datapoints up to which the eigenvalues of the Gram matrix are computed for a sentence.
 _LARGEST_SPECTRUM = 256
+# Condition numbers in words, by iteration: the same for all trees of a run, and gone with it.
+_condition_numbers: WeakKeyDictionary[Trace, dict[int, str]] = WeakKeyDictionary()
 
-
-_ENTER = (
-    "b: the threshold. A node's value is the largest below it; a leaf's is z_ri = w_r·x_i, neuron r on datapoint i."
-)
-_SEARCH = (
-    Line("search", "for each datapoint i: enter the root of tree i", _ENTER),
-    Line("search", "value < b: prune, nothing below can fire", _ENTER, 1),
-    Line("search", "inner node ≥ b: enter both children", _ENTER, 1),
-    Line("search", "leaf ≥ b: neuron r fires, r joins S_i", "S_i: the neurons that fire on datapoint i.", 1),
-    Line(
-        "forward",
-        "f_i ← (1/√m) Σ a_r (z_ri − b) over r in S_i",
-        "f_i: the network's output on datapoint i. a_r: output sign of neuron r, +1 or −1, never trained. m: neurons.",
-    ),
-)
 _RESIDUAL = (
     Line("forward", "ρ ← f − y,  loss ← ½‖ρ‖²", "y: the targets. ρ: the residual, what is wrong with the outputs."),
     Line(
@@ -71,20 +59,7 @@ _SKETCH = (
         "g, the dual step: how far to correct for each datapoint. J Jᵀ is only ever multiplied with, never formed.",
     ),
 )
-_MOVE = (
-    Line(
-        "move", "for each r that fires anywhere:", "A neuron below b adds max(z − b, 0) = 0, so its gradient is zero."
-    ),
-    Line(
-        "move",
-        "w_r ← w_r − (a_r/√m) Σ g_i x_i over i in T_r",
-        "w_r: weights of neuron r. T_r: datapoints on which it fires. x_i: datapoint i.",
-        1,
-    ),
-    Line("repair", "write leaf r in all n trees", "The new leaf is w_r·x_i with the weights after the move."),
-    Line("repair", "go up: node ← larger of its children", "Only nodes above changed leaves can change.", 1),
-    Line("repair", "unchanged: stop", "Nothing further up can change because of this leaf.", 1),
-)
+_SCRIPTS: Mapping[str, SearchScript] = {"forest": FOREST, "watch": WATCH}
 
 
 def pseudocode(config: TrainConfig, posted: Iterable[str] = ()) -> tuple[Line, ...]:
@@ -93,8 +68,8 @@ def pseudocode(config: TrainConfig, posted: Iterable[str] = ()) -> tuple[Line, .
     A phase in `posted`, those an iteration has cost something in, gets a line from its entry in the table of phases if
     it has none here.
     """
-    search, move = (watch_script.SEARCH, watch_script.MOVE) if config.search == "watch" else (_SEARCH, _MOVE)
-    lines = search + _RESIDUAL + (_EXACT if config.solver == "exact" else _SKETCH) + move
+    script = _SCRIPTS.get(config.search, PLAIN)
+    lines = script.search + _RESIDUAL + (_EXACT if config.solver == "exact" else _SKETCH) + script.move
     missing = set(posted) - {line.phase for line in lines}
     lines += tuple(Line(name, PHASES[name].title, PHASES[name].meaning) for name in missing)
     order = list(PHASES)
@@ -122,23 +97,16 @@ def write_script(
     first: dict[str, int] = {}
     for place, line in enumerate(pseudocode(trace.config, posted_phases(trace))):
         first.setdefault(line.phase, place)
-    neurons = np.sort(drawn.neuron[drawn.is_leaf])
-    moves = Moves(trace, record, neurons)
-    drifts = None
-    if listed is not None:
-        drifts = dict(zip(neurons.tolist(), trace.drifts(neurons, record.iteration + 1).tolist(), strict=True))
+    scene = Scene(trace, record, drawn, listed)
     tellers: dict[str, Callable[[int], Iterator[Step]]] = {
-        "search": lambda line: _search(drawn, len(record.firing), line),
         "forward": lambda line: _forward(trace, record, drawn, line, keeps_sums=listed is not None),
         "jacobian": lambda line: _jacobian(trace, record, drawn, line),
         "sketch": lambda line: _sketch(trace, record, line),
         "precondition": lambda line: _precondition(trace, record, line),
         "solve": lambda line: _solve(trace, record, drawn, line),
-        "move": lambda line: _move(record, drawn, moves, line, drifts),
-        "repair": lambda line: _repair(record, drawn, moves, line),
+        "move": lambda line: _move(scene, line),
+        **_SCRIPTS.get(trace.config.search, PLAIN).tellers(scene),
     }
-    if listed is not None and drifts is not None:
-        tellers |= watch_script.tellers(record, drawn, listed, drifts)
     return {
         phase: list(tellers[phase](line) if phase in tellers else _count_operations(record, phase, line))
         for phase, line in first.items()
@@ -148,42 +116,6 @@ def write_script(
 def _count_operations(record: StepRecord, phase: str, line: int) -> Iterator[Step]:
     """Tell a phase that has no teller of its own: what it is for, and what it cost."""
     yield Step(line, f"{PHASES[phase].meaning} This took {count(record.costs.get(phase, 0), 'operation')}.")
-
-
-def _search(drawn: DrawnTree, num_trees: int, line: int) -> Iterator[Step]:
-    step, b = drawn.step, drawn.step.threshold
-    row_of = {int(node): row for row, node in enumerate(drawn.nodes)}
-    prune, go_on, fire = line + 1, line + 2, line + 3
-    for node in step.visited[np.isin(step.visited, drawn.nodes)]:
-        row = row_of[int(node)]
-        value, name = drawn.before[row], f"Node {node:,}"
-        compared = f"{number(value, b)} {'≥' if drawn.passes[row] else '<'} b = {number(b, value)}"
-        if drawn.is_leaf[row]:
-            fires = bool(drawn.passes[row])
-            end = "so it fires" if fires else "so it does not fire"
-            yield Step(fire if fires else prune, f"Neuron {drawn.neuron[row]:,}: its leaf is {compared}, {end}.", row)
-        elif not drawn.passes[row]:
-            skipped = count(int(drawn.num_neurons[row]), "neuron")
-            yield Step(prune, f"{name}: its maximum is {compared}, so none of its {skipped} can fire. Pruned.", row)
-        elif drawn.is_stub[row]:
-            text = (
-                f"{name}, a stub: its maximum is {compared}. Inside, the search enters "
-                f"{count(int(drawn.num_visited[row]) - 1, 'node')} not drawn here and finds "
-                f"{drawn.num_firing[row]:,} of {count(int(drawn.num_neurons[row]), 'neuron')} firing."
-            )
-            yield Step(go_on, text, row)
-        else:
-            place = "The root" if node == 1 else name
-            at = line if node == 1 else go_on
-            yield Step(at, f"{place}: its maximum is {compared}, so both children are looked at.", row)
-    num_nodes = tree_size(step.num_leaves)
-    yield Step(
-        fire if step.firing.size else line,
-        f"Tree {step.point} is searched: {step.visited.size:,} of {num_nodes:,} nodes entered "
-        f"({percent(step.visited.size / num_nodes)}), {num_nodes - step.visited.size:,} never looked at, "
-        f"{count(step.firing.size, 'firing neuron')} found."
-        f"{' The other trees are searched in the same way.' if num_trees > 1 else ''}",
-    )
 
 
 def _forward(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int, *, keeps_sums: bool) -> Iterator[Step]:
@@ -252,9 +184,16 @@ def _precondition(trace: Trace, record: StepRecord, line: int) -> Iterator[Step]
     )
 
 
-@lru_cache(maxsize=64)
 def _conditioning(trace: Trace, record: StepRecord) -> str:
-    """Write the condition number of J J^T: largest over smallest eigenvalue, or the solver's estimate if n is large."""
+    """Write the condition number of J J^T, computed once an iteration."""
+    known = _condition_numbers.setdefault(trace, {})
+    if record.iteration not in known:
+        known[record.iteration] = _write_conditioning(trace, record)
+    return known[record.iteration]
+
+
+def _write_conditioning(trace: Trace, record: StepRecord) -> str:
+    """Write largest over smallest eigenvalue of J J^T, or the solver's estimate if n is large."""
     kappa = record.solve.conditioning
     if kappa is None or math.isinf(kappa):
         return "infinity"
@@ -299,11 +238,9 @@ def _solve(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Ite
         yield Step(line, f"There was nothing left to solve. {g}")
 
 
-def _move(
-    record: StepRecord, drawn: DrawnTree, moves: Moves, line: int, drifts: Mapping[int, float] | None
-) -> Iterator[Step]:
-    """Tell who moves and how far; with `drifts`, those of the neurons in `moves`, also how far since the start."""
-    step = drawn.step
+def _move(scene: Scene, line: int) -> Iterator[Step]:
+    """Tell which neurons move and how far; with watch lists, also how far since the start."""
+    record, drawn, drifts, step = scene.record, scene.drawn, scene.drifts, scene.drawn.step
     if not record.dual_step.any():
         yield Step(line, "The dual step is zero, so nothing moves.")
         return
@@ -316,7 +253,7 @@ def _move(
     )
     for row in np.flatnonzero(drawn.is_leaf):
         neuron = int(drawn.neuron[row])
-        length, num_points = moves.of(neuron)
+        length, num_points = scene.moves.of(neuron)
         if not num_points:
             continue
         here = "this one among them" if drawn.passes[row] else "not on this one"
@@ -327,79 +264,3 @@ def _move(
             f"{length:.3g}{far}.",
             int(row),
         )
-
-
-def _repair(record: StepRecord, drawn: DrawnTree, moves: Moves, line: int) -> Iterator[Step]:
-    """Tell the repair on the drawn nodes: stubs first and together, then leaf by leaf, each climb step by step."""
-    step, heap = drawn.step, Heap(drawn)
-    up, stop = line + 1, line + 2
-    stubs = np.flatnonzero(drawn.is_stub & (drawn.num_modified > 0))
-    if stubs.size:
-        hidden = int(drawn.num_modified[stubs].sum())
-        yield Step(
-            line,
-            f"{'Most' if 2 * hidden > step.modified.size else 'Some'} changes lie in parts of tree {step.point} that "
-            f"are not drawn: the stubs hold {hidden:,} of its {step.modified.size:,} modified nodes. They go up first.",
-            writes=heap.write(stubs),
-        )
-    for leaf in np.flatnonzero(drawn.is_leaf & drawn.modified):
-        yield from _climb(int(leaf), drawn, moves, heap, (line, up, stop))
-    num_nodes = tree_size(step.num_leaves)
-    if step.modified.size:
-        old, new = (values[step.num_leaves :] >= step.threshold for values in (step.before, step.after))
-        text = (
-            f"Tree {step.point} is repaired: {step.modified.size:,} of {num_nodes:,} nodes modified "
-            f"({percent(step.modified.size / num_nodes)}). In all {len(record.firing)} trees: "
-            f"{int(record.num_modified.sum()):,} of {len(record.firing) * num_nodes:,} "
-            f"({percent(record.num_modified.sum() / (len(record.firing) * num_nodes))}). Here "
-            f"{count(int((new & ~old).sum()), 'neuron')} will start and {int((old & ~new).sum()):,} will stop firing."
-        )
-    else:
-        text = f"No leaf of tree {step.point} changes, so there is nothing to repair."
-    yield Step(stop, text)
-
-
-def _climb(
-    leaf: int,
-    drawn: DrawnTree,
-    moves: Moves,
-    heap: Heap,
-    lines: tuple[int, int, int],
-) -> Iterator[Step]:
-    """Write one leaf into the heap and go up until a maximum stays as it is."""
-    step, b, values, children = drawn.step, drawn.step.threshold, heap.values, heap.children
-    neuron, stale, fresh = int(drawn.neuron[leaf]), float(values[leaf]), float(drawn.after[leaf])
-    values[leaf] = fresh
-    climbed: list[tuple[int, float, float]] = []  # row, old and new value
-    row = int(drawn.parent[leaf])
-    while row >= 0:
-        value = float(max(values[child] for child in children[row]))
-        climbed.append((row, float(values[row]), value))
-        if value == values[row]:
-            break
-        values[row] = value
-        row = int(drawn.parent[row])
-    num_changed = sum(old != new for _, old, new in climbed)
-    outcome = f"{' still ' if fresh >= b and stale >= b else ', '}{'≥' if fresh >= b else '<'} b = {number(b, fresh)}"
-    if stale < b <= fresh:
-        outcome += ", so it now fires"
-    elif fresh < b <= stale:
-        outcome += ", so it no longer fires"
-    yield Step(
-        lines[0],
-        f"Neuron {neuron:,} moved by {moves.of(neuron)[0]:.3g}; in tree {step.point} its leaf goes from "
-        f"{number(stale, fresh)} to {number(fresh, stale)}{outcome}. Of its "
-        f"{count(int(drawn.depth[leaf]), 'ancestor')}, {num_changed} {'changes' if num_changed == 1 else 'change'}.",
-        leaf,
-        ((leaf, fresh),),
-    )
-    for row, old, new in climbed:
-        node = "the root" if row == 0 else f"node {drawn.nodes[row]:,}"
-        pair = " and ".join(number(float(values[child]), old) for child in children[row])
-        if old == new:
-            yield Step(lines[2], f"Above neuron {neuron:,}, {node}: the larger of {pair} is as before. Stop.", row)
-        else:
-            change = f"is {number(new, old)}; it was {number(old, new)}"
-            if number(new, old) == number(old, new):
-                change = f"changes by {abs(new - old):.0e}, which is round-off"
-            yield Step(lines[1], f"Above neuron {neuron:,}, {node}: the larger of {pair} {change}.", row, ((row, new),))

@@ -1,17 +1,17 @@
-"""What the script tells otherwise of an iteration through watch lists: who fires is read, and few are looked at.
+"""The script of what watch lists do in their own way: firing neurons are read off a list, and few are looked at.
 
 The lists keep no tree. The stage draws one all the same, to show where the watched neurons are: in the search phase it
-is entered where the list has somebody, and in the repair its values become those after the move, the leaves that come
-to the threshold one by one.
+is entered where it holds watched neurons, and in the repair its values become those after the move, the leaves that
+come to the threshold one by one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
-from treeviz.stage.telling import Heap, Line, Step, count, number
+from treeviz.stage.script_parts import Heap, Line, Scene, SearchScript, Step, Teller, count, number
 from treeviz.style.palette import percent
 from treeviz.training.record import StepRecord
 
@@ -20,7 +20,7 @@ _LIST = (
     "skin: how far below b a pair is watched. Promoted: moved farther than the skin, so on every list."
 )
 _MARK = "A mark was set when its neuron was last looked at. S_i: the neurons that fire on datapoint i."
-SEARCH = (
+_SEARCH = (
     Line("search", "for each datapoint i: read list i, with all z_ri that were ≥ b − skin", _LIST),
     Line("search", "marked: neuron r fires, r is in S_i", _MARK, 1),
     Line("search", "not marked: watched, does not fire", _MARK, 1),
@@ -32,7 +32,7 @@ SEARCH = (
     ),
 )
 _DRIFT = "Drift: how far w_r is from where it started."
-MOVE = (
+_MOVE = (
     Line("move", "h ← h + g", "h: all dual steps so far. By this all neurons that fire have moved; none is visited."),
     Line(
         "move",
@@ -51,16 +51,11 @@ MOVE = (
     ),
 )
 
-Teller = Callable[[int], Iterator[Step]]
 
-
-def tellers(
-    record: StepRecord, drawn: DrawnTree, listed: WatchList, drifts: Mapping[int, float]
-) -> Mapping[str, Teller]:
-    """Return what tells the phases that watch lists do in their own way, given the number of its first line.
-
-    `drifts` says of the drawn neurons how far they are from where they started, after the move.
-    """
+def _tellers(scene: Scene) -> Mapping[str, Teller]:
+    record, drawn, listed, drifts = scene.record, scene.drawn, scene.listed, scene.drifts
+    if listed is None or drifts is None:
+        raise ValueError("a run through watch lists is told with the list of the tree's datapoint")
     return {
         "search": lambda line: _read(record, drawn, listed, line),
         "repair": lambda line: _look(record, drawn, listed, drifts, line),
@@ -76,7 +71,7 @@ def _read(record: StepRecord, drawn: DrawnTree, listed: WatchList, line: int) ->
         f"({percent(listed.neurons.size / step.num_leaves)}): of those that fired anywhere at the start, those whose "
         f"leaf here was at least b − skin = {number(listed.lowered)}{_and_promoted(listed)}.",
     )
-    ends = np.flatnonzero((drawn.is_leaf | drawn.is_stub) & (num_watched > 0))
+    ends = np.flatnonzero(drawn.is_end & (num_watched > 0))
     for row in ends[np.argsort(drawn.x[ends])]:
         if drawn.is_stub[row]:
             text = (
@@ -120,7 +115,7 @@ def _describe_watched(drawn: DrawnTree, listed: WatchList, row: int) -> str:
 def _look(
     record: StepRecord, drawn: DrawnTree, listed: WatchList, drifts: Mapping[int, float], line: int
 ) -> Iterator[Step]:
-    """Tell who is due, then on the drawn leaves who crosses the threshold and who is promoted."""
+    """Tell how many neurons are due, then which drawn leaves cross the threshold and which neurons are promoted."""
     step, report, skin = drawn.step, listed.report, listed.report.skin
     crosses = drawn.starts_firing | drawn.stops_firing
     heap, crossed, promote = Heap(drawn), line + 1, line + 2
@@ -132,7 +127,7 @@ def _look(
         f"Due, because a leaf may have come to b or a drift to the skin: {report.num_due:,} of the "
         f"{count(listed.num_listed, 'neuron')} with a list. The other {listed.num_listed - report.num_due:,} are not "
         "looked at.",
-        writes=heap.write(np.flatnonzero((drawn.is_leaf | drawn.is_stub) & ~crosses)),
+        writes=heap.write(np.flatnonzero(drawn.is_end & ~crosses)),
     )
     b = step.threshold
     for row in np.flatnonzero(crosses):
@@ -161,3 +156,6 @@ def _look(
         f"so far. On datapoint {step.point} {count(int((new & ~old).sum()), 'neuron')} will start and "
         f"{int((old & ~new).sum()):,} will stop firing.",
     )
+
+
+WATCH = SearchScript(search=_SEARCH, move=_MOVE, tellers=_tellers)

@@ -3,6 +3,7 @@
 from treeviz.model.network import firing_probability
 from treeviz.search.engine import WatchReport
 from treeviz.style.palette import percent, seconds
+from treeviz.style.searches import describe_search
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
 
@@ -12,10 +13,10 @@ def describe_cost(trace: Trace, record: StepRecord) -> str:
     own, dense = record.num_operations, sum(trace.dense_costs(record).values())
     factor = dense / max(own, 1)
     relation = f"{factor:.3g} times as many" if factor >= 1 else f"only {factor:.2g} times as many"
-    built = "lists" if record.watch else "trees"
+    built = f", not counting building {describe_search(trace.config.search).kept}" if trace.build_costs else ""
     return (
-        f"This iteration took {own:,} operations and {seconds(record.num_seconds)}, not counting building "
-        f"the {built}. The dense method spends {dense:,} operations on it: {relation}."
+        f"This iteration took {own:,} operations and {seconds(record.num_seconds)}{built}. The dense method spends "
+        f"{dense:,} operations on it: {relation}."
     )
 
 

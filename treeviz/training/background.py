@@ -1,11 +1,13 @@
 """A run that computes ahead of its viewer: the method and the dense baseline side by side, in a thread.
 
 A cursor into the trace is all the state a viewer has; many viewers may share one run. Iterations are computed a few
-ahead of what was asked for, so that the next step is usually there before it is wanted.
+ahead of what was asked for, so that the next step is usually there before it is wanted. The thread holds its run only
+while it computes: a run that no viewer holds is gone after the iteration being computed, and its thread ends.
 """
 
 import threading
 import time
+import weakref
 from dataclasses import replace
 
 from treeviz.data.dataset import Dataset
@@ -17,9 +19,9 @@ from treeviz.training.verify import IterationCheck, check_iteration
 
 CONVERGED_LOSS = 1e-10
 MAX_ITERATIONS = 100
-# Iterations computed before anybody asks: enough for most Gauss-Newton runs to be in store after the first pause.
+# Iterations computed before a viewer asks: enough for most Gauss-Newton runs to be in store after the first pause.
 _AHEAD = 12
-# Seconds without a request after which work nobody waits for begins: until then the cores belong to drawing.
+# Seconds without a request after which work that no viewer waits for begins: until then the cores belong to drawing.
 _IDLE_SECONDS = 0.5
 _MAX_DENSE_BYTES = 3 << 30
 
@@ -38,7 +40,7 @@ class BackgroundRun:
     trace : of the method; grows while the thread works.
     checks : one `IterationCheck` for each record of the trace; empty if not `is_checked`.
     dense_trace : of the dense baseline, exact solver; None where it would not fit in memory, see `dense_refusal`.
-    error : what stopped the thread, if something unforeseen did.
+    error : what stopped the run, if something unforeseen did; without its traceback, which would hold the run.
     """
 
     def __init__(self, data: Dataset, config: TrainConfig, *, is_checked: bool = True) -> None:
@@ -51,12 +53,12 @@ class BackgroundRun:
         needed = DenseEngine.required_bytes(config.width, data.num_points, data.dimension)
         if needed > _MAX_DENSE_BYTES:
             self.dense_refusal = (
-                f"The dense baseline would need {needed / 1e9:.1f} GB besides, so it is not trained here; "
+                f"The dense baseline would need another {needed / 1e9:.1f} GB, so it is not trained here; "
                 "its operations are counted all the same."
             )
         self.error: Exception | None = None
         self._dense: Trainer | None = None
-        self._needed = self._wanted = 0  # iterations somebody waits for, and those to have in store
+        self._needed = self._wanted = 0  # iterations that viewers wait for, and those to have in store
         self._last_request = 0.0
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -87,11 +89,12 @@ class BackgroundRun:
         """Ask that `iteration` and a few after it be computed; returns at once."""
         with self._changed:
             self._last_request = time.monotonic()
-            self._needed = max(self._needed, min(iteration + 1, MAX_ITERATIONS))
+            self._needed = max(self._needed, iteration + 1)
             self._changed.notify_all()
-            self._wanted = max(self._wanted, min(iteration + 1 + _AHEAD, MAX_ITERATIONS))
+            self._wanted = max(self._wanted, iteration + 1 + _AHEAD)
             if self._thread is None and not self.error and self._has_work():
-                self._thread = threading.Thread(target=self._work, name="treeviz-run", daemon=True)
+                parts = (weakref.ref(self), self._changed)
+                self._thread = threading.Thread(target=_work, args=parts, name="treeviz-run", daemon=True)
                 self._thread.start()
 
     def wait_for(self, iteration: int, timeout: float) -> bool:
@@ -110,31 +113,23 @@ class BackgroundRun:
     def _has_work(self) -> bool:
         return (self.num_computed < self._wanted and not self.is_finished) or self.dense_is_behind
 
-    def _seconds_to_idle(self) -> float:
-        """How long to leave the cores alone; 0 if somebody waits for an iteration."""
+    def _seconds_to_wait(self) -> float:
+        """How long to leave the cores alone before computing; 0 if a viewer waits for an iteration."""
         if self.num_computed < self._needed and not self.is_finished:
             return 0.0
-        return self._last_request + _IDLE_SECONDS - time.monotonic()
+        return max(0.0, self._last_request + _IDLE_SECONDS - time.monotonic())
 
-    def _work(self) -> None:
+    def _compute(self) -> None:
+        """Do one iteration, of the method if more are wanted, else of the dense baseline."""
         try:
-            while True:
-                with self._changed:
-                    while self._has_work() and (wait := self._seconds_to_idle()) > 0:
-                        self._changed.wait(wait)
-                    if not self._has_work():
-                        self._thread = None
-                        return
-                if self.num_computed < self._wanted and not self.is_finished:
-                    self._step()
-                else:
-                    self._step_dense()
-                with self._changed:
-                    self._changed.notify_all()
-        except Exception as error:  # kept for the page to show: a thread has nobody to raise to
-            with self._changed:
-                self.error, self._thread = error, None
-                self._changed.notify_all()
+            if self.num_computed < self._wanted and not self.is_finished:
+                self._step()
+            else:
+                self._step_dense()
+        except Exception as error:  # kept for the page to show: a thread has no caller to raise to
+            self.error = error.with_traceback(None)
+        with self._changed:
+            self._changed.notify_all()
 
     def _step(self) -> None:
         if not self.is_checked:
@@ -152,3 +147,28 @@ class BackgroundRun:
                 return
             self.dense_trace = self._dense.trace
         self._dense.step()
+
+
+def _work(reference: "weakref.ref[BackgroundRun]", changed: threading.Condition) -> None:
+    """Compute what is wanted of a run, until there is nothing left to do or no viewer holds the run."""
+    while True:
+        with changed:
+            # Between the calls of `_plan` the run is not held, so that it can go while the thread waits.
+            while (wait := _plan(reference)) is not None and wait > 0:
+                changed.wait(wait)
+            if wait is None:
+                return
+        if (run := reference()) is not None:
+            run._compute()
+            del run
+
+
+def _plan(reference: "weakref.ref[BackgroundRun]") -> float | None:
+    """Return the seconds to wait before computing; None if the thread ends, which the run is then told."""
+    run = reference()
+    if run is None:
+        return None
+    if run.error is not None or not run._has_work():
+        run._thread = None
+        return None
+    return run._seconds_to_wait()

@@ -57,6 +57,11 @@ class DrawnTree:
     num_modified: Ints
 
     @property
+    def is_end(self) -> Mask:
+        """Leaves and stubs: nodes without drawn children."""
+        return self.is_leaf | self.is_stub
+
+    @property
     def passes(self) -> Mask:
         """Nodes whose value is >= the threshold: at a leaf, the neuron fires; elsewhere, the search goes on below."""
         return self.before >= self.step.threshold
@@ -85,7 +90,7 @@ def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = (), a
     max_nodes : at least 3, a root and two children.
     opened : inner nodes a viewer has opened: each is drawn with the path to the largest leaf below it, before all
         else; where there is no room for all, the earliest stay closed.
-    also : further kinds of neurons that matter, the most telling of each kind first.
+    also : further kinds of neurons to draw if there is room, the most important of each kind first.
 
     Raises ValueError if `max_nodes` is less than 3 or a node to open is not in the tree. Cost: sorting the firing
     neurons and a few operations a drawn node; no pass over the tree.
@@ -170,7 +175,7 @@ def _largest_leaf(step: TreeStep, node: int) -> int:
 
 
 def _leaves_by_interest(step: TreeStep, also: Sequence[Ints], limit: int = 64) -> Ints:
-    """Order some leaves by what a lesson wants to show.
+    """Order some leaves by how much they show of the iteration.
 
     First neurons that start or stop firing in this move, then by turns one of each kind: those of `also`, firing
     neurons with the largest change, firing neurons with the largest value, and neurons that moved without firing here.

@@ -101,7 +101,7 @@ def neuron_plane(
     max_neurons : how many to choose: those that start or stop firing on this datapoint (at most a quarter), those that
         fire on it with the largest moves, other touched ones, and for two fifths of the places a fair sample of those
         that never fire, which is the same in every iteration.
-    include : neurons to show besides, in any order.
+    include : further neurons to show, in any order.
 
     Raises
     ------
@@ -259,7 +259,7 @@ def _choose_axes(trace: Trace, record: StepRecord, point: int, firing: FiringSet
         combination = _principal_combination(X, point, moments)
         if combination is not None:
             return _Axes(np.stack([X[point], combination @ X]), np.stack([first, combination], axis=1), (leaf, label))
-    # All datapoints lie on one line: any direction across it. Nothing moves along it, and no leaf knows about it.
+    # All datapoints lie on one line: any direction across it. Nothing moves along it, and no leaf depends on it.
     across = np.zeros(d)
     across[np.abs(X[point]).argmin()] = 1.0
     across -= (across @ X[point]) * X[point]
@@ -307,7 +307,7 @@ def _project(trace: Trace, neurons: Ints, leaves: Floats, axes: _Axes) -> Floats
     """Return the coordinates, (p, 2), of the neurons with the given leaves, (p, n)."""
     if axes.combinations is not None:
         return np.asarray(leaves @ axes.combinations)
-    # Leaves know weights only up to what is orthogonal to all datapoints; but nothing ever moves in that direction.
+    # Leaves determine weights up to what is orthogonal to all datapoints; but nothing ever moves in that direction.
     X = trace.dataset.X
     weights = initial_weights(trace.config.seed, trace.config.width, X.shape[1], neurons)
     moved = (leaves - weights @ X.T) @ np.linalg.pinv(X, rcond=_SMALLEST).T

@@ -16,7 +16,7 @@ def tree_figure(tree: DrawnTree) -> go.Figure:
     Every state has a shape of its own beside its colour: firing leaf, star; opened by the search, disc; pruned, cross;
     not entered, small dot; stub, triangle with its number of neurons; modified, a ring around any of them.
     """
-    inner = ~tree.is_leaf & ~tree.is_stub
+    inner = ~tree.is_end
     pruned = tree.visited & ~tree.passes
     kinds: list[tuple[str, Mask, dict[str, Any]]] = [
         ("not entered", ~tree.visited & ~tree.is_stub, {"symbol": "circle", "size": 6, "color": GREY}),

@@ -1,4 +1,4 @@
-"""Watch lists as the stage shows them: who is watched on a datapoint in an iteration, and why (algorithm.md §6)."""
+"""Watch lists as the stage shows them: which neurons a datapoint watches in an iteration, and why (algorithm.md §6)."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,20 @@ from treeviz.search.engine import WatchReport
 from treeviz.training.record import TreeStep
 from treeviz.training.trace import Trace
 
-# Leaves of each kind that are put forward to be drawn.
+# Leaves of each kind that are suggested for drawing.
 _MAX_SHOWN = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WatchList:
-    """One datapoint's watch list as it is at the start of an iteration, and whom the iteration's move promotes.
+    """One datapoint's watch list at the start of an iteration, and the neurons that the iteration's move promotes.
 
     Attributes
     ----------
     report : what all lists did in the iteration.
     lowered : threshold - skin.
     neurons : those watched on this datapoint, ascending.
-    promoted : those that all datapoints watch since an earlier move, ascending.
+    promoted : those that all datapoints watch because an earlier move promoted them, ascending.
     num_listed : |U(0)|, the neurons that have lists: those that fired somewhere at the start.
     initial : (m,) leaves of the datapoint's tree at the start.
     """
@@ -56,7 +56,7 @@ def watch_list(trace: Trace, point: int, iteration: int) -> WatchList:
 
 
 def leaves_to_show(listed: WatchList, step: TreeStep) -> list[Ints]:
-    """Return neurons that a lesson on watch lists wants to see, most telling first, a list for each kind.
+    """Return neurons that are worth drawing to explain watch lists, most important first, a list for each kind.
 
     Those promoted now, those watched that do not fire, the closest to the threshold first, and those promoted before.
     """

@@ -36,7 +36,10 @@ export class OutputPicture {
    */
   show(fields, iteration, tree) {
     const values = fields?.values[iteration];
-    if (!values) return setText(this.caption, "The output over the input plane is being computed …");
+    if (!values) {
+      const reason = fields?.error ? `cannot be computed: ${fields.error}.` : "is being computed …";
+      return setText(this.caption, `The output over the input plane ${reason}`);
+    }
     if (values === this.values && tree === this.tree) return;
     [this.values, this.tree] = [values, tree];
     const size = Math.sqrt(values.length);

@@ -115,7 +115,7 @@ export class Player {
       ? [iteration]
       : ahead.filter((place) => isMissing(place) && (place < computed || place === iteration + 1)).slice(0, 1);
     const isResting = !this.playing && now - this.movedAt > REST;
-    const isFieldMissing = this.header.planar && !this.fields?.values[iteration];
+    const isFieldMissing = this.header.planar && !this.fields?.error && !this.fields?.values[iteration];
     const isNews = this.reported !== iteration || ((behind || isFieldMissing) && now - this.askedAt > PATIENCE / 4);
     if (isResting) this.host.rest();
     if (!wanted.length && !(isResting && isNews)) return;

@@ -131,8 +131,9 @@ export interface Frame {
   plane: NeuronPlane;
 }
 
-/** The network's output over the input plane, in thousandths, by iteration. */
+/** The network's output over the input plane, in thousandths, by iteration; `error` says why there is none. */
 export interface Fields {
+  error?: string;
   extent: [left: number, right: number, bottom: number, top: number];
   points: Point[];
   values: Record<number, number[]>;

@@ -1,12 +1,15 @@
-"""What a script is made of: lines of pseudocode, small steps, how far neurons move, and how numbers are written."""
+"""What a script is made of: lines of pseudocode, small steps, the scene they tell of, and how numbers are written."""
 
 import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from treeviz.model.types import Floats
+from treeviz.model.types import Floats, Ints
 from treeviz.stage.pictures.detail import DrawnTree, Mask
+from treeviz.stage.pictures.watched import WatchList
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
 
@@ -55,6 +58,54 @@ class Moves:
         """Return the length of a neuron's move, and the number of datapoints on which it fires."""
         row = self._row[neuron]
         return float(self.length[row]), int(self.fires_on[row].sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What a script tells of: an iteration seen from one tree; with watch lists, that of the tree's datapoint."""
+
+    trace: Trace
+    record: StepRecord
+    drawn: DrawnTree
+    listed: WatchList | None = None
+
+    @cached_property
+    def _neurons(self) -> Ints:
+        """Neurons that are drawn as leaves, ascending."""
+        return np.sort(self.drawn.neuron[self.drawn.is_leaf])
+
+    @cached_property
+    def moves(self) -> Moves:
+        """How the neurons that are drawn as leaves move."""
+        return Moves(self.trace, self.record, self._neurons)
+
+    @cached_property
+    def drifts(self) -> Mapping[int, float] | None:
+        """How far those neurons are from where they started, after the move; None without watch lists."""
+        if self.listed is None:
+            return None
+        drifts = self.trace.drifts(self._neurons, self.record.iteration + 1)
+        return dict(zip(self._neurons.tolist(), drifts.tolist(), strict=True))
+
+
+# Tells a phase, given the number of the phase's first line.
+Teller = Callable[[int], Iterator[Step]]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchScript:
+    """What a search does in its own way: the lines of its search, forward pass, move and repair, and their steps.
+
+    Attributes
+    ----------
+    search : lines from the search up to the outputs.
+    move : lines of the move and the repair.
+    tellers : returns, for a scene, what tells the phases "search" and "repair", and others if they differ.
+    """
+
+    search: tuple[Line, ...]
+    move: tuple[Line, ...]
+    tellers: Callable[[Scene], Mapping[str, Teller]]
 
 
 class Heap:

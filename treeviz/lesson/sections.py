@@ -4,96 +4,32 @@ Statements are marked by where they come from, as in algorithm.md: the paper, a 
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
 from treeviz.lesson import charts
 from treeviz.lesson.facts import ALPHA, SKETCH_FACTORS, Facts
+from treeviz.lesson.links import PageLink, link_to_stage
 from treeviz.style.palette import compact, percent, rounded
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """A way from the lesson to where something can be seen.
-
-    Attributes
-    ----------
-    label : on the button.
-    page : path of the page, "" for the stage.
-    moment : for the stage, as in an address.
-    settings : of the sidebar and of the page, by widget key; the others stay as they are.
-    """
-
-    label: str
-    page: str = ""
-    moment: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Section:
-    """One section: `key` names it in links; `formula` and `here` are lines of LaTeX, `here` with the run's numbers."""
+    """One section: `key` names it in links; `formula`, and the same `with_numbers` of the run, are lines of LaTeX."""
 
     key: str
     title: str
     text: str
     formula: Sequence[str]
-    here: Sequence[str]
-    says: str
+    with_numbers: Sequence[str]
+    conclusion: str
     chart: Callable[[Facts], go.Figure]
-    way: Way
+    link: PageLink
 
 
-@dataclass(frozen=True, slots=True)
-class Caveat:
-    """What an honest lesson must say, with a way to see it happen."""
-
-    title: str
-    text: str
-    way: Way
-
-
-# What a reader should be able to answer, with the answers.
-QUESTIONS = (
-    (
-        "What is a leaf?",
-        "The inner product of one neuron's weights with one datapoint. Tree i has m leaves, one for each neuron, and "
-        "all of them are about datapoint i.",
-    ),
-    (
-        "Why does a search skip most of the tree?",
-        "Every node holds the largest leaf below it. If that is less than b, no leaf below can be b or more, so "
-        "nothing below is read. Few neurons fire, so far down nearly all nodes are such.",
-    ),
-    (
-        "Why do most neurons never move?",
-        "A neuron that fires on no datapoint has no gradient, so it stays where it is. Then its inner products stay "
-        "the same, so it fires nowhere in the next iteration either, and so on for ever.",
-    ),
-    (
-        "What does amortized include?",
-        "Building: all m n inner products and the trees above them, done once. It is shared out among the iterations "
-        "done so far, so it weighs less the more there are.",
-    ),
-    (
-        "When is dense better?",
-        "When many neurons are touched, since every one of them has to be repaired in all n trees: the forest wins "
-        "only where |U| (d + log m) is less than m d. And when there are few iterations, since building costs about "
-        "one of the dense method's.",
-    ),
-)
-
-# The forest and the exact solver are what the lesson is about; the stage must show the same run.
-_FOREST: Mapping[str, object] = {"search": "forest", "solver": "exact"}
-
-
-def _stage(phase: str, iteration: int = 0, label: str = "Show me on the stage", **settings: object) -> Way:
-    return Way(label, moment={"tree": "0", "it": str(iteration), "phase": phase}, settings={**_FOREST, **settings})
-
-
-def sections(facts: Facts) -> Sequence[Section]:
+def make_sections(facts: Facts) -> Sequence[Section]:
     """Return the sections in order, with a run's numbers."""
     n, d, m, b = facts.num_points, facts.dimension, facts.width, facts.threshold
     record, trace = facts.trace.records[0], facts.trace
@@ -119,14 +55,14 @@ def sections(facts: Facts) -> Sequence[Section]:
             "datapoint i is called $z_{ri}$.",
             [r"f(x)=\frac{1}{\sqrt m}\sum_{r=1}^{m} a_r\,\max\bigl(\langle w_r,x\rangle-b,\;0\bigr)"],
             [
-                rf"f(x_0)=\frac{{1}}{{\sqrt{{{_tex(m)}}}}}\sum_{{{_tex(firing)}\text{{ that fire}}}} "
+                rf"f(x_0)=\frac{{1}}{{\sqrt{{{tex(m)}}}}}\sum_{{{tex(firing)}\text{{ that fire}}}} "
                 rf"a_r\,(z_{{r0}}-{b:.3f})",
                 rf"={record.outputs[0]:.4f}",
             ],
             f"{firing:,} of {m:,} neurons fire on datapoint 0. All others add nothing to the output, whatever their "
             "weights are exactly.",
             charts.leaves_chart,
-            _stage("forward"),
+            link_to_stage("forward"),
         ),
         Section(
             "sparsity",
@@ -137,14 +73,14 @@ def sections(facts: Facts) -> Sequence[Section]:
             "threshold, and the smaller the share that fires.",
             [r"p=\Pr[\mathcal N(0,1)\ge b]\;\le\;e^{-b^2/2}=m^{-0.24}", r"\Rightarrow\quad m\,p\;\le\;m^{0.76}"],
             [
-                rf"p={_tex(facts.probability)},\quad m\,p={_tex(m * facts.probability)}",
-                rf"m\,e^{{-b^2/2}}={_tex(m * math.exp(-b * b / 2))}",
+                rf"p={tex(facts.probability)},\quad m\,p={tex(m * facts.probability)}",
+                rf"m\,e^{{-b^2/2}}={tex(m * math.exp(-b * b / 2))}",
             ],
             f"Here {facts.num_firing.mean():,.0f} neurons fire on a datapoint on average, {percent(firing / m)} on "
             "datapoint 0. The bound is safe but loose, by a factor of "
             f"{rounded(math.exp(-b * b / 2) / facts.probability)}. [Paper; the looseness is measured.]",
             charts.sparsity_chart,
-            _stage("search", label="Show me the few that fire"),
+            link_to_stage("search", label="Show me the few that fire"),
         ),
         Section(
             "trees",
@@ -157,33 +93,39 @@ def sections(facts: Facts) -> Sequence[Section]:
             "above them are b or more.",
             [r"\text{nodes read}=1+2\cdot\#\{\text{inner nodes}\ge b\}", r"\approx\;2k\log_2\frac{m}{k}"],
             [
-                rf"1+2\cdot{_tex(inner)}={_tex(visited)}\;\text{{ of }}\;2m-1={_tex(2 * m - 1)}",
-                rf"\text{{about }}2\cdot{_tex(firing)}\,\log_2(m/{_tex(firing)})={_tex(guess)}",
+                rf"1+2\cdot{tex(inner)}={tex(visited)}\;\text{{ of }}\;2m-1={tex(2 * m - 1)}",
+                rf"\text{{about }}2\cdot{tex(firing)}\,\log_2(m/{tex(firing)})={tex(guess)}",
             ],
             f"The search of tree 0 reads {percent(visited / (2 * m - 1))} of its nodes and finds all {firing:,} that "
-            "fire. Near the root it reads every node, for somebody fires below most of them; far down hardly any.",
+            "fire. "
+            + (
+                "Near the root it reads nearly every node, because a neuron fires below most of them; far down it "
+                "reads few."
+                if 4 * visited < 2 * m - 1
+                else "So many neurons fire here that the search can skip little."
+            ),
             charts.levels_chart,
-            _stage("search", label="Show me the search"),
+            link_to_stage("search", label="Show me the search"),
         ),
         Section(
             "iteration",
             "One iteration",
-            "**Search** every tree for who fires. **Forward**: add up the leaves that fire; they are inner products "
-            "already. **Jacobian** and **solve**: one number g for each datapoint, the *dual step*, says how hard it "
-            "pulls at the neurons that fire on it. It solves an n × n system, whose matrix G says how much two outputs "
-            "have in common (next section), and would bring all outputs to their targets if nobody began or ceased to "
-            "fire. **Move** the neurons that fire along the datapoints they fire on. **Repair** the trees: a moved "
-            "neuron has a new leaf in each. This is a *Gauss–Newton* step: few iterations are needed, each dearer than "
-            "a step of gradient descent.",
+            "**Search** every tree for the neurons that fire. **Forward**: add up the leaves that fire; they are inner "
+            "products already. **Jacobian** and **solve**: one number g for each datapoint, the *dual step*, says how "
+            "hard it pulls at the neurons that fire on it. It solves an n × n system, whose matrix G says how much two "
+            "outputs have in common (next section), and would bring all outputs to their targets if no neuron started "
+            "or stopped firing. **Move** the neurons that fire along the datapoints they fire on. **Repair** the "
+            "trees: a moved neuron has a new leaf in each. This is a *Gauss–Newton* step: few iterations are needed, "
+            "and each costs more than a step of gradient descent.",
             [r"G\,g=f-y", r"w_r\leftarrow w_r-\frac{a_r}{\sqrt m}\sum_{i\,:\,r\text{ fires on }i} g_i\,x_i"],
             [
-                rf"\lVert f-y\rVert={_tex(norm)},\quad \lVert g\rVert={_tex(math.hypot(*record.dual_step))}",
-                rf"{_tex(touched)}\text{{ neurons move}}",
+                rf"\lVert f-y\rVert={tex(norm)},\quad \lVert g\rVert={tex(math.hypot(*record.dual_step))}",
+                rf"{tex(touched)}\text{{ neurons move}}",
             ],
             f"The loss falls from {trace.losses[0]:.2e} to {trace.losses[-1]:.2e} by iteration {last}. Once "
-            "nobody begins or ceases to fire, the network is linear in its weights, and one step ends at round-off.",
+            "no neuron starts or stops firing, the network is linear in its weights, and one step ends at round-off.",
             charts.losses_chart,
-            _stage("move", label="Show me a step"),
+            link_to_stage("move", label="Show me a step"),
         ),
         Section(
             "sketch",
@@ -200,15 +142,15 @@ def sections(facts: Facts) -> Sequence[Section]:
                 r"\kappa\bigl(T^{-\mathsf T}G\,T^{-1}\bigr)\approx\Bigl(\tfrac{\sqrt q+1}{\sqrt q-1}\Bigr)^{2}",
             ],
             [
-                rf"J:\;{_tex(n)}\times{_tex(m * d)},\quad SJ^{{\mathsf T}}:\;{_tex(rows)}\times{_tex(n)}",
-                rf"\kappa(G)={_tex(facts.conditioning)}\;\to\;{_tex(sketch.preconditioned_conditioning or math.inf)}",
+                rf"J:\;{tex(n)}\times{tex(m * d)},\quad SJ^{{\mathsf T}}:\;{tex(rows)}\times{tex(n)}",
+                rf"\kappa(G)={tex(facts.conditioning)}\;\to\;{tex(sketch.preconditioned_conditioning or math.inf)}",
             ],
             "Products with G that conjugate gradient needs here: "
             + ", ".join(f"{report.iterations} with {factor} n rows" for factor, report in facts.sketches.items())
             + ". The smaller κ, the fewer products; more rows cost more to make. [Measured on this run's first "
             "system.]",
             charts.sketches_chart,
-            Way(
+            PageLink(
                 "Show me the sketch",
                 "",
                 {"tree": "0", "it": "0", "phase": "sketch"},
@@ -221,38 +163,38 @@ def sections(facts: Facts) -> Sequence[Section]:
             "A neuron moves only along datapoints it fires on. So its weights are where they started plus a "
             "combination of datapoints, and it is enough to keep the coefficients c, of which a move changes one for "
             "each datapoint the neuron fires on. A neuron that fires on **no** datapoint has no gradient, so it does "
-            "not move, so its inner products stay below b, so it never will fire. **That is why most neurons never "
+            "not move, so its inner products stay below b, so it never fires. **That is why most neurons never "
             "move**: the set U of touched neurons can only shrink.",
             [r"w_r(t)=w_r(0)+\sum_{i=1}^{n}c_{ri}(t)\,x_i", r"U(t+1)\subseteq U(t)"],
             [
-                rf"{_tex(written)}\text{{ coefficients change, not}}",
-                rf"m\,d={_tex(m * d)}\text{{ weights}}",
+                rf"{tex(written)}\text{{ coefficients change, not}}",
+                rf"m\,d={tex(m * d)}\text{{ weights}}",
             ],
             f"{percent(firing / m)} fire on one datapoint, {percent(touched / m)} on at least one of all {n}. The "
             f"other {m - touched:,} neurons never move in this run, and {int(facts.num_touched[-1]):,} still move in "
             "its last iteration so far. [Derived, and tested in every iteration.]",
             charts.touched_chart,
-            _stage("repair", label="Show me what changes"),
+            link_to_stage("repair", label="Show me what changes"),
         ),
         Section(
             "amortized",
             "What amortized means",
-            "Before the first iteration somebody must compute all m n inner products and build n trees above them. "
+            "Before the first iteration all m n inner products must be computed, and n trees built above them. "
             "*Amortized* cost **includes this building**, shared out evenly among the iterations done: after one "
-            "iteration it weighs in full, after a hundred by a hundredth. The app always shows it beside the cost of "
+            "iteration it counts in full, after a hundred by a hundredth. The app always shows it beside the cost of "
             "the iterations alone. What is counted is operations: a multiply-add, or a node read or written.",
             [r"\text{cost}(t)=\frac{\text{building}+\sum_{s=1}^{t}\text{iteration}_s}{t}"],
             [
-                rf"\text{{cost}}({iterations})=\frac{{{_tex(build)}+{_tex(steps)}}}{{{iterations}}}={_tex(amortized)}",
-                rf"\text{{dense: }}{_tex(dense)}",
+                rf"\text{{cost}}({iterations})=\frac{{{tex(build)}+{tex(steps)}}}{{{iterations}}}={tex(amortized)}",
+                rf"\text{{dense: }}{tex(dense)}",
             ],
             f"After {iterations} iterations the forest has cost {rounded(amortized / dense)} times as many operations "
-            f"an iteration as the dense method, building included. {_when_ahead(facts)} **Dense is better** where many "
-            "neurons move, since each is repaired in all n trees: the forest wins where |U| (d + log₂ m) is well below "
-            f"m d, here {compact(touched * (d + math.log2(m)))} against {compact(m * d)}. And where a run ends after "
-            "one or two iterations, for then building weighs in full.",
+            f"an iteration as the dense method, building included. {_describe_break_even(facts)} **Dense is better** "
+            "where many neurons move, since each is repaired in all n trees: the forest wins where |U| (d + log₂ m) is "
+            f"well below m d, here {compact(touched * (d + math.log2(m)))} against {compact(m * d)}. It is also better "
+            "where a run ends after one or two iterations, among which building is shared out.",
             charts.amortized_chart,
-            _stage("repair", last, "Show me the chart", chart="Amortized operations"),
+            link_to_stage("repair", last, "Show me the chart", chart="Amortized operations"),
         ),
         Section(
             "theorem",
@@ -267,119 +209,47 @@ def sections(facts: Facts) -> Sequence[Section]:
                 r"m\ge(16\,n^4)^{1/(1-4\alpha)}",
             ],
             [
-                rf"{_tex(m ** (1 - ALPHA) * n * d)}+{_tex(n**3)}\;\text{{ for }}\;{_tex(m * n * d)}+{_tex(n**3)}",
+                rf"{tex(m ** (1 - ALPHA) * n * d)}+{tex(n**3)}\;\text{{ for }}\;{tex(m * n * d)}+{tex(n**3)}",
                 rf"\alpha={ALPHA}:\quad m\ge10^{{{facts.required_width_exponent:.0f}}}",
             ],
             f"No network has $10^{{{facts.required_width_exponent:.0f}}}$ neurons; this one has {m:,} and "
-            + _how_it_went(facts)
+            + _describe_progress(facts)
             + f" Measured, an iteration has cost {compact(amortized)} operations, building included. The smallest "
             f"angle between two datapoints is {facts.smallest_angle:.1f}°, and λ is {float(facts.eigenvalues[0]):.2g}. "
             "[Theorem: paper. Width: derived. The rest: measured.]",
             charts.rates_chart,
-            _stage("solve", last, "Show me the last iteration"),
+            link_to_stage("solve", last, "Show me the last iteration"),
         ),
         Section(
             "lower-bound",
             "The lower bound, and what it does not say",
-            "Could some cleverer structure replace neurons *and* find who fires with much less work? Not for *all* "
+            "Could a cleverer structure replace neurons *and* find the firing ones with much less work? Not for *all* "
             "inputs, under a conjecture on orthogonal vectors (OVC; it follows from SETH, the strong exponential time "
-            "hypothesis): no structure does both, replace a neuron in much less than n and find who fires in much less "
-            "than n m, less by a power ε > 0 (Alman, Liang, Song, Zhang, Zhuo). So replacing a neuron costs about one "
-            "visit to every datapoint in the worst case. This does **not** say that $m^{0.76}$ is best, and does not "
-            "rule out faster methods on inputs that are not the worst: *watch lists*, in the table below, are one.",
+            "hypothesis): no structure does both, replace a neuron in much less than n and find the firing neurons in "
+            "much less than n m, less by a power ε > 0 (Alman, Liang, Song, Zhang, Zhuo). So replacing a neuron costs "
+            "about one visit to every datapoint in the worst case. This does **not** say that $m^{0.76}$ is best, and "
+            "does not rule out faster methods on inputs that are not the worst: *watch lists*, in the table below, are "
+            "one.",
             [
                 r"\text{replace}=O(n^{1-\varepsilon})\;\text{ and}",
                 r"\text{find}=O\bigl((nm)^{1-\varepsilon}\bigr)\;\text{ is impossible}",
             ],
             [
-                rf"n={_tex(n)},\quad nm={_tex(n * m)}",
-                rf"\text{{forest: }}n(\log_2 m+1)={_tex(n * (math.log2(m) + 1))}",
+                rf"n={tex(n)},\quad nm={tex(n * m)}",
+                rf"\text{{forest: }}n(\log_2 m+1)={tex(n * (math.log2(m) + 1))}",
             ],
-            "The shaded corner is what the bound forbids, drawn without its small print of ε and constants. The forest "
+            "The shaded corner is what the bound forbids, drawn without ε and constants. The forest "
             "stays to its right: it pays about n log m to replace a neuron. [Bound: Alman et al. The points: this "
             "run's sizes.]",
             charts.bound_chart,
-            Way("Race the structures", "race", settings={"contestants": ["forest", "neuron-trees", "dense", "watch"]}),
+            PageLink(
+                "Race the structures", "race", settings={"contestants": ["forest", "neuron-trees", "dense", "watch"]}
+            ),
         ),
     )
 
 
-def caveats(facts: Facts) -> Sequence[Caveat]:
-    """Return what must be said honestly (algorithm.md §5), with the run's numbers, and ways to see it."""
-    m, touched = facts.width, int(facts.num_touched[0])
-    record, last = facts.trace.records[0], len(facts.trace.records) - 1
-    repair, search = record.costs.get("repair", 0), record.costs.get("search", 0)
-    return (
-        Caveat(
-            "The set of touched neurons never grows",
-            f"So one dense pass can drop all but {percent(touched / m)} of the neurons here for good, and train what "
-            "is left densely. This *compaction* is exact, and often beats the trees.",
-            Way("Race compaction", "race", settings={"contestants": ["forest", "compact", "dense"]}),
-        ),
-        Caveat(
-            "Touching costs more than searching",
-            f"Searching all trees took {compact(search)} operations in the first iteration here, repairing them "
-            f"{compact(repair)}. The forest beats dense only where |U| (d + log m) is less than m d.",
-            _stage("repair", label="Show me the repair"),
-        ),
-        Caveat(
-            "Building costs about one dense iteration",
-            f"It took {compact(sum(facts.trace.build_costs.values()))} operations here; an iteration of the dense "
-            f"method takes {compact(float(facts.trace.amortized(of='dense')[0]))}. Gauss–Newton needs 4 to 8, so the "
-            "whole saving is bounded by that. First-order methods need thousands of cheap iterations; they pay it "
-            "back.",
-            Way("Compare by iterations", "where-it-pays", settings={"family": "all"}),
-        ),
-        Caveat(
-            "With a fixed b, a list would do",
-            "A list of who fires, kept up to date, answers in k steps. The tree earns its logarithm where the "
-            "threshold varies: as b moves, or for the lowered threshold of watch lists.",
-            Way(
-                "Show me watch lists",
-                "",
-                {"tree": "0", "it": "0", "phase": "repair"},
-                {"search": "watch lists", "solver": "exact", "rule": True},
-            ),
-        ),
-        Caveat(
-            "The threshold costs conditioning",
-            f"The smallest eigenvalue of G is {float(facts.eigenvalues[0]):.2g} here. With b = 0 it is several times "
-            "larger, but then half of all neurons fire.",
-            _stage("solve", label="The same data with b = 0", paper=False, b=0.0),
-        ),
-        Caveat(
-            "Theory's width is not practice's",
-            f"Theory asks for $10^{{{facts.required_width_exponent:.0f}}}$ neurons here. In practice a width of a few "
-            "thousand often does, and sometimes does not: 200 raw digits at m = 4,096 stall.",
-            Way(
-                "Show me a run that stalls",
-                "",
-                {"tree": "0", "it": "8", "phase": "solve"},
-                {**_FOREST, "data": "digits", "digits-n": 200, "digits-center": False, "width": 4096, "paper": True},
-            ),
-        ),
-        Caveat(
-            "On random data preconditioning is decoration",
-            f"κ(G) is 1.5 to 4 on random points; here it is {rounded(facts.conditioning)}. On real, uncentred data it "
-            "is 100 to 1,000, and there the sketch earns its keep."
-            if math.isfinite(facts.conditioning)
-            else "κ(G) is 1.5 to 4 on random points. Here G is singular: some datapoints cannot be told apart.",
-            Way(
-                "Random points, sketched",
-                "",
-                {"tree": "0", "it": "0", "phase": "solve"},
-                {"search": "forest", "solver": "sketch", "data": "sphere", "paper": True},
-            ),
-        ),
-        Caveat(
-            "The network is not deep",
-            "It has two layers, and one of them is trained. What is shown here says nothing about networks with many.",
-            _stage("forward", last, "Show me all of it"),
-        ),
-    )
-
-
-def _when_ahead(facts: Facts) -> str:
+def _describe_break_even(facts: Facts) -> str:
     """Say from which iteration on the forest has cost less than the dense method, building included."""
     is_ahead = facts.trace.amortized() < facts.trace.amortized(of="dense")
     if not is_ahead[-1]:
@@ -390,7 +260,7 @@ def _when_ahead(facts: Facts) -> str:
     )
 
 
-def _how_it_went(facts: Facts) -> str:
+def _describe_progress(facts: Facts) -> str:
     losses = facts.trace.losses
     if losses.size < 2:
         return "has done one iteration."
@@ -399,7 +269,7 @@ def _how_it_went(facts: Facts) -> str:
     return f"has brought the loss to {percent(losses[-1] / losses[0])} of its start so far."
 
 
-def _tex(number: float) -> str:
+def tex(number: float) -> str:
     """Write a number in LaTeX: whole up to seven digits, else three digits and a power of ten."""
     if not math.isfinite(number):
         return r"\infty"

@@ -1,0 +1,167 @@
+"""The script of what the forest does in its own way: a search of every tree, and their repair after the move.
+
+The search's steps are the drawn part of the trainer's own order. The repair is told leaf by leaf on the drawn nodes,
+every stub's change going up first: each climb recomputes maxima and stops where one does not change, and together they
+end at the very values the trainer's forest has after the move.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from treeviz.model.heap import tree_size
+from treeviz.stage.pictures.detail import DrawnTree
+from treeviz.stage.script_parts import Heap, Line, Moves, SearchScript, Step, count, number
+from treeviz.style.palette import percent
+from treeviz.training.record import StepRecord
+
+_ENTER = (
+    "b: the threshold. A node's value is the largest below it; a leaf's is z_ri = w_r·x_i, neuron r on datapoint i."
+)
+_SEARCH = (
+    Line("search", "for each datapoint i: enter the root of tree i", _ENTER),
+    Line("search", "value < b: prune, nothing below can fire", _ENTER, 1),
+    Line("search", "inner node ≥ b: enter both children", _ENTER, 1),
+    Line("search", "leaf ≥ b: neuron r fires, r joins S_i", "S_i: the neurons that fire on datapoint i.", 1),
+    Line(
+        "forward",
+        "f_i ← (1/√m) Σ a_r (z_ri − b) over r in S_i",
+        "f_i: the network's output on datapoint i. a_r: output sign of neuron r, +1 or −1, never trained. m: neurons.",
+    ),
+)
+_MOVE = (
+    Line(
+        "move", "for each r that fires anywhere:", "A neuron below b adds max(z − b, 0) = 0, so its gradient is zero."
+    ),
+    Line(
+        "move",
+        "w_r ← w_r − (a_r/√m) Σ g_i x_i over i in T_r",
+        "w_r: weights of neuron r. T_r: datapoints on which it fires. x_i: datapoint i.",
+        1,
+    ),
+    Line("repair", "write leaf r in all n trees", "The new leaf is w_r·x_i with the weights after the move."),
+    Line("repair", "go up: node ← larger of its children", "Only nodes above changed leaves can change.", 1),
+    Line("repair", "unchanged: stop", "Nothing further up can change because of this leaf.", 1),
+)
+
+
+def _search(drawn: DrawnTree, num_trees: int, line: int) -> Iterator[Step]:
+    step, b = drawn.step, drawn.step.threshold
+    row_of = {int(node): row for row, node in enumerate(drawn.nodes)}
+    prune, go_on, fire = line + 1, line + 2, line + 3
+    for node in step.visited[np.isin(step.visited, drawn.nodes)]:
+        row = row_of[int(node)]
+        value, name = drawn.before[row], f"Node {node:,}"
+        compared = f"{number(value, b)} {'≥' if drawn.passes[row] else '<'} b = {number(b, value)}"
+        if drawn.is_leaf[row]:
+            fires = bool(drawn.passes[row])
+            end = "so it fires" if fires else "so it does not fire"
+            yield Step(fire if fires else prune, f"Neuron {drawn.neuron[row]:,}: its leaf is {compared}, {end}.", row)
+        elif not drawn.passes[row]:
+            skipped = count(int(drawn.num_neurons[row]), "neuron")
+            yield Step(prune, f"{name}: its maximum is {compared}, so none of its {skipped} can fire. Pruned.", row)
+        elif drawn.is_stub[row]:
+            text = (
+                f"{name}, a stub: its maximum is {compared}. Inside, the search enters "
+                f"{count(int(drawn.num_visited[row]) - 1, 'node')} not drawn here and finds "
+                f"{drawn.num_firing[row]:,} of {count(int(drawn.num_neurons[row]), 'neuron')} firing."
+            )
+            yield Step(go_on, text, row)
+        else:
+            place = "The root" if node == 1 else name
+            at = line if node == 1 else go_on
+            yield Step(at, f"{place}: its maximum is {compared}, so both children are looked at.", row)
+    num_nodes = tree_size(step.num_leaves)
+    yield Step(
+        fire if step.firing.size else line,
+        f"Tree {step.point} is searched: {step.visited.size:,} of {num_nodes:,} nodes entered "
+        f"({percent(step.visited.size / num_nodes)}), {num_nodes - step.visited.size:,} never looked at, "
+        f"{count(step.firing.size, 'firing neuron')} found."
+        f"{' The other trees are searched in the same way.' if num_trees > 1 else ''}",
+    )
+
+
+def _repair(record: StepRecord, drawn: DrawnTree, moves: Moves, line: int) -> Iterator[Step]:
+    """Tell the repair on the drawn nodes: stubs first and together, then leaf by leaf, each climb step by step."""
+    step, heap = drawn.step, Heap(drawn)
+    up, stop = line + 1, line + 2
+    stubs = np.flatnonzero(drawn.is_stub & (drawn.num_modified > 0))
+    if stubs.size:
+        hidden = int(drawn.num_modified[stubs].sum())
+        yield Step(
+            line,
+            f"{'Most' if 2 * hidden > step.modified.size else 'Some'} changes lie in parts of tree {step.point} that "
+            f"are not drawn: the stubs hold {hidden:,} of its {step.modified.size:,} modified nodes. They go up first.",
+            writes=heap.write(stubs),
+        )
+    for leaf in np.flatnonzero(drawn.is_leaf & drawn.modified):
+        yield from _climb(int(leaf), drawn, moves, heap, (line, up, stop))
+    num_nodes = tree_size(step.num_leaves)
+    if step.modified.size:
+        old, new = (values[step.num_leaves :] >= step.threshold for values in (step.before, step.after))
+        text = (
+            f"Tree {step.point} is repaired: {step.modified.size:,} of {num_nodes:,} nodes modified "
+            f"({percent(step.modified.size / num_nodes)}). In all {len(record.firing)} trees: "
+            f"{int(record.num_modified.sum()):,} of {len(record.firing) * num_nodes:,} "
+            f"({percent(record.num_modified.sum() / (len(record.firing) * num_nodes))}). Here "
+            f"{count(int((new & ~old).sum()), 'neuron')} will start and {int((old & ~new).sum()):,} will stop firing."
+        )
+    else:
+        text = f"No leaf of tree {step.point} changes, so there is nothing to repair."
+    yield Step(stop, text)
+
+
+def _climb(
+    leaf: int,
+    drawn: DrawnTree,
+    moves: Moves,
+    heap: Heap,
+    lines: tuple[int, int, int],
+) -> Iterator[Step]:
+    """Write one leaf into the heap and go up until a maximum stays as it is."""
+    step, b, values, children = drawn.step, drawn.step.threshold, heap.values, heap.children
+    neuron, stale, fresh = int(drawn.neuron[leaf]), float(values[leaf]), float(drawn.after[leaf])
+    values[leaf] = fresh
+    climbed: list[tuple[int, float, float]] = []  # row, old and new value
+    row = int(drawn.parent[leaf])
+    while row >= 0:
+        value = float(max(values[child] for child in children[row]))
+        climbed.append((row, float(values[row]), value))
+        if value == values[row]:
+            break
+        values[row] = value
+        row = int(drawn.parent[row])
+    num_changed = sum(old != new for _, old, new in climbed)
+    outcome = f"{' still ' if fresh >= b and stale >= b else ', '}{'≥' if fresh >= b else '<'} b = {number(b, fresh)}"
+    if stale < b <= fresh:
+        outcome += ", so it now fires"
+    elif fresh < b <= stale:
+        outcome += ", so it no longer fires"
+    yield Step(
+        lines[0],
+        f"Neuron {neuron:,} moved by {moves.of(neuron)[0]:.3g}; in tree {step.point} its leaf goes from "
+        f"{number(stale, fresh)} to {number(fresh, stale)}{outcome}. Of its "
+        f"{count(int(drawn.depth[leaf]), 'ancestor')}, {num_changed} {'changes' if num_changed == 1 else 'change'}.",
+        leaf,
+        ((leaf, fresh),),
+    )
+    for row, old, new in climbed:
+        node = "the root" if row == 0 else f"node {drawn.nodes[row]:,}"
+        pair = " and ".join(number(float(values[child]), old) for child in children[row])
+        if old == new:
+            yield Step(lines[2], f"Above neuron {neuron:,}, {node}: the larger of {pair} is as before. Stop.", row)
+        else:
+            change = f"is {number(new, old)}; it was {number(old, new)}"
+            if number(new, old) == number(old, new):
+                change = f"changes by {abs(new - old):.0e}, which is round-off"
+            yield Step(lines[1], f"Above neuron {neuron:,}, {node}: the larger of {pair} {change}.", row, ((row, new),))
+
+
+FOREST = SearchScript(
+    search=_SEARCH,
+    move=_MOVE,
+    tellers=lambda scene: {
+        "search": lambda line: _search(scene.drawn, len(scene.record.firing), line),
+        "repair": lambda line: _repair(scene.record, scene.drawn, scene.moves, line),
+    },
+)
