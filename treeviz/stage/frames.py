@@ -115,6 +115,7 @@ class FrameMaker:
             "details": DETAILS,
             "detail": DEFAULT_DETAIL,
             "opened": MAX_OPENED,
+            "iterations": MAX_ITERATIONS,
             "planar": self._field_thread is not None,
             "skin": self._skin,
         }
