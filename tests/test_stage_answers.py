@@ -220,3 +220,21 @@ def test_the_output_is_drawn_with_its_datapoints(alone):
         place = [300 * (u - left) / (right - left), 300 - 300 * (v - bottom) / (top - bottom)]
         drawn = map(float, re.findall(r"[\d.]+", point.get_attribute("transform")))
         assert list(drawn) == pytest.approx(place, abs=1e-3)
+
+
+def test_nothing_is_asked_for_half_a_second_after_a_press_elsewhere(alone, makers):
+    alone.evaluate(
+        """answer => {
+            Object.assign(window, { time: 1e6, looks: 0 });
+            performance.now = () => (looks++, time);
+            void give(answer);
+            document.body.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
+        }""",
+        answer(makers[0]),
+    )
+    alone.wait_for_function("decoded === 1")
+    looks = alone.evaluate("looks")
+    alone.wait_for_function("looks => window.looks > looks + 2", arg=looks)  # it has come to ask, more than once
+    assert alone.evaluate("time += 499, questions.length") == 0
+    alone.evaluate("time += 1")
+    alone.wait_for_function("questions.length === 1")

@@ -38,6 +38,7 @@ export const HEADER = {
   details: [63, 127],
   detail: 127,
   opened: 2,
+  iterations: 100,
   planar: false,
   skin: null,
 };

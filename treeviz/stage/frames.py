@@ -114,6 +114,7 @@ class FrameMaker:
             "details": DETAILS,
             "detail": DEFAULT_DETAIL,
             "opened": MAX_OPENED,
+            "iterations": MAX_ITERATIONS,
             "planar": self._is_planar,
             "skin": self._skin,
         }

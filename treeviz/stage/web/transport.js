@@ -10,7 +10,6 @@ import { ticksOf } from "./places.js";
 /** @import { Cursor, Frame, Header, Status, Unit } from "./types.js" */
 
 const PLAY_ICONS = { play: "M4 2v12l10-6z", pause: "M3 2h4v12H3zM9 2h4v12H9z" };
-const MOST_ITERATIONS = 100; // the server computes no more of them
 
 export class Transport {
   /**
@@ -57,7 +56,7 @@ export class Transport {
       return number;
     };
     this.jump.addEventListener("change", () => {
-      const iteration = take(this.jump, Math.min(stage.player.last, MOST_ITERATIONS - 1));
+      const iteration = take(this.jump, Math.min(stage.player.last, stage.player.header.iterations - 1));
       stage.player.go({ iteration, phase: 0, step: 0 });
     });
     this.tree.addEventListener("change", () => stage.openTree(take(this.tree, stage.player.header.points - 1)));
@@ -85,8 +84,9 @@ export class Transport {
 
   /** @param {Status} status */
   setStatus({ computed, finished }) {
-    this.scrub.max = String(Math.max(1, computed * this.stage.player.header.phases.length - 1));
-    this.jump.max = String((finished ? computed : MOST_ITERATIONS) - 1);
+    const { phases, iterations } = this.stage.player.header;
+    this.scrub.max = String(Math.max(1, computed * phases.length - 1));
+    this.jump.max = String((finished ? computed : iterations) - 1);
     if (computed !== this.computed) {
       this.computed = computed;
       this.drawTicks();

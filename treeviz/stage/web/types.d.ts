@@ -44,6 +44,8 @@ export interface Header {
   detail: number;
   /** The most stubs that can be open. */
   opened: number;
+  /** The most iterations a run can have. */
+  iterations: number;
   planar: boolean;
   skin: number | null;
 }
