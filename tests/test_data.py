@@ -308,6 +308,8 @@ def test_target_rules():
     flags = "a,b,c,y\n1,2,3.5,True\n4,1,0,False\n2,2,8,True\n7,5,1,True\n"
     assert csv_of(flags).y.tolist() == [1, -1, 1, 1]
     assert csv_of(flags, positive=False).y.tolist() == [-1, 1, -1, -1]
+    spelled = "a,b,c,y\n1,2,3.5,True\n4,1,0,FALSE\n2,2,8,true\n7,5,1,TRUE\n"
+    assert csv_of(spelled, positive=True).y.tolist() == [1, -1, 1, 1]
     mixed = "a,b,c,y\n1,2,3.5,1\n4,1,0,2\n2,2,8,x\n7,5,1,2\n"
     assert csv_of(mixed, positive="x").y.tolist() == [-1, -1, 1, -1]
     na = "a,b,c,y\n1,2,3.5,NA\n4,1,0,None\n2,2,8,NA\n"  # classes, not missing cells
@@ -389,6 +391,7 @@ BAD = {
     "infinite target": ("a,b,y\n1,2,0\n3,4,1\n4,5,inf\n", {}, ["line 4", "'y'", "'inf'"]),
     "text cell": ("a,b,y\n1,2,0\n3,abc,1\n4,5,1\n", {}, ["line 3", "'b'", "'abc'", "correct"]),
     "text cell in target": ("a,b,y\n1,2,0\n3,4,abc\n4,5,1\n", {}, ["line 3", "'y'", "'abc'"]),
+    "half numbers": ("a,b,y\n1,2,0\n3,abc,1\n4,def,1\n5,6,0\n", {}, ["line 3", "'b'", "'abc'"]),
     "underscore": ("a,b,y\n1,2,0\n3,1_000,1\n4,5,1\n", {}, ["line 3", "'b'", "'1_000'"]),
     "blank line counted": ("a,b,y\n1,2,0\n\n3,abc,1\n4,5,1\n", {}, ["line 4", "'abc'"]),
     "quoted line break counted": ('a,b,t,y\n1,2,"u\nv",0\n3,abc,w,1\n4,5,w,1\n', {}, ["line 4", "'abc'"]),
