@@ -436,6 +436,12 @@ def test_csv_refuses():
         assert message == refusal(partial(Dataset.from_csv, io.BytesIO(text.encode()), **{"target": "y"} | options))
 
 
+def test_cells_beyond_the_header_are_refused_whatever_the_warning_filters_are():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        refusal(partial(csv_of, "a,b,y\n1,2,0,5\n3,4,1,9\n"), "line 2", "more cells")
+
+
 def test_encodings_refused():
     for content, encoding, fragments in [
         ("a,b,y\n1,2,ä\n3,4,ö\n".encode("cp1252"), "utf-8", ["line 2", "0xe4", "UTF-8", "encoding="]),
