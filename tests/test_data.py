@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from treeviz.data import csv_text
+from treeviz.data import catalogue, csv_text
 from treeviz.data.catalogue import DATASETS, load_dataset
 from treeviz.data.dataset import MAX_FEATURES, MAX_POINTS, Dataset
 
@@ -592,6 +592,7 @@ def test_load_dataset_refuses():
         ("digits", {"center": True, "num_points": 1}, ["center", "num_points"]),
         ("moons", {"noise": -0.1}, ["noise", "-0.1"]),
         ("moons", {"noise": float("nan")}, ["noise", "nan"]),
+        ("moons", {"noise": 2.001}, ["noise", "2.001"]),
         ("xor", {"noise": True}, ["noise", "True"]),
         ("spirals", {"noise": "0.1"}, ["noise", "'0.1'"]),
         ("digit", {}, ["did you mean 'digits'"]),
@@ -676,6 +677,11 @@ def test_real_data_against_the_bundled_tables():
         assert part.y.tolist() == whole.y[positions].tolist()
     whole = load_dataset("diabetes", 442)
     np.testing.assert_allclose([whole.y.mean(), whole.y.std()], [0, 1], atol=1e-12)
+
+
+def test_digits_are_read_without_importing_scikit_learn(monkeypatch):
+    monkeypatch.setattr(catalogue, "_bundled", None)
+    assert load_dataset("digits").num_points == 50
 
 
 def test_the_centred_mean_is_that_of_the_chosen_points():
