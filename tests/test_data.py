@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from treeviz.data import csv_text
+from treeviz.data import catalogue, csv_text
 from treeviz.data.catalogue import DATASETS, load_dataset
 from treeviz.data.dataset import MAX_FEATURES, MAX_POINTS, Dataset
 
@@ -308,6 +308,8 @@ def test_target_rules():
     flags = "a,b,c,y\n1,2,3.5,True\n4,1,0,False\n2,2,8,True\n7,5,1,True\n"
     assert csv_of(flags).y.tolist() == [1, -1, 1, 1]
     assert csv_of(flags, positive=False).y.tolist() == [-1, 1, -1, -1]
+    spelled = "a,b,c,y\n1,2,3.5,True\n4,1,0,fALSE\n2,2,8,tRUE\n7,5,1,TRUE\n"
+    assert csv_of(spelled, positive=True).y.tolist() == [1, -1, 1, 1]
     mixed = "a,b,c,y\n1,2,3.5,1\n4,1,0,2\n2,2,8,x\n7,5,1,2\n"
     assert csv_of(mixed, positive="x").y.tolist() == [-1, -1, 1, -1]
     na = "a,b,c,y\n1,2,3.5,NA\n4,1,0,None\n2,2,8,NA\n"  # classes, not missing cells
@@ -389,6 +391,7 @@ BAD = {
     "infinite target": ("a,b,y\n1,2,0\n3,4,1\n4,5,inf\n", {}, ["line 4", "'y'", "'inf'"]),
     "text cell": ("a,b,y\n1,2,0\n3,abc,1\n4,5,1\n", {}, ["line 3", "'b'", "'abc'", "correct"]),
     "text cell in target": ("a,b,y\n1,2,0\n3,4,abc\n4,5,1\n", {}, ["line 3", "'y'", "'abc'"]),
+    "half numbers": ("a,b,y\n1,2,0\n3,abc,1\n4,def,1\n5,6,0\n", {}, ["line 3", "'b'", "'abc'"]),
     "underscore": ("a,b,y\n1,2,0\n3,1_000,1\n4,5,1\n", {}, ["line 3", "'b'", "'1_000'"]),
     "blank line counted": ("a,b,y\n1,2,0\n\n3,abc,1\n4,5,1\n", {}, ["line 4", "'abc'"]),
     "quoted line break counted": ('a,b,t,y\n1,2,"u\nv",0\n3,abc,w,1\n4,5,w,1\n', {}, ["line 4", "'abc'"]),
@@ -431,6 +434,12 @@ def test_csv_refuses():
     for text, options, fragments in BAD.values():
         message = refusal(partial(csv_of, text, **options), *fragments)
         assert message == refusal(partial(Dataset.from_csv, io.BytesIO(text.encode()), **{"target": "y"} | options))
+
+
+def test_cells_beyond_the_header_are_refused_whatever_the_warning_filters_are():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        refusal(partial(csv_of, "a,b,y\n1,2,0,5\n3,4,1,9\n"), "line 2", "more cells")
 
 
 def test_encodings_refused():
@@ -583,6 +592,7 @@ def test_load_dataset_refuses():
         ("digits", {"center": True, "num_points": 1}, ["center", "num_points"]),
         ("moons", {"noise": -0.1}, ["noise", "-0.1"]),
         ("moons", {"noise": float("nan")}, ["noise", "nan"]),
+        ("moons", {"noise": 2.001}, ["noise", "2.001"]),
         ("xor", {"noise": True}, ["noise", "True"]),
         ("spirals", {"noise": "0.1"}, ["noise", "'0.1'"]),
         ("digit", {}, ["did you mean 'digits'"]),
@@ -667,6 +677,11 @@ def test_real_data_against_the_bundled_tables():
         assert part.y.tolist() == whole.y[positions].tolist()
     whole = load_dataset("diabetes", 442)
     np.testing.assert_allclose([whole.y.mean(), whole.y.std()], [0, 1], atol=1e-12)
+
+
+def test_digits_are_read_without_importing_scikit_learn(monkeypatch):
+    monkeypatch.setattr(catalogue, "_bundled", None)
+    assert load_dataset("digits").num_points == 50
 
 
 def test_the_centred_mean_is_that_of_the_chosen_points():
