@@ -175,15 +175,22 @@ def take_turns(turns, name, order, count):
 def test_turns_go_round():
     turns, order, first = Turns(), [], Ticket()
     assert in_time(lambda: turns.take(first))
-    threads = []
-    for place, name in enumerate("abcde"):
-        threads.append(take_turns(turns, name, order, 4)[1])
-        wait_until(lambda place=place: len(turns._waiting) == place + 1)
+    tickets, threads = [], []
+    for name in "pabcd":
+        ticket, thread = take_turns(turns, name, order, 4)
+        wait_until(lambda ticket=ticket: ticket in turns._waiting)
+        tickets.append(ticket)
+        threads.append(thread)
+    turns.pause(tickets[0])  # it keeps its place, and others pass it
     assert not order
     turns.give_back(first)
-    for thread in threads:
+    for thread in threads[1:]:
         thread.join(PATIENCE)
-    assert "".join(order) == 4 * "abcde"
+        assert not thread.is_alive()
+    assert "".join(order) == 4 * "abcd"
+    turns.resume(tickets[0])
+    threads[0].join(PATIENCE)
+    assert "".join(order) == 4 * "abcd" + 4 * "p"
 
 
 def test_races_of_several_viewers_have_their_turns_in_rotation(monkeypatch):
