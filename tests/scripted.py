@@ -1,6 +1,7 @@
 """Contestants that do what a test tells them, lanes made by hand, and a clock that only steps move."""
 
 import math
+import threading
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -114,6 +115,16 @@ def race_of(*lanes):
     race = Race(sphere(), [lane.contestant for lane in lanes], CONFIG)
     race.lanes = list(lanes)
     return race
+
+
+def in_time(act):
+    """Call a function in a thread of its own and return what it returns; fail if that takes too long."""
+    returned = []
+    thread = threading.Thread(target=lambda: returned.append(act()), daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert returned, "it waits for ever"
+    return returned[0]
 
 
 def ended(race):

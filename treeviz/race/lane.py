@@ -70,6 +70,7 @@ class Lane:
     reason : why it stopped or failed, in words.
     build_operations, build_seconds : of what it builds before its first iteration.
     num_bytes : bytes it keeps from one iteration to the next.
+    last_loss : of the last lap; None before the first.
     test_error : at the end of its way; None where there are no test points, or its outputs there are beyond finite
         numbers. See `report.test_error_name`.
     costs, seconds : of everything so far by phase, building included.
@@ -81,6 +82,7 @@ class Lane:
         self.reason = ""
         self.build_operations, self.build_seconds = 0, 0.0
         self.num_bytes = 0
+        self.last_loss: float | None = None
         self.test_error: float | None = None
         self.costs: Counter[str] = Counter()
         self.seconds: Counter[str] = Counter()
@@ -93,12 +95,6 @@ class Lane:
     def num_laps(self) -> int:
         """Iterations done."""
         return self._num_laps
-
-    @property
-    def last_loss(self) -> float | None:
-        """Loss of the last lap; None before the first."""
-        count, table = self._num_laps, self._table  # in this order: the table may be replaced by a longer one
-        return float(table[count - 1, _PLACES["loss"]]) if count else None
 
     @property
     def lowest_loss(self) -> float | None:
@@ -118,7 +114,7 @@ class Lane:
 
     def columns(self, *names: str) -> list[Floats]:
         """Return several columns, all of the same laps, also while more are being done."""
-        count, table = self._num_laps, self._table  # in this order, as above
+        count, table = self._num_laps, self._table
         return [table[:count, _PLACES[name]].copy() for name in names]
 
     def lap_reaching(self, loss: float) -> int | None:
@@ -142,6 +138,7 @@ class Lane:
             self._table = np.concatenate([self._table, np.empty_like(self._table)])
         self._table[self._num_laps] = [column.take(lap, self._spent) for column in COLUMNS.values()]
         self._num_laps += 1
+        self.last_loss = lap.loss
         operations, seconds = sum(lap.costs.values()), sum(lap.seconds.values())
         self._spent = _Spent(self._spent.operations + operations, self._spent.seconds + seconds)
         # New ones each time, for viewers may be reading the old.
