@@ -1,5 +1,7 @@
 """Level of detail, figures and sentences, from real and from hand-made steps."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -216,6 +218,8 @@ def test_charts_hold_the_runs_numbers(trained):
         trace.amortized(), trace.amortized(include_build=False), dense.amortized(), 2, "operations", "dense"
     )
     np.testing.assert_array_equal(figure.data[1].y, trace.amortized())
+    assert figure.data[1].x.tolist() == list(range(1, len(trace.records) + 1))
+    assert figure.layout.shapes[0].x0 == 3, "after iteration 2 three are done"
     assert loss_figure(np.zeros(0), np.zeros(0), 0).to_json()
     assert loss_figure(np.zeros(3), np.zeros(3), 0).to_json()
 
@@ -224,7 +228,11 @@ def test_sentences_say_the_records_numbers(trained):
     trace, dense = trained
     record = trace.records[1]
     assert f"{record.num_operations:,} operations" in sentences.describe_cost(trace, record)
-    assert f"spends {sum(trace.dense_costs(record).values()):,} operations" in sentences.describe_cost(trace, record)
+    dense_operations = sum(trace.dense_costs(record).values())
+    assert f"spends {dense_operations:,} operations" in sentences.describe_cost(trace, record)
+    assert f": {dense_operations / record.num_operations:.3g} times as many." in sentences.describe_cost(trace, record)
+    dear = dataclasses.replace(record, costs={"search": 4 * dense_operations})
+    assert ": only 0.25 times as many." in sentences.describe_cost(trace, dear)
     assert "coincide" in sentences.compare_losses(trace, dense)
 
 
@@ -232,7 +240,10 @@ def test_losses_that_differ_are_not_said_to_coincide(trained):
     trace, _ = trained
     other = Trainer(trace.dataset, TrainConfig(width=1000, solver="exact", seed=1))
     other.run(4)
-    assert "coincide" not in sentences.compare_losses(trace, other.trace)
+    assert sentences.compare_losses(trace, other.trace).endswith("their steps are not the same.")
+    solve = dataclasses.replace(trace.records[0].solve, conditioning=2e6)
+    badly = dataclasses.replace(trace, records=[dataclasses.replace(trace.records[0], solve=solve)])
+    assert "condition numbers up to 2e+06, round-off is amplified" in sentences.compare_losses(badly, other.trace)
 
 
 @pytest.mark.parametrize(
