@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from oracles import dense_scan
 
-from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.lesson import charts
 from treeviz.lesson import sections as lesson
 from treeviz.lesson.caveats import QUESTIONS, make_caveats
@@ -52,6 +52,20 @@ def test_facts_are_those_of_the_weights(facts):
     angles = np.degrees(np.arccos(np.abs((X @ X.T)[~np.eye(7, dtype=bool)])))
     assert facts.smallest_angle == pytest.approx(angles.min())
     assert facts.probability == pytest.approx(0.5 * math.erfc(b / math.sqrt(2)))
+
+
+def test_facts_of_close_opposite_and_silent_datapoints():
+    X = np.array([[1.0, 0.0, 0.0], [-1.0, 0.01, 0.0], [1.0, 0.02, 0.0], [0.0, 0.0, 1.0]])
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    trainer = Trainer(Dataset(X, np.ones(4)), TrainConfig(width=40, solver="exact", threshold=2.0, seed=4))
+    fires = trainer.weights() @ X.T >= 2.0
+    trainer.step()
+    facts, active = Facts(trainer.trace), np.flatnonzero(fires.any(axis=0))
+    assert active.size == 3, "one fires no neuron"
+    gram = ((X @ X.T) * (fires.T.astype(float) @ fires))[np.ix_(active, active)] / 40
+    np.testing.assert_allclose(facts.eigenvalues, np.linalg.eigvalsh(gram), atol=1e-15)
+    assert 1e3 < facts.conditioning == pytest.approx(np.linalg.cond(gram), rel=1e-4)
+    assert facts.smallest_angle == pytest.approx(math.degrees(math.atan(0.01)), rel=1e-6)
 
 
 def test_the_search_reads_what_its_tree_makes_it_read(facts):
