@@ -19,6 +19,7 @@ from treeviz.stage import script as script_module
 from treeviz.stage.pictures.detail import draw_tree
 from treeviz.stage.script import phases, pseudocode, write_script
 from treeviz.stage.script_parts import Moves, number
+from treeviz.stage.script_parts import count as write_count
 from treeviz.style.palette import rounded
 from treeviz.training.trace import Trace
 
@@ -495,6 +496,10 @@ WRITTEN = [
     ((2.0, 2.0 + 1e-12), "2.00000000"),
     ((-0.0, 0.0), "0.000"),
 ]
+
+
+def test_one_thing_is_no_plural():
+    assert [write_count(quantity, "neuron") for quantity in (0, 1, 1200)] == ["0 neurons", "1 neuron", "1,200 neurons"]
 
 
 def test_numbers_have_as_many_decimals_as_tell_them_apart():
