@@ -173,7 +173,16 @@ def test_leaves_that_cross_the_threshold_are_drawn_and_named():
 @pytest.mark.parametrize("threshold", [-9.0, 9.0])
 def test_a_tree_in_which_all_or_none_fire_can_be_drawn(threshold):
     step = make_step(np.arange(1000.0) / 500 - 1, np.arange(1000.0) / 500 - 1, threshold)
-    assert tree_figure(draw_tree(step, 63)).to_json()
+    tree = draw_tree(step, 63)
+    assert tree_figure(tree).to_json()
+    assert 999 in tree.neuron, "the largest value is drawn in any case"
+
+
+def test_a_leaf_too_far_off_to_be_drawn_keeps_no_nearer_one_out():
+    leaves = np.zeros(1024)
+    leaves[[0, 1023, 2]] = 5.0, 4.0, 3.0
+    tree = draw_tree(make_step(leaves, leaves, 2.5), 31)
+    assert {0, 2} <= set(tree.neuron.tolist()) and 1023 not in tree.neuron
 
 
 def test_draw_tree_refuses_too_few_nodes():
@@ -241,6 +250,8 @@ def test_losses_that_differ_are_not_said_to_coincide(trained):
     other = Trainer(trace.dataset, TrainConfig(width=1000, solver="exact", seed=1))
     other.run(4)
     assert sentences.compare_losses(trace, other.trace).endswith("their steps are not the same.")
+    larger = dataclasses.replace(trace, records=[dataclasses.replace(trace.records[0], loss=1.5 * trace.losses[0])])
+    assert sentences.compare_losses(trace, larger).startswith("The two differ by up to 50\u00a0% over 1 iterations")
     solve = dataclasses.replace(trace.records[0].solve, conditioning=2e6)
     badly = dataclasses.replace(trace, records=[dataclasses.replace(trace.records[0], solve=solve)])
     assert "condition numbers up to 2e+06, round-off is amplified" in sentences.compare_losses(badly, other.trace)
