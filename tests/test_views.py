@@ -251,7 +251,7 @@ def test_losses_that_differ_are_not_said_to_coincide(trained):
     other.run(4)
     assert sentences.compare_losses(trace, other.trace).endswith("their steps are not the same.")
     larger = dataclasses.replace(trace, records=[dataclasses.replace(trace.records[0], loss=1.5 * trace.losses[0])])
-    assert sentences.compare_losses(trace, larger).startswith("The two differ by up to 50\u00a0% over 1 iterations")
+    assert sentences.compare_losses(trace, larger).startswith("The two differ by up to 50\u00a0% over 1 iteration ")
     solve = dataclasses.replace(trace.records[0].solve, conditioning=2e6)
     badly = dataclasses.replace(trace, records=[dataclasses.replace(trace.records[0], solve=solve)])
     assert "condition numbers up to 2e+06, round-off is amplified" in sentences.compare_losses(badly, other.trace)
