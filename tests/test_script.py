@@ -15,9 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treeviz import Dataset, Forest, TrainConfig, Trainer, load_dataset
+from treeviz.stage import script as script_module
 from treeviz.stage.pictures.detail import draw_tree
 from treeviz.stage.script import phases, pseudocode, write_script
 from treeviz.stage.script_parts import Moves, number
+from treeviz.stage.script_parts import count as write_count
+from treeviz.style.palette import rounded
 from treeviz.training.trace import Trace
 
 WIDTHS = (1, 2, 3, 5, 64, 100, 256, 4096)
@@ -90,6 +93,7 @@ def check_all(run, iteration, point, max_nodes, opened=()):
     check_forward(run, record, drawn, script["forward"])
     check_jacobian(run, record, drawn, script["jacobian"])
     check_solve(trace, record, drawn, script)
+    check_conditioning(run, record, drawn, script)
     check_move(run, record, drawn, script["move"])
     check_repair(record, drawn, script["repair"], lines)
     if not drawn.is_stub.any():
@@ -209,6 +213,21 @@ def check_solve(trace, record, drawn, script):
         assert value(per_point) == pytest.approx(report.num_sketch_rows / report.num_active, rel=0.05)
 
 
+def check_conditioning(run, record, drawn, script):
+    """Where G is far from singular, the condition number told is that of the very weights."""
+    X = run.trace.dataset.X
+    fires = (run.weights[record.iteration] @ X.T >= drawn.step.threshold).astype(float)
+    active = np.flatnonzero(fires.any(axis=0))
+    if not active.size:
+        return
+    eigenvalues = np.linalg.eigvalsh(((X @ X.T) * (fires.T @ fires))[np.ix_(active, active)])
+    if eigenvalues[0] > 1e-8 * eigenvalues[-1]:
+        phase = "solve" if run.trace.config.solver == "exact" else "precondition"
+        told = read(r"condition number of [^.]* is ([\d,.]+(?:e\+\d+)?)[.;:]", script[phase][0].text)[0]
+        kappa = float(told.rstrip(".").replace(",", ""))
+        assert kappa == pytest.approx(eigenvalues[-1] / eigenvalues[0], rel=0.06)
+
+
 def check_move(run, record, drawn, steps):
     trace, before, after = run.trace, run.weights[record.iteration], run.weights[record.iteration + 1]
     if not record.dual_step.any():
@@ -310,6 +329,9 @@ def check_repair(record, drawn, steps, lines):
     assert count(nodes) == 2 * width - 1
     assert count(everywhere) == record.num_modified.sum()
     assert count(all_nodes) == len(record.firing) * (2 * width - 1)
+    start, stop = read(rf"Here {COUNT} neurons? will start and {COUNT} will stop firing", last.text)
+    fired, fires = (values[width:] >= step.threshold for values in (step.before, step.after))
+    assert (count(start), count(stop)) == ((fires & ~fired).sum(), (fired & ~fires).sum())
 
 
 def check_leaf_sentence(drawn, climb, old):
@@ -423,6 +445,14 @@ def test_datapoints_that_fire_no_neuron_are_left_out_of_the_system(solver):
     assert ("left out" if solver == "sketch" else "that fire some neuron") in text
 
 
+def test_for_many_datapoints_the_solvers_estimate_is_told(monkeypatch):
+    monkeypatch.setattr(script_module, "_LARGEST_SPECTRUM", 7)
+    run = run_of(load_dataset("circle"), num_steps=1, width=256, solver="exact")
+    record, step = run.trace.records[0], run.trace.replay(0, 0)
+    text = write_script(run.trace, record, draw_tree(step, 31))["solve"][0].text
+    assert f"The condition number of G is about {rounded(record.solve.conditioning)}." in text
+
+
 def test_a_leaf_that_is_b_to_the_last_bit_fires():
     run = bundled("digits", 256, "exact")
     step, record = run.trace.replay(0, 1), run.trace.records[1]
@@ -466,6 +496,10 @@ WRITTEN = [
     ((2.0, 2.0 + 1e-12), "2.00000000"),
     ((-0.0, 0.0), "0.000"),
 ]
+
+
+def test_one_thing_is_no_plural():
+    assert [write_count(quantity, "neuron") for quantity in (0, 1, 1200)] == ["0 neurons", "1 neuron", "1,200 neurons"]
 
 
 def test_numbers_have_as_many_decimals_as_tell_them_apart():

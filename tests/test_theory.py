@@ -3,12 +3,15 @@
 import math
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from oracles import dense_scan
 
-from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz import Dataset, TrainConfig, Trainer, load_dataset
+from treeviz.lesson import charts
+from treeviz.lesson import sections as lesson
 from treeviz.lesson.caveats import QUESTIONS, make_caveats
 from treeviz.lesson.facts import Facts, required_width_exponent
 from treeviz.lesson.glossary import find_terms, load_terms, read_terms
@@ -19,6 +22,7 @@ from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_table import cost_table
 from treeviz.race.forecast import expected_workload
 from treeviz.stage.script import phases
+from treeviz.style.palette import compact
 
 DATA = load_dataset("sphere", num_points=7, dimension=5, seed=1)
 CONFIG = TrainConfig(width=500, search="forest", solver="exact", seed=3)
@@ -48,6 +52,20 @@ def test_facts_are_those_of_the_weights(facts):
     angles = np.degrees(np.arccos(np.abs((X @ X.T)[~np.eye(7, dtype=bool)])))
     assert facts.smallest_angle == pytest.approx(angles.min())
     assert facts.probability == pytest.approx(0.5 * math.erfc(b / math.sqrt(2)))
+
+
+def test_facts_of_close_opposite_and_silent_datapoints():
+    X = np.array([[1.0, 0.0, 0.0], [-1.0, 0.01, 0.0], [1.0, 0.02, 0.0], [0.0, 0.0, 1.0]])
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    trainer = Trainer(Dataset(X, np.ones(4)), TrainConfig(width=40, solver="exact", threshold=2.0, seed=4))
+    fires = trainer.weights() @ X.T >= 2.0
+    trainer.step()
+    facts, active = Facts(trainer.trace), np.flatnonzero(fires.any(axis=0))
+    assert active.size == 3, "one fires no neuron"
+    gram = ((X @ X.T) * (fires.T.astype(float) @ fires))[np.ix_(active, active)] / 40
+    np.testing.assert_allclose(facts.eigenvalues, np.linalg.eigvalsh(gram), atol=1e-15)
+    assert 1e3 < facts.conditioning == pytest.approx(np.linalg.cond(gram), rel=1e-4)
+    assert facts.smallest_angle == pytest.approx(math.degrees(math.atan(0.01)), rel=1e-6)
 
 
 def test_the_search_reads_what_its_tree_makes_it_read(facts):
@@ -120,6 +138,65 @@ def test_sections_carry_the_numbers_of_the_run(facts):
     assert int(counted[1]) == 4
 
 
+def test_break_even_and_progress_are_those_of_the_losses_and_costs():
+    def facts_of(**arrays):
+        def amortized(of="method"):
+            return np.array(arrays[of])
+
+        return SimpleNamespace(trace=SimpleNamespace(amortized=amortized, losses=np.array(arrays.get("losses", []))))
+
+    for costs, sentence in (
+        ([9, 5, 4, 2], "It has cost less since iteration 2."),
+        ([9, 1, 9, 9], "So far building has not been paid back."),
+        ([2, 1, 1, 1], "It has cost less from the first iteration on."),
+    ):
+        assert lesson._describe_break_even(facts_of(method=costs, dense=[3, 3, 4.5, 3])) == sentence
+    for losses, sentence in (
+        ([8.0], "has done one iteration."),
+        ([8.0, 4.0], "has brought the loss to 50\u00a0% of its start so far."),
+        ([8.0, 1e-5], "has brought the loss to 0.00013\u00a0% of its start so far."),
+        ([8.0, 7e-6], "is trained all the same: the loss falls faster and faster, not by one factor."),
+    ):
+        assert lesson._describe_progress(facts_of(losses=losses)) == sentence
+
+
+def test_what_holds_for_some_runs_is_said_of_those_alone(facts):
+    run = Trainer(load_dataset("xor"), TrainConfig(width=64, search="forest", solver="exact", threshold=0.0))
+    run.step()
+    dense = Facts(run.trace)
+    for one, few in ((facts, True), (dense, False)):
+        trees = next(section for section in make_sections(one) if section.key == "trees").conclusion
+        assert ("far down it reads few" in trees) == few == ("So many neurons fire" not in trees)
+        texts = {caveat.title: caveat.text for caveat in make_caveats(one)}
+        assert ("several times larger" in texts["The threshold costs conditioning"]) == few
+        costs, touching = one.trace.records[0].costs, texts["Touching costs more than searching"]
+        assert (
+            f"took {compact(costs['search'])} operations" in touching
+            and f"them {compact(costs['repair'])}." in touching
+        )
+
+
+def test_charts_show_the_numbers_of_the_run(facts):
+    losses, record = facts.trace.losses, facts.trace.records[0]
+    below, firing = (int(bars.customdata.sum()) for bars in charts.leaves_chart(facts).data)
+    assert (below, firing) == (500 - record.firing.counts[0], record.firing.counts[0])
+    np.testing.assert_allclose(charts.rates_chart(facts).data[0].y, losses[1:] / losses[:-1])
+    np.testing.assert_allclose(charts.losses_chart(facts).data[0].y, losses)
+    assert charts.touched_chart(facts).data[0].y.tolist() == [one.touched.size for one in facts.trace.records]
+    there, read = charts.levels_chart(facts).data
+    assert there.y[:3].tolist() == [1, 2, 4] and read.customdata.sum() == record.num_visited[0]
+    assert charts.sparsity_chart(facts).data[-1].y[0] == pytest.approx(record.firing.counts.mean())
+    built, iterations, dense = (charts.amortized_chart(facts).data[place].y for place in (1, 2, 0))
+    np.testing.assert_allclose(built, facts.trace.amortized())
+    np.testing.assert_allclose(iterations, facts.trace.amortized(include_build=False))
+    np.testing.assert_allclose(dense, facts.trace.amortized(of="dense"))
+    for line, report in zip(charts.sketches_chart(facts).data, facts.sketches.values(), strict=True):
+        assert len(line.y) == report.iterations + 1
+    points = {point.name: (point.x[0], point.y[0]) for point in charts.bound_chart(facts).data}
+    assert points["keep all inner products"] == (7, 3500) and points["keep weights alone"] == (5, 7 * 500 * 5)
+    assert points["forest"] == pytest.approx((7 * (np.log2(500) + 1), record.firing.num_pairs * np.log2(500)))
+
+
 def test_no_formula_is_too_wide_for_a_phone(facts):
     """At 390 pixels some 45 letters fit in a line; commands of LaTeX are not letters."""
     for section in make_sections(facts):
@@ -145,6 +222,7 @@ def test_every_way_leads_somewhere(facts):
 
 WRITTEN = [
     (65536, "65{,}536"),
+    (2_500_000, "2{,}500{,}000"),
     (0.5, "0.5"),
     (4576.4, "4{,}576"),
     (2.1e8, r"2.10\times10^{8}"),

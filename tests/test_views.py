@@ -1,5 +1,6 @@
 """Level of detail, figures and sentences, from real and from hand-made steps."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -174,7 +175,16 @@ def test_leaves_that_cross_the_threshold_are_drawn_and_named():
 @pytest.mark.parametrize("threshold", [-9.0, 9.0])
 def test_a_tree_in_which_all_or_none_fire_can_be_drawn(threshold):
     step = make_step(np.arange(1000.0) / 500 - 1, np.arange(1000.0) / 500 - 1, threshold)
-    assert tree_figure(draw_tree(step, 63)).to_json()
+    tree = draw_tree(step, 63)
+    assert tree_figure(tree).to_json()
+    assert 999 in tree.neuron, "the largest value is drawn in any case"
+
+
+def test_a_leaf_too_far_off_to_be_drawn_keeps_no_nearer_one_out():
+    leaves = np.zeros(1024)
+    leaves[[0, 1023, 2]] = 5.0, 4.0, 3.0
+    tree = draw_tree(make_step(leaves, leaves, 2.5), 31)
+    assert {0, 2} <= set(tree.neuron.tolist()) and 1023 not in tree.neuron
 
 
 def test_draw_tree_refuses_too_few_nodes():
@@ -219,6 +229,8 @@ def test_charts_hold_the_runs_numbers(trained):
         trace.amortized(), trace.amortized(include_build=False), dense.amortized(), 2, "operations", "dense"
     )
     np.testing.assert_array_equal(figure.data[1].y, trace.amortized())
+    assert figure.data[1].x.tolist() == list(range(1, len(trace.records) + 1))
+    assert figure.layout.shapes[0].x0 == 3, "after iteration 2 three are done"
     assert loss_figure(np.zeros(0), np.zeros(0), 0).to_json()
     assert loss_figure(np.zeros(3), np.zeros(3), 0).to_json()
 
@@ -227,7 +239,11 @@ def test_sentences_say_the_records_numbers(trained):
     trace, dense = trained
     record = trace.records[1]
     assert f"{record.num_operations:,} operations" in sentences.describe_cost(trace, record)
-    assert f"spends {sum(trace.dense_costs(record).values()):,} operations" in sentences.describe_cost(trace, record)
+    dense_operations = sum(trace.dense_costs(record).values())
+    assert f"spends {dense_operations:,} operations" in sentences.describe_cost(trace, record)
+    assert f": {dense_operations / record.num_operations:.3g} times as many." in sentences.describe_cost(trace, record)
+    dear = dataclasses.replace(record, costs={"search": 4 * dense_operations})
+    assert ": only 0.25 times as many." in sentences.describe_cost(trace, dear)
     assert "coincide" in sentences.compare_losses(trace, dense)
 
 
@@ -235,7 +251,12 @@ def test_losses_that_differ_are_not_said_to_coincide(trained):
     trace, _ = trained
     other = Trainer(trace.dataset, TrainConfig(width=1000, solver="exact", seed=1))
     other.run(4)
-    assert "coincide" not in sentences.compare_losses(trace, other.trace)
+    assert sentences.compare_losses(trace, other.trace).endswith("their steps are not the same.")
+    larger = dataclasses.replace(trace, records=[dataclasses.replace(trace.records[0], loss=1.5 * trace.losses[0])])
+    assert sentences.compare_losses(trace, larger).startswith("The two differ by up to 50\u00a0% over 1 iteration ")
+    solve = dataclasses.replace(trace.records[0].solve, conditioning=2e6)
+    badly = dataclasses.replace(trace, records=[dataclasses.replace(trace.records[0], solve=solve)])
+    assert "condition numbers up to 2e+06, round-off is amplified" in sentences.compare_losses(badly, other.trace)
 
 
 def test_counts_and_shares_are_written_as_in_the_browser():

@@ -58,7 +58,7 @@ def compare_losses(trace: Trace, dense: Trace) -> str:
         return "The dense baseline is being trained beside it."
     worst = max(abs(a.loss - b.loss) / a.loss for a, b in pairs)
     same_sets = all(a.firing.equals(b.firing) for a, b in pairs)
-    extent = f"over {len(pairs)} iterations with a loss above 10⁻⁸"
+    extent = f"over {len(pairs)} iteration{'s' if len(pairs) > 1 else ''} with a loss above 10⁻⁸"
     if same_sets and worst <= 1e-9:
         return f"The two coincide: the same firing sets, and losses that differ by {worst:.1g} at most, {extent}."
     conditioning = max(a.solve.conditioning or 0.0 for a, _ in pairs)
