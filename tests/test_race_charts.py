@@ -256,8 +256,8 @@ def test_a_race_that_has_hardly_begun_is_drawn(drawn, laps):
 
 @pytest.mark.browser
 def test_a_click_holds_the_moment_and_a_second_one_lets_it_go(drawn):
-    series = [make_series(0), make_series(1, speed=0.05)]
-    drawn.send(series, all_charts(series, log_x=False))
+    lanes = [make_lane(0), make_lane(1, speed=0.05)]
+    drawn.send(lanes, all_charts(lanes, log_x=False))
     mouse, clock = drawn.page.mouse, drawn.page.locator("output")
 
     def clock_shows(text):
@@ -282,8 +282,8 @@ def test_a_click_holds_the_moment_and_a_second_one_lets_it_go(drawn):
 
 @pytest.mark.browser
 def test_lines_go_down_with_the_loss_and_references_stand_where_they_have_numbers(drawn):
-    series = [make_series(0), make_series(1, loss=np.full(50, 3.0)), make_series(2, laps=2, is_reference=True)]
-    drawn.send(series, all_charts(series))
+    lanes = [make_lane(0), make_lane(1, losses=np.full(50, 3.0)), make_lane(2, laps=2, family="reference")]
+    drawn.send(lanes, all_charts(lanes))
     path = drawn.page.locator("[data-chart=loss-iteration] .trace").first.get_attribute("d")
     heights = [float(height) for height in re.findall(r"[ML][\d.]+ ([\d.]+)", path)]
     assert len(heights) == 50 and heights == sorted(heights) and heights[0] < heights[-1]
@@ -298,14 +298,15 @@ def test_lines_go_down_with_the_loss_and_references_stand_where_they_have_number
 
 @pytest.mark.browser
 def test_bars_of_phases_show_shares_or_operations(drawn):
-    series = [make_series(0, phases={"build": 300, "solve": 100}), make_series(1, phases={"solve": 100})]
+    lanes = [make_lane(0), make_lane(1)]
+    lanes[0].costs, lanes[1].costs = {"build": 300, "solve": 100}, {"solve": 100}
     spans = ".bar span:not([style*='display: none'])"
     for is_share, shares in ((True, [75, 25, 100]), (False, [75, 25, 25])):
-        drawn.send(series, [phase_chart(is_share=is_share)])
+        drawn.send(lanes, [phase_chart(is_share=is_share)])
         widths = drawn.page.locator(spans).evaluate_all("spans => spans.map(span => parseFloat(span.style.flexBasis))")
         assert widths == shares
         labels = [bar.get_attribute("aria-label") for bar in drawn.page.locator(".bar").all()]
         assert labels == [
-            "Method 0: 400 operations; build 75\u00a0%, solve 25\u00a0%",
-            "Method 1: 100 operations; solve 100\u00a0%",
+            "The c0: 400 operations; build 75\u00a0%, solve 25\u00a0%",
+            "The c1: 100 operations; solve 100\u00a0%",
         ]
