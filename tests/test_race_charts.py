@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -299,7 +300,7 @@ def test_lines_go_down_with_the_loss_and_references_stand_where_they_have_number
 @pytest.mark.browser
 def test_bars_of_phases_show_shares_or_operations(drawn):
     lanes = [make_lane(0), make_lane(1)]
-    lanes[0].costs, lanes[1].costs = {"build": 300, "solve": 100}, {"solve": 100}
+    lanes[0].costs, lanes[1].costs = Counter(build=300, solve=100), Counter(solve=100)
     spans = ".bar span:not([style*='display: none'])"
     for is_share, shares in ((True, [75, 25, 100]), (False, [75, 25, 25])):
         drawn.send(lanes, [phase_chart(is_share=is_share)])
