@@ -209,6 +209,7 @@ def check_solve(trace, record, drawn, script):
             rf"into {COUNT}, {VALUE} a datapoint, .* is {COUNT} × {COUNT}\.", script["sketch"][0].text
         )
         assert count(rows) == count(high) == report.num_sketch_rows
+        assert ("looked singular" in script["sketch"][0].text) == (report.num_sketches > 1)
         assert count(wide) == report.num_active == sum(fired.size > 0 for fired in record.firing)
         assert value(per_point) == pytest.approx(report.num_sketch_rows / report.num_active, rel=0.05)
 
