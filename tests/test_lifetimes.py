@@ -258,9 +258,10 @@ def test_a_session_holds_the_run_it_shows_and_lets_go_of_the_one_before(app):
 def show_lesson():
     from treeviz import TrainConfig
     from treeviz.pages import theory
+    from treeviz.pages.data_choice import DataChoice
     from treeviz.pages.settings import Settings
 
-    theory.render(Settings("circle", (("seed", 0),), TrainConfig(width=64, solver="exact")))
+    theory.render(Settings(DataChoice("circle", (("seed", 0),)), TrainConfig(width=64, solver="exact")))
 
 
 @pytest.mark.filterwarnings("default")

@@ -29,7 +29,7 @@ PATHS = {
 def open_app(path="", **settings):
     """Open the page with this path, with values for widgets of the sidebar by their keys."""
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    for key, value in {"way": path, **settings}.items():
+    for key, value in {"wanted_page": path, **settings}.items():
         app.session_state[key] = value
     assert not app.run().exception
     return app

@@ -2,12 +2,13 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from treeviz import Trace, TrainConfig, Trainer, load_dataset
 from treeviz.model.phases import PHASES, Phase
-from treeviz.race.charts import Series, phase_chart, race_payload
+from treeviz.race.charts import phase_chart, race_payload
+from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.lane import Lane
 from treeviz.search.forest.engine import ForestEngine
 from treeviz.stage.frames import FrameMaker, View
 from treeviz.stage.moment import Moment, read_moment
@@ -45,9 +46,9 @@ def test_a_new_phase_is_counted_and_saved(resting, tmp_path):
 
 def test_a_new_phase_has_a_colour_in_the_race(resting):
     costs = Trainer(load_dataset("circle"), CONFIG).step().costs
-    one = np.ones(1)
-    series = Series("forest", "Forest", 0, np.zeros(1, int), *[one] * 5, *[np.ones(1, int)] * 2, 1.0, 1.0, costs)
-    payload = race_payload([series], [phase_chart()])
+    lane = Lane(CONTESTANTS["forest"])
+    lane.costs.update(costs)
+    payload = race_payload([lane], {"forest": 0}, [phase_chart()])
     assert payload["contestants"][0]["phases"]["rest"] == 7
     colors = {phase["name"]: (phase["color"], phase["hatched"]) for phase in payload["phases"]}
     assert list(colors) == list(PHASES) and len(set(colors.values())) == len(PHASES)

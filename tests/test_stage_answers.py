@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import threading
 
 import pytest
 from stage_driver import StageDriver
@@ -210,7 +211,9 @@ def test_the_output_is_drawn_with_its_datapoints(alone):
     run = BackgroundRun(load_dataset("moons"), TrainConfig(width=256, solver="exact"))
     assert run.wait_for(0, timeout=60)
     maker = FrameMaker(run, "moons")
-    maker._field_thread.join(60)
+    for thread in threading.enumerate():
+        if thread.name == "treeviz-field":
+            thread.join(60)
     fields = maker.fields([0])
     alone.evaluate("answer => void give(answer)", answer(maker, fields=[0]))
     stage = StageDriver(alone, "").wait()
