@@ -155,7 +155,7 @@ def test_break_even_and_progress_are_those_of_the_losses_and_costs():
         ([8.0], "has done one iteration."),
         ([8.0, 4.0], "has brought the loss to 50\u00a0% of its start so far."),
         ([8.0, 1e-5], "has brought the loss to 0.00013\u00a0% of its start so far."),
-        ([8.0, 7e-6], "is trained all the same: the loss falls faster and faster, not by one factor."),
+        ([8.0, 7e-6], "is trained nevertheless: the loss falls faster and faster, not by one factor."),
     ):
         assert lesson._describe_progress(facts_of(losses=losses)) == sentence
 

@@ -265,7 +265,7 @@ def _describe_progress(facts: Facts) -> str:
     if losses.size < 2:
         return "has done one iteration."
     if losses[-1] < 1e-6 * losses[0]:
-        return "is trained all the same: the loss falls faster and faster, not by one factor."
+        return "is trained nevertheless: the loss falls faster and faster, not by one factor."
     return f"has brought the loss to {percent(losses[-1] / losses[0])} of its start so far."
 
 

@@ -19,7 +19,7 @@ from treeviz.model.types import Floats, Ints
 
 # Rows of W handled at a time, unless asked otherwise; no number depends on it.
 BLOCK_ROWS = 16_384
-# Numbers drawn from one stretch of a stream's counter. Fixed for ever: others would be another network for a seed.
+# Numbers drawn from one stretch of a stream's counter. Never change them: a seed would then stand for another network.
 _STRETCH_WEIGHTS, _STRETCH_SIGNS = 1 << 12, 1 << 16
 
 
@@ -129,7 +129,7 @@ def _stretch_rows(dimension: int) -> int:
 
 
 def _by_stretch(neurons: Ints, size: int) -> Iterator[tuple[int, Ints]]:
-    """Yield every stretch of so many neurons that some of `neurons` lie in, with their places in `neurons`."""
+    """Yield every stretch of `size` neurons in which some of `neurons` lie, with their places in `neurons`."""
     if not neurons.size:
         return
     stretches = neurons // size

@@ -7,7 +7,7 @@ import numpy as np
 
 @unique
 class Stream(IntEnum):
-    """The streams of a seed. A number stands for the same network for ever: never change one, never use one twice."""
+    """The streams of a seed. A number always stands for the same network: never change one, never use one twice."""
 
     WEIGHTS = 0
     SIGNS = 1

@@ -75,7 +75,7 @@ def _pool(size: int) -> ThreadPoolExecutor:
 
 
 if hasattr(os, "register_at_fork"):
-    # A forked process has none of the pool's threads: work handed to the old pool would wait for ever.
+    # A forked process has none of the pool's threads: work handed to the old pool would never be done.
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
 

@@ -121,11 +121,11 @@ class Engine(Protocol):
         return None
 
     def initial_leaves(self, point: int) -> Floats | None:
-        """Return Z(0) of one datapoint, (m,), if it is at hand without redrawing the weights."""
+        """Return Z(0) of one datapoint, (m,), if it is known without redrawing the weights."""
         return None
 
     def initial_rows(self, neurons: Ints) -> Floats | None:
-        """Return Z(0) of some ascending neurons, (u, n), if it is at hand without redrawing the weights."""
+        """Return Z(0) of some ascending neurons, (u, n), if it is known without redrawing the weights."""
         return None
 
     @property

@@ -56,7 +56,7 @@ def singular_below(size: int) -> float:
 
 
 def rank_status(rank: int, num_active: int) -> str:
-    """Say "ok", or that the Gram matrix of so many datapoints is singular."""
+    """Say "ok", or that the Gram matrix of these datapoints is singular."""
     if rank == num_active:
         return "ok"
     return (

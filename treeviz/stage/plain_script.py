@@ -1,6 +1,6 @@
 """The script for a search of which the stage knows nothing but its results: which neurons fire, and where they move.
 
-The tree is drawn all the same, to show where the firing neurons are.
+The tree is still drawn, to show where the firing neurons are.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """The script of what watch lists do in their own way: firing neurons are read off a list, and few are looked at.
 
-The lists keep no tree. The stage draws one all the same, to show where the watched neurons are: in the search phase it
+The lists keep no tree. The stage still draws one, to show where the watched neurons are: in the search phase it
 is entered where it holds watched neurons, and in the repair its values become those after the move, the leaves that
 come to the threshold one by one.
 """

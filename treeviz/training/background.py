@@ -54,7 +54,7 @@ class BackgroundRun:
         if needed > _MAX_DENSE_BYTES:
             self.dense_refusal = (
                 f"The dense baseline would need another {needed / 1e9:.1f} GB, so it is not trained here; "
-                "its operations are counted all the same."
+                "its operations are still counted."
             )
         self.error: Exception | None = None
         self._dense: Trainer | None = None

@@ -9,9 +9,9 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.types import Floats, Ints
 from treeviz.solve.report import SolveReport
 
-# Stalled: the loss fell by less than this share over so many iterations. First-order methods are slow by nature: only
-# a loss that stands still, or many iterations, make a stall of theirs. Below _ROUND_OFF times the size of what is
-# learned, ||y||^2 or the first loss, there is nothing left to fall.
+# Stalled: over this many iterations the loss fell by less than this share. First-order methods are slow by nature, so
+# they count as stalled only if the loss stands still, or after many iterations. Below _ROUND_OFF times the size of what
+# is learned, ||y||^2 or the first loss, there is nothing left to fall.
 _STANDS_STILL = 1e-12
 _STALLS = {
     "gauss-newton": ((5, 0.01),),
@@ -19,7 +19,7 @@ _STALLS = {
     "sgd": ((2000, 0.01),),
 }
 _ROUND_OFF = 1e-24
-# Diverging: so many times the first loss. A Gauss-Newton step may overshoot far and come back.
+# Diverging: this many times the first loss. A Gauss-Newton step may overshoot far and come back.
 _DIVERGENCE_FACTORS = {"gauss-newton": 1e6, "gradient-descent": 100.0, "sgd": 100.0}
 _NO_NEURON_FIRES = "no neuron fires on any datapoint, so nothing can move: lower the threshold or widen the network"
 
@@ -95,7 +95,7 @@ class Judge:
         )
 
     def _find_stall(self) -> str:
-        """Say how little the loss fell of late, if that is so little that nothing more can be expected."""
+        """Say how little the loss fell in the last iterations, if that is so little that no more can be expected."""
         losses = self._recent_losses
         for window, share in _STALLS[self._method]:
             if len(losses) < window or losses[-1] <= (1 - share) * losses[-window]:
@@ -123,14 +123,14 @@ def _describe_silent(fires: NDArray[np.bool_]) -> str:
 
 
 def _conflicting_targets(data: Dataset) -> dict[int, str]:
-    """Find datapoints whose input stands elsewhere with another target: no function fits both."""
+    """Find datapoints that share their input with another one but not the target: no function fits both."""
     reasons = {}
     for group in data.duplicate_groups():
         if np.ptp(data.y[group]) > 0:
             for point in group:
                 others = ", ".join(str(other) for other in group if other != point)
                 reasons[int(point)] = (
-                    f"the same input stands at datapoint {others} with another target, and no function fits both: "
+                    f"datapoint {others} has the same input and another target, and no function fits both: "
                     "drop one of them"
                 )
     return reasons

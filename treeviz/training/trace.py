@@ -30,7 +30,7 @@ from treeviz.training.dense_costs import dense_costs
 from treeviz.training.record import StepRecord, TreeStep
 from treeviz.training.trace_file import TraceParts, read_trace, write_trace
 
-# Replayed trees kept by a trace: at most so many, in at most so many bytes.
+# A trace keeps at most this many replayed trees, in at most this many bytes.
 _MAX_KEPT, _MAX_KEPT_BYTES = 16, 1 << 27
 
 
@@ -57,7 +57,7 @@ class Trace:
     engine: "weakref.ref[Engine] | None" = field(default=None, repr=False)
     _redrawn: dict[int, Floats] = field(default_factory=dict, init=False, repr=False)
     _redrawn_rows: tuple[Ints, Floats] | None = field(default=None, init=False, repr=False)
-    # Trees replayed of late, by datapoint and iteration; viewers in several threads share a trace.
+    # The trees replayed last, by datapoint and iteration; viewers in several threads share a trace.
     _replayed: dict[tuple[int, int], Floats] = field(default_factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -244,7 +244,7 @@ class Trace:
         return chosen.astype(np.int64)
 
     def _moves_of(self, neurons: Ints, iteration: int) -> Iterator[tuple[FiringSets, StepRecord]]:
-        """Yield those of the neurons that moved, with where they fired, for every move before `iteration`."""
+        """Yield, for every move before `iteration`, on which datapoints these neurons fired, and its record."""
         for record in self.records[:iteration]:
             if record.dual_step.any():
                 yield record.firing.of_neurons(neurons), record
@@ -276,8 +276,8 @@ class Trace:
         """Return the node values of one datapoint's tree, (2m,), before the move of `iteration` (T: after the last).
 
         Equal bit for bit to what the trainer's forest held; node 1 is the root, node m + r the leaf of neuron r.
-        Replayed from the nearest earlier moment at hand, at the cost of the pairs that fired since; the latest few are
-        kept. Raises ValueError if there is no such datapoint, or no record of the iteration before.
+        Replayed from the nearest earlier moment that is kept, at the cost of the pairs that fired since. The latest few
+        are kept. Raises ValueError if there is no such datapoint, or no record of the iteration before.
         """
         self._require_moment(point, iteration, len(self.records))
         with self._lock:

@@ -159,7 +159,7 @@ class Trainer:
     def advance(self) -> float:
         """Do what `step` does, write nothing down, and return the loss: the fast way to train.
 
-        Which neurons fire is not listed for a record. What a method needs of it to train, it finds all the same.
+        Firing sets are not listed for a record. A method still finds what it needs of them to train.
         """
         with interrupt_deferred():
             return self._iterate(with_record=False)[0]
@@ -215,7 +215,7 @@ class Trainer:
             )
 
     def _evaluate_all(self, ledger: Ledger, *, is_batched: bool) -> Evaluation:
-        """Search and forward on all datapoints, and in the first iteration find the step size, if it is to be found.
+        """Search and forward on all datapoints, and in the first iteration find the step size, unless it is given.
 
         A mini-batch's iteration pays for its own datapoints. What fires on the others, and their loss, is found for the
         record only, and charged to no method. Finding the step size needs all of them, so the first iteration pays.

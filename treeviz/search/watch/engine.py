@@ -131,7 +131,7 @@ class WatchEngine(Engine):
 
 
 class WatchedJacobian:
-    """J as the watch lists know it: C is at hand, and the incidence is made only for a solver that works through it."""
+    """J as the watch lists know it: C is known, and the incidence is made only for a solver that works through it."""
 
     overlap_operations = 0  # moves have paid for C
 
@@ -153,11 +153,11 @@ class WatchedJacobian:
         return SparseJacobian(self.firing, self.X, self.width)
 
     def input_gram(self) -> Floats:
-        """Return K. It is at hand."""
+        """Return K, which is known."""
         return self._gram
 
     def overlaps(self) -> Floats:
-        """Return C. It is at hand."""
+        """Return C, which is known."""
         return self._overlaps.astype(np.float64)
 
     def gram_product(self, vector: Floats) -> Floats:

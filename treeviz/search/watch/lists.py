@@ -46,9 +46,9 @@ from treeviz.search.watch.numpy_look import (
 from treeviz.search.watch.pairs import BLOCK_ROWS, LARGE_VISIT, PairLists, pairs_of
 from treeviz.search.watch.screening import WatchedPairs
 
-# NumPy looks at so many neurons at a time, so that their dense rows stay in the cache.
+# NumPy looks at this many neurons at a time, so that their dense rows stay in the cache.
 _CHUNK_ROWS = 1 << 13
-# Lists of so many pairs are worth loading a compiler.
+# Lists of this many pairs are worth loading a compiler.
 _LARGE_PAIRS = 1 << 11
 
 

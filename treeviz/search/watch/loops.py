@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 _FAR, _NEAR = 24, 12
 # What an index cannot have more of: so the compiler sees that none is negative, and need not count from the end.
 _PLAIN, _SHORT = (1 << 40) - 1, (1 << 15) - 1
-# Sums of more than so many terms are made for all datapoints at once.
+# Sums of more terms than this are made for all datapoints at once.
 _FEW = 3
 
 
@@ -168,7 +168,7 @@ def look_at(
         low, factor, depth = np.int64(indptr[row]) & _PLAIN, -signs[row] * scale, np.int64(depths[row]) & _SHORT
         size = np.int64(indptr[row + 1]) - low
 
-        # The short way for most of them: it fired on its home alone, comes to fire nowhere, and rests from now on.
+        # The short way, for most neurons: it fired on its home alone, now fires nowhere, and rests from now on.
         if depth == 1 and codes[low] >= 0:
             home = np.int64(codes[low]) & _SHORT
             coefficient = spent[low] + positions[home]

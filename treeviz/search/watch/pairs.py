@@ -10,9 +10,9 @@ from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import map_spans
 from treeviz.search.watch.screening import WatchedPairs
 
-# Neurons are woken by so many at a time.
+# Neurons are woken in blocks of this size.
 BLOCK_ROWS = 8
-# So many neurons to go through are worth a second thread.
+# To go through this many neurons, a second thread is worth it.
 LARGE_VISIT = 1 << 14
 
 

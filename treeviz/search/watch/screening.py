@@ -24,7 +24,7 @@ from treeviz.search.forest.trees import Forest
 _LARGEST_NORMAL = 14.0
 # The error bound of a product in single precision up to which it sorts out nearly as much as an exact one.
 _LARGEST_MARGIN = 0.05
-# From so many inner products on, compiled loops are worth loading; and the bytes of a block of weights.
+# From this many inner products on, compiled loops are worth loading. And the bytes of a block of weights.
 _LARGE_PRODUCTS, _BLOCK_BYTES = 1 << 22, 1 << 19
 
 Blocks = Iterable[tuple[int, Floats]]

@@ -6,10 +6,10 @@ from treeviz.model.infinite_width import expected_activity, shifted_ntk
 from treeviz.model.types import Floats
 from treeviz.solve.exact import solve_gram
 
-# The skin is so many times the root mean square of what touched neurons are expected to move. Measured to loss 1e-6, on
-# random, digits and breast-cancer data at n = 16..200, d = 16..784, m = 2^16..2^20: with 2 promotions cost two to six
-# times what all the rest does, from 3 to 4 a run takes the least time or a third more at most, and beyond that longer
-# lists cost more than they save.
+# The skin is this many times the root mean square of what touched neurons are expected to move. Measured to a loss of
+# 1e-6 on random, digits and breast-cancer data at n = 16..200, d = 16..784, m = 2^16..2^20: with 2, promotions cost two
+# to six times what all the rest does. From 3 to 4 a run takes the least time, or a third more at most. Beyond that,
+# longer lists cost more than they save.
 _SKIN_FACTOR = 3.0
 _SKIN_SAMPLES = 1024
 
