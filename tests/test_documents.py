@@ -94,9 +94,6 @@ def test_a_citation_of_what_does_not_exist_is_found():
 # Links, paths, pictures
 
 
-# Named by a recipe, and still to be written. Delete the line once it exists.
-
-
 def anchors(path):
     """Return the anchors that GitHub gives a document's headings."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(), flags=re.MULTILINE)

@@ -235,7 +235,10 @@ def leave():
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_session_holds_the_run_it_shows_and_lets_go_of_the_one_before(app):
+def test_a_session_holds_the_run_it_shows_and_lets_go_of_the_one_before(app, monkeypatch):
+    returned = threading.Semaphore(0)
+    monkeypatch.setattr(runs, "_SECONDS_TO_GO", 0.0)
+    monkeypatch.setattr(runs, "_return_memory", returned.release)
     assert not app.exception
     (maker,) = runs._runs._values.values()
     first = weakref.ref(maker)
@@ -244,6 +247,7 @@ def test_a_session_holds_the_run_it_shows_and_lets_go_of_the_one_before(app):
     assert not app.exception
     wait_for_threads("treeviz-run")
     assert first() is None
+    assert returned.acquire(timeout=PATIENCE), "the memory of the run before is kept"
     (maker,) = runs._runs._values.values()
     assert maker.run.config.seed == 3
     references = [weakref.ref(part) for part in (maker, maker.run, maker.run._trainer._engine)]
@@ -251,6 +255,7 @@ def test_a_session_holds_the_run_it_shows_and_lets_go_of_the_one_before(app):
     leave()
     wait_for_threads("treeviz-run")
     assert [reference() for reference in references] == [None] * 3
+    assert returned.acquire(timeout=PATIENCE)
     app.run()  # the connection was broken, and the browser is back
     assert not app.exception and len(runs._runs._values) == 1
 

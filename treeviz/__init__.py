@@ -2,8 +2,8 @@
 
 from importlib.metadata import version
 
-from treeviz.data.catalogue import DATASETS, load_dataset, load_test_split
-from treeviz.data.dataset import Dataset
+from treeviz.data.catalogue import DATASETS, load_dataset, load_split, load_test_split
+from treeviz.data.dataset import Dataset, Split
 from treeviz.model.config import TrainConfig
 from treeviz.search.forest.trees import Forest
 from treeviz.training.record import StepRecord
@@ -16,11 +16,13 @@ __all__ = [
     "DATASETS",
     "Dataset",
     "Forest",
+    "Split",
     "StepRecord",
     "Trace",
     "TrainConfig",
     "Trainer",
     "__version__",
     "load_dataset",
+    "load_split",
     "load_test_split",
 ]

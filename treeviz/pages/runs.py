@@ -4,7 +4,10 @@ A session holds the run it shows, in a cache of its own, which Streamlit empties
 holds a run for longer than a script takes. So closing the tab, or showing another run, gives its memory back at once.
 """
 
+import ctypes
+import sys
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
@@ -17,6 +20,8 @@ from treeviz.stage.frames import FrameMaker
 from treeviz.training.background import BackgroundRun
 
 _MAX_RUN_BYTES = 4 << 30
+# A run that is dropped is gone within this time, unless it is in the middle of a long iteration.
+_SECONDS_TO_GO = 1.0
 _Value = TypeVar("_Value")
 
 
@@ -71,7 +76,21 @@ def _begin(settings: Settings) -> FrameMaker:
             f"and a page may take {_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
         )
     run = BackgroundRun(data, config, is_checked=settings.is_checked)
-    return FrameMaker(run, settings.key, is_portable=settings.data.csv is None)
+    maker = FrameMaker(run, settings.key, is_portable=settings.data.csv is None)
+    weakref.finalize(maker, _return_memory_soon).atexit = False
+    return maker
+
+
+def _return_memory_soon() -> None:
+    """Give freed memory back to the system once the run that is going now is gone; glibc would keep it for later."""
+    timer = threading.Timer(_SECONDS_TO_GO, _return_memory)
+    timer.daemon = True
+    timer.start()
+
+
+def _return_memory() -> None:
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
+        trim(0)
 
 
 def wait_with_spinner(run: BackgroundRun, iteration: int) -> None:

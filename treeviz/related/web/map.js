@@ -1,4 +1,5 @@
-// The map of related work: papers as nodes that can be pointed at, opened, dragged and searched.
+// The map of related work: papers as nodes that can be pointed at, opened, dragged and searched. Longer than other
+// scripts: gestures change the very places that are drawn, and two classes would share nearly all of their state.
 
 import { find, partsOf, setAttributes, svg } from "../../style/web/dom.js";
 import { mounter } from "../../style/web/mount.js";
