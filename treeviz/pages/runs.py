@@ -7,8 +7,8 @@ holds a run for longer than a script takes. So closing the tab, or showing anoth
 import ctypes
 import sys
 import threading
-import weakref
 from collections.abc import Callable
+from functools import cache
 from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
 
@@ -20,8 +20,8 @@ from treeviz.stage.frames import FrameMaker
 from treeviz.training.background import BackgroundRun
 
 _MAX_RUN_BYTES = 4 << 30
-# A run that is dropped is gone within this time, unless it is in the middle of a long iteration.
-_SECONDS_TO_GO = 1.0
+# The option of glibc's `mallopt` for the size from which on memory is mapped, and unmapped when it is freed.
+_MMAP_THRESHOLD = -3
 _Value = TypeVar("_Value")
 
 
@@ -75,22 +75,19 @@ def _begin(settings: Settings) -> FrameMaker:
             f"{data.num_points} datapoints and {config.width:,} neurons need {needed / 1e9:.1f} GB with this search, "
             f"and a page may take {_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
         )
+    return_freed_arrays()
     run = BackgroundRun(data, config, is_checked=settings.is_checked)
-    maker = FrameMaker(run, settings.key, is_portable=settings.data.csv is None)
-    weakref.finalize(maker, _return_memory_soon).atexit = False
-    return maker
+    return FrameMaker(run, settings.key, is_portable=settings.data.csv is None)
 
 
-def _return_memory_soon() -> None:
-    """Give freed memory back to the system once the run that is going now is gone; glibc would keep it for later."""
-    timer = threading.Timer(_SECONDS_TO_GO, _return_memory)
-    timer.daemon = True
-    timer.start()
+@cache
+def return_freed_arrays() -> None:
+    """Have glibc return every array of 256 kB or more to the system as soon as it is freed.
 
-
-def _return_memory() -> None:
-    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
-        trim(0)
+    By itself it raises this limit up to 32 MB, and a server's threads then keep what runs that are gone have freed.
+    """
+    if sys.platform == "linux" and (set_option := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        set_option(_MMAP_THRESHOLD, 1 << 18)
 
 
 def wait_with_spinner(run: BackgroundRun, iteration: int) -> None:
