@@ -282,6 +282,14 @@ def test_a_lap_reports_which_neurons_fired_by_a_dense_scan(key):
         assert all(value >= 0 for value in (*lap.costs.values(), *lap.seconds.values()))
 
 
+def test_where_all_is_learned_no_neuron_is_touched():
+    """The targets are the initial outputs: neurons fire, and none moves."""
+    data, config = data_of("moons"), TrainConfig(width=300, threshold=0.9)
+    runner = CONTESTANTS["dense"].start(data, config)
+    lap = CONTESTANTS["dense"].start(Dataset(data.X, runner._trainer.step().outputs), config).step()
+    assert lap.loss == 0 and lap.activity.num_touched > 0 and lap.num_touched == 0
+
+
 def test_all_can_be_started_where_nothing_fires():
     """A threshold that no neuron reaches ends every lane with a reason, not with an error."""
     data = Dataset(np.eye(3), np.array([1.0, -1.0, 1.0]))
