@@ -1,6 +1,7 @@
 """The race of a viewer's session: what the page says of it, what is kept of it, and when it ends."""
 
 import gc
+import json
 import threading
 import weakref
 
@@ -45,11 +46,22 @@ def test_of_an_old_race_numbers_are_kept_and_nothing_else():
     press(app, "Start")
     assert ended(app.session_state.race) and "verdict" not in app.session_state
     app.session_state.shown = "break_even"
-    assert "taken from the last race on these data (m = 64)" in words(app.run())
+    app.session_state["iterations"] = 1
+    shown = words(app.run())
+    assert "taken from the last race on these data (m = 64)" in shown and "Dots are measured" in shown
+    assert dots_of(app) == ["Forest, measured", "Dense, measured"]
+    app.session_state["dimension-2"] = 16
+    assert "Races had d = 2: choose it to see them as dots." in words(app.run()) and not dots_of(app)
     ((_, runs),) = app.session_state["past-races"]
     assert [run.contestant.key for run in runs] == TWO and all(run.num_laps > 1 for run in runs)
     gc.collect()  # a page's run may leave circles
     assert old() is None
+
+
+def dots_of(app):
+    """Names of the measured dots in the chart of expected operations."""
+    traces = json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
+    return sorted({trace["name"] for trace in traces if trace["mode"] == "markers"}, reverse=True)
 
 
 def re_judged(app):
