@@ -7,10 +7,12 @@ import weakref
 
 import pytest
 from app_pages import open_page, press, words
-from scripted import PATIENCE, ended, scripted
+from scripted import CONFIG, PATIENCE, ended, scripted, sphere
 from streamlit.runtime.caching import clear_session_resource_cache
 
+from treeviz.pages.break_even import _calibration
 from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.forecast import Measured
 
 TWO = ["forest", "dense"]
 SESSION = "test session id"  # of every AppTest
@@ -62,6 +64,18 @@ def dots_of(app):
     """Names of the measured dots in the chart of expected operations."""
     traces = json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
     return sorted({trace["name"] for trace in traces if trace["mode"] == "markers"}, reverse=True)
+
+
+def test_a_curve_takes_its_sizes_from_its_own_run_before_a_newer_one_of_its_family():
+    def measured(key, touched):
+        sizes = {"num_touched": touched, "num_firing": touched, "num_pairs": 60, "num_overlaps": 150}
+        return Measured(CONTESTANTS[key], CONFIG, 5, {**sizes, "cg_iterations": 0}, {})
+
+    runs, data = [measured("dense", 10), measured("forest", 40), measured("sgd-dense", 90)], sphere()
+    touched = {
+        key: _calibration(CONTESTANTS[key], runs, data).touched for key in ("forest", "compact", "descent-dense")
+    }
+    assert touched["forest"] == pytest.approx(4 * touched["compact"]) and touched["descent-dense"] == 1.0
 
 
 def re_judged(app):
