@@ -6,7 +6,7 @@ import threading
 import weakref
 
 import pytest
-from app_pages import open_page, press, words
+from app_pages import open_page, press, rerun, words
 from scripted import CONFIG, PATIENCE, ended, scripted, sphere
 from streamlit.runtime.caching import clear_session_resource_cache
 
@@ -49,11 +49,11 @@ def test_of_an_old_race_numbers_are_kept_and_nothing_else():
     assert ended(app.session_state.race) and "verdict" not in app.session_state
     app.session_state.shown = "break_even"
     app.session_state["iterations"] = 1
-    shown = words(app.run())
+    shown = words(rerun(app))
     assert "taken from the last race on these data (m = 64)" in shown and "Dots are measured" in shown
     assert dots_of(app) == ["Forest, measured", "Dense, measured"]
     app.session_state["dimension-2"] = 16
-    assert "Races had d = 2: choose it to see them as dots." in words(app.run()) and not dots_of(app)
+    assert "Races had d = 2: choose it to see them as dots." in words(rerun(app)) and not dots_of(app)
     ((_, runs),) = app.session_state["past-races"]
     assert [run.contestant.key for run in runs] == TWO and all(run.num_laps > 1 for run in runs)
     gc.collect()  # a page's run may leave circles
@@ -80,7 +80,7 @@ def test_a_curve_takes_its_sizes_from_its_own_run_before_a_newer_one_of_its_fami
 
 def re_judged(app):
     """The verdict of the page, drawn anew."""
-    return next(line for line in words(app.run()).splitlines() if line.startswith("**To a loss"))
+    return next(line for line in words(rerun(app)).splitlines() if line.startswith("**To a loss"))
 
 
 def test_the_buttons_pause_resume_and_cancel(endless):
@@ -100,7 +100,7 @@ def test_a_race_ends_when_the_browser_leaves(endless, is_paused):
         press(app, "Pause")
     leave(app)
     assert race.is_over and ended(race) and not race._runners
-    assert "cancelled, because the page was closed or lost its connection" in words(app.run())
+    assert "cancelled, because the page was closed or lost its connection" in words(rerun(app))
 
 
 def test_a_session_that_is_gone_leaves_no_race(endless):
@@ -121,4 +121,4 @@ def test_an_error_of_the_race_is_shown_with_the_reason(monkeypatch):
     monkeypatch.setitem(CONTESTANTS, "forest", scripted("forest", act=leave_python))
     app = press(open_page("race", contestants=TWO), "Start")
     assert ended(app.session_state.race)
-    assert "an error ended the race: SystemExit: no way on." in words(app.run())
+    assert "an error ended the race: SystemExit: no way on." in words(rerun(app))
