@@ -1,5 +1,7 @@
 """Pages of the app without a browser."""
 
+import sys
+
 from streamlit.testing.v1 import AppTest
 
 
@@ -20,12 +22,21 @@ def open_page(name, **state):
     app.query_params["data"], app.query_params["width"] = "circle", "64"
     for key, value in {"shown": name, **state}.items():
         app.session_state[key] = value
-    return app.run()
+    return rerun(app)
 
 
 def press(app, label):
     next(button for button in app.button if button.label == label).click()
-    return app.run()
+    return rerun(app)
+
+
+def rerun(app):
+    """Draw the page anew. AppTest leaves its script as the main module, which processes started later would run."""
+    main = sys.modules["__main__"]
+    try:
+        return app.run()
+    finally:
+        sys.modules["__main__"] = main
 
 
 def words(app):

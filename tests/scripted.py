@@ -105,7 +105,7 @@ def lane_of(key, costs, seconds, losses, kind="other", build=(0, 0.0), state="re
     lane = Lane(CONTESTANTS[key] if key in CONTESTANTS else scripted(key, kind=kind))
     lane.begin(Script(build_costs={"build": build[0]}, build_seconds={"build": build[1]}))
     for number, loss in enumerate(losses):
-        active = Activity(30, 60, 150)
+        active = Activity(40, 60, 150)
         lane.add(Lap(number, loss, {"search": costs}, {"search": seconds}, 30, 3, activity=active))
     lane.state = state
     return lane

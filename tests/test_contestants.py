@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from app_pages import open_page, press, words
+from app_pages import open_page, press, rerun, words
 from click.testing import CliRunner
 from scripted import ended
 
@@ -130,7 +130,7 @@ def test_a_new_contestant_is_one_file(newcomer):
     app = open_page("race", contestants=["newcomer", "descent-dense"], **{"until-loss": 1e-1})
     assert "- **Newcomer**: A method of a file" in words(app)
     race = press(app, "Start").session_state.race
-    assert ended(race) and "✓ Newcomer" in words(app.run())
+    assert ended(race) and "✓ Newcomer" in words(rerun(app))
     slots = choose_slots(list(CONTESTANTS), [lane.contestant.key for lane in race.lanes])
     drawn, other = race_payload(race.lanes, slots, [phase_chart(), *loss_charts(race.lanes)])["contestants"]
     assert drawn["title"] == "Newcomer" and len(drawn["columns"]["loss"]) == race.lanes[0].num_laps
@@ -280,6 +280,14 @@ def test_a_lap_reports_which_neurons_fired_by_a_dense_scan(key):
         assert (lap.num_modified > 0) == (contestant.kind == "trees")
         assert set(lap.costs) <= set(PHASES) and set(lap.seconds) <= set(PHASES)
         assert all(value >= 0 for value in (*lap.costs.values(), *lap.seconds.values()))
+
+
+def test_where_all_is_learned_no_neuron_is_touched():
+    """The targets are the initial outputs: neurons fire, and none moves."""
+    data, config = data_of("moons"), TrainConfig(width=300, threshold=0.9)
+    runner = CONTESTANTS["dense"].start(data, config)
+    lap = CONTESTANTS["dense"].start(Dataset(data.X, runner._trainer.step().outputs), config).step()
+    assert lap.loss == 0 and lap.activity.num_touched > 0 and lap.num_touched == 0
 
 
 def test_all_can_be_started_where_nothing_fires():

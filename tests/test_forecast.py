@@ -193,7 +193,7 @@ def test_what_is_measured_of_a_lane_by_hand():
     assert run.operations == {count: 40 + 100 * count for count in (1, 2, 3, 5, 7)} and {1, 7, 10} <= set(ITERATIONS)
     assert run.means == {
         "num_touched": 30,
-        "num_firing": 30,
+        "num_firing": 40,
         "num_pairs": 60,
         "num_overlaps": 150,
         "cg_iterations": 0,
@@ -202,7 +202,7 @@ def test_what_is_measured_of_a_lane_by_hand():
     assert (none.num_laps, none.means, none.operations) == (0, {}, {})
     load = expected_workload(load_dataset("sphere").X, CONFIG)
     ratios = Calibration.of(run, load)
-    assert ratios.touched == 30 / load.activity.num_touched and ratios.batch_touched is None
+    assert ratios.touched == 40 / load.activity.num_touched and ratios.batch_touched is None
     assert ratios.pairs == 60 / load.activity.num_pairs and ratios.overlaps == 150 / load.activity.num_overlaps
     assert ratios.cg_iterations is None
     batched = Calibration.of(Measured.of(lane_of("sgd-forest", 1, 1.0, [1.0]), CONFIG), load)

@@ -148,9 +148,9 @@ def test_axes_follow_the_switches_and_a_logarithmic_one_has_a_positive_floor():
 
 
 def test_phases_are_sent_in_order_without_zeros():
-    payload = payload_of([make_lane(laps=2, phases={"solve": 5, "search": 3, "move": 0})], [phase_chart()])
-    assert list(payload["contestants"][0]["phases"].items()) == [("build", 1000.0), ("search", 6.0), ("solve", 10.0)]
-    assert [phase["name"] for phase in payload["phases"]] == list(PHASES) == list(PHASES)
+    payload = payload_of([make_lane(laps=2, phases={"solve": 5, "search": 1, "move": 0})], [phase_chart()])
+    assert list(payload["contestants"][0]["phases"].items()) == [("build", 1000.0), ("search", 2.0), ("solve", 10.0)]
+    assert [phase["name"] for phase in payload["phases"]] == list(PHASES)
 
 
 class Drawn:

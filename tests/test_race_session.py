@@ -1,15 +1,18 @@
 """The race of a viewer's session: what the page says of it, what is kept of it, and when it ends."""
 
 import gc
+import json
 import threading
 import weakref
 
 import pytest
-from app_pages import open_page, press, words
-from scripted import PATIENCE, ended, scripted
+from app_pages import open_page, press, rerun, words
+from scripted import CONFIG, PATIENCE, ended, scripted, sphere
 from streamlit.runtime.caching import clear_session_resource_cache
 
+from treeviz.pages.break_even import _calibration
 from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.forecast import Measured
 
 TWO = ["forest", "dense"]
 SESSION = "test session id"  # of every AppTest
@@ -45,16 +48,39 @@ def test_of_an_old_race_numbers_are_kept_and_nothing_else():
     press(app, "Start")
     assert ended(app.session_state.race) and "verdict" not in app.session_state
     app.session_state.shown = "break_even"
-    assert "taken from the last race on these data (m = 64)" in words(app.run())
+    app.session_state["iterations"] = 1
+    shown = words(rerun(app))
+    assert "taken from the last race on these data (m = 64)" in shown and "Dots are measured" in shown
+    assert dots_of(app) == ["Forest, measured", "Dense, measured"]
+    app.session_state["dimension-2"] = 16
+    assert "Races had d = 2: choose it to see them as dots." in words(rerun(app)) and not dots_of(app)
     ((_, runs),) = app.session_state["past-races"]
     assert [run.contestant.key for run in runs] == TWO and all(run.num_laps > 1 for run in runs)
     gc.collect()  # a page's run may leave circles
     assert old() is None
 
 
+def dots_of(app):
+    """Names of the measured dots in the chart of expected operations."""
+    traces = json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
+    return sorted({trace["name"] for trace in traces if trace["mode"] == "markers"}, reverse=True)
+
+
+def test_a_curve_takes_its_sizes_from_its_own_run_before_a_newer_one_of_its_family():
+    def measured(key, touched):
+        sizes = {"num_touched": touched, "num_firing": touched, "num_pairs": 60, "num_overlaps": 150}
+        return Measured(CONTESTANTS[key], CONFIG, 5, {**sizes, "cg_iterations": 0}, {})
+
+    runs, data = [measured("dense", 10), measured("forest", 40), measured("sgd-dense", 90)], sphere()
+    touched = {
+        key: _calibration(CONTESTANTS[key], runs, data).touched for key in ("forest", "compact", "descent-dense")
+    }
+    assert touched["forest"] == pytest.approx(4 * touched["compact"]) and touched["descent-dense"] == 1.0
+
+
 def re_judged(app):
     """The verdict of the page, drawn anew."""
-    return next(line for line in words(app.run()).splitlines() if line.startswith("**To a loss"))
+    return next(line for line in words(rerun(app)).splitlines() if line.startswith("**To a loss"))
 
 
 def test_the_buttons_pause_resume_and_cancel(endless):
@@ -74,7 +100,7 @@ def test_a_race_ends_when_the_browser_leaves(endless, is_paused):
         press(app, "Pause")
     leave(app)
     assert race.is_over and ended(race) and not race._runners
-    assert "cancelled, because the page was closed or lost its connection" in words(app.run())
+    assert "cancelled, because the page was closed or lost its connection" in words(rerun(app))
 
 
 def test_a_session_that_is_gone_leaves_no_race(endless):
@@ -95,4 +121,4 @@ def test_an_error_of_the_race_is_shown_with_the_reason(monkeypatch):
     monkeypatch.setitem(CONTESTANTS, "forest", scripted("forest", act=leave_python))
     app = press(open_page("race", contestants=TWO), "Start")
     assert ended(app.session_state.race)
-    assert "an error ended the race: SystemExit: no way on." in words(app.run())
+    assert "an error ended the race: SystemExit: no way on." in words(rerun(app))

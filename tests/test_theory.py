@@ -248,6 +248,9 @@ def test_the_table_has_every_contestant_and_the_numbers_of_its_formula(facts):
     cells = {line.split(" | ")[0].removeprefix("| "): line for line in lines[2:]}
     assert set(cells) == {one.title for one in CONTESTANTS.values()}
     assert "m n d + m n² + n³ = **" in cells["Dense"] and "race it" in cells["Watch lists"]
+    once = CONTESTANTS["kernel-ridge"].predict(load)
+    assert f" = **{compact(sum((once.build | once.first).values()))}** | n = " in cells["Kernel ridge (NTK)"]
+    assert cells["Dense"].endswith("| here |") and cells["SGD, dense"].endswith("| — |")
     cited = [int(number) for number in re.findall(r"\[(\d+)\]", table)]
     assert list(dict.fromkeys(cited)) == list(range(1, len(sources) + 1)), "numbered in the order they are met"
     assert sources[0].startswith("Deng") and "[1] |" in cells["Forest, sketched"]

@@ -113,7 +113,7 @@ def render(settings: Settings) -> None:
         st.markdown("**Expected operations against width**")
         figure = expected_cost_figure(widths, curves, config.width)
         st.plotly_chart(figure, key="expected", config={"displayModeBar": False})
-        note(_explain(runs, curves, contestants))
+        note(_explain(runs, curves, contestants, dimension, data.dimension))
     with right:
         kind = "first-order iterations" if family == "all" else "iterations"
         st.markdown(f"**Which method needs the fewest, by width and {kind}**")
@@ -219,7 +219,13 @@ def _conclude(curves: Sequence[Curve], widths: Ints, width: int) -> str:
     )
 
 
-def _explain(runs: Sequence[Measured], curves: Sequence[Curve], contestants: Sequence[Contestant]) -> str:
+def _explain(
+    runs: Sequence[Measured],
+    curves: Sequence[Curve],
+    contestants: Sequence[Contestant],
+    dimension: int,
+    raced_dimension: int,
+) -> str:
     """Say where the sizes come from; `runs` are measured, the last race first."""
     if not runs:
         return (
@@ -228,11 +234,14 @@ def _explain(runs: Sequence[Measured], curves: Sequence[Curve], contestants: Seq
             "dots."
         )
     longest = max(run.num_laps for run in runs)
-    dots = (
-        "Dots are measured: races with at least as many iterations as chosen."
-        if any(curve.measured for curve in curves)
-        else f"No race was as long as chosen, the longest had {longest:,} iterations: choose fewer to see it as a dot."
-    )
+    if dimension != raced_dimension:
+        dots = f"Races had d = {raced_dimension}: choose it to see them as dots."
+    elif any(curve.measured for curve in curves):
+        dots = "Dots are measured: races with at least as many iterations as chosen."
+    else:
+        dots = (
+            f"No race was as long as chosen, the longest had {longest:,} iterations: choose fewer to see it as a dot."
+        )
     raced = {run.contestant.family for run in runs}
     absent = [_FAMILIES[family] for family in dict.fromkeys(one.family for one in contestants) if family not in raced]
     others = f" {' and '.join(absent)} did not race: as in the untrained network." if absent else ""
