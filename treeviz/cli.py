@@ -3,11 +3,14 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from treeviz.data.csv_options import CsvOptions
 from treeviz.data.refusal import OPTIONS, RefusalError
 from treeviz.model.config import MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
 from treeviz.training.record import StepRecord
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
 
 _Command = Callable[..., Any]
 
-# What `Split.from_csv` takes besides the target, the number of points and the seed.
-_CSV_OPTIONS = tuple(name for name in OPTIONS if name not in ("target", "num_points"))
+# What a CSV file takes besides what other data take, too.
+_CSV_OPTIONS = tuple(option.name for option in fields(CsvOptions) if option.name != "target")
 
 
 class _StepSize(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -312,17 +315,19 @@ def _load(data: str, options: Mapping[str, Any]) -> "Split":
             raise ValueError(f"--{foreign[0]} does not apply to a CSV file: leave it out")
         if options["target"] is None:
             raise ValueError("a CSV file needs --target, the name of the column to learn")
-        try:
-            return Split.from_csv(
-                path, target=options["target"], num_points=options["points"], seed=options["seed"], **given
-            )
-        except RefusalError as refusal:
-            raise ValueError(refusal.said_in("command line")) from refusal
-    if given:
+        load = partial(
+            Split.from_csv, path, options["target"], num_points=options["points"], seed=options["seed"], **given
+        )
+    elif given:
         flag = OPTIONS[next(iter(given))][0]
         raise ValueError(f"{flag} applies to CSV files only: leave it out, or pass the path of a file to --data")
-    chosen = {name: options[name] for name in ("target", "dimension", "center", "noise")}
-    return load_split(data, options["points"], options["seed"], **chosen)
+    else:
+        chosen = {name: options[name] for name in ("target", "dimension", "center", "noise")}
+        load = partial(load_split, data, options["points"], options["seed"], **chosen)
+    try:
+        return load()
+    except RefusalError as refusal:
+        raise ValueError(refusal.said_in("command line")) from refusal
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from treeviz.data.csv_options import SEPARATORS
 from treeviz.data.csv_text import quote
 from treeviz.data.refusal import MARKS, RefusalError, Remedy
 
-_SEP_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # Excel's own first line
+_SEP_LINE = re.compile(r'"?sep=(.)"?\1*', re.IGNORECASE)  # Excel's own first line
 # A whole cell in quotes: its separators and line ends count for nothing.
 _QUOTED = re.compile(r'(?m)(?:^|(?<=[,;\t| ]))"(?:[^"]|"")*"(?=[,;\t| ]|$)')
 _MOST_TITLES = 20
@@ -100,9 +100,7 @@ def find_dialect(source: str, content: str, separator: str | None, encoding_note
     notes = [encoding_note] if encoding_note else []
     lines = content.split("\n")
     start = 0
-    said = _SEP_LINE.fullmatch(lines[0].strip(" ,;\t"))
-    if lines[0].lower().startswith(("sep=", '"sep=')):
-        said = _SEP_LINE.fullmatch(lines[0].strip()) or said
+    said = _SEP_LINE.fullmatch(lines[0].rstrip(" \n"))
     if said and said[1] in SEPARATORS:
         start, separator = 1, separator or said[1]
     comments = _num_comments(lines[start:], separator)
@@ -169,6 +167,8 @@ def _decide(lines: list[str]) -> _Candidate | None:
     if any(candidate.separator == "\t" and candidate.fits for candidate in plausible):
         tabs = next(candidate for candidate in plausible if candidate.separator == "\t")
         plausible = [one for one in plausible if one.separator != " " or one.counts != tabs.counts]
+    # Words of text are separated by spaces, too: there a comma or the like within a cell rules the separator out.
+    plausible = [one for one in plausible if one.separator != " " or one.is_clean([",", ";", "|"])]
     marks = [candidate.separator for candidate in plausible]
     clean = [one for one in plausible if one.is_clean([mark for mark in marks if mark != one.separator])]
     marked = [one for one in plausible if one.separator != " "]  # spaces are usual within text

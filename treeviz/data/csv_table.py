@@ -132,7 +132,7 @@ def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, ma
             f"{source} has {max(text.first_count, text.usual_count):,} columns; at most {max_features:,} are possible "
             "besides the target: remove columns"
         )
-    cells = _parse(text, options, max_features)
+    cells, skipped = _parse(text, options, max_features)
     _check_names(cells, options)
     used = [
         name
@@ -141,14 +141,14 @@ def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, ma
         or (name not in options.leave_out and (name in options.columns if options.columns else named))
     ]
     notes = [*text.notes]
-    cells, skipped = _without_totals(cells, options)
+    cells, num_totals = _without_totals(cells, options)
     number_format = find_format(source, (cells.columns[cells.names.index(name)] for name in used), options)
     numbers = {name: number_format.read(cells.columns[cells.names.index(name)]) for name in used}
     numeric, bad = _find_numeric(cells, used, numbers, options)
     if bad.any():
         cells = cells.keep(~bad)
         numbers = {name: [value for value, out in zip(numbers[name], bad, strict=True) if not out] for name in used}
-        skipped += int(bad.sum())
+    skipped += num_totals + int(bad.sum())
     if skipped:
         notes.append(f"Left out, unreadable or totals: {skipped} row{'s' if skipped > 1 else ''}.")
     _check_rows(cells, max_points)
@@ -163,13 +163,13 @@ def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, ma
     )
     features, columns, left_out = _choose_features(cells, used, numeric, numbers, options)
     if not features:
-        raise RefusalError(
+        parts: list[str | Remedy] = [
             f"{source}: no numeric feature column is left besides the target {quote(options.target)} (left out: "
-            f"{listing([name for names in left_out.values() for name in names]) or 'none'}); add columns of numbers, "
-            "or ",
-            Remedy("one_hot", True),
-            " to use text",
-        )
+            f"{listing([name for names in left_out.values() for name in names]) or 'none'}); add columns of numbers"
+        ]
+        if left_out["not numbers"]:
+            parts += [", or, to use text, ", Remedy("one_hot", True)]
+        raise RefusalError(*parts)
     if len(features) > max_features:
         raise RefusalError(
             f"{source}: with a column for each category there are {len(features):,} columns, and at most "
@@ -184,8 +184,8 @@ def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, ma
     return Table(text, table, target, tuple(columns), cells.places, tuple(notes))
 
 
-def _parse(text: CsvText, options: CsvOptions, max_features: int) -> _Cells:
-    """Parse the rows as text, and settle which line holds the names."""
+def _parse(text: CsvText, options: CsvOptions, max_features: int) -> tuple[_Cells, int]:
+    """Parse the rows as text, and settle which line holds the names; return how many rows are too long to be kept."""
     import pandas as pd  # slow to import
 
     width = min(text.largest_count, max_features + 2)
@@ -240,7 +240,7 @@ def _parse(text: CsvText, options: CsvOptions, max_features: int) -> _Cells:
     given = first[:count] if has_header else [f"column {j + 1}" for j in range(count)]
     names = tuple(name or f"(unnamed column {number})" for number, name in enumerate(given, start=1))
     cells = _Cells(text, names, tuple(map(bool, given)), tuple(columns[:count]), has_header, places)
-    return cells.keep(~long_rows) if long_rows.any() else cells
+    return (cells.keep(~long_rows), int(long_rows.sum())) if long_rows.any() else (cells, 0)
 
 
 def _has_header(source: str, first: list[str], columns: list[list[str]], options: CsvOptions) -> bool:
@@ -401,7 +401,7 @@ def _choose_features(
             values = _array(numbers[name])
             if not options.columns and _is_identifier(name, place, values):
                 left_out["row numbers or identifiers"].append(name)
-            elif options.standardize and not standardized(values).any():
+            elif options.standardize and not options.columns and not standardized(values).any():
                 left_out["constant"].append(name)
             else:
                 features.append(values)

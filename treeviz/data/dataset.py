@@ -280,7 +280,7 @@ class Split:
         source, N = table.text.source, len(table.features)
         if num_points is not None and num_points > N:
             raise RefusalError(
-                f"num_points={num_points} is more than the {N} rows of {source}; ", Remedy("num_points", N)
+                f"{source} has {N} rows, and {num_points} datapoints are asked for; ", Remedy("num_points", N)
             )
         if given.lift is not True:
             table.refuse_placeholder_rows()

@@ -86,12 +86,8 @@ class Preparation:
                 raise ValueError(f"{option} must be True or False, not {value!r}; pass one of these")
         N, d = table.shape
         if N == 1 and (standardize or center):
-            raise RefusalError(
-                "one row has no spread; add rows, or ",
-                Remedy("standardize", False),
-                " and ",
-                Remedy("center", False),
-            )
+            option = "standardize" if standardize else "center"
+            raise RefusalError("one row has no spread; add rows, or ", Remedy(option, False))
         lifted = d <= 2 if lift is None else lift
         if standardize:
             columns = _ColumnMap.standardizing(table)

@@ -13,7 +13,7 @@ Interface = Literal["python", "command line", "app"]
 # Characters by the words that the app shows for them; any interface takes either.
 MARKS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe", " ": "space", ".": "point", "'": "apostrophe"}
 
-# Every option of `from_csv`: its flag on the command line and the label of its control in the app.
+# Every option that a message may name: its flag on the command line and the label of its control in the app.
 OPTIONS = {
     "target": ("--target", "Target column"),
     "positive": ("--positive", "Class to learn (positive)"),
@@ -28,6 +28,7 @@ OPTIONS = {
     "one_hot": ("--one-hot", "Text columns as categories (one-hot)"),
     "skip_bad_rows": ("--skip-bad-rows", "Leave out rows that cannot be read"),
     "standardize": ("--standardize", "Standardize the columns"),
+    "center": ("--center", "Centre the data"),
     "lift": ("--lift", "Add a constant coordinate (lift)"),
 }
 
@@ -41,9 +42,9 @@ class Remedy:
 
     def written(self, interface: Interface) -> str:
         """Return an order such as "pass decimal=','", in the words of the interface."""
-        flag, label = OPTIONS.get(self.option, ("", ""))
+        flag, label = OPTIONS[self.option]
         value = self.value
-        if interface == "python" or not label:  # an option of `from_arrays` alone
+        if interface == "python":
             return f"pass {self.option}={'' if value is None else repr(value)}"
         if interface == "command line":
             if isinstance(value, bool):
