@@ -139,9 +139,9 @@ def parsed(monkeypatch):
     monkeypatch.setattr(data_choice.st, "file_uploader", lambda *args, **options: upload)
     targets, read_table = [], dataset.read_table
 
-    def count(file, target, **options):
-        targets.append(target)
-        return read_table(file, target, **options)
+    def count(file, options, **limits):
+        targets.append(options.target)
+        return read_table(file, options, **limits)
 
     monkeypatch.setattr(dataset, "read_table", count)
     return targets
@@ -162,10 +162,24 @@ def test_an_upload_is_parsed_once_for_all_pages_viewers_and_settings_of_the_netw
     assert not app.error and parsed == ["u", "u", "v"]
 
 
-def test_a_file_that_cannot_be_used_is_refused_with_the_place_of_the_remedy(parsed):
+def test_a_file_that_cannot_be_used_is_refused_once_with_the_place_of_the_remedy(parsed):
     app = open_app("race", data="your own CSV")
     app.text_input(key="csv-target").set_value("w").run()
+    app.number_input(key="seed").set_value(3).run()
     assert "there is no target column 'w'" in app.error[0].value and "under the file" in app.error[0].value
+    assert "use “Target column”" in app.error[0].value
+    assert parsed == ["w"]
+
+
+def test_the_sidebar_says_how_a_file_is_read(parsed):
+    app = open_app("race", width=64, **{"data": "your own CSV", "csv-target": "u"})
+    app.selectbox(key="csv-separator").set_value(";").run()
+    assert "separated by semicolons" in app.error[0].value
+    app.selectbox(key="csv-separator").set_value(",").run()
+    app.multiselect(key="csv-leave_out").set_value(["v", "b"]).run()
+    assert not app.error and list(app.multiselect(key="csv-leave_out").value) == ["v", "b"]
+    app.toggle(key="csv-standardize").set_value(False).run()
+    assert not app.error and len(parsed) == 5
 
 
 # An address

@@ -3,11 +3,15 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from treeviz.data.csv_options import CsvOptions
+from treeviz.data.refusal import OPTIONS, RefusalError
 from treeviz.model.config import MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
 from treeviz.training.record import StepRecord
 
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
     from treeviz.race.race import Race
 
 _Command = Callable[..., Any]
+
+# What a CSV file takes besides what other data take, too.
+_CSV_OPTIONS = tuple(option.name for option in fields(CsvOptions) if option.name != "target")
 
 
 class _StepSize(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -35,13 +42,37 @@ class _StepSize(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 
 def _data_options(command: _Command) -> _Command:
     """Add the options that choose the data and the network."""
+    csv = "CSV file: "
     options = (
         click.option(
             "--data", default="digits", show_default=True, help="A dataset's name, or the path of a CSV file."
         ),
         click.option("--points", type=click.IntRange(1), help="Number of datapoints n.  [default: the dataset's own]"),
         click.option("--target", help="What to learn; for a CSV file the name of the target column."),
-        click.option("--positive", help="CSV file: the class that becomes +1, against all others."),
+        click.option("--positive", help=csv + "the class that becomes +1, against all others."),
+        click.option("--separator", help=csv + "comma, semicolon, tab, pipe or space.  [default: found]"),
+        click.option("--decimal", help=csv + "decimal mark, point or comma.  [default: found]"),
+        click.option(
+            "--thousands", help=csv + "mark between thousands: comma, point, space or apostrophe.  [default: found]"
+        ),
+        click.option(
+            "--header/--no-header", default=None, help=csv + "whether the first line holds names.  [default: found]"
+        ),
+        click.option("--encoding", help=csv + "encoding of its text.  [default: found]"),
+        click.option("--columns", multiple=True, help=csv + "use this column; repeat it for others.  [default: all]"),
+        click.option("--leave-out", multiple=True, help=csv + "leave this column out; repeat it for others."),
+        click.option("--one-hot", is_flag=True, default=None, help=csv + "use text columns, a 0/1 column a category."),
+        click.option("--skip-bad-rows", is_flag=True, default=None, help=csv + "leave out rows that cannot be read."),
+        click.option(
+            "--standardize/--no-standardize",
+            default=None,
+            help=csv + "scale the columns to variance 1.  [default: yes]",
+        ),
+        click.option(
+            "--lift/--no-lift",
+            default=None,
+            help=csv + "add a constant coordinate.  [default: with one or two columns]",
+        ),
         click.option("--dimension", type=click.IntRange(1), help="Input dimension d, for generated data that has one."),
         click.option(
             "--center/--no-center",
@@ -277,23 +308,26 @@ def _load(data: str, options: Mapping[str, Any]) -> "Split":
     from treeviz.data.dataset import Split
 
     path = Path(data)
+    given = {name: value for name, value in options.items() if name in _CSV_OPTIONS and value not in (None, ())}
     if data not in DATASETS and (path.suffix or path.exists() or len(path.parts) > 1):
         foreign = [name for name in ("dimension", "center", "noise") if options[name] is not None]
         if foreign:
             raise ValueError(f"--{foreign[0]} does not apply to a CSV file: leave it out")
         if options["target"] is None:
             raise ValueError("a CSV file needs --target, the name of the column to learn")
-        return Split.from_csv(
-            path,
-            target=options["target"],
-            positive=options["positive"],
-            num_points=options["points"],
-            seed=options["seed"],
+        load = partial(
+            Split.from_csv, path, options["target"], num_points=options["points"], seed=options["seed"], **given
         )
-    if options["positive"] is not None:
-        raise ValueError("--positive applies to CSV files only: leave it out, or choose a --target of the dataset")
-    chosen = {name: options[name] for name in ("target", "dimension", "center", "noise")}
-    return load_split(data, options["points"], options["seed"], **chosen)
+    elif given:
+        flag = OPTIONS[next(iter(given))][0]
+        raise ValueError(f"{flag} applies to CSV files only: leave it out, or pass the path of a file to --data")
+    else:
+        chosen = {name: options[name] for name in ("target", "dimension", "center", "noise")}
+        load = partial(load_split, data, options["points"], options["seed"], **chosen)
+    try:
+        return load()
+    except RefusalError as refusal:
+        raise ValueError(refusal.said_in("command line")) from refusal
 
 
 if __name__ == "__main__":

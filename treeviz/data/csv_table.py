@@ -1,40 +1,44 @@
 """CSV files as tables of finite numbers, or one clear sentence on why a file cannot be used.
 
-`read_table` opens the text, lets pandas parse the rows, and then looks at each column: numbers become features, text is
-left out and named, and a cell that spoils a column of numbers is refused by line and column. Nothing is scaled here:
-`Split.from_csv` does that.
+`read_table` opens the text, decides how it is written, lets pandas parse the rows, and then looks at each column:
+numbers become features; text, row numbers and constants are left out and named; a cell that spoils a column of numbers
+is refused by line and column. Nothing is scaled here: `Split.from_csv` does that.
 """
 
 import io
 import re
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from treeviz.data.csv_text import SEPARATORS, CsvFile, CsvText, listing, open_csv, quote, shorten
+from treeviz.data.csv_dialect import CsvText, find_dialect
+from treeviz.data.csv_numbers import find_format, is_number_like
+from treeviz.data.csv_options import CsvOptions
+from treeviz.data.csv_target import Target, encode_target
+from treeviz.data.csv_text import CsvFile, listing, quote, read_text
+from treeviz.data.prepare import standardized
+from treeviz.data.refusal import MARKS, RefusalError, Remedy
 
-_COMMA_IN_NUMBER = re.compile(r"[+-]?[\d.]*\d,\d[\d,]*(e[+-]?\d+)?", re.IGNORECASE)
+_ID_NAME = re.compile(r"(.*[_ \-])?(id|index|idx|row|no|nr|rownames?|unnamed: 0)", re.IGNORECASE)
+_CAMEL_ID = re.compile(r".*[a-z](Id|ID)")
+_TOTALS = {"total", "totals", "grand total", "sum", "summe", "gesamt", "gesamtsumme", "mean", "average", "mittelwert"}
+_MOST_CATEGORIES = 50
+_EXACT = 2.0**53  # whole numbers beyond it are not held exactly
+_FEWEST_COUNTED = 10  # rows: a shorter column 1, 2, 3, … may be a quantity
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """The numeric columns of a CSV file and its target column, every number finite.
-
-    `targets` holds -1 and +1 where `is_class` is true, else the file's own numbers; `target_rule` says in words which
-    class is which.
-    """
+    """The numeric columns of a CSV file and its target column, every number finite."""
 
     text: CsvText
     features: NDArray[np.float64]  # (N, d)
-    targets: NDArray[np.float64]  # (N,)
-    is_class: bool
-    target_rule: str
+    target: Target
     columns: tuple[str, ...]  # d names, in file order
-    left_out: tuple[str, ...]  # columns without numbers or without a name
+    places: NDArray[np.intp]  # (N,) the record of each row
+    notes: tuple[str, ...]  # what is left out and how the file was read, in sentences
 
     def column_label(self, column: int) -> str:
         """Name a feature column for a message."""
@@ -42,15 +46,13 @@ class Table:
 
     def row_label(self, row: int) -> str:
         """Name a row for a message, by its line in the file."""
-        return f"{self.text.source}: line {self.text.locate(row)[0]}"
+        return f"{self.text.source}: line {self.text.locate(int(self.places[row]))[0]}"
 
     def describe(self, target_rule: str) -> str:
         """Say what the points and their targets are, and which columns are left out."""
         count = len(self.columns)
         columns = f"{count} numeric columns" if count > 1 else f"the numeric column {self.columns[0]!r}"
-        left = ", ".join(map(repr, self.left_out[:10])) + (", …" if len(self.left_out) > 10 else "")
-        left = f" Left out, not numbers: {left}." if left else ""
-        return f"Points are rows of {self.text.source}, {columns}. {target_rule}.{left}"
+        return " ".join([f"Points are rows of {self.text.source}, {columns}. {target_rule}.", *self.notes])
 
     def refuse_placeholder_rows(self) -> None:
         """Refuse rows that repeat one number in three or more columns: they mostly stand for missing data."""
@@ -59,29 +61,57 @@ class Table:
         constant = np.flatnonzero((self.features == self.features[:, :1]).all(axis=1))
         if constant.size:
             row = int(constant[0])
-            raise ValueError(
-                f"{self.row_label(row)}: every feature in this row is {self.features[row, 0]:g}, which is "
-                "most often a placeholder for missing data; delete the row, or pass lift=True if it is real"
+            raise RefusalError(
+                f"{self.row_label(row)}: every feature in this row is {self.features[row, 0]:g}, which is most often a "
+                "placeholder for missing data; delete the row, or, if it is real, ",
+                Remedy("lift", True),
             )
 
 
-def read_table(
-    file: CsvFile,
-    target: str,
-    *,
-    positive: str | float | None,
-    encoding: str,
-    max_points: int | None,
-    max_features: int,
-) -> Table:
-    """Read a CSV file with a header into finite numbers.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cells:
+    """The parsed rows below the header, every cell as stripped text; rows without any text are gone."""
+
+    text: CsvText
+    names: tuple[str, ...]
+    named: tuple[bool, ...]  # whether the file gives the name; a column without one is never a feature
+    columns: tuple[list[str], ...]
+    has_header: bool
+    places: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def keep(self, rows: NDArray[np.bool_]) -> "_Cells":
+        """Return the rows where `rows` is true."""
+        chosen = np.flatnonzero(rows).tolist()
+        columns = tuple([column[row] for row in chosen] for column in self.columns)
+        return replace(self, columns=columns, places=self.places[rows])
+
+    def line(self, row: int) -> int:
+        """Return the line of a row in the file."""
+        return self.text.locate(int(self.places[row]))[0]
+
+    def refuse(self, row: int, name: str, fault: str) -> RefusalError:
+        """Return the one message about a single cell, which it shows as the file has it."""
+        cell = self.columns[self.names.index(name)][row]
+        shown = f"{quote(cell)} " if cell else ""
+        return RefusalError(
+            f"{self.text.source}, line {self.line(row)}, column {quote(name)}: the cell {shown}{fault}; "
+            f"{'correct it' if cell else 'fill it in'}, or leave such rows out: ",
+            Remedy("skip_bad_rows", True),
+            ", or leave the column out: ",
+            Remedy("leave_out", [name]),
+        )
+
+
+def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, max_features: int) -> Table:
+    """Read a CSV file into finite numbers.
 
     Parameters
     ----------
     file : path, or a text or binary file object (rewound first if it can be).
-    target : name of the target column.
-    positive : the class that becomes +1, against all others; None to let the column decide.
-    encoding : text encoding of a path or binary file.
+    options : how the file is written and what to use of it.
     max_points : refuse more rows than this; None for no limit.
     max_features : refuse more columns than this besides the target.
 
@@ -95,200 +125,320 @@ def read_table(
     ValueError
         For anything that cannot be used, naming the column, the line and the value, and saying what to do.
     """
-    if not isinstance(target, str) or not target.strip():
-        raise ValueError(f"target must be the name of a column, not {target!r}; pass one as text")
-    text = open_csv(file, encoding, max_features)
-    target = target.strip()
-    if target not in text.header:
-        separators = " or ".join(SEPARATORS.values())
-        raise ValueError(
-            f"{text.source}: there is no target column {quote(target)}; pass one of its columns as target: "
-            f"{listing(text.header)} (the first line must hold the names, separated by {separators})"
+    source, content, encoding_note = read_text(file, options.encoding)
+    text = find_dialect(source, content, options.separator, encoding_note)
+    if max(text.first_count, text.usual_count) - 1 > max_features:
+        raise RefusalError(
+            f"{source} has {max(text.first_count, text.usual_count):,} columns; at most {max_features:,} are possible "
+            "besides the target: remove columns"
         )
-    numeric, wordy = _parse(text, max_points)
+    cells, skipped = _parse(text, options, max_features)
+    _check_names(cells, options)
+    used = [
+        name
+        for name, named in zip(cells.names, cells.named, strict=True)
+        if name == options.target
+        or (name not in options.leave_out and (name in options.columns if options.columns else named))
+    ]
+    notes = [*text.notes]
+    cells, num_totals = _without_totals(cells, options)
+    number_format = find_format(source, (cells.columns[cells.names.index(name)] for name in used), options)
+    numbers = {name: number_format.read(cells.columns[cells.names.index(name)]) for name in used}
+    numeric, bad = _find_numeric(cells, used, numbers, options)
+    if bad.any():
+        cells = cells.keep(~bad)
+        numbers = {name: [value for value, out in zip(numbers[name], bad, strict=True) if not out] for name in used}
+    skipped += num_totals + int(bad.sum())
+    if skipped:
+        notes.append(f"Left out, unreadable or totals: {skipped} row{'s' if skipped > 1 else ''}.")
+    _check_rows(cells, max_points)
+    if not cells.has_header:
+        notes.append("The file has no header line.")
+    if number_format.decimal == ",":
+        notes.append("Numbers have a decimal comma.")
 
-    targets, is_class, rule = _encode_target(text, target, numeric, wordy, positive)
-    columns: list[str] = []
-    left_out: list[str] = []
-    kept: list[NDArray[np.float64]] = []
-    for given, name in zip(text.header, text.names, strict=True):
-        if name == target:
-            continue
-        values = None
-        if given:  # an unnamed column is a spreadsheet's index or the trace of a trailing separator: never a feature
-            values = numeric[name] if name in numeric else _numbers_among_text(text, name, wordy[name])
-        if values is None:
-            left_out.append(name)
-        else:
-            _refuse_not_finite(text, name, values)
-            columns.append(name)
-            kept.append(values)
-    if not kept:
-        raise ValueError(
-            f"{text.source}: no numeric feature column is left besides the target {quote(target)} (left "
-            f"out: {listing(left_out) or 'none'}); add columns of numbers"
+    place = cells.names.index(options.target)
+    target = encode_target(
+        source, options, cells.columns[place], _array(numbers[options.target]) if options.target in numeric else None
+    )
+    features, columns, left_out = _choose_features(cells, used, numeric, numbers, options)
+    if not features:
+        parts: list[str | Remedy] = [
+            f"{source}: no numeric feature column is left besides the target {quote(options.target)} (left out: "
+            f"{listing([name for names in left_out.values() for name in names]) or 'none'}); add columns of numbers"
+        ]
+        if left_out["not numbers"]:
+            parts += [", or, to use text, ", Remedy("one_hot", True)]
+        raise RefusalError(*parts)
+    if len(features) > max_features:
+        raise RefusalError(
+            f"{source}: with a column for each category there are {len(features):,} columns, and at most "
+            f"{max_features:,} are possible; ",
+            Remedy("leave_out"),
         )
-    features = np.stack(kept, axis=1)  # (N, d)
-    features.setflags(write=False)
-    targets.setflags(write=False)
-    return Table(text, features, targets, is_class, rule, tuple(columns), tuple(left_out))
+    for reason, names in left_out.items():
+        if names:
+            notes.append(f"Left out, {reason}: {listing(names)}.")
+    table = np.stack(features, axis=1)  # (N, d)
+    table.setflags(write=False)
+    return Table(text, table, target, tuple(columns), cells.places, tuple(notes))
 
 
-def _parse(text: CsvText, max_points: int | None) -> tuple[dict[str, NDArray[np.float64]], dict[str, list[str]]]:
-    """Parse the rows: columns pandas reads as numbers (empty cells are NaN), and the cells of all others."""
+def _parse(text: CsvText, options: CsvOptions, max_features: int) -> tuple[_Cells, int]:
+    """Parse the rows as text, and settle which line holds the names; return how many rows are too long to be kept."""
     import pandas as pd  # slow to import
 
-    names = list(text.names)
-
-    def parse(**options: Any) -> Any:
-        return pd.read_csv(
-            io.StringIO(text.content),
-            sep=text.separator,
-            names=names,
-            header=0,
-            index_col=False,  # never take a first column for an index when rows are too long
-            keep_default_na=False,  # "NA" and "None" may be classes; among numbers they are refused by name
-            na_values=[""],
-            skipinitialspace=True,
-            low_memory=False,
-            nrows=None if max_points is None else max_points + 1,
-            **options,
-        )
-
+    width = min(text.largest_count, max_features + 2)
     try:
         with warnings.catch_warnings():
-            # Without this a row longer than the header would lose its last cells in silence.
+            # Without this a row longer than `width` would lose its last cells in silence.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = parse()
-            is_number = [pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]
-            numeric = {
-                name: frame.iloc[:, j].to_numpy(dtype=np.float64) for j, name in enumerate(names) if is_number[j]
-            }
-            # pandas has converted some cells of a mixed column; messages show cells as the file has them.
-            others = [j for j in range(len(names)) if not is_number[j]]
-            words = parse(usecols=others, dtype=str) if others else frame
-    except pd.errors.ParserWarning:
-        line = next((line for line, cells in text.records() if len(cells) > len(names)), None)
-        raise ValueError(
-            f"{text.source}, line {line}: more cells than the header has names ({len(names)}); give every "
-            "column a name, or delete the extra cells"
-        ) from None
-    except pd.errors.ParserError as error:
+            frame = pd.read_csv(
+                io.StringIO(text.table),
+                sep=r"\s+" if text.separator == " " else text.separator,
+                names=list(range(width)),
+                header=None,
+                index_col=False,  # never take a first column for an index when rows are too long
+                dtype=str,
+                keep_default_na=False,  # "NA" and "None" may be classes; among numbers they are refused by name
+                na_values=[],
+                skipinitialspace=True,
+            )
+    except (pd.errors.ParserWarning, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         detail = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
-        raise ValueError(
-            f"{text.source} is not a well-formed table ({detail}); check quotes and separators there, and "
-            "save it again as CSV"
+        raise RefusalError(
+            f"{text.source} is not a well-formed table ({detail}); check quotes and separators there and save it again "
+            "as CSV, or ",
+            Remedy("separator"),
         ) from None
-    if len(frame) == 0:
-        raise ValueError(f"{text.source} has a header but no rows; add at least two rows")
-    if len(frame) == 1:
-        raise ValueError(f"{text.source} has one row only; add rows: at least two are needed to compare points")
-    if max_points is not None and len(frame) > max_points:
-        raise ValueError(
-            f"{text.source} has more than {max_points:,} rows; pass num_points= to take a random part of them"
+    columns = [[cell.strip() for cell in frame[j].fillna("").tolist()] for j in range(width)]
+    filled = np.zeros(len(frame), dtype=bool)
+    for column in columns:
+        filled |= np.fromiter(map(bool, column), dtype=bool, count=len(column))
+    rows = np.flatnonzero(filled).tolist()
+    if not rows:
+        raise RefusalError(f"{text.source} is empty; pass a CSV file with a header line and rows of numbers")
+    columns = [[column[row] for row in rows] for column in columns]
+
+    first = [column[0] for column in columns]
+    has_header = _has_header(text.source, first, columns, options) if options.header is None else options.header
+    count = text.first_count if has_header else text.usual_count
+    places = np.arange(len(rows))
+    if has_header:
+        columns, places = [column[1:] for column in columns], places[1:]
+    while count > 1 and not (has_header and first[count - 1]) and not any(columns[count - 1]):
+        count -= 1  # the trace of a separator at the end of every line
+    for j in range(count, width):
+        long = next((row for row, cell in enumerate(columns[j]) if cell), None)
+        if long is not None and not options.skip_bad_rows:
+            raise RefusalError(
+                f"{text.source}, line {text.locate(int(places[long]))[0]}: more cells than the first line "
+                f"({count}); give every column a name, delete the extra cells, or leave such rows out: ",
+                Remedy("skip_bad_rows", True),
+            )
+    long_rows = np.array([any(columns[j][row] for j in range(count, width)) for row in range(len(places))], dtype=bool)
+    given = first[:count] if has_header else [f"column {j + 1}" for j in range(count)]
+    names = tuple(name or f"(unnamed column {number})" for number, name in enumerate(given, start=1))
+    cells = _Cells(text, names, tuple(map(bool, given)), tuple(columns[:count]), has_header, places)
+    return (cells.keep(~long_rows), int(long_rows.sum())) if long_rows.any() else (cells, 0)
+
+
+def _has_header(source: str, first: list[str], columns: list[list[str]], options: CsvOptions) -> bool:
+    """Whether the first line holds names: compare it with the columns of numbers below it."""
+    if options.target in first:
+        return True
+    for_names = for_data = 0
+    for cell, column in zip(first, columns, strict=True):
+        below = [is_number_like(value) for value in column[1:] if value]
+        if cell and below and 2 * sum(below) > len(below):
+            if is_number_like(cell):
+                for_data += 1
+            else:
+                for_names += 1
+    if for_names and for_data and not re.fullmatch(r"column \d+", options.target):
+        raise RefusalError(
+            f"{source}: the first line may hold names or data ({listing(first)}); ",
+            Remedy("header", True),
+            " or ",
+            Remedy("header", False),
         )
-    return numeric, {names[j]: words[names[j]].fillna("").str.strip().tolist() for j in others}
+    return not for_data
 
 
-def _encode_target(
-    text: CsvText,
-    target: str,
-    numeric: dict[str, NDArray[np.float64]],
-    wordy: dict[str, list[str]],
-    positive: str | float | None,
-) -> tuple[NDArray[np.float64], bool, str]:
-    """Return the targets, whether they are -1 and +1, and the rule in words."""
-    where = f"{text.source}: target column {quote(target)}"
-    values = numeric.get(target)
-    if values is None:
-        cells = wordy[target]
-        if "" in cells:
-            _refuse_cell(text, target, cells.index(""), "is empty")
-        # With positive= a column such as 1, 2, x is a column of classes, not of numbers with a slip in it.
-        numbers = [_as_number(cell) for cell in cells]
-        if None not in numbers or positive is None:
-            values = _numbers_among_text(text, target, cells)
-    labels: NDArray[Any]
-    shown: Callable[[Any], str]
-    if values is not None:
-        _refuse_not_finite(text, target, values)
-        labels, shown = values, "{:.15g}".format
-    else:
-        labels, shown = np.array(cells, dtype=object), repr
-    classes = np.unique(labels)
-    if len(classes) == 1:
-        raise ValueError(
-            f"{where} is constant (every row is {shorten(shown(classes[0]))}), so there is nothing to "
-            "learn; choose another"
+def _check_names(cells: _Cells, options: CsvOptions) -> None:
+    """Refuse repeated names, and names in the options that the file does not have."""
+    source = cells.text.source
+    seen: set[str] = set()
+    for name in cells.names:
+        if name in seen:
+            raise RefusalError(
+                f"{source}: two columns are named {quote(name)}; rename or remove one in the header line"
+            )
+        seen.add(name)
+    wanted = [("target", options.target)]
+    wanted += [(option, name) for option in ("columns", "leave_out") for name in getattr(options, option)]
+    for option, name in wanted:
+        if name not in cells.names:
+            what = "target column" if option == "target" else "column"
+            separated = "white space" if cells.text.separator == " " else f"{MARKS[cells.text.separator]}s"
+            first = "" if cells.has_header else "; the file seems to have no header line, if it has: "
+            parts: list[str | Remedy] = [
+                f"{source}: there is no {what} {quote(name)}; its columns, separated by {separated}, are "
+                f"{listing(cells.names)}: choose one of them, ",
+                Remedy(option),
+            ]
+            raise RefusalError(*parts, *((first, Remedy("header", True)) if first else ()))
+
+
+def _without_totals(cells: _Cells, options: CsvOptions) -> tuple[_Cells, int]:
+    """Refuse a last row of totals, or leave it out; return how many rows are left out."""
+    if len(cells) < 2:
+        return cells, 0
+    for name, column in zip(cells.names, cells.columns, strict=True):
+        if column[-1].casefold().strip(" :") in _TOTALS and column.count(column[-1]) == 1:
+            if not options.skip_bad_rows:
+                raise RefusalError(
+                    f"{cells.text.source}, line {cells.line(len(cells) - 1)}, column {quote(name)}: the cell "
+                    f"{quote(column[-1])} marks a row of totals, which is no datapoint; delete the row, or ",
+                    Remedy("skip_bad_rows", True),
+                )
+            rows = np.ones(len(cells), dtype=bool)
+            rows[-1] = False
+            return cells.keep(rows), 1
+    return cells, 0
+
+
+def _find_numeric(
+    cells: _Cells, used: list[str], numbers: dict[str, list[float | None]], options: CsvOptions
+) -> tuple[set[str], NDArray[np.bool_]]:
+    """Return the columns of numbers, and the rows in which a used cell cannot be read; refuse the first such cell."""
+    numeric: set[str] = set()
+    bad = np.zeros(len(cells), dtype=bool)
+    for name in used:
+        column = cells.columns[cells.names.index(name)]
+        faults: dict[int, str] = {}
+        for row, (cell, number) in enumerate(zip(column, numbers[name], strict=True)):
+            if not cell:
+                faults[row] = "is empty"
+            elif number is None or np.isnan(number):
+                faults[row] = "is not a number"
+            elif np.isinf(number):
+                faults[row] = "is infinite or too large"
+        filled = sum(map(bool, column))
+        read = len(column) - sum(fault == "is not a number" or fault == "is empty" for fault in faults.values())
+        is_target = name == options.target
+        if is_target and options.positive is not None and any(fault == "is not a number" for fault in faults.values()):
+            read = 0  # a column such as 1, 2, x is a column of classes, not of numbers with a slip in it
+        if filled and 2 * read >= filled and read:
+            numeric.add(name)
+        else:
+            other = next((row for row in faults if column[row] and is_number_like(column[row])), None)
+            if (
+                other is not None
+                and not options.one_hot
+                and not is_target
+                and 2 * sum(map(is_number_like, column)) > filled
+            ):
+                shown = quote(column[other])
+                raise RefusalError(
+                    f"{cells.text.source}, line {cells.line(other)}, column {quote(name)}: "
+                    f"the cell {shown} has another decimal mark, or another sign, than the rest of the file; correct "
+                    "the column, or ",
+                    Remedy("leave_out", [name]),
+                )
+            faults = {row: fault for row, fault in faults.items() if fault == "is empty"} if is_target else {}
+        if faults and not options.skip_bad_rows:
+            row = min(faults)
+            refusal = cells.refuse(row, name, faults[row])
+            raise RefusalError(*refusal.parts[:2]) if is_target else refusal
+        bad[list(faults)] = True
+    return numeric, bad
+
+
+def _check_rows(cells: _Cells, max_points: int | None) -> None:
+    source = cells.text.source
+    if len(cells) == 0:
+        raise RefusalError(f"{source} has a header but no rows that can be read; add at least two rows")
+    if len(cells) == 1:
+        raise RefusalError(f"{source} has one row only; add rows: at least two are needed to compare points")
+    if max_points is not None and len(cells) > max_points:
+        raise RefusalError(
+            f"{source} has more than {max_points:,} rows; to take a random part of them, ",
+            Remedy("num_points", max_points),
         )
-    if positive is not None:
-        number = _as_number(str(positive))
-        matches = [c for c in classes if c == (number if values is not None else str(positive).strip())]
-        if not matches:
-            listed = listing([shown(c) for c in classes], shorten)
-            raise ValueError(f"positive={positive!r} is not in {where}; pass one of its classes: {listed}")
-        chosen = matches[0]
-    elif len(classes) == 2:
-        chosen = classes[1]
-    elif values is not None:
-        return values.copy(), False, f"The target is the column {quote(target)}"
-    else:
-        listed = listing([shown(c) for c in classes], shorten)
-        raise ValueError(
-            f"{where} holds {len(classes)} classes of text: {listed}; pass "
-            f"positive={shorten(shown(classes[0]))}, or another of them, "
-            "to learn one class against the rest"
+
+
+def _choose_features(
+    cells: _Cells,
+    used: list[str],
+    numeric: set[str],
+    numbers: dict[str, list[float | None]],
+    options: CsvOptions,
+) -> tuple[list[NDArray[np.float64]], list[str], dict[str, list[str]]]:
+    """Return the feature columns, their names, and by reason the names of columns that are left out."""
+    features: list[NDArray[np.float64]] = []
+    columns: list[str] = []
+    left_out: dict[str, list[str]] = {
+        reason: []
+        for reason in (
+            "not numbers",
+            "row numbers or identifiers",
+            "constant",
+            "empty",
+            "without a name",
+            "too many values",
         )
-    rest = shown(classes[classes != chosen][0]) if len(classes) == 2 else "anything else"
-    is_chosen = f"{quote(target)} is {shorten(shown(chosen))}"
-    rule = f"The target is +1 where {is_chosen} and -1 where it is {shorten(rest)}"
-    return np.where(labels == chosen, 1.0, -1.0), True, rule
+    }
+    for place, name in enumerate(cells.names):
+        if name == options.target or name in options.leave_out or (options.columns and name not in options.columns):
+            continue
+        column = cells.columns[place]
+        if name not in used:
+            left_out["without a name"].append(name)
+        elif not any(column):
+            left_out["empty"].append(name)
+        elif name in numeric:
+            values = _array(numbers[name])
+            if not options.columns and _is_identifier(name, place, values):
+                left_out["row numbers or identifiers"].append(name)
+            elif options.standardize and not options.columns and not standardized(values).any():
+                left_out["constant"].append(name)
+            else:
+                features.append(values)
+                columns.append(name)
+        elif not options.one_hot:
+            if options.columns:
+                raise RefusalError(
+                    f"{cells.text.source}: column {quote(name)} holds text; leave it out of the columns to use, or ",
+                    Remedy("one_hot", True),
+                )
+            left_out["not numbers"].append(name)
+        else:
+            values_found = sorted(set(column))
+            if len(values_found) == 1:
+                left_out["constant"].append(name)
+            elif len(values_found) > min(_MOST_CATEGORIES, max(2, len(column) // 2)):
+                left_out["too many values"].append(name)
+            else:
+                for value in values_found[1:] if len(values_found) == 2 else values_found:
+                    features.append(np.array([float(cell == value) for cell in column]))
+                    columns.append(f"{name} = {value or '(empty)'}")
+    return features, columns, left_out
 
 
-def _numbers_among_text(text: CsvText, name: str, cells: list[str]) -> NDArray[np.float64] | None:
-    """Return a mixed column as numbers, None if it is text; refuse it if half or more is numbers."""
-    numbers = [_as_number(cell) for cell in cells]
-    filled = sum(cell != "" for cell in cells)
-    if None not in numbers:
-        return np.array(numbers, dtype=np.float64)
-    for row, cell in enumerate(cells):
-        if numbers[row] is None and _COMMA_IN_NUMBER.fullmatch(cell):
-            _refuse_cell(text, name, row, "has a comma in a number (write 1234.5)")
-    if 2 * sum(number is not None for number in numbers) < filled:
-        return None
-    row = numbers.index(None)
-    _refuse_cell(text, name, row, "is not a number" if cells[row] else "is empty")
-    return None
+def _is_identifier(name: str, place: int, values: NDArray[np.float64]) -> bool:
+    """Whether a column numbers its rows: whole numbers, all different, and by its name, size or order no quantity."""
+    if np.abs(values).max() >= _EXACT and (values == np.round(values)).all():
+        return bool(np.abs(values).max() < 1e30)
+    if (values != np.round(values)).any() or len(np.unique(values)) < len(values):
+        return False
+    if _ID_NAME.fullmatch(name) or _CAMEL_ID.fullmatch(name):
+        return True
+    counted = values[0] in (0.0, 1.0) and bool((np.diff(values) == 1).all())
+    return place == 0 and counted and len(values) >= _FEWEST_COUNTED
 
 
-def _refuse_not_finite(text: CsvText, name: str, values: NDArray[np.float64]) -> None:
-    bad = np.flatnonzero(~np.isfinite(values))
-    if bad.size == len(values) and np.isnan(values).all():
-        raise ValueError(f"{text.source}: column {quote(name)} is empty in every row; remove the column")
-    if bad.size:
-        row = int(bad[0])
-        _refuse_cell(text, name, row, "is empty" if np.isnan(values[row]) else "is infinite or too large")
-
-
-def _refuse_cell(text: CsvText, name: str, row: int, fault: str) -> None:
-    """Raise the one message about a single cell, which it shows as the file has it."""
-    line, cells = text.locate(row)
-    column = text.names.index(name)
-    cell = cells[column] if column < len(cells) else ""
-    shown = f"{quote(cell)} " if cell else ""
-    if cell and fault == "is empty":  # the cell says nan, which was read as a number
-        fault = "is not a number"
-    raise ValueError(
-        f"{text.source}, line {line}, column {quote(name)}: the cell {shown}{fault}; "
-        f"{'correct' if cell else 'fill in'} the cell, or delete the row or the column"
-    )
-
-
-def _as_number(cell: str) -> float | None:
-    """Return the number a cell holds (true is 1 and false is 0), or None."""
-    if cell.lower() in ("true", "false"):
-        return float(cell.lower() == "true")
-    try:
-        return None if "_" in cell else float(cell)  # Python alone reads 1_000 as a number
-    except ValueError:
-        return None
+def _array(numbers: list[float | None]) -> NDArray[np.float64]:
+    values = np.array(numbers, dtype=np.float64)
+    values.setflags(write=False)
+    return values

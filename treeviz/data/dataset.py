@@ -12,9 +12,11 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from treeviz.data.csv_options import CsvOptions
 from treeviz.data.csv_table import read_table
 from treeviz.data.csv_text import CsvFile, file_name
 from treeviz.data.prepare import Preparation, standardized
+from treeviz.data.refusal import RefusalError, Remedy
 from treeviz.model.streams import Stream
 
 MAX_POINTS = 4096
@@ -153,43 +155,32 @@ class Dataset:
         path_or_file: CsvFile,
         target: str,
         *,
-        positive: str | float | None = None,
         num_points: int | None = None,
         seed: int = 0,
-        standardize: bool = True,
-        lift: bool | None = None,
-        encoding: str = "utf-8",
+        **options: Any,
     ) -> "Dataset":
-        """Read a CSV file with a header line; its numeric columns besides the target become the features.
+        """Read a CSV file; its numeric columns besides the target become the features.
 
-        A target of two values becomes -1 and +1 (the larger, or alphabetically last, is +1); a target of more
-        numbers is standardized. Scaling uses all rows of the file, also when only some are chosen.
+        Separator, decimal mark, header line and encoding are found; where that leaves a doubt the file is refused, and
+        the message names the option. A target of two values becomes -1 and +1 (the larger, or alphabetically last, is
+        +1); a target of more numbers is standardized. Scaling uses all rows of the file, also when only some are
+        chosen.
 
         Parameters
         ----------
-        path_or_file : path, or text or binary file object; separated by commas, semicolons or tabs.
+        path_or_file : path, or text or binary file object; at most 64 MB.
         target : name of the target column.
-        positive : learn this class (+1) against all others (-1).
         num_points : take this many rows at random, in file order; None for all, at most 4096.
         seed : of that choice.
-        standardize, lift : as in `from_arrays`.
-        encoding : of a path or binary file; a byte order mark is skipped.
+        options : positive, separator, decimal, thousands, header, encoding, columns, leave_out, one_hot, skip_bad_rows,
+            standardize, lift, as in `CsvOptions`.
 
         Raises
         ------
         ValueError
             For anything that cannot be used, naming column, line and value, and saying what to do.
         """
-        return Split.from_csv(
-            path_or_file,
-            target,
-            positive=positive,
-            num_points=num_points,
-            seed=seed,
-            standardize=standardize,
-            lift=lift,
-            encoding=encoding,
-        ).train
+        return Split.from_csv(path_or_file, target, num_points=num_points, seed=seed, **options).train
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,13 +250,10 @@ class Split:
         path_or_file: CsvFile,
         target: str,
         *,
-        positive: str | float | None = None,
         num_points: int | None = None,
         seed: int = 0,
-        standardize: bool = True,
-        lift: bool | None = None,
-        encoding: str = "utf-8",
         max_test_points: int = MAX_TEST_POINTS,
+        **options: Any,
     ) -> Self:
         """Read a CSV file once; the rows that the training points leave out become test points.
 
@@ -274,7 +262,7 @@ class Split:
 
         Parameters
         ----------
-        path_or_file, target, positive, num_points, seed, standardize, lift, encoding : as in `Dataset.from_csv`.
+        path_or_file, target, num_points, seed, options : as in `Dataset.from_csv`.
         max_test_points : take so many of the rows left at random if there are more; at most 4096.
 
         Raises
@@ -285,27 +273,21 @@ class Split:
         if num_points is not None:
             num_points = whole_number("num_points", num_points, 1, MAX_POINTS)
         sampling = Sampling.of_seed(num_points or MAX_POINTS, max_test_points, seed)
+        given = CsvOptions(target, **options)
         table = read_table(
-            path_or_file,
-            target,
-            positive=positive,
-            encoding=encoding,
-            max_points=MAX_POINTS if num_points is None else None,
-            max_features=MAX_FEATURES,
+            path_or_file, given, max_points=MAX_POINTS if num_points is None else None, max_features=MAX_FEATURES
         )
-        source, N = table.text.source, len(table.targets)
+        source, N = table.text.source, len(table.features)
         if num_points is not None and num_points > N:
-            raise ValueError(f"num_points={num_points} is more than the {N} rows of {source}; pass at most {N}")
-        if lift is not True:
+            raise RefusalError(
+                f"{source} has {N} rows, and {num_points} datapoints are asked for; ", Remedy("num_points", N)
+            )
+        if given.lift is not True:
             table.refuse_placeholder_rows()
-        y, rule = table.targets, table.target_rule
-        if not table.is_class:
+        y, rule = table.target.values, table.target.rule
+        if not table.target.is_class:
             y = standardized(y)
             rule += ", standardized to mean 0 and variance 1"
-            if not y.any():
-                raise ValueError(
-                    f"{source}: target column {target!r} is constant except for round-off; choose another column"
-                )
         chosen, choice = np.arange(N), ""
         if num_points is not None:
             chosen, choice = (
@@ -313,7 +295,7 @@ class Split:
                 f"{num_points} of {N} rows chosen at random",
             )
         preparation = Preparation.of(
-            table.features, standardize=standardize, lift=lift, column_label=table.column_label
+            table.features, standardize=given.standardize, lift=given.lift, column_label=table.column_label
         )
         return cls.of_rows(
             table.features,

@@ -13,6 +13,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from treeviz.data.refusal import RefusalError, Remedy
+
 # A deviation from the column mean below this fraction of the column's largest entry is round-off, not data.
 _ROUND_OFF = 16 * np.finfo(np.float64).eps
 
@@ -84,16 +86,18 @@ class Preparation:
                 raise ValueError(f"{option} must be True or False, not {value!r}; pass one of these")
         N, d = table.shape
         if N == 1 and (standardize or center):
-            raise ValueError("one row has no spread; add rows, or pass standardize=False and center=False")
+            option = "standardize" if standardize else "center"
+            raise RefusalError("one row has no spread; add rows, or ", Remedy(option, False))
         lifted = d <= 2 if lift is None else lift
         if standardize:
             columns = _ColumnMap.standardizing(table)
             constant = np.flatnonzero(columns.spread == 0)
             if constant.size:
                 column = int(constant[0])
-                raise ValueError(
+                raise RefusalError(
                     f"{column_label(column)} is constant (every row is {table[0, column]:g}), so it cannot tell "
-                    "points apart; remove the column, or pass standardize=False"
+                    "points apart; remove the column, or ",
+                    Remedy("standardize", False),
                 )
             return cls(columns, lifted, 1.0, f"columns standardized over all {N} rows")
         if center:
@@ -129,8 +133,8 @@ class Preparation:
         zero = np.flatnonzero(~X.any(axis=1))
         if zero.size:
             cause = "is zero" if self.columns is None else "equals the mean of every column"
-            raise ValueError(
-                f"{row_label(int(zero[0]))} {cause}, so it has no direction; delete the row, or pass lift=True"
+            raise RefusalError(
+                f"{row_label(int(zero[0]))} {cause}, so it has no direction; delete the row, or ", Remedy("lift", True)
             )
         return X
 
