@@ -473,6 +473,7 @@ def test_the_rule_finds_a_skin_that_few_drift_beyond(name, options, width):
     trainer = Trainer(data, TrainConfig(width=width, search="watch", solver="exact"))
     lists = trainer._engine.lists
     assert lists.skin == suggest_skin(data.X, data.y, trainer.threshold, width)
+    assert trainer.num_bytes == lists.num_bytes + 2 * lists.neurons.size  # a list's length, in two bytes each
     for _ in range(10):
         if trainer.advance() < 1e-8:
             break

@@ -54,12 +54,12 @@ class Trace:
     draw_seconds: float
     records: list[StepRecord] = field(default_factory=list)
     # Where initial leaves can be had without redrawing the network, while its trainer lives: a trace keeps none alive.
-    engine: "weakref.ref[Engine] | None" = field(default=None, repr=False)
-    _redrawn: dict[int, Floats] = field(default_factory=dict, init=False, repr=False)
-    _redrawn_rows: tuple[Ints, Floats] | None = field(default=None, init=False, repr=False)
+    engine: "weakref.ref[Engine] | None" = None
+    _redrawn: dict[int, Floats] = field(default_factory=dict, init=False)
+    _redrawn_rows: tuple[Ints, Floats] | None = field(default=None, init=False)
     # The trees replayed last, by datapoint and iteration; viewers in several threads share a trace.
-    _replayed: dict[tuple[int, int], Floats] = field(default_factory=dict, init=False, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _replayed: dict[tuple[int, int], Floats] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __repr__(self) -> str:
         """Say in a line what was trained and how far it came."""
