@@ -25,7 +25,10 @@ _ID_NAME = re.compile(r"(.*[_ \-])?(id|index|idx|row|no|nr|rownames?|unnamed: 0)
 _CAMEL_ID = re.compile(r".*[a-z](Id|ID)")
 _TOTALS = {"total", "totals", "grand total", "sum", "summe", "gesamt", "gesamtsumme", "mean", "average", "mittelwert"}
 _MOST_CATEGORIES = 50
+_TOO_LARGE = "is infinite or too large"
 _EXACT = 2.0**53  # whole numbers beyond it are not held exactly
+_MARK = re.compile("[.,]").search
+_COMPARED = 1000  # lines, to tell a header from data
 _FEWEST_COUNTED = 10  # rows: a shorter column 1, 2, 3, … may be a quantity
 
 
@@ -218,8 +221,8 @@ def _parse(text: CsvText, options: CsvOptions, max_features: int) -> tuple[_Cell
     rows = np.flatnonzero(filled).tolist()
     if not rows:
         raise RefusalError(f"{text.source} is empty; pass a CSV file with a header line and rows of numbers")
-    columns = [[column[row] for row in rows] for column in columns]
-
+    if len(rows) < len(frame):
+        columns = [[column[row] for row in rows] for column in columns]
     first = [column[0] for column in columns]
     has_header = _has_header(text.source, first, columns, options) if options.header is None else options.header
     count = text.first_count if has_header else text.usual_count
@@ -236,7 +239,9 @@ def _parse(text: CsvText, options: CsvOptions, max_features: int) -> tuple[_Cell
                 f"({count}); give every column a name, delete the extra cells, or leave such rows out: ",
                 Remedy("skip_bad_rows", True),
             )
-    long_rows = np.array([any(columns[j][row] for j in range(count, width)) for row in range(len(places))], dtype=bool)
+    long_rows = np.zeros(len(places), dtype=bool)
+    for j in range(count, width):
+        long_rows |= np.fromiter(map(bool, columns[j]), dtype=bool, count=len(places))
     given = first[:count] if has_header else [f"column {j + 1}" for j in range(count)]
     names = tuple(name or f"(unnamed column {number})" for number, name in enumerate(given, start=1))
     cells = _Cells(text, names, tuple(map(bool, given)), tuple(columns[:count]), has_header, places)
@@ -249,7 +254,7 @@ def _has_header(source: str, first: list[str], columns: list[list[str]], options
         return True
     for_names = for_data = 0
     for cell, column in zip(first, columns, strict=True):
-        below = [is_number_like(value) for value in column[1:] if value]
+        below = [is_number_like(value) for value in column[1:_COMPARED] if value]
         if cell and below and 2 * sum(below) > len(below):
             if is_number_like(cell):
                 for_data += 1
@@ -316,23 +321,20 @@ def _find_numeric(
     bad = np.zeros(len(cells), dtype=bool)
     for name in used:
         column = cells.columns[cells.names.index(name)]
-        faults: dict[int, str] = {}
-        for row, (cell, number) in enumerate(zip(column, numbers[name], strict=True)):
-            if not cell:
-                faults[row] = "is empty"
-            elif number is None or np.isnan(number):
-                faults[row] = "is not a number"
-            elif np.isinf(number):
-                faults[row] = "is infinite or too large"
-        filled = sum(map(bool, column))
-        read = len(column) - sum(fault == "is not a number" or fault == "is empty" for fault in faults.values())
+        values = _array(numbers[name])
+        faults = {
+            row: "is empty" if not column[row] else "is not a number" if np.isnan(values[row]) else _TOO_LARGE
+            for row in np.flatnonzero(~np.isfinite(values)).tolist()
+        }
+        filled = len(column) - column.count("")
+        read = filled - sum(fault == "is not a number" for fault in faults.values())
         is_target = name == options.target
-        if is_target and options.positive is not None and any(fault == "is not a number" for fault in faults.values()):
+        if is_target and options.positive is not None and read < filled:
             read = 0  # a column such as 1, 2, x is a column of classes, not of numbers with a slip in it
         if filled and 2 * read >= filled and read:
             numeric.add(name)
         else:
-            other = next((row for row in faults if column[row] and is_number_like(column[row])), None)
+            other = next((row for row in faults if _MARK(column[row]) and is_number_like(column[row])), None)
             if (
                 other is not None
                 and not options.one_hot
