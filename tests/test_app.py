@@ -73,7 +73,7 @@ def test_what_a_csv_error_asks_for_can_be_done_on_the_page(page, server, tmp_pat
     page.get_by_test_id("stAlert").filter(has_text=re.compile("Class to learn.*in the sidebar")).wait_for()
     fill(page, "Class to learn (positive)", "y")
     page.get_by_test_id("stAlert").filter(has_text=re.compile("Add a constant coordinate.*in the sidebar")).wait_for()
-    page.get_by_text("Add a constant coordinate (lift)").click()
+    page.get_by_test_id("stSidebar").get_by_text("Add a constant coordinate (lift)").click()
     StageDriver(page, server).wait()
 
 

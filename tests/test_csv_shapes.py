@@ -331,7 +331,7 @@ def files(draw):
     return written.getvalue().encode(encoding), names_of_numbers, np.array(rows)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(files())
 def test_any_dialect_is_read_back_equal_or_refused(file):
     content, names, rows = file

@@ -91,6 +91,7 @@ class _Candidate:
         return not any(
             within.search(cell.strip()) and not is_number_like(cell.strip())
             for line in self.lines[1:]
+            if within.search(line)
             for cell in (line.split() if self.separator == " " else line.split(self.separator))
         )
 

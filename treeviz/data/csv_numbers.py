@@ -14,6 +14,7 @@ from treeviz.data.refusal import RefusalError, Remedy
 
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-", "\u2019": "'"})
 _SIGNS = "$€£¥%"
+_HAS_SIGN = re.compile(r"[$%\u0080-\U0010ffff]").search
 
 
 def _pattern(decimal: str, thousands: str) -> str:
@@ -24,12 +25,15 @@ def _pattern(decimal: str, thousands: str) -> str:
 
 
 _ANY = {decimal: re.compile(_pattern(decimal, f"{other} '")) for decimal, other in ((".", ","), (",", "."))}
+# The usual number with a decimal point, which a decimal comma does not allow: looked for first, to save time.
+_PLAIN = re.compile(r"-?\d+\.(?:\d{1,2}|\d{4,})")
 
 
 def split_sign(cell: str) -> tuple[str, str]:
     """Return a cell without its currency or percent sign and with plain spaces and minus, and that sign."""
-    if not cell.isascii():
-        cell = cell.translate(_SPACES)
+    if not _HAS_SIGN(cell):
+        return cell, ""
+    cell = cell.translate(_SPACES)
     for sign in _SIGNS:
         if sign in cell:
             number = cell.replace(sign, "", 1).strip()
@@ -98,17 +102,22 @@ def find_format(source: str, columns: Iterable[Sequence[str]], options: CsvOptio
         doubtful = ""
         for cells in columns:
             found = {".": 0, ",": 0}
-            both, example, filled = 0, "", 0
+            both, example = 0, ""
+            filled = len(cells) - cells.count("")
             for cell in cells:
-                if not cell:
+                if cell.isdecimal():
+                    both += 1
                     continue
-                filled += 1
+                if _PLAIN.fullmatch(cell):
+                    found["."] += 1
+                    continue
                 number = split_sign(cell)[0]
-                point, comma = (pattern.fullmatch(number) is not None for pattern in _ANY.values())
+                point = _ANY["."].fullmatch(number) is not None
+                comma = (point and "." not in number and "," not in number) or _ANY[","].fullmatch(number) is not None
                 if point and comma:
                     both += 1
-                    if "," in number or "." in number:
-                        example = example or cell
+                    if not example and ("," in number or "." in number):
+                        example = cell
                 elif point or comma:
                     found["." if point else ","] += 1
             if 2 * (both + sum(found.values())) >= filled:

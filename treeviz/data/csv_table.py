@@ -5,27 +5,28 @@ numbers become features; text, row numbers and constants are left out and named;
 is refused by line and column. Nothing is scaled here: `Split.from_csv` does that.
 """
 
-import io
 import re
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from treeviz.data.csv_cells import Cells, check_names, parse_cells
 from treeviz.data.csv_dialect import CsvText, find_dialect
 from treeviz.data.csv_numbers import find_format, is_number_like
 from treeviz.data.csv_options import CsvOptions
 from treeviz.data.csv_target import Target, encode_target
 from treeviz.data.csv_text import CsvFile, listing, quote, read_text
 from treeviz.data.prepare import standardized
-from treeviz.data.refusal import MARKS, RefusalError, Remedy
+from treeviz.data.refusal import RefusalError, Remedy
 
 _ID_NAME = re.compile(r"(.*[_ \-])?(id|index|idx|row|no|nr|rownames?|unnamed: 0)", re.IGNORECASE)
 _CAMEL_ID = re.compile(r".*[a-z](Id|ID)")
 _TOTALS = {"total", "totals", "grand total", "sum", "summe", "gesamt", "gesamtsumme", "mean", "average", "mittelwert"}
 _MOST_CATEGORIES = 50
+_TOO_LARGE = "is infinite or too large"
 _EXACT = 2.0**53  # whole numbers beyond it are not held exactly
+_MARK = re.compile("[.,]").search
 _FEWEST_COUNTED = 10  # rows: a shorter column 1, 2, 3, … may be a quantity
 
 
@@ -68,43 +69,6 @@ class Table:
             )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Cells:
-    """The parsed rows below the header, every cell as stripped text; rows without any text are gone."""
-
-    text: CsvText
-    names: tuple[str, ...]
-    named: tuple[bool, ...]  # whether the file gives the name; a column without one is never a feature
-    columns: tuple[list[str], ...]
-    has_header: bool
-    places: NDArray[np.intp]
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def keep(self, rows: NDArray[np.bool_]) -> "_Cells":
-        """Return the rows where `rows` is true."""
-        chosen = np.flatnonzero(rows).tolist()
-        columns = tuple([column[row] for row in chosen] for column in self.columns)
-        return replace(self, columns=columns, places=self.places[rows])
-
-    def line(self, row: int) -> int:
-        """Return the line of a row in the file."""
-        return self.text.locate(int(self.places[row]))[0]
-
-    def refuse(self, row: int, name: str, fault: str) -> RefusalError:
-        """Return the one message about a single cell, which it shows as the file has it."""
-        cell = self.columns[self.names.index(name)][row]
-        shown = f"{quote(cell)} " if cell else ""
-        return RefusalError(
-            f"{self.text.source}, line {self.line(row)}, column {quote(name)}: the cell {shown}{fault}; "
-            f"{'correct it' if cell else 'fill it in'}, or leave such rows out: ",
-            Remedy("skip_bad_rows", True),
-            ", or leave the column out: ",
-            Remedy("leave_out", [name]),
-        )
-
-
 def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, max_features: int) -> Table:
     """Read a CSV file into finite numbers.
 
@@ -132,8 +96,8 @@ def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, ma
             f"{source} has {max(text.first_count, text.usual_count):,} columns; at most {max_features:,} are possible "
             "besides the target: remove columns"
         )
-    cells, skipped = _parse(text, options, max_features)
-    _check_names(cells, options)
+    cells, skipped = parse_cells(text, options, max_features)
+    check_names(cells, options)
     used = [
         name
         for name, named in zip(cells.names, cells.named, strict=True)
@@ -184,113 +148,7 @@ def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, ma
     return Table(text, table, target, tuple(columns), cells.places, tuple(notes))
 
 
-def _parse(text: CsvText, options: CsvOptions, max_features: int) -> tuple[_Cells, int]:
-    """Parse the rows as text, and settle which line holds the names; return how many rows are too long to be kept."""
-    import pandas as pd  # slow to import
-
-    width = min(text.largest_count, max_features + 2)
-    try:
-        with warnings.catch_warnings():
-            # Without this a row longer than `width` would lose its last cells in silence.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                io.StringIO(text.table),
-                sep=r"\s+" if text.separator == " " else text.separator,
-                names=list(range(width)),
-                header=None,
-                index_col=False,  # never take a first column for an index when rows are too long
-                dtype=str,
-                keep_default_na=False,  # "NA" and "None" may be classes; among numbers they are refused by name
-                na_values=[],
-                skipinitialspace=True,
-            )
-    except (pd.errors.ParserWarning, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        detail = " ".join(str(error).split()).removeprefix("Error tokenizing data. C error: ")
-        raise RefusalError(
-            f"{text.source} is not a well-formed table ({detail}); check quotes and separators there and save it again "
-            "as CSV, or ",
-            Remedy("separator"),
-        ) from None
-    columns = [[cell.strip() for cell in frame[j].fillna("").tolist()] for j in range(width)]
-    filled = np.zeros(len(frame), dtype=bool)
-    for column in columns:
-        filled |= np.fromiter(map(bool, column), dtype=bool, count=len(column))
-    rows = np.flatnonzero(filled).tolist()
-    if not rows:
-        raise RefusalError(f"{text.source} is empty; pass a CSV file with a header line and rows of numbers")
-    columns = [[column[row] for row in rows] for column in columns]
-
-    first = [column[0] for column in columns]
-    has_header = _has_header(text.source, first, columns, options) if options.header is None else options.header
-    count = text.first_count if has_header else text.usual_count
-    places = np.arange(len(rows))
-    if has_header:
-        columns, places = [column[1:] for column in columns], places[1:]
-    while count > 1 and not (has_header and first[count - 1]) and not any(columns[count - 1]):
-        count -= 1  # the trace of a separator at the end of every line
-    for j in range(count, width):
-        long = next((row for row, cell in enumerate(columns[j]) if cell), None)
-        if long is not None and not options.skip_bad_rows:
-            raise RefusalError(
-                f"{text.source}, line {text.locate(int(places[long]))[0]}: more cells than the first line "
-                f"({count}); give every column a name, delete the extra cells, or leave such rows out: ",
-                Remedy("skip_bad_rows", True),
-            )
-    long_rows = np.array([any(columns[j][row] for j in range(count, width)) for row in range(len(places))], dtype=bool)
-    given = first[:count] if has_header else [f"column {j + 1}" for j in range(count)]
-    names = tuple(name or f"(unnamed column {number})" for number, name in enumerate(given, start=1))
-    cells = _Cells(text, names, tuple(map(bool, given)), tuple(columns[:count]), has_header, places)
-    return (cells.keep(~long_rows), int(long_rows.sum())) if long_rows.any() else (cells, 0)
-
-
-def _has_header(source: str, first: list[str], columns: list[list[str]], options: CsvOptions) -> bool:
-    """Whether the first line holds names: compare it with the columns of numbers below it."""
-    if options.target in first:
-        return True
-    for_names = for_data = 0
-    for cell, column in zip(first, columns, strict=True):
-        below = [is_number_like(value) for value in column[1:] if value]
-        if cell and below and 2 * sum(below) > len(below):
-            if is_number_like(cell):
-                for_data += 1
-            else:
-                for_names += 1
-    if for_names and for_data and not re.fullmatch(r"column \d+", options.target):
-        raise RefusalError(
-            f"{source}: the first line may hold names or data ({listing(first)}); ",
-            Remedy("header", True),
-            " or ",
-            Remedy("header", False),
-        )
-    return not for_data
-
-
-def _check_names(cells: _Cells, options: CsvOptions) -> None:
-    """Refuse repeated names, and names in the options that the file does not have."""
-    source = cells.text.source
-    seen: set[str] = set()
-    for name in cells.names:
-        if name in seen:
-            raise RefusalError(
-                f"{source}: two columns are named {quote(name)}; rename or remove one in the header line"
-            )
-        seen.add(name)
-    wanted = [("target", options.target)]
-    wanted += [(option, name) for option in ("columns", "leave_out") for name in getattr(options, option)]
-    for option, name in wanted:
-        if name not in cells.names:
-            what = "target column" if option == "target" else "column"
-            separated = "white space" if cells.text.separator == " " else f"{MARKS[cells.text.separator]}s"
-            first = "" if cells.has_header else "; the file seems to have no header line, if it has: "
-            parts: list[str | Remedy] = [
-                f"{source}: there is no {what} {quote(name)}; its columns, separated by {separated}, are "
-                f"{listing(cells.names)}: choose one of them, ",
-                Remedy(option),
-            ]
-            raise RefusalError(*parts, *((first, Remedy("header", True)) if first else ()))
-
-
-def _without_totals(cells: _Cells, options: CsvOptions) -> tuple[_Cells, int]:
+def _without_totals(cells: Cells, options: CsvOptions) -> tuple[Cells, int]:
     """Refuse a last row of totals, or leave it out; return how many rows are left out."""
     if len(cells) < 2:
         return cells, 0
@@ -309,30 +167,27 @@ def _without_totals(cells: _Cells, options: CsvOptions) -> tuple[_Cells, int]:
 
 
 def _find_numeric(
-    cells: _Cells, used: list[str], numbers: dict[str, list[float | None]], options: CsvOptions
+    cells: Cells, used: list[str], numbers: dict[str, list[float | None]], options: CsvOptions
 ) -> tuple[set[str], NDArray[np.bool_]]:
     """Return the columns of numbers, and the rows in which a used cell cannot be read; refuse the first such cell."""
     numeric: set[str] = set()
     bad = np.zeros(len(cells), dtype=bool)
     for name in used:
         column = cells.columns[cells.names.index(name)]
-        faults: dict[int, str] = {}
-        for row, (cell, number) in enumerate(zip(column, numbers[name], strict=True)):
-            if not cell:
-                faults[row] = "is empty"
-            elif number is None or np.isnan(number):
-                faults[row] = "is not a number"
-            elif np.isinf(number):
-                faults[row] = "is infinite or too large"
-        filled = sum(map(bool, column))
-        read = len(column) - sum(fault == "is not a number" or fault == "is empty" for fault in faults.values())
+        values = _array(numbers[name])
+        faults = {
+            row: "is empty" if not column[row] else "is not a number" if np.isnan(values[row]) else _TOO_LARGE
+            for row in np.flatnonzero(~np.isfinite(values)).tolist()
+        }
+        filled = len(column) - column.count("")
+        read = filled - sum(fault == "is not a number" for fault in faults.values())
         is_target = name == options.target
-        if is_target and options.positive is not None and any(fault == "is not a number" for fault in faults.values()):
+        if is_target and options.positive is not None and read < filled:
             read = 0  # a column such as 1, 2, x is a column of classes, not of numbers with a slip in it
         if filled and 2 * read >= filled and read:
             numeric.add(name)
         else:
-            other = next((row for row in faults if column[row] and is_number_like(column[row])), None)
+            other = next((row for row in faults if _MARK(column[row]) and is_number_like(column[row])), None)
             if (
                 other is not None
                 and not options.one_hot
@@ -355,7 +210,7 @@ def _find_numeric(
     return numeric, bad
 
 
-def _check_rows(cells: _Cells, max_points: int | None) -> None:
+def _check_rows(cells: Cells, max_points: int | None) -> None:
     source = cells.text.source
     if len(cells) == 0:
         raise RefusalError(f"{source} has a header but no rows that can be read; add at least two rows")
@@ -369,7 +224,7 @@ def _check_rows(cells: _Cells, max_points: int | None) -> None:
 
 
 def _choose_features(
-    cells: _Cells,
+    cells: Cells,
     used: list[str],
     numeric: set[str],
     numbers: dict[str, list[float | None]],

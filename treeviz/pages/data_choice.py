@@ -190,14 +190,16 @@ def _choose_format() -> dict[str, Any]:
     with st.expander("How the file is written"):
         chosen: dict[str, Any] = {
             option: st.selectbox(
-                _label(option), [None, *allowed], format_func=lambda mark: MARKS.get(mark, "found"), key=f"csv-{option}"
+                _label(option), allowed, None, MARKS.__getitem__, key=f"csv-{option}", placeholder="found"
             )
             for option, allowed in marks.items()
         }
         chosen["header"] = st.selectbox(
             _label("header"),
-            [None, True, False],
-            format_func={None: "found", True: "yes", False: "no"}.__getitem__,
+            [True, False],
+            None,
+            {True: "yes", False: "no"}.__getitem__,
+            placeholder="found",
             key="csv-header",
             help="Whether the first line holds the names of the columns.",
         )
