@@ -1,12 +1,14 @@
 """The command line, as a user and as a script see it."""
 
 import csv
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,9 +103,69 @@ def test_bad_input_is_refused_in_one_line():
         (["--threshold", "nan"], "threshold"),
         (["--step-size", "0"], "step_size"),
         (["--save", "nowhere/run.npz"], "nowhere"),
+        (["--save", "."], "is a directory"),
+        (["--save", "/dev/null"], "no ordinary file"),
+        (["--save", "/proc/run.npz"], "choose another --save"),
+        (["--save", f"{'x' * 300}.npz"], "choose another --save"),
+        (["--until-loss", "nan"], "until_loss must be a number 0 or more; got nan"),
+        (["--until-loss", "inf"], "until_loss"),
+        (["--until-loss", "-1"], "until_loss"),
         (["--positive", "x"], "--positive"),
     ]:
         assert_refused("run", arguments, words)
+
+
+def test_a_target_that_cannot_be_written_is_refused_before_the_work(monkeypatch):
+    monkeypatch.setattr(Trainer, "__init__", lambda *_, **__: pytest.fail("the work has begun"))
+    assert_refused("run", ["--save", "/proc/run.npz"], "/proc/run.npz")
+
+
+def test_saving_to_a_link_keeps_the_link(tmp_path):
+    (tmp_path / "there").mkdir()
+    link, file = tmp_path / "link.npz", tmp_path / "there" / "run.npz"
+    link.symlink_to(file)
+    for count in (1, 2):  # the file is made, then replaced
+        assert call("run", "--data", "xor", "--width", 64, "--iterations", count, "--save", link).exit_code == 0
+        assert link.is_symlink() and len(Trace.load(file).records) == count
+    assert [path.name for path in file.parent.iterdir()] == ["run.npz"]
+
+
+def fill_disk(monkeypatch, folder):
+    """Let the disk of a folder be full for what is written whole."""
+    write = Path.write_bytes
+
+    def refuse(path, content):
+        if path.is_relative_to(folder):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+
+
+def test_on_a_full_disk_a_run_is_kept_elsewhere(monkeypatch, tmp_path):
+    full, kept = tmp_path / "full", tmp_path / "kept"
+    full.mkdir()
+    kept.mkdir()
+    old = full / "run.npz"
+    old.write_text("an older run")
+    fill_disk(monkeypatch, full)
+    monkeypatch.setattr("tempfile.tempdir", str(kept))
+    done = call("run", "--data", "xor", "--width", 64, "--iterations", 3, "--save", old)
+    assert done.exit_code == 1 and "No space left" in done.stderr and "Traceback" not in done.output
+    assert "3 iterations" in done.stdout and old.read_text() == "an older run"
+    (path,) = kept.rglob("run.npz")
+    assert f"Saved to {path}." in done.stderr and len(Trace.load(path).records) == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_output_that_cannot_be_printed_is_refused_before_the_work():
+    for command in (["run", "--save", "x.npz"], ["race", "--csv"], ["bench", "--quick"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "treeviz.cli", *command], stdout=full, stderr=subprocess.PIPE, text=True
+            )
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert "cannot print to standard output (No space left on device)" in done.stderr
 
 
 def test_interrupting_keeps_what_is_done(tmp_path):
@@ -204,6 +266,7 @@ def test_a_race_that_cannot_be_is_refused_in_one_line():
         (["--max-iterations", "0"], "--max-iterations"),
         (["--until-loss", "nan"], "until_loss"),
         (["--until-loss", "-1"], "until_loss"),
+        (["--until-loss", "inf"], "until_loss"),
         (["--max-seconds", "0"], "max_seconds"),
         (["--max-seconds", "nan"], "max_seconds"),
         (["--json", "--csv"], "exclude each other"),
