@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -187,15 +188,34 @@ def test_interrupting_keeps_what_is_done(tmp_path):
     assert trace.records[2].iteration == 2
 
 
-def test_app_starts_from_the_command_line():
-    command = [sys.executable, "-m", "treeviz.cli", "app", "--server.port=0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.mark.parametrize("source", ["option", "environment", "file"])
+def test_the_app_takes_its_port_from_wherever_it_is_set(tmp_path, source):
+    port = free_port()
+    command = [sys.executable, "-m", "treeviz.cli", "app"]
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    if source == "option":
+        command += [f"--server.port={port}"]
+        environment["STREAMLIT_SERVER_PORT"] = str(free_port())
+    elif source == "environment":
+        environment["STREAMLIT_SERVER_PORT"] = str(port)
+    else:
+        (tmp_path / ".streamlit").mkdir()
+        (tmp_path / ".streamlit" / "config.toml").write_text(f"[server]\nport = {port}\n")
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         try:
             deadline = time.monotonic() + 60
             seen = ""
-            while "http://127.0.0.1:" not in seen and time.monotonic() < deadline:
+            while "http://" not in seen and process.poll() is None and time.monotonic() < deadline:
                 seen += process.stdout.readline()
-            assert "http://127.0.0.1:" in seen
+            assert f"http://127.0.0.1:{port}" in seen  # the address is ours, in all three
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)
