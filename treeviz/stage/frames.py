@@ -11,7 +11,7 @@ import uuid
 import weakref
 import zlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ from treeviz.training.trace import Trace
 DETAILS = (63, 127, 255, 599)
 DEFAULT_DETAIL = 127
 MAX_OPENED = 12
-_MAX_FRAMES_AN_ANSWER = 4
+MAX_FRAMES_AN_ANSWER = 4
 _MAX_FRAMES_KEPT = 64
 _MAX_LEAF_VALUES = 24_000
 
@@ -55,14 +55,14 @@ class View:
         given, pinned = request.get("opened"), request.get("pinned")
         opened = [node for node in given if type(node) is int] if isinstance(given, list) else []
         return cls(
-            tree=_whole(request.get("tree"), 0, num_points - 1) or 0,
-            detail=_whole(request.get("detail"), DETAILS[0], DETAILS[-1]) or DEFAULT_DETAIL,
+            tree=whole_number(request.get("tree"), 0, num_points - 1) or 0,
+            detail=whole_number(request.get("detail"), DETAILS[0], DETAILS[-1]) or DEFAULT_DETAIL,
             opened=tuple(dict.fromkeys(node for node in opened if 1 <= node < 2 * width))[-MAX_OPENED:],
-            pinned=_whole(pinned, 0, MAX_ITERATIONS - 1),
+            pinned=whole_number(pinned, 0, MAX_ITERATIONS - 1),
         )
 
 
-def _whole(value: object, low: int, high: int) -> int | None:
+def whole_number(value: object, low: int, high: int) -> int | None:
     """Return the nearest whole number in range; None if `value` is not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return None
@@ -147,13 +147,13 @@ class FrameMaker:
                 self._badges[iteration] = badge  # nothing to come can change it
         return badge
 
-    def answer(self, view: View, iterations: list[int], fields: list[int], **rest: object) -> bytes:
+    def answer(self, view: View, iterations: Sequence[int], fields: Sequence[int], **rest: object) -> bytes:
         """Return header, status and the frames and output fields of some iterations, compressed.
 
         Of those that are computed; `rest` is sent with them as it is.
         """
         known, fields = (
-            [i for i in dict.fromkeys(asked) if 0 <= i < self.run.num_computed][:_MAX_FRAMES_AN_ANSWER]
+            [i for i in dict.fromkeys(asked) if 0 <= i < self.run.num_computed][:MAX_FRAMES_AN_ANSWER]
             for asked in (iterations, fields)
         )
         frames = ",".join(self.frame(view, iteration) for iteration in known)
