@@ -18,7 +18,7 @@ from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
 from treeviz.stage.question import Question
 from treeviz.style import sentences
-from treeviz.style.palette import compact, percent
+from treeviz.style.palette import compact, count, percent
 from treeviz.style.run_charts import cost_figure, loss_figure
 from treeviz.style.searches import describe_search
 from treeviz.training.background import BackgroundRun
@@ -108,7 +108,7 @@ def _show_run(settings: Settings, plays: int) -> None:
 def _unlearnable(run: BackgroundRun, cursor: int) -> None:
     record = run.trace.records[cursor]
     if record.unlearnable:
-        with st.expander(f"{len(record.unlearnable)} datapoints cannot be learned"):
+        with st.expander(f"{count(len(record.unlearnable), 'datapoint')} cannot be learned"):
             for point, reason in list(record.unlearnable.items())[:50]:
                 st.markdown(f"- datapoint {point}: {reason}")
 

@@ -25,7 +25,7 @@ from treeviz.stage.pictures.field import OutputField, is_planar
 from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.pictures.watched import WatchList, leaves_to_show, watch_list
 from treeviz.stage.script import phases, posted_phases, pseudocode, write_script
-from treeviz.style.palette import percent
+from treeviz.style.palette import count, count_firing, percent
 from treeviz.style.searches import describe_search
 from treeviz.style.sentences import describe_watching
 from treeviz.training.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
@@ -254,17 +254,15 @@ class FrameMaker:
 
     def _summarize(self, step: TreeStep, listed: WatchList | None) -> str:
         """Say what happened to a tree in an iteration, or to the list it stands for."""
-        found = f"{step.firing.size:,} neurons fire"
+        found = count_firing(step.firing.size)
         if describe_search(self.run.config.search).searches_trees:
             num_nodes = 2 * step.num_leaves - 1
             return (
-                f"Tree {step.point}: {step.visited.size:,} nodes searched, {found}, {step.modified.size:,} of "
+                f"Tree {step.point}: {count(step.visited.size, 'node')} searched, {found}, {step.modified.size:,} of "
                 f"{num_nodes:,} nodes modified ({percent(step.modified.size / num_nodes)})."
             )
         if listed is not None:
-            found = (
-                f"{listed.neurons.size:,} of {step.num_leaves:,} neurons on its list, {step.firing.size:,} of them fire"
-            )
+            found = f"{listed.neurons.size:,} of {count(step.num_leaves, 'neuron')} on its list, and {found}"
         return f"Tree {step.point}: {found}. The tree shows where they are; no step uses it."
 
     def _leaves(

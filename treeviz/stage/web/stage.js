@@ -89,6 +89,10 @@ export class Stage {
 
   /** @param {BlobPart} bytes */
   async read(bytes) {
+    if (typeof DecompressionStream === "undefined") {
+      this.notices.replaceChildren(el("p", {}, "This browser is too old to show the run: please use one of 2023 or later."));
+      return;
+    }
     const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
     const answer = await new Response(inflated).json();
     if (!this.isClosed) this.take(answer);
@@ -109,7 +113,7 @@ export class Stage {
    * @param {{ plays?: number, cookie?: string }} introduction
    */
   introduce({ plays = 0, cookie = "" }) {
-    if (cookie) document.cookie = `${cookie}=1; max-age=31536000; path=/; samesite=lax`;
+    if (cookie) remember(cookie);
     if (plays > this.plays) this.player.play(true);
     this.plays = plays;
   }
@@ -131,7 +135,7 @@ export class Stage {
         isLeaving: () => this.isLeaving,
         changed: () => this.render(),
         playing: (isOn) => isOn && this.run(player),
-        rest: () => this.writeAddress(),
+        rest: () => this.keepAddress(),
       },
       this.playback,
       view,
@@ -271,7 +275,16 @@ export class Stage {
     if (hadFocus) this.element.focus();
   }
 
-  /** The address holds the moment; the settings' part of it is Streamlit's own. */
+  /** Keep the moment in the address, unless the browser refuses: in a frame of another page, or after many changes. */
+  keepAddress() {
+    try {
+      this.writeAddress();
+    } catch {
+      // The link can still be asked for by its button, which says what happened.
+    }
+  }
+
+  /** The address holds the moment; the settings' part of it is Streamlit's own. Throws where a browser refuses. */
   writeAddress() {
     if (!this.names) return;
     const url = new URL(location.href);
@@ -315,6 +328,15 @@ export class Stage {
     if (header.planar) this.output.show(player.fields, frame.iteration, frame.view.tree);
     this.panel.show(frame, this.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
     this.transport.show(frame, player.at, player.lengths(frame));
+  }
+}
+
+/** @param {string} cookie set in this browser for a year, unless it is in a frame that may have none */
+function remember(cookie) {
+  try {
+    document.cookie = `${cookie}=1; max-age=31536000; path=/; samesite=lax`;
+  } catch {
+    // Then the introduction is shown again next time.
   }
 }
 
