@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import streamlit as st
 
+import treeviz.pages.preload  # noqa: F401  (first: the others import Plotly)
 from treeviz.pages.glossary import show_glossary
 from treeviz.pages.notices import usable_part
 from treeviz.pages.page import Page, find_pages
