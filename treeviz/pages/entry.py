@@ -12,8 +12,8 @@ import treeviz.pages.preload  # noqa: F401  (first: the others import Plotly)
 from treeviz.pages.glossary import show_glossary
 from treeviz.pages.notices import usable_part
 from treeviz.pages.page import Page, find_pages
-from treeviz.pages.page_links import wanted_page
-from treeviz.pages.settings import Settings, choose_settings
+from treeviz.pages.page_links import show_way_back, wanted_page
+from treeviz.pages.settings import Settings, choose_settings, keep_training
 
 # As in .streamlit/config.toml, which an installed package does not have.
 _SERVER_OPTIONS = {
@@ -77,8 +77,11 @@ def run() -> None:
     st.html(_ROOM)
     show_glossary()
     if chosen.url_path:
-        st.session_state.plays = 0  # a viewer who comes back to the stage finds it at rest
+        # A viewer who comes back to the stage finds it at rest, as it was left.
+        st.session_state.plays, st.session_state.is_named = 0, False
+        keep_training()
     st.session_state.settings = choose_settings()  # drawn here, and not by a page, all pages share them
+    show_way_back(chosen.url_path)
     chosen.run()
 
 

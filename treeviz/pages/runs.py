@@ -71,7 +71,7 @@ def _begin(settings: Settings) -> FrameMaker:
             f"and a page may take {_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
         )
     run = BackgroundRun(data, config, is_checked=settings.is_checked)
-    return FrameMaker(run, settings.key, is_portable=settings.data.csv is None)
+    return FrameMaker(run, settings.course_key, is_portable=settings.data.csv is None)
 
 
 def wait_with_spinner(run: BackgroundRun, iteration: int) -> None:

@@ -45,6 +45,7 @@ def render(settings: Settings) -> None:
         st.session_state.run = settings.key
         address, st.session_state.address = st.session_state.address, {}  # counts once, for what is opened first
         st.session_state.start, st.session_state.notices = _find_start(maker, address)
+        st.session_state.is_named = any(name in address for name in NAMES)
     _show_run(settings, plays)
 
 
@@ -94,7 +95,7 @@ def _show_run(settings: Settings, plays: int) -> None:
         question.view if question else start.view,
         wanted,
         question.fields if question else wanted,
-        start=start.describe(),
+        start={**start.describe(), "named": st.session_state.is_named},
         introduction={"plays": plays, "cookie": "" if st.session_state.introduction else INTRODUCED},
         notices=st.session_state.notices,
         nonce=question.nonce if question else 0,

@@ -13,10 +13,16 @@ import { PATIENCE, Playback, Player } from "./player.js";
 import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
 
-/** @import { AddressNames, Answer, Frame, Moment, Question, View } from "./types.js" */
+/** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, View } from "./types.js" */
 
 const HEARTBEAT = 250; // milliseconds between looks at what is missing
 const QUIET = 500; // milliseconds after a press elsewhere on the page, which may lead to another one
+
+/**
+ * Where each run was left, by its settings, as long as the tab is open.
+ * @type {Map<string, { view: View, at: Cursor, node: number | null }>}
+ */
+const places = new Map();
 
 export class Stage {
   /** @param {HTMLElement} element */
@@ -66,6 +72,7 @@ export class Stage {
     document.removeEventListener("keydown", this.onKey);
     document.removeEventListener("pointerdown", this.onPress, true);
     clearInterval(this.heartbeat);
+    this.leave();
     if (this.current) this.current.playing = false;
     this.isClosed = true;
   }
@@ -120,12 +127,15 @@ export class Stage {
 
   /** @param {Answer} answer */
   begin({ header, start, notices }) {
-    const { tree, detail, opened, pinned, node, iteration, phase, step, address } = start;
+    const { tree, detail, opened, pinned, iteration, phase, step, address, named } = start;
+    this.leave();
     const old = this.current;
     const isSame = old?.header.settings === header.settings; // the same run, begun again by the server
+    const wasPlaying = isSame && old?.playing;
     old?.play(false);
-    const view = old && isSame ? old.view : { tree, detail, opened, pinned };
-    const at = old && isSame ? old.at : { iteration, phase, step };
+    const left = isSame || !named ? places.get(header.settings) : undefined;
+    const begun = { view: { tree, detail, opened, pinned }, at: { iteration, phase, step }, node: start.node };
+    const { view, at, node } = left ?? begun;
     /** @type {Player} */
     const player = new Player(
       header,
@@ -144,7 +154,8 @@ export class Stage {
     );
     this.current = player;
     [this.hovered, this.names] = [null, address];
-    if (!isSame) [this.selected, player.reported] = [node, iteration];
+    this.selected = node;
+    if (!left) player.reported = iteration;
     this.output.card.hidden = !header.planar;
     [this.atlas.card.hidden, this.lists.card.hidden] = [player.lowered !== null, player.lowered === null];
     this.tree.setHeader(header);
@@ -152,6 +163,7 @@ export class Stage {
     this.panel.setHeader(header);
     const close = el("button", { onclick: () => this.replace(this.notices) }, "understood");
     this.notices.replaceChildren(...notices.map((text) => el("p", {}, text)), ...(notices.length ? [close] : []));
+    if (wasPlaying) player.play(true);
   }
 
   /**
@@ -273,6 +285,13 @@ export class Stage {
     const hadFocus = parent.contains(focused);
     parent.replaceChildren(...children);
     if (hadFocus) this.element.focus();
+  }
+
+  /** Remember where the run on show is left. */
+  leave() {
+    if (!this.current) return;
+    const { header, view, at } = this.current;
+    places.set(header.settings, { view: { ...view }, at: { ...at }, node: this.selected });
   }
 
   /** Keep the moment in the address, unless the browser refuses: in a frame of another page, or after many changes. */
