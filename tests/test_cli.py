@@ -169,6 +169,26 @@ def test_output_that_cannot_be_printed_is_refused_before_the_work():
         assert "cannot print to standard output (No space left on device)" in done.stderr
 
 
+FILLING = """
+import errno, os, sys
+from treeviz import cli
+
+def refuse(text):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+cli.click.echo, sys.argv[0] = lambda text, **how: sys.stderr.write(text) if how else refuse(text), "treeviz"
+cli.main()
+"""
+
+
+def test_a_result_that_cannot_be_printed_is_kept_in_a_file(tmp_path):
+    command = [sys.executable, "-c", FILLING, *["run", "--data", "xor", "--width", "64", "--iterations", "3", "--json"]]
+    done = subprocess.run(command, env={**os.environ, "TMPDIR": str(tmp_path)}, capture_output=True, text=True)
+    (path,) = tmp_path.rglob("run.json")
+    assert done.returncode == 1 and f"No space left on device): it is kept in {path}" in done.stderr
+    assert len(json.loads(path.read_text())["records"]) == 3 and "Traceback" not in done.stderr
+
+
 def test_interrupting_keeps_what_is_done(tmp_path):
     path = tmp_path / "run.npz"
     command = [sys.executable, "-m", "treeviz.cli", "run", "--data", "sphere", "--width", "20000", "--method"]

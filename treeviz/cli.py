@@ -314,10 +314,14 @@ def _print(text: str, name: str) -> None:
     except BrokenPipeError:
         raise  # the reader has what it wanted
     except OSError as error:
-        path = Path(tempfile.mkdtemp(prefix="treeviz-")) / name
-        path.write_text(f"{text}\n", encoding="utf-8")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries the rest again at its end
-        raise click.ClickException(f"cannot print the result ({_reason(error)}): it is kept in {path}") from error
+        problem = f"cannot print the result ({_reason(error)})"
+        try:
+            path = Path(tempfile.mkdtemp(prefix="treeviz-")) / name
+            path.write_text(f"{text}\n", encoding="utf-8")
+        except OSError as other:
+            raise click.ClickException(f"{problem}, nor keep it in another file ({_reason(other)})") from other
+        raise click.ClickException(f"{problem}: it is kept in {path}") from error
 
 
 def _keep(save: Callable[[Path], object], path: Path) -> bool:
