@@ -1,12 +1,15 @@
 """The command line, as a user and as a script see it."""
 
 import csv
+import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,9 +104,89 @@ def test_bad_input_is_refused_in_one_line():
         (["--threshold", "nan"], "threshold"),
         (["--step-size", "0"], "step_size"),
         (["--save", "nowhere/run.npz"], "nowhere"),
+        (["--save", "."], "is a directory"),
+        (["--save", "/dev/null"], "no ordinary file"),
+        (["--save", "/proc/run.npz"], "choose another --save"),
+        (["--save", f"{'x' * 300}.npz"], "choose another --save"),
+        (["--until-loss", "nan"], "until_loss must be a number 0 or more; got nan"),
+        (["--until-loss", "inf"], "until_loss"),
+        (["--until-loss", "-1"], "until_loss"),
         (["--positive", "x"], "--positive"),
     ]:
         assert_refused("run", arguments, words)
+
+
+def test_a_target_that_cannot_be_written_is_refused_before_the_work(monkeypatch):
+    monkeypatch.setattr(Trainer, "__init__", lambda *_, **__: pytest.fail("the work has begun"))
+    assert_refused("run", ["--save", "/proc/run.npz"], "/proc/run.npz")
+
+
+def test_saving_to_a_link_keeps_the_link(tmp_path):
+    (tmp_path / "there").mkdir()
+    link, file = tmp_path / "link.npz", tmp_path / "there" / "run.npz"
+    link.symlink_to(file)
+    for count in (1, 2):  # the file is made, then replaced
+        assert call("run", "--data", "xor", "--width", 64, "--iterations", count, "--save", link).exit_code == 0
+        assert link.is_symlink() and len(Trace.load(file).records) == count
+    assert [path.name for path in file.parent.iterdir()] == ["run.npz"]
+
+
+def fill_disk(monkeypatch, folder):
+    """Let the disk of a folder be full for what is written whole."""
+    write = Path.write_bytes
+
+    def refuse(path, content):
+        if path.is_relative_to(folder):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+
+
+def test_on_a_full_disk_a_run_is_kept_elsewhere(monkeypatch, tmp_path):
+    full, kept = tmp_path / "full", tmp_path / "kept"
+    full.mkdir()
+    kept.mkdir()
+    old = full / "run.npz"
+    old.write_text("an older run")
+    fill_disk(monkeypatch, full)
+    monkeypatch.setattr("tempfile.tempdir", str(kept))
+    done = call("run", "--data", "xor", "--width", 64, "--iterations", 3, "--save", old)
+    assert done.exit_code == 1 and "No space left" in done.stderr and "Traceback" not in done.output
+    assert "3 iterations" in done.stdout and old.read_text() == "an older run"
+    (path,) = kept.rglob("run.npz")
+    assert f"Saved to {path}." in done.stderr and len(Trace.load(path).records) == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_output_that_cannot_be_printed_is_refused_before_the_work():
+    for command in (["run", "--save", "x.npz"], ["race", "--csv"], ["bench", "--quick"]):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "treeviz.cli", *command], stdout=full, stderr=subprocess.PIPE, text=True
+            )
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        assert "cannot print to standard output (No space left on device)" in done.stderr
+
+
+FILLING = """
+import errno, os, sys
+from treeviz import cli
+
+def refuse(text):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+cli.click.echo, sys.argv[0] = lambda text, **how: sys.stderr.write(text) if how else refuse(text), "treeviz"
+cli.main()
+"""
+
+
+def test_a_result_that_cannot_be_printed_is_kept_in_a_file(tmp_path):
+    command = [sys.executable, "-c", FILLING, *["run", "--data", "xor", "--width", "64", "--iterations", "3", "--json"]]
+    done = subprocess.run(command, env={**os.environ, "TMPDIR": str(tmp_path)}, capture_output=True, text=True)
+    (path,) = tmp_path.rglob("run.json")
+    assert done.returncode == 1 and f"No space left on device): it is kept in {path}" in done.stderr
+    assert len(json.loads(path.read_text())["records"]) == 3 and "Traceback" not in done.stderr
 
 
 def test_interrupting_keeps_what_is_done(tmp_path):
@@ -125,15 +208,34 @@ def test_interrupting_keeps_what_is_done(tmp_path):
     assert trace.records[2].iteration == 2
 
 
-def test_app_starts_from_the_command_line():
-    command = [sys.executable, "-m", "treeviz.cli", "app", "--server.port=0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.mark.parametrize("source", ["option", "environment", "file"])
+def test_the_app_takes_its_port_from_wherever_it_is_set(tmp_path, source):
+    port = free_port()
+    command = [sys.executable, "-m", "treeviz.cli", "app"]
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    if source == "option":
+        command += [f"--server.port={port}"]
+        environment["STREAMLIT_SERVER_PORT"] = str(free_port())
+    elif source == "environment":
+        environment["STREAMLIT_SERVER_PORT"] = str(port)
+    else:
+        (tmp_path / ".streamlit").mkdir()
+        (tmp_path / ".streamlit" / "config.toml").write_text(f"[server]\nport = {port}\n")
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         try:
             deadline = time.monotonic() + 60
             seen = ""
-            while "http://127.0.0.1:" not in seen and time.monotonic() < deadline:
+            while "http://" not in seen and process.poll() is None and time.monotonic() < deadline:
                 seen += process.stdout.readline()
-            assert "http://127.0.0.1:" in seen
+            assert f"http://127.0.0.1:{port}" in seen  # the address is ours, in all three
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)
@@ -204,6 +306,7 @@ def test_a_race_that_cannot_be_is_refused_in_one_line():
         (["--max-iterations", "0"], "--max-iterations"),
         (["--until-loss", "nan"], "until_loss"),
         (["--until-loss", "-1"], "until_loss"),
+        (["--until-loss", "inf"], "until_loss"),
         (["--max-seconds", "0"], "max_seconds"),
         (["--max-seconds", "nan"], "max_seconds"),
         (["--json", "--csv"], "exclude each other"),

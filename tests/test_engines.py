@@ -625,7 +625,7 @@ def test_the_reasons_to_stop(search, method):
         trainer = Trainer(
             data, TrainConfig(**{"width": 40, "search": search, "method": method, "batch_size": 2, **settings})
         )
-        trainer.run(num_steps, until_loss=-1.0)
+        trainer.run(num_steps, until_loss=0.0)
         return trainer
 
     silent = trained(sphere(), 50, threshold=60.0, step_size=None)

@@ -20,6 +20,7 @@ from treeviz.stage.pictures.detail import draw_tree
 from treeviz.stage.pictures.field import OutputField
 from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.script import phases, pseudocode, write_script
+from treeviz.style.palette import count
 from treeviz.training import background
 from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
 
@@ -177,7 +178,7 @@ def test_script_record_atlas_and_plane_are_those_of_the_trace(maker):
         assert (frame["plane"]["labels"], frame["plane"]["caption"]) == (list(plane.labels), plane.caption)
         if iteration + 1 < len(trace.records):
             assert frame["plane"]["will_touch"] == bits(np.isin(plane.neurons, trace.records[iteration + 1].touched))
-        assert f"{record.num_visited[view.tree]:,} nodes searched" in frame["summary"]
+        assert f"{count(record.num_visited[view.tree], 'node')} searched" in frame["summary"]
         assert f"{record.num_modified[view.tree]:,} of" in frame["summary"]
 
 

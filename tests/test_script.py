@@ -19,7 +19,7 @@ from treeviz.stage import script as script_module
 from treeviz.stage.pictures.detail import draw_tree
 from treeviz.stage.script import phases, pseudocode, write_script
 from treeviz.stage.script_parts import Moves, number
-from treeviz.stage.script_parts import count as write_count
+from treeviz.style.palette import count as write_count
 from treeviz.style.palette import rounded
 from treeviz.training.trace import Trace
 

@@ -81,6 +81,31 @@ def test_an_answer_that_cannot_be_read_holds_up_no_other(alone, makers):
     assert "TypeError" in alone.evaluate("fault")
 
 
+def test_a_browser_that_cannot_unpack_answers_is_told_so(alone, makers):
+    alone.evaluate("answer => { delete window.DecompressionStream; give(answer); }", answer(makers[0]))
+    alone.locator("[data-part=notices]").filter(has_text="too old to show the run").wait_for()
+
+
+def test_a_frame_of_another_page_shows_the_stage_and_the_link(context, makers):
+    """A sandboxed frame has no cookies, no clipboard and an address of its own."""
+    page = context.new_page()
+    faults = []
+    page.on("pageerror", lambda fault: faults.append(str(fault)))
+    frame = '<iframe sandbox="allow-scripts" src="http://inner.test/" width="1200" height="800"></iframe>'
+    for host, body in (("outer", frame), ("inner", component.PARTS["html"])):
+        page.route(f"http://{host}.test/", lambda route, _, b=body: route.fulfill(content_type="text/html", body=b))
+    page.goto("http://outer.test/")
+    inner = page.frames[1]
+    inner.wait_for_load_state()
+    inner.evaluate(MOUNT, component.PARTS["js"])
+    inner.evaluate("answer => void give(answer)", answer(makers[0], introduction={"plays": 0, "cookie": "seen"}))
+    inner.wait_for_function("element.querySelectorAll('[data-node]').length === 127")
+    inner.get_by_role("button", name="copy link").click()
+    inner.locator("[data-part=copied]").filter(has_text="does not allow it; the link is http://inner.test/").wait_for()
+    page.close()
+    assert faults == []
+
+
 def test_an_answer_that_comes_too_late_for_a_stage_taken_away_is_left(alone, makers):
     alone.evaluate("answer => { const leave = give(answer); element.remove(); leave(); }", answer(makers[0], delay=100))
     alone.wait_for_function("decoded === 1")

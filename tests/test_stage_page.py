@@ -113,6 +113,48 @@ def test_other_settings_begin_a_new_run_at_its_start(stage):
     assert stage.part("tree-number").input_value() == "0"
 
 
+def test_the_stage_is_found_where_it_was_left(stage):
+    """By the navigation and back, and after a setting that changes no iteration."""
+    stage.open(f"{CIRCLE}&solver=sketch")
+    stage.part("tree-number").fill("5")
+    stage.press("Enter")
+    stage.element.focus()
+    stage.press("Shift+ArrowRight", "Shift+ArrowRight", "2", "ArrowRight")
+    stage.wait_for(2, 2)
+    stage.rest()
+    left = stage.where
+
+    stage.page.get_by_role("link", name="Where it pays").click()
+    stage.page.get_by_text("Expected operations against width").wait_for()
+    stage.page.get_by_role("link", name="Watch one run").click()
+    stage.wait_for(*left).rest()
+    assert stage.address().items() >= {"tree": "5", "it": "2", "phase": "forward", "solver": "sketch"}.items()
+
+    stage.page.get_by_text("Check every iteration").click()
+    stage.part("badge").filter(has_text="Not checked").wait_for()
+    stage.wait_for(*left).rest()
+    assert stage.part("tree-number").input_value() == "5"
+
+
+def test_a_link_to_the_stage_has_a_way_back(stage):
+    stage.open(f"{CIRCLE}&solver=sketch&tree=3&it=1")
+    stage.wait_for(1)
+    stage.page.get_by_role("link", name="Read the method").click()
+    stage.page.get_by_role("button", name="Show me on the stage").first.click()
+    stage.wait()
+    assert stage.part("tree-number").input_value() == "0"
+    solver = stage.page.get_by_role("radiogroup", name="Solver").or_(stage.page.get_by_test_id("stButtonGroup"))
+    sketch = solver.get_by_role("radio", name="sketch")
+    expect(sketch).not_to_be_checked()
+    stage.page.get_by_role("button", name="Back to your settings").click()
+    stage.page.get_by_role("button", name="Show me on the stage").first.wait_for()
+    assert stage.page.get_by_role("button", name="Back to your settings").count() == 0
+    stage.page.get_by_role("link", name="Watch one run").click()
+    stage.wait_for(1)
+    assert stage.part("tree-number").input_value() == "3"
+    expect(sketch).to_be_checked()
+
+
 # ---- exactness ----
 
 

@@ -85,9 +85,9 @@ def test_a_first_visit_is_introduced_and_then_the_stage_plays(chromium, server):
         page.get_by_role("link", name="Where it pays").click()
         page.get_by_text("Expected operations against width").wait_for()
         page.get_by_role("link", name="Watch one run").click()
-        stage.wait()
-        page.wait_for_timeout(500)
-        assert stage.where == (0, 1, 1), "whoever comes back finds the stage at rest"
+        stage.wait().rest()
+        assert stage.where != (0, 1, 1), "whoever comes back finds the stage where it was left"
+        assert stage.element.get_by_role("button", name="play", exact=True).count() == 1, "and at rest"
 
         page.goto(f"{server}/")  # the browser remembers
         stage.wait()

@@ -1,7 +1,10 @@
 """The command line: `treeviz run`, `treeviz race`, `treeviz bench`, `treeviz app`."""
 
+import io
 import json
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
@@ -125,17 +128,25 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
     from tqdm import tqdm
 
     from treeviz.training import report
+    from treeviz.training.files import require_writable
+    from treeviz.training.judge import require_loss
     from treeviz.training.trainer import Trainer
 
+    _require_output()
+    if save:
+        try:
+            require_writable(save)
+        except OSError as error:
+            raise click.ClickException(f"cannot write {save} ({_reason(error)}): choose another --save") from error
     try:
+        require_loss(until_loss)
         names = ("width", "threshold", "search", "solver", "method", "step_size", "batch_size", "ridge", "skin", "seed")
         trainer = Trainer(_load(data, options).train, TrainConfig(**{name: options[name] for name in names}))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    if save and not save.parent.is_dir():
-        raise click.ClickException(f"there is no directory {save.parent}: create it first, or choose another --save")
 
     interrupted = False
+    fault: OSError | None = None  # what was printed could not be written: the run is kept all the same
     with tqdm(total=iterations, unit="iteration", leave=False, disable=None) as progress:
 
         def show(record: StepRecord) -> None:
@@ -144,22 +155,26 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
             progress.set_postfix_str(f"loss {record.loss:.2e}")
             progress.update()
 
-        if not as_json:
-            progress.write(report.heading(trainer.trace), file=sys.stdout)
         try:
+            if not as_json:
+                progress.write(report.heading(trainer.trace), file=sys.stdout)
             trainer.run(iterations, until_loss, on_step=show)
         except KeyboardInterrupt:
             interrupted = True
+        except OSError as error:
+            fault = error
     trace = trainer.trace
+    is_saved = _keep(trace.save, save) if save else True
+    if isinstance(fault, BrokenPipeError):
+        raise fault  # the reader has what it wanted
+    if fault:
+        raise click.ClickException(f"cannot print the run ({_reason(fault)})") from fault
     if as_json:
-        click.echo(json.dumps(report.as_json(trace, is_interrupted=interrupted), allow_nan=False))
+        _print(json.dumps(report.as_json(trace, is_interrupted=interrupted), allow_nan=False), "run.json")
     else:
-        click.echo(report.conclusion(trace, until_loss, is_interrupted=interrupted))
-    if save:
-        trace.save(save)
-        click.echo(f"Saved to {save}.", err=True)
-    if interrupted:
-        sys.exit(130)
+        _print(report.conclusion(trace, until_loss, is_interrupted=interrupted), "run.txt")
+    if interrupted or not is_saved:
+        sys.exit(130 if interrupted else 1)
 
 
 @main.command()
@@ -198,6 +213,7 @@ def race(
         return
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other: leave one out")
+    _require_output()
     keys = [key.strip() for key in methods.split(",") if key.strip()]
     unknown = [key for key in keys if key not in CONTESTANTS]
     if unknown:
@@ -219,11 +235,11 @@ def race(
     warm_up(CONTESTANTS[key] for key in keys)
     interrupted = _run_with_progress(contest)
     if as_json:
-        click.echo(json.dumps(report.as_json(contest, until_loss), allow_nan=False))
+        _print(json.dumps(report.as_json(contest, until_loss), allow_nan=False), "race.json")
     elif as_csv:
-        click.echo(report.as_csv(contest), nl=False)
+        _print(report.as_csv(contest).removesuffix("\n"), "race.csv")
     else:
-        click.echo(report.as_text(contest, until_loss))
+        _print(report.as_text(contest, until_loss), "race.txt")
     if interrupted:
         sys.exit(130)
 
@@ -275,10 +291,11 @@ def bench(quick: bool, output: Path, cases: str | None, is_list: bool, as_json: 
             plan = plan.select([name.strip() for name in cases.split(",") if name.strip()])
         except ValueError as error:
             raise click.UsageError(str(error)) from error
+    _require_output()
     try:
         page.prepare_folder(output)
     except OSError as error:
-        raise click.ClickException(f"cannot write to {output} ({error}): choose another --output") from error
+        raise click.ClickException(f"cannot write to {output} ({_reason(error)}): choose another --output") from error
     with tqdm(total=num_steps(plan), unit="step", leave=False, disable=None) as progress:
 
         def show(words: str) -> None:
@@ -286,11 +303,18 @@ def bench(quick: bool, output: Path, cases: str | None, is_list: bool, as_json: 
             progress.update()
 
         result = run_bench(plan, on_step=show)
-    paths = page.save(result, output)
-    click.echo(json.dumps(report.as_json(result), allow_nan=False) if as_json else report.as_text(result))
-    click.echo(f"Saved {', '.join(map(str, paths))}.", err=True)
-    if result.is_interrupted:
-        sys.exit(130)
+
+    def save(folder: Path) -> None:
+        page.prepare_folder(folder)
+        page.save(result, folder)
+
+    is_saved = _keep(save, output)
+    if as_json:
+        _print(json.dumps(report.as_json(result), allow_nan=False), "bench.json")
+    else:
+        _print(report.as_text(result), "bench.txt")
+    if result.is_interrupted or not is_saved:
+        sys.exit(130 if result.is_interrupted else 1)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -300,6 +324,61 @@ def app(streamlit_options: tuple[str, ...]) -> None:
     from treeviz.pages.entry import serve
 
     serve(streamlit_options)
+
+
+def _require_output() -> None:
+    """Refuse to begin where nothing can be printed."""
+    try:
+        os.write(sys.stdout.fileno(), b"")
+    except io.UnsupportedOperation:
+        pass  # it is no file, so no disk can be full
+    except (OSError, ValueError, AttributeError) as error:  # a full device; closed; absent
+        reason = _reason(error) if isinstance(error, OSError) else "it is closed"
+        raise click.ClickException(f"cannot print to standard output ({reason}): lead it elsewhere") from error
+
+
+def _print(text: str, name: str) -> None:
+    """Print a result; if that fails, keep it in a file of this name in the folder for temporary files."""
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # the reader has what it wanted
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries the rest again at its end
+        problem = f"cannot print the result ({_reason(error)})"
+        try:
+            path = Path(tempfile.mkdtemp(prefix="treeviz-")) / name
+            path.write_text(f"{text}\n", encoding="utf-8")
+        except OSError as other:
+            raise click.ClickException(f"{problem}, nor keep it in another file ({_reason(other)})") from other
+        raise click.ClickException(f"{problem}: it is kept in {path}") from error
+
+
+def _keep(save: Callable[[Path], object], path: Path) -> bool:
+    """Save there, and return whether that was possible.
+
+    If not, ask for another path; where there is no one to ask, the folder for temporary files takes what is done.
+    """
+    fallback = None
+    while True:
+        try:
+            save(path)
+        except OSError as error:
+            click.echo(f"Error: cannot write {path} ({_reason(error)}).", err=True)
+        else:
+            click.echo(f"Saved to {path}.", err=True)
+            return fallback is None
+        if sys.stdin.isatty():
+            path = Path(click.prompt("What is done is still here. Another path", err=True))
+        elif fallback is None:
+            path = fallback = Path(tempfile.mkdtemp(prefix="treeviz-")) / path.name
+        else:
+            return False
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _load(data: str, options: Mapping[str, Any]) -> "Split":

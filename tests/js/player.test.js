@@ -137,17 +137,28 @@ test("playing makes as many units as the time is worth, and none while a frame i
   const { player, playback } = playing();
   playback.speed = 4;
   player.play(true);
-  let due = player.playFor(0, 500);
+  const playFor = (/** @type {number} */ due, /** @type {number} */ ticks) => {
+    for (let count = 0; count < ticks; count++) due = player.playFor(due, 62.5);
+    return due;
+  };
+  let due = playFor(0, 8);
   assert.deepEqual([where(player), due], [[0, 0, 2], 0]);
-  due = player.playFor(due, 375);
+  due = playFor(due, 6);
   assert.deepEqual([where(player), due], [[0, 0, 3], 0.5]);
   playback.unit = "iteration";
   playback.speed = 8;
-  due = player.playFor(due, 5000);
+  due = playFor(due, 80);
   assert.equal(player.at.iteration, 3); // whose frame is missing
   assert.equal(player.playFor(due, 1000), due);
   player.play(false);
   assert.equal(player.playFor(0.25, 0), 0.25);
+});
+
+test("a tab that was hidden goes on where it was", () => {
+  const { player } = playing({ iterations: [0, 1, 2, 3, 4, 5] });
+  player.play(true);
+  assert.equal(player.playFor(0.5, 40_000), 0.5 + 0.8 - 1);
+  assert.deepEqual(where(player), [0, 0, 1]);
 });
 
 test("what is played is eight steps a second, without looping, until a viewer chooses", () => {

@@ -2,7 +2,6 @@
 
 import html
 import json
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from treeviz.bench.figures import GrowthCurve, RatioMark, growth_figure, ratio_f
 from treeviz.bench.measure import BenchResult
 from treeviz.bench.plan import as_power
 from treeviz.bench.report import as_csv, as_json, as_text, digits, exponent
+from treeviz.training.files import require_writable, write_whole
 
 FILE_NAMES = ("bench.json", "bench.csv", "bench.html")
 _PANELS: dict[Quantity, str] = {
@@ -38,10 +38,7 @@ def prepare_folder(folder: Path) -> None:
     """Make a folder for the files if there is none; raises OSError if they could not be written there."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILE_NAMES:
-        if (folder / name).is_dir():
-            raise IsADirectoryError(f"{folder / name} is a folder")
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+        require_writable(folder / name)
 
 
 def save(result: BenchResult, folder: Path) -> list[Path]:
@@ -49,7 +46,7 @@ def save(result: BenchResult, folder: Path) -> list[Path]:
     contents = (json.dumps(as_json(result), allow_nan=False, indent=1) + "\n", as_csv(result), as_page(result))
     paths = [folder / name for name in FILE_NAMES]
     for path, content in zip(paths, contents, strict=True):
-        path.write_text(content, encoding="utf-8", newline="\n")
+        write_whole(path, content.encode())
     return paths
 
 

@@ -1,28 +1,31 @@
 """What the server runs: page settings and navigation. Started by `app.py`, or by `treeviz app`."""
 
 import gc
+import os
 from collections.abc import Sequence
 from functools import partial
 from typing import NoReturn
 
 import streamlit as st
 
+import treeviz.pages.preload  # noqa: F401  (first: the others import Plotly)
 from treeviz.pages.glossary import show_glossary
+from treeviz.pages.notices import usable_part
 from treeviz.pages.page import Page, find_pages
-from treeviz.pages.page_links import wanted_page
-from treeviz.pages.settings import Settings, choose_settings
+from treeviz.pages.page_links import show_way_back, wanted_page
+from treeviz.pages.settings import Settings, choose_settings, keep_training
 
 # As in .streamlit/config.toml, which an installed package does not have.
 _SERVER_OPTIONS = {
-    "--server.address": "127.0.0.1",
-    "--server.port": "8501",
-    "--server.headless": "true",
-    "--server.enableWebsocketCompression": "true",
-    "--browser.gatherUsageStats": "false",
-    "--client.toolbarMode": "minimal",
+    "server.address": "127.0.0.1",
+    "server.port": "8501",
+    "server.headless": "true",
+    "server.enableWebsocketCompression": "true",
+    "browser.gatherUsageStats": "false",
+    "client.toolbarMode": "minimal",
     # The colour of what is chosen, legible on either background; Streamlit's own red is not.
-    "--theme.light.primaryColor": "#0B6299",
-    "--theme.dark.primaryColor": "#6CB8E6",
+    "theme.light.primaryColor": "#0B6299",
+    "theme.dark.primaryColor": "#6CB8E6",
 }
 
 
@@ -68,20 +71,35 @@ def run() -> None:
         st.switch_page(next(page for page in pages if page.url_path == path), query_params={})
     if "address" not in st.session_state:  # it is the stage's, if the stage is what it opens
         st.session_state.address = {} if chosen.url_path else st.query_params.to_dict()
+    address = {name: st.query_params.get_all(name) for name in st.query_params}
+    if (usable := usable_part(address)) != address:
+        st.switch_page(chosen, query_params=usable)
     st.html(_ROOM)
     show_glossary()
     if chosen.url_path:
-        st.session_state.plays = 0  # a viewer who comes back to the stage finds it at rest
+        # A viewer who comes back to the stage finds it at rest, as it was left.
+        st.session_state.plays, st.session_state.is_named = 0, False
+        keep_training()
     st.session_state.settings = choose_settings()  # drawn here, and not by a page, all pages share them
+    show_way_back(chosen.url_path)
     chosen.run()
 
 
 def serve(options: Sequence[str] = ()) -> NoReturn:
-    """Start a server for this script with our options, where `options` does not set them; ends the process."""
+    """Start a server for this script; ends the process.
+
+    Our options count where neither `options`, nor an environment variable, nor a configuration file sets them.
+    """
+    from streamlit import config
     from streamlit.web.cli import main
 
     given = {option.split("=")[0] for option in options}
-    ours = [f"{name}={value}" for name, value in _SERVER_OPTIONS.items() if name not in given]
+    known = config.get_config_options()
+    ours = [
+        f"--{name}={value}"
+        for name, value in _SERVER_OPTIONS.items()
+        if f"--{name}" not in given and known[name].env_var not in os.environ and not config.is_manually_set(name)
+    ]
     main(["run", __file__, *ours, *options])
     raise SystemExit(0)
 

@@ -1,5 +1,6 @@
 """Small text, refusals, and what in an address could not be used."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
@@ -20,6 +21,25 @@ def show_refusal(error: ValueError, settings: Settings) -> None:
     st.error(text, icon=":material/error:")
 
 
+def usable_part(address: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Return the part of an address that Streamlit can hand to widgets: for the rest it raises errors.
+
+    That is a name that is empty or reserved, and an infinite number or NaN, however it is written.
+    """
+    return {name: texts for name, texts in address.items() if _can_be_key(name) and all(map(_is_usable, texts))}
+
+
+def _can_be_key(name: str) -> bool:
+    return name != "" and not name.startswith("$$")
+
+
+def _is_usable(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:  # no number
+        return True
+
+
 def explain_changes(address: Mapping[str, str], other_names: Sequence[str]) -> tuple[str, ...]:
     """Say which settings in an address were not taken as they are, once the sidebar has been drawn.
 
@@ -29,8 +49,10 @@ def explain_changes(address: Mapping[str, str], other_names: Sequence[str]) -> t
     for name, text in address.items():
         if name in other_names:
             continue
-        if name not in st.session_state:
-            notices.append(f"“{name}” in the address is not a setting of this page with these data, and was left out.")
+        if not _can_be_key(name) or name not in st.session_state:
+            notices.append(
+                f"“{name[:40]}” in the address is not a setting of this page with these data, and was left out."
+            )
         elif not _means(text, st.session_state[name]):
             notices.append(f"“{name}={text[:40]}” in the address cannot be used; {name} is {st.session_state[name]}.")
     return tuple(notices)

@@ -77,7 +77,7 @@ def _begin(settings: Settings) -> FrameMaker:
         )
     return_freed_arrays()
     run = BackgroundRun(data, config, is_checked=settings.is_checked)
-    return FrameMaker(run, settings.key, is_portable=settings.data.csv is None)
+    return FrameMaker(run, settings.course_key, is_portable=settings.data.csv is None)
 
 
 @cache

@@ -15,6 +15,8 @@ from treeviz.style.sentences import describe_sparsity
 _SEARCHES = {"forest": "forest", "watch lists": "watch"}
 # Where it is not found by rule: what is offered first, and what is more than enough to watch everything.
 _SKIN, _LARGEST_SKIN = 0.5, 100.0
+# What `choose_training` draws, on the page of one run only.
+_TRAINING = ("search", "solver", "check", "rule", "skin")
 WIDTHS = tuple(1 << power for power in range(5, 21))
 
 
@@ -38,7 +40,12 @@ class Settings:
     @property
     def key(self) -> str:
         """A short name of these settings, different for different ones."""
-        return hashlib.sha256(repr((self.data_key, self.config, self.is_checked)).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr((self.course_key, self.is_checked)).encode()).hexdigest()[:16]
+
+    @property
+    def course_key(self) -> str:
+        """A short name of what the iterations depend on: they are the same whether they are checked or not."""
+        return hashlib.sha256(repr((self.data_key, self.config)).encode()).hexdigest()[:16]
 
 
 def choose_settings() -> Settings | None:
@@ -118,6 +125,13 @@ def choose_training(settings: Settings) -> Settings:
         )
     config = replace(settings.config, search=_SEARCHES[search or "forest"], skin=skin, solver=solver or "exact")
     return replace(settings, config=config, is_checked=is_checked)
+
+
+def keep_training() -> None:
+    """Keep what was chosen for the page of one run while another is shown: Streamlit forgets what is not drawn."""
+    for key in _TRAINING:
+        if key in st.session_state:
+            st.session_state[key] = st.session_state[key]
 
 
 def _choose_skin() -> float | None:

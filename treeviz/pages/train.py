@@ -1,7 +1,6 @@
 """The training page: the stage, where one run is seen step by step, and the charts that follow its cursor."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -15,10 +14,11 @@ from treeviz.pages.welcome import welcome
 from treeviz.search.compiled import refusal
 from treeviz.search.engine import WatchReport
 from treeviz.stage.component import INTRODUCED, last_question, show_stage
-from treeviz.stage.frames import FrameMaker, View
+from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
+from treeviz.stage.question import Question
 from treeviz.style import sentences
-from treeviz.style.palette import compact, percent
+from treeviz.style.palette import compact, count, percent
 from treeviz.style.run_charts import cost_figure, loss_figure
 from treeviz.style.searches import describe_search
 from treeviz.training.background import BackgroundRun
@@ -45,6 +45,7 @@ def render(settings: Settings) -> None:
         st.session_state.run = settings.key
         address, st.session_state.address = st.session_state.address, {}  # counts once, for what is opened first
         st.session_state.start, st.session_state.notices = _find_start(maker, address)
+        st.session_state.is_named = any(name in address for name in NAMES)
     _show_run(settings, plays)
 
 
@@ -76,31 +77,28 @@ def _show_run(settings: Settings, plays: int) -> None:
     """
     maker = open_run(settings)
     run, start = maker.run, st.session_state.start
-    question: Mapping[str, Any] = last_question(_STAGE)
-    if question.get("run") != maker.run_key:
-        question = {}
-    wanted = [int(iteration) for iteration in question.get("wanted", [start.iteration])]
+    question = Question.read(last_question(_STAGE), maker.run_key, run.data.num_points, run.config.width)
+    wanted = question.wanted if question else (start.iteration,)
     wait_with_spinner(run, 0)  # after a broken connection the run has to be begun again
     for iteration in wanted:
         run.wait_for(iteration, timeout=0.25)
     if run.error:
         st.error(f"The run stopped: {run.error}. Choose other settings, or reload the page.", icon=":material/error:")
         return
-    view = View.from_request(question["view"], run.data.num_points, run.config.width) if question else start.view
     if not question:
         st.session_state.cursor = start.iteration
-    elif question.get("cursor") is not None:
-        st.session_state.cursor = int(question["cursor"])
+    elif question.cursor is not None:
+        st.session_state.cursor = question.cursor
     cursor = min(st.session_state.cursor, run.num_computed - 1)
     run.request(cursor)
     answer = maker.answer(
-        view,
+        question.view if question else start.view,
         wanted,
-        question.get("fields", wanted),
-        start=start.describe(),
+        question.fields if question else wanted,
+        start={**start.describe(), "named": st.session_state.is_named},
         introduction={"plays": plays, "cookie": "" if st.session_state.introduction else INTRODUCED},
         notices=st.session_state.notices,
-        nonce=question.get("nonce", 0),
+        nonce=question.nonce if question else 0,
     )
     show_stage(_STAGE, answer)
     _unlearnable(run, cursor)
@@ -111,7 +109,7 @@ def _show_run(settings: Settings, plays: int) -> None:
 def _unlearnable(run: BackgroundRun, cursor: int) -> None:
     record = run.trace.records[cursor]
     if record.unlearnable:
-        with st.expander(f"{len(record.unlearnable)} datapoints cannot be learned"):
+        with st.expander(f"{count(len(record.unlearnable), 'datapoint')} cannot be learned"):
             for point, reason in list(record.unlearnable.items())[:50]:
                 st.markdown(f"- datapoint {point}: {reason}")
 

@@ -20,6 +20,7 @@ from treeviz.model.config import TrainConfig
 from treeviz.race.contestant import Contestant, Runner
 from treeviz.race.lane import Lane, State, measure_error
 from treeviz.race.turns import TURNS, Ticket
+from treeviz.training.judge import require_loss
 from treeviz.training.memory import require_memory
 
 MAX_LAPS = 100_000
@@ -67,8 +68,7 @@ class Race:
         keys = [contestant.key for contestant in contestants]
         if not keys or len(set(keys)) < len(keys):
             raise ValueError(f"a race needs contestants, each once; got {', '.join(keys) or 'none'}")
-        if not 0.0 <= until_loss < math.inf:
-            raise ValueError(f"until_loss must be a number 0 or more; got {until_loss!r}")
+        require_loss(until_loss)
         if not max_laps >= 1:
             raise ValueError(f"max_laps must be 1 or more; got {max_laps!r}")
         if not max_seconds > 0.0:

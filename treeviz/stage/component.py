@@ -1,8 +1,6 @@
 """The stage in Streamlit: one component that plays a trace in the browser."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
@@ -25,10 +23,9 @@ def show_stage(key: str, data: bytes) -> None:
     _mount(key=key, data=data, on_asked_change=_stay)
 
 
-def last_question(key: str) -> Mapping[str, Any]:
-    """Return what the stage mounted under `key` asked last; empty before its first question."""
-    question = st.session_state.get(key, {}).get("asked")
-    return question if isinstance(question, Mapping) else {}
+def last_question(key: str) -> object:
+    """Return what the stage mounted under `key` asked last, as the browser sent it; None before its first question."""
+    return st.session_state.get(key, {}).get("asked")
 
 
 def _stay() -> None:

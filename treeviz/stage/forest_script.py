@@ -11,8 +11,8 @@ import numpy as np
 
 from treeviz.model.heap import tree_size
 from treeviz.stage.pictures.detail import DrawnTree
-from treeviz.stage.script_parts import Heap, Line, Moves, SearchScript, Step, count, number
-from treeviz.style.palette import percent
+from treeviz.stage.script_parts import Heap, Line, Moves, SearchScript, Step, number
+from treeviz.style.palette import count, percent
 from treeviz.training.record import StepRecord
 
 _ENTER = (

@@ -11,7 +11,7 @@ import uuid
 import weakref
 import zlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from treeviz.stage.pictures.field import OutputField, is_planar
 from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.pictures.watched import WatchList, leaves_to_show, watch_list
 from treeviz.stage.script import phases, posted_phases, pseudocode, write_script
-from treeviz.style.palette import percent
+from treeviz.style.palette import count, count_firing, percent
 from treeviz.style.searches import describe_search
 from treeviz.style.sentences import describe_watching
 from treeviz.training.background import CONVERGED_LOSS, MAX_ITERATIONS, BackgroundRun
@@ -35,7 +35,7 @@ from treeviz.training.trace import Trace
 DETAILS = (63, 127, 255, 599)
 DEFAULT_DETAIL = 127
 MAX_OPENED = 12
-_MAX_FRAMES_AN_ANSWER = 4
+MAX_FRAMES_AN_ANSWER = 4
 _MAX_FRAMES_KEPT = 64
 _MAX_LEAF_VALUES = 24_000
 
@@ -55,14 +55,14 @@ class View:
         given, pinned = request.get("opened"), request.get("pinned")
         opened = [node for node in given if type(node) is int] if isinstance(given, list) else []
         return cls(
-            tree=_whole(request.get("tree"), 0, num_points - 1) or 0,
-            detail=_whole(request.get("detail"), DETAILS[0], DETAILS[-1]) or DEFAULT_DETAIL,
+            tree=whole_number(request.get("tree"), 0, num_points - 1) or 0,
+            detail=whole_number(request.get("detail"), DETAILS[0], DETAILS[-1]) or DEFAULT_DETAIL,
             opened=tuple(dict.fromkeys(node for node in opened if 1 <= node < 2 * width))[-MAX_OPENED:],
-            pinned=_whole(pinned, 0, MAX_ITERATIONS - 1),
+            pinned=whole_number(pinned, 0, MAX_ITERATIONS - 1),
         )
 
 
-def _whole(value: object, low: int, high: int) -> int | None:
+def whole_number(value: object, low: int, high: int) -> int | None:
     """Return the nearest whole number in range; None if `value` is not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         return None
@@ -147,13 +147,13 @@ class FrameMaker:
                 self._badges[iteration] = badge  # nothing to come can change it
         return badge
 
-    def answer(self, view: View, iterations: list[int], fields: list[int], **rest: object) -> bytes:
+    def answer(self, view: View, iterations: Sequence[int], fields: Sequence[int], **rest: object) -> bytes:
         """Return header, status and the frames and output fields of some iterations, compressed.
 
         Of those that are computed; `rest` is sent with them as it is.
         """
         known, fields = (
-            [i for i in dict.fromkeys(asked) if 0 <= i < self.run.num_computed][:_MAX_FRAMES_AN_ANSWER]
+            [i for i in dict.fromkeys(asked) if 0 <= i < self.run.num_computed][:MAX_FRAMES_AN_ANSWER]
             for asked in (iterations, fields)
         )
         frames = ",".join(self.frame(view, iteration) for iteration in known)
@@ -254,17 +254,15 @@ class FrameMaker:
 
     def _summarize(self, step: TreeStep, listed: WatchList | None) -> str:
         """Say what happened to a tree in an iteration, or to the list it stands for."""
-        found = f"{step.firing.size:,} neurons fire"
+        found = count_firing(step.firing.size)
         if describe_search(self.run.config.search).searches_trees:
             num_nodes = 2 * step.num_leaves - 1
             return (
-                f"Tree {step.point}: {step.visited.size:,} nodes searched, {found}, {step.modified.size:,} of "
+                f"Tree {step.point}: {count(step.visited.size, 'node')} searched, {found}, {step.modified.size:,} of "
                 f"{num_nodes:,} nodes modified ({percent(step.modified.size / num_nodes)})."
             )
         if listed is not None:
-            found = (
-                f"{listed.neurons.size:,} of {step.num_leaves:,} neurons on its list, {step.firing.size:,} of them fire"
-            )
+            found = f"{listed.neurons.size:,} of {count(step.num_leaves, 'neuron')} on its list, and {found}"
         return f"Tree {step.point}: {found}. The tree shows where they are; no step uses it."
 
     def _leaves(

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from treeviz.stage.script_parts import Heap, Line, Scene, SearchScript, Step, count
+from treeviz.stage.script_parts import Heap, Line, Scene, SearchScript, Step
+from treeviz.style.palette import count
 
 _SEARCH = (
     Line(

@@ -18,9 +18,9 @@ from treeviz.stage.forest_script import FOREST
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
 from treeviz.stage.plain_script import PLAIN
-from treeviz.stage.script_parts import Line, Scene, SearchScript, Step, count, number
+from treeviz.stage.script_parts import Line, Scene, SearchScript, Step, number
 from treeviz.stage.watch_script import WATCH
-from treeviz.style.palette import percent, rounded
+from treeviz.style.palette import count, count_firing, percent, rounded
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
 
@@ -225,7 +225,7 @@ def _solve(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Ite
         yield Step(
             line,
             f"G is {num_points} × {num_points} and comes from firing sets alone. On datapoint {point} "
-            f"{count(drawn.step.firing.size, 'neuron')} fire{'s' if drawn.step.firing.size == 1 else ''}{example}. "
+            f"{count_firing(drawn.step.firing.size)}{example}. "
             f"The condition number of G{left_out} is {_conditioning(trace, record)}.",
         )
         yield Step(line + 1, f"Solving G g = ρ gives the dual step, one number a datapoint. {g}")

@@ -134,8 +134,3 @@ def number(value: float, other: float | None = None) -> str:
         if other is None or other == value or text != f"{other:z.{digits}f}":
             break
     return text.replace("-", "−")
-
-
-def count(quantity: int, noun: str) -> str:
-    """Write a number of things: 1 neuron, 1,200 neurons."""
-    return f"{quantity:,} {noun}{'' if quantity == 1 else 's'}"

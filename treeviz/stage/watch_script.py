@@ -11,8 +11,8 @@ import numpy as np
 
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
-from treeviz.stage.script_parts import Heap, Line, Scene, SearchScript, Step, Teller, count, number
-from treeviz.style.palette import percent
+from treeviz.stage.script_parts import Heap, Line, Scene, SearchScript, Step, Teller, number
+from treeviz.style.palette import count, percent
 from treeviz.training.record import StepRecord
 
 _LIST = (

@@ -33,6 +33,16 @@ def seconds(duration: float) -> str:
     return f"{duration:.3g} s" if duration >= 1 else f"{1e3 * duration:.3g} ms"
 
 
+def count(quantity: int, noun: str) -> str:
+    """Write a number of things: 1 neuron, 1,200 neurons."""
+    return f"{quantity:,} {noun}{'' if quantity == 1 else 's'}"
+
+
+def count_firing(quantity: int) -> str:
+    """Write how many neurons fire: 1 neuron fires, 1,200 neurons fire."""
+    return f"{count(quantity, 'neuron')} fire{'s' if quantity == 1 else ''}"
+
+
 def percent(share: float) -> str:
     """Write a share in per cent, with enough digits not to become 0; the space before the sign does not break.
 

@@ -2,7 +2,7 @@
 
 from treeviz.model.network import firing_probability
 from treeviz.search.engine import WatchReport
-from treeviz.style.palette import percent, seconds
+from treeviz.style.palette import count, percent, seconds
 from treeviz.style.searches import describe_search
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
@@ -38,7 +38,7 @@ def describe_watching(trace: Trace, record: StepRecord, report: WatchReport) -> 
         f"pair that was below b − skin = {lowered} at the start cannot fire while its neuron has moved less than the "
         f"skin, {report.skin:.3g}: only {report.num_watched:,} of {num_pairs:,} pairs are watched "
         f"({percent(report.num_watched / num_pairs)}), and this iteration looked at {report.num_due:,} of the "
-        f"{num_listed:,} neurons that ever move. {farther}"
+        f"{count(num_listed, 'neuron')} on a list. {farther}"
     )
 
 

@@ -1,5 +1,6 @@
 """Judging a run: what went short in an iteration, why to stop, and which datapoints cannot be learned."""
 
+import math
 from collections import deque
 
 import numpy as np
@@ -22,6 +23,12 @@ _ROUND_OFF = 1e-24
 # Diverging: this many times the first loss. A Gauss-Newton step may overshoot far and come back.
 _DIVERGENCE_FACTORS = {"gauss-newton": 1e6, "gradient-descent": 100.0, "sgd": 100.0}
 _NO_NEURON_FIRES = "no neuron fires on any datapoint, so nothing can move: lower the threshold or widen the network"
+
+
+def require_loss(until_loss: float) -> None:
+    """Raise ValueError if this is no loss that a run can be asked to reach."""
+    if not 0.0 <= until_loss < math.inf:
+        raise ValueError(f"until_loss must be a number 0 or more; got {until_loss!r}: choose 0 to go on to the end")
 
 
 class Judge:

@@ -5,11 +5,9 @@ import io
 import json
 import math
 import os
-import uuid
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +19,7 @@ from treeviz.model.firing import FiringSets
 from treeviz.model.phases import PHASES
 from treeviz.search.engine import WatchReport
 from treeviz.solve.report import SolveReport
+from treeviz.training.files import write_whole
 from treeviz.training.memory import usable_bytes
 from treeviz.training.record import StepRecord
 
@@ -60,15 +59,9 @@ class TraceParts(NamedTuple):
 
 def write_trace(path: str | os.PathLike[str], trace: TraceParts) -> None:
     """Write a run to a compressed file of plain arrays and JSON (.npz, no pickle), whole or not at all."""
-    target = Path(path)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **to_arrays(trace))
-    partial = target.with_name(f"{target.name}.{uuid.uuid4().hex}.partial")
-    try:
-        partial.write_bytes(buffer.getvalue())
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, buffer.getvalue())
 
 
 def read_trace(source: str | os.PathLike[str] | io.IOBase) -> TraceParts:

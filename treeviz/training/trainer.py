@@ -21,7 +21,7 @@ from treeviz.solve.exact import solve_exact
 from treeviz.solve.report import Solution, SolveReport
 from treeviz.solve.sketched import solve_sketched
 from treeviz.solve.step_size import safe_step_size
-from treeviz.training.judge import Judge
+from treeviz.training.judge import Judge, require_loss
 from treeviz.training.memory import require_memory
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
@@ -247,8 +247,10 @@ class Trainer:
     ) -> Trace:
         """Step until a record's loss is at most `until_loss`, at most `max_iterations` more times; return the trace.
 
-        Stops early when nothing can move any more. `on_step` is called with every record.
+        Stops early when nothing can move any more. `on_step` is called with every record. Raises ValueError if
+        `until_loss` is no number 0 or more.
         """
+        require_loss(until_loss)
         for _ in range(max_iterations):
             record = self.step()
             if on_step is not None:

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from treeviz.model.heap import tree_size
 from treeviz.stage.pictures.detail import DrawnTree, Mask
-from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, VERMILION, compact
+from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, VERMILION, compact, count
 
 
 def tree_figure(tree: DrawnTree) -> go.Figure:
@@ -91,8 +91,8 @@ def describe_tree(tree: DrawnTree) -> str:
     return (
         f"Max-tree of datapoint {step.point} at iteration {step.iteration}, threshold b = {step.threshold:.3f}. "
         f"{tree.nodes.size} of its {tree_size(step.num_leaves):,} nodes are drawn, {tree.is_stub.sum()} of them stubs. "
-        f"The search entered {step.visited.size:,} nodes and found {step.firing.size:,} firing neurons; "
-        f"the move then changed {step.modified.size:,} nodes."
+        f"The search entered {count(step.visited.size, 'node')} and found {count(step.firing.size, 'firing neuron')}; "
+        f"the move then changed {count(step.modified.size, 'node')}."
     )
 
 
@@ -141,7 +141,8 @@ def _describe(tree: DrawnTree, row: int) -> str:
     else:
         what = "subtree left out" if tree.is_stub[row] else "inner node"
         lines.append(
-            f"<b>{what} {tree.nodes[row]:,}</b>: {tree.num_neurons[row]:,} neurons, {tree.num_firing[row]:,} fire"
+            f"<b>{what} {tree.nodes[row]:,}</b>: {count(int(tree.num_neurons[row]), 'neuron')}, "
+            f"{tree.num_firing[row]:,} firing"
         )
         lines.append(f"maximum {before:.4f} {relation} b = {threshold:.4f}")
     if not tree.visited[row]:

@@ -8,6 +8,7 @@ import { advance, lengthsOf, nearestStepAbout, settle } from "./cursor.js";
 const FRAMES_KEPT = 240; // of all views together
 const AHEAD = 3; // iterations fetched before they are wanted
 const REST = 300; // milliseconds without a move after which the cursor rests
+const LONGEST_TICK = 100; // milliseconds of playing made up for at most: a tab that was hidden goes on where it was
 export const PATIENCE = 6000; // milliseconds until a question without an answer is asked again
 
 /**
@@ -209,7 +210,7 @@ export class Player {
    * @returns {number} what is left over
    */
   playFor(due, elapsed) {
-    if (this.frame) due += (elapsed * this.playback.speed) / 1000;
+    if (this.frame) due += (Math.min(elapsed, LONGEST_TICK) * this.playback.speed) / 1000;
     for (; due >= 1 && this.playing && this.frame; due--) this.playOne();
     return due;
   }

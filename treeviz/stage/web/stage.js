@@ -13,10 +13,16 @@ import { PATIENCE, Playback, Player } from "./player.js";
 import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
 
-/** @import { AddressNames, Answer, Frame, Moment, Question, View } from "./types.js" */
+/** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, View } from "./types.js" */
 
 const HEARTBEAT = 250; // milliseconds between looks at what is missing
 const QUIET = 500; // milliseconds after a press elsewhere on the page, which may lead to another one
+
+/**
+ * Where each run was left, by its settings, as long as the tab is open.
+ * @type {Map<string, { view: View, at: Cursor, node: number | null }>}
+ */
+const places = new Map();
 
 export class Stage {
   /** @param {HTMLElement} element */
@@ -66,6 +72,7 @@ export class Stage {
     document.removeEventListener("keydown", this.onKey);
     document.removeEventListener("pointerdown", this.onPress, true);
     clearInterval(this.heartbeat);
+    this.leave();
     if (this.current) this.current.playing = false;
     this.isClosed = true;
   }
@@ -89,6 +96,10 @@ export class Stage {
 
   /** @param {BlobPart} bytes */
   async read(bytes) {
+    if (typeof DecompressionStream === "undefined") {
+      this.notices.replaceChildren(el("p", {}, "This browser is too old to show the run: please use one of 2023 or later."));
+      return;
+    }
     const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
     const answer = await new Response(inflated).json();
     if (!this.isClosed) this.take(answer);
@@ -109,19 +120,22 @@ export class Stage {
    * @param {{ plays?: number, cookie?: string }} introduction
    */
   introduce({ plays = 0, cookie = "" }) {
-    if (cookie) document.cookie = `${cookie}=1; max-age=31536000; path=/; samesite=lax`;
+    if (cookie) remember(cookie);
     if (plays > this.plays) this.player.play(true);
     this.plays = plays;
   }
 
   /** @param {Answer} answer */
   begin({ header, start, notices }) {
-    const { tree, detail, opened, pinned, node, iteration, phase, step, address } = start;
+    const { tree, detail, opened, pinned, iteration, phase, step, address, named } = start;
+    this.leave();
     const old = this.current;
     const isSame = old?.header.settings === header.settings; // the same run, begun again by the server
+    const wasPlaying = isSame && old?.playing;
     old?.play(false);
-    const view = old && isSame ? old.view : { tree, detail, opened, pinned };
-    const at = old && isSame ? old.at : { iteration, phase, step };
+    const left = isSame || !named ? places.get(header.settings) : undefined;
+    const begun = { view: { tree, detail, opened, pinned }, at: { iteration, phase, step }, node: start.node };
+    const { view, at, node } = left ?? begun;
     /** @type {Player} */
     const player = new Player(
       header,
@@ -131,7 +145,7 @@ export class Stage {
         isLeaving: () => this.isLeaving,
         changed: () => this.render(),
         playing: (isOn) => isOn && this.run(player),
-        rest: () => this.writeAddress(),
+        rest: () => this.keepAddress(),
       },
       this.playback,
       view,
@@ -140,7 +154,8 @@ export class Stage {
     );
     this.current = player;
     [this.hovered, this.names] = [null, address];
-    if (!isSame) [this.selected, player.reported] = [node, iteration];
+    this.selected = node;
+    if (!left) player.reported = iteration;
     this.output.card.hidden = !header.planar;
     [this.atlas.card.hidden, this.lists.card.hidden] = [player.lowered !== null, player.lowered === null];
     this.tree.setHeader(header);
@@ -148,6 +163,7 @@ export class Stage {
     this.panel.setHeader(header);
     const close = el("button", { onclick: () => this.replace(this.notices) }, "understood");
     this.notices.replaceChildren(...notices.map((text) => el("p", {}, text)), ...(notices.length ? [close] : []));
+    if (wasPlaying) player.play(true);
   }
 
   /**
@@ -271,7 +287,23 @@ export class Stage {
     if (hadFocus) this.element.focus();
   }
 
-  /** The address holds the moment; the settings' part of it is Streamlit's own. */
+  /** Remember where the run on show is left. */
+  leave() {
+    if (!this.current) return;
+    const { header, view, at } = this.current;
+    places.set(header.settings, { view: { ...view }, at: { ...at }, node: this.selected });
+  }
+
+  /** Keep the moment in the address, unless the browser refuses: in a frame of another page, or after many changes. */
+  keepAddress() {
+    try {
+      this.writeAddress();
+    } catch {
+      // The link can still be asked for by its button, which says what happened.
+    }
+  }
+
+  /** The address holds the moment; the settings' part of it is Streamlit's own. Throws where a browser refuses. */
   writeAddress() {
     if (!this.names) return;
     const url = new URL(location.href);
@@ -315,6 +347,15 @@ export class Stage {
     if (header.planar) this.output.show(player.fields, frame.iteration, frame.view.tree);
     this.panel.show(frame, this.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
     this.transport.show(frame, player.at, player.lengths(frame));
+  }
+}
+
+/** @param {string} cookie set in this browser for a year, unless it is in a frame that may have none */
+function remember(cookie) {
+  try {
+    document.cookie = `${cookie}=1; max-age=31536000; path=/; samesite=lax`;
+  } catch {
+    // Then the introduction is shown again next time.
   }
 }
 

@@ -22,6 +22,7 @@ export class Transport {
     this.loss = part("loss", HTMLElement);
     this.copied = part("copied", HTMLElement);
     this.help = part("help", HTMLDialogElement);
+    this.phaseKeys = part("phase-keys", HTMLElement);
     this.button = part("play", HTMLButtonElement);
     this.icon = part("play-icon", SVGPathElement);
     this.pin = part("pin", HTMLButtonElement);
@@ -77,7 +78,8 @@ export class Transport {
   }
 
   /** @param {Header} header */
-  setHeader({ details, points }) {
+  setHeader({ details, points, phases }) {
+    setText(this.phaseKeys, `1 to ${phases.length}`);
     this.detail.replaceChildren(...details.map((count) => el("option", { value: count }, `up to ${count}`)));
     this.tree.max = String(points - 1);
   }
@@ -132,14 +134,14 @@ export class Transport {
   }
 
   async copyLink() {
-    this.stage.writeAddress();
-    let words = this.stage.player.header.portable ? "link copied" : "link copied; the file is not in it";
     try {
+      this.stage.writeAddress();
       await navigator.clipboard.writeText(location.href);
     } catch {
-      words = "the browser does not allow it: copy the address bar";
+      setText(this.copied, `the browser does not allow it; the link is ${location.href}`); // it stays, to be copied
+      return;
     }
-    setText(this.copied, words);
+    setText(this.copied, this.stage.player.header.portable ? "link copied" : "link copied; the file is not in it");
     setTimeout(() => setText(this.copied, ""), 4000);
   }
 }

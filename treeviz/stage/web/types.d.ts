@@ -150,6 +150,8 @@ export type AddressNames = Record<
 /** Where to begin. */
 export interface Start extends View, Cursor {
   node: number | null;
+  /** whether an address or a link asks for it; else a viewer finds a run where it was left */
+  named?: boolean;
   address: AddressNames;
 }
 
