@@ -97,7 +97,9 @@ export class Stage {
   /** @param {BlobPart} bytes */
   async read(bytes) {
     if (typeof DecompressionStream === "undefined") {
-      this.notices.replaceChildren(el("p", {}, "This browser is too old to show the run: please use one of 2023 or later."));
+      this.notices.replaceChildren(
+        el("p", {}, "This browser is too old to show the run: please use one of 2023 or later."),
+      );
       return;
     }
     const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
