@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 # Two test processes with two BLAS threads each would fight over two cores. Set before NumPy is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -27,6 +28,14 @@ settings.load_profile("treeviz")
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest, so that no process is left with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
+@pytest.fixture(autouse=True)
+def main_module():
+    """Give the main module back: Streamlit's AppTest leaves its script there, and new processes would run that."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session")

@@ -148,7 +148,7 @@ def test_a_link_to_the_stage_has_a_way_back(stage):
     expect(sketch).not_to_be_checked()
     stage.page.get_by_role("button", name="Back to your settings").click()
     stage.page.get_by_role("button", name="Show me on the stage").first.wait_for()
-    assert stage.page.get_by_role("button", name="Back to your settings").count() == 0
+    expect(stage.page.get_by_role("button", name="Back to your settings")).to_have_count(0)
     stage.page.get_by_role("link", name="Watch one run").click()
     stage.wait_for(1)
     assert stage.part("tree-number").input_value() == "3"
