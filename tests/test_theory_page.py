@@ -37,6 +37,7 @@ def test_the_lesson_shows_the_run_and_leads_to_its_moments(page, server, circle)
     page.go_back()
 
 
+@pytest.mark.slow
 def test_a_caveat_is_demonstrated_on_other_settings(page, server):
     open_lesson(page, server)
     page.get_by_role("button", name="Show me watch lists").click()
@@ -55,6 +56,7 @@ def test_a_caveat_is_demonstrated_on_other_settings(page, server):
     assert sorted(chosen.all_inner_texts()) == ["Compaction", "Dense", "Forest"]
 
 
+@pytest.mark.slow
 def test_the_glossary_is_on_every_page(page, server):
     for path in ("", "theory", "race", "where-it-pays", "related"):
         page.goto(f"{server}/{path}?{CALM}")
