@@ -101,7 +101,8 @@ class Forest:
         self._fresh = np.empty((chunk, num_trees))
         self._stale = np.empty((chunk, num_trees))
         # A 0/1 mask in float32: its row and column sums are then BLAS products, four times faster than bool reductions.
-        self._differs = np.empty((chunk, num_trees), dtype=np.float32)
+        # Zeros, because the product may load rows behind those it uses, and what is no number there raises a warning.
+        self._differs = np.zeros((chunk, num_trees), dtype=np.float32)
         self._deepest = (2 * num_leaves - 1).bit_length() - 1  # level of the deepest leaves
         # Large forests are worked on subtree by subtree, each small enough for a core's cache, by several threads.
         self._is_large = num_leaves * num_trees >= _LARGE_VALUES and num_leaves >= _LARGE_WIDTH
