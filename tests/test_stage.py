@@ -27,6 +27,7 @@ def test_a_whole_tree_shows_the_search_and_the_repair_of_the_records(stage, circ
             stage.element.focus()
             step = circle.replay(tree, iteration)
             stage.press("1", "2")  # forward: all that the search found stands there
+            stage.wait_for(iteration, 2)
             states = stage.states()
             assert set(states) == set(range(1, 128))
             entered = {node for node, own in states.items() if "unseen" not in own}

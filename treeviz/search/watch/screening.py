@@ -136,8 +136,8 @@ def pairs_from_stream(
     stop = threading.Event()
 
     def screen(part: int, first: int, last: int) -> list[tuple[Ints, Ints, NDArray[np.int32], Floats]]:
-        rounded = np.empty((block_rows, dimension), dtype=np.float32)
-        products = np.empty((block_rows, num_points), dtype=np.float32)
+        rounded = np.zeros((block_rows, dimension), dtype=np.float32)
+        products = np.zeros((block_rows, num_points), dtype=np.float32)
         neurons, sizes = np.empty(block_rows, dtype=np.int64), np.empty(block_rows, dtype=np.int64)
         points, values = np.empty(products.size + 1, dtype=np.int32), np.empty(products.size + 1)
         pieces = []
