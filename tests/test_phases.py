@@ -83,3 +83,15 @@ def test_only_phases_that_cost_something_are_added():
     config = TrainConfig(width=64, solver="exact")
     assert "sketch" not in phases(config)
     assert phases(config, ["sketch"]) == ("search", "forward", "jacobian", "sketch", "solve", "move", "repair")
+
+
+def test_the_table_says_what_is_known_in_each_phase():
+    flags = {
+        "before_loss": ["search", "forward"],
+        "enters_nodes": ["search"],
+        "has_dual_step": ["solve", "move", "repair"],
+        "has_move": ["move", "repair"],
+        "is_after_move": ["repair"],
+    }
+    for flag, names in flags.items():
+        assert [name for name, phase in PHASES.items() if getattr(phase, flag)] == names, flag
