@@ -9,6 +9,7 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, forward_operations
+from treeviz.model.masks import column_counts, mask_product, row_counts
 from treeviz.model.network import Signs, initial_weights
 from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Engine, Evaluation
@@ -66,9 +67,9 @@ class DenseNeurons:
                 sums += self._signs[block] @ products
             if needs_overlaps:
                 with ledger.time("jacobian"):
-                    overlaps += mask.T @ mask  # a block has few enough rows for float32 to count exactly
+                    overlaps += mask_product(mask.T, mask)  # a block has few enough rows for float32 to count exactly
             else:
-                counts += np.ones(len(mask), dtype=np.float32) @ mask
+                counts += column_counts(mask)
         entries = incidence.size
         ledger.post("search", entries * dimension + entries)
         ledger.post("forward", forward_operations(entries, len(X)))
@@ -90,12 +91,11 @@ class DenseNeurons:
         """Add (A o (a dual^T)) X to the rows of W that fire somewhere."""
         incidence, dimension = self._mask(), self._X.shape[1]
         scaled = self._X[self._batch] * (-dual_step[self._batch] * self._scale)[:, None]
-        ones = np.ones(self._batch.size, dtype=np.float32)
         num_moved = 0
         with ledger.time("move"):
             for block in self._blocks():
                 mask = incidence[block]
-                rows = np.flatnonzero(mask @ ones)
+                rows = np.flatnonzero(row_counts(mask))
                 num_moved += rows.size
                 signed = mask[rows] * self._signs[block][rows, None]
                 self._W[block.start + rows] += signed @ scaled

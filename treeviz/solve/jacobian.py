@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import dense_overlap_operations
+from treeviz.model.masks import mask_product
 from treeviz.model.types import Floats, Ints
 
 
@@ -104,7 +105,7 @@ class DenseJacobian:
         """Return C. Cost: k n (n + 1) / 2."""
         if self._overlaps is None:
             blocks = (self._incidence[low : low + self._BLOCK] for low in range(0, len(self._incidence), self._BLOCK))
-            self._overlaps = np.sum([block.T @ block for block in blocks], axis=0, dtype=np.float64)
+            self._overlaps = np.sum([mask_product(block.T, block) for block in blocks], axis=0, dtype=np.float64)
         return self._overlaps
 
     def gram_product(self, vector: Floats) -> Floats:

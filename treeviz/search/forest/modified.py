@@ -1,10 +1,8 @@
 """Counting what an update of the forest changes."""
 
-from functools import lru_cache
-
 import numpy as np
-from numpy.typing import NDArray
 
+from treeviz.model.masks import Mask, column_counts
 from treeviz.model.types import Ints
 
 
@@ -15,11 +13,10 @@ class ModifiedNodes:
         self.modified_levels = np.zeros((num_trees, num_levels), dtype=np.int64)
         self._pieces: list[tuple[Ints, Ints]] | None = [] if keep_nodes else None
 
-    def record(self, nodes: Ints, differs: NDArray[np.float32]) -> None:
+    def record(self, nodes: Ints, differs: Mask) -> None:
         """Note the entries of `differs` (k, n) that are 1; `nodes` (k,) are its rows, all on one level."""
         level = int(nodes[0]).bit_length() - 1
-        counts = ones(nodes.size) @ differs  # exact: a chunk has far under 2^24 rows
-        self.modified_levels[:, level] += counts.astype(np.int64)
+        self.modified_levels[:, level] += column_counts(differs).astype(np.int64)  # a chunk has far under 2^24 rows
         if self._pieces is not None:
             rows, trees = np.nonzero(differs)
             self._pieces.append((nodes[rows], trees))
@@ -33,9 +30,3 @@ class ModifiedNodes:
         trees = np.concatenate([piece[1] for piece in self._pieces] or [empty])
         order = np.lexsort((nodes, trees))
         return tuple(np.split(nodes[order], np.cumsum(self.modified_levels.sum(axis=1))[:-1]))
-
-
-@lru_cache(maxsize=32)
-def ones(size: int) -> NDArray[np.float32]:
-    """Return (size,) ones in single precision, to add up 0/1 rows by a BLAS product; small ones are kept."""
-    return np.ones(size, dtype=np.float32)

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treeviz.model.firing import FiringSets
+from treeviz.model.masks import Mask, row_counts
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, loaded_loops, map_spans
-from treeviz.search.forest.modified import ModifiedNodes, ones
+from treeviz.search.forest.modified import ModifiedNodes
 from treeviz.search.results import SearchResult, UpdateResult
 
 if TYPE_CHECKING:
@@ -100,9 +101,7 @@ class Forest:
         self._children = np.empty((chunk, 2 * num_trees))
         self._fresh = np.empty((chunk, num_trees))
         self._stale = np.empty((chunk, num_trees))
-        # A 0/1 mask in float32: its row and column sums are then BLAS products, four times faster than bool reductions.
-        # Zeros, because the product may load rows behind those it uses, and what is no number there raises a warning.
-        self._differs = np.zeros((chunk, num_trees), dtype=np.float32)
+        self._differs: Mask = np.empty((chunk, num_trees), dtype=np.float32)
         self._deepest = (2 * num_leaves - 1).bit_length() - 1  # level of the deepest leaves
         # Large forests are worked on subtree by subtree, each small enough for a core's cache, by several threads.
         self._is_large = num_leaves * num_trees >= _LARGE_VALUES and num_leaves >= _LARGE_WIDTH
@@ -367,7 +366,7 @@ class Forest:
         np.not_equal(fresh, stale, out=differs)
         self.values[nodes] = fresh
         log.record(nodes, differs)
-        return differs @ ones(self.num_trees) > 0
+        return row_counts(differs) > 0
 
     def to_networkx(self, tree: int, threshold: float | None = None) -> "nx.DiGraph":
         """Return one of the n trees as a NetworkX graph; see `forest.graph.tree_graph`.

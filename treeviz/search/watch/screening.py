@@ -136,15 +136,16 @@ def pairs_from_stream(
     stop = threading.Event()
 
     def screen(part: int, first: int, last: int) -> list[tuple[Ints, Ints, NDArray[np.int32], Floats]]:
-        rounded = np.zeros((block_rows, dimension), dtype=np.float32)
-        products = np.zeros((block_rows, num_points), dtype=np.float32)
+        rounded = np.empty((block_rows, dimension), dtype=np.float32)
+        products = np.empty((block_rows, num_points), dtype=np.float32)
         neurons, sizes = np.empty(block_rows, dtype=np.int64), np.empty(block_rows, dtype=np.int64)
         points, values = np.empty(products.size + 1, dtype=np.int32), np.empty(products.size + 1)
         pieces = []
         for start, rows in _until(stop, draw(first, last, block_rows)):
             block = slice(0, len(rows))
             np.copyto(rounded[block], rows, casting="same_kind")
-            np.matmul(rounded[block], rounded_points, out=products[block])
+            with np.errstate(invalid="ignore"):  # as in `model.masks`
+                np.matmul(rounded[block], rounded_points, out=products[block])
             num_neurons, num_pairs = loops.screen(
                 products[block], rows, X, low, high, margin, neurons, sizes, points, values
             )
