@@ -1,8 +1,10 @@
 """Settings shared by all tests, and the browser they share."""
 
+import functools
 import os
 import signal
 import sys
+from pathlib import Path
 
 # Two test processes with two BLAS threads each would fight over two cores. Set before NumPy is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -13,6 +15,8 @@ from hypothesis import settings
 from node import find_node
 from server import running_server
 from stage_driver import StageDriver
+from streamlit.components.v2 import manifest_scanner
+from xdist.scheduler import LoadFileScheduling
 
 from treeviz import TrainConfig, Trainer, load_dataset
 
@@ -26,8 +30,37 @@ settings.load_profile("treeviz")
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the files that take longest, so that no process is left with one at the end."""
+    """Begin with the tests that take longest, so that no process is left with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Share the tests out by file, but give one process all browser tests of the default run.
+
+    Each process has a server and a browser of its own, and to start a second pair takes longer than it saves there.
+    """
+    if config.option.markexpr == "slow":
+        return None
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            return "browser" if file in browser_files else file
+
+    browser_files = {
+        f"tests/{path.name}" for path in Path(__file__).parent.glob("test_*.py") if "mark.browser" in path.read_text()
+    }
+    return ByFile(config, log)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def installed_components():
+    """Look for installed Streamlit components once: every AppTest reads the metadata of all packages anew."""
+    found = functools.cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", found)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -23,6 +23,7 @@ def test_opens_on_digits_with_a_stage_and_no_error(page, server):
     assert "firing neuron: leaf ≥ b" in stage.part("tree-key").inner_text()
 
 
+@pytest.mark.slow
 def test_losses_coincide_with_the_dense_baseline(page, server):
     open_page(page, server, "data=sphere&width=4096")
     page.get_by_text("The two coincide").wait_for()
@@ -31,6 +32,7 @@ def test_losses_coincide_with_the_dense_baseline(page, server):
         page.locator(".js-plotly-plot .ytitle", has_text=axis).wait_for()
 
 
+@pytest.mark.slow
 def test_what_cannot_be_learned_is_said_in_words(page, server):
     open_page(page, server, "data=circle&width=32&paper=false&b=4.9")
     assert "no neuron fires" in StageDriver(page, server).part("status").inner_text().lower()
@@ -39,6 +41,7 @@ def test_what_cannot_be_learned_is_said_in_words(page, server):
     assert page.get_by_test_id("stException").count() == 0
 
 
+@pytest.mark.slow
 def test_a_damaged_address_opens_the_nearest_valid_page(page, server):
     open_page(page, server, "data=nonsense&width=7&seed=-4&b=1e99&solver=x")
     assert page.get_by_test_id("stException").count() == 0
@@ -66,6 +69,7 @@ def test_a_csv_file_is_uploaded_and_trained(page, server, tmp_path):
     assert "n = 4" in page.get_by_test_id("stMain").inner_text()
 
 
+@pytest.mark.slow
 def test_what_a_csv_error_asks_for_can_be_done_on_the_page(page, server, tmp_path):
     open_page(page, server)
     upload(page, tmp_path / "table.csv", "a,b,c,kind\n1,2,3,x\n3,1,4,y\n2,5,1,z\n0,0,0,y\n")
@@ -88,6 +92,7 @@ def test_large_widths_step_without_an_error(page, server, width):
     assert page.get_by_test_id("stException").count() == 0
 
 
+@pytest.mark.slow
 def test_too_large_a_run_is_refused_with_a_remedy(page, server):
     page.goto(f"{server}/?data=digits&width=1048576&digits-n=200")
     alert = page.get_by_test_id("stAlert").first

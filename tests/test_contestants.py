@@ -235,7 +235,10 @@ def test_gauss_newton_contestants_have_equal_losses_in_a_race(name, width, thres
 @pytest.mark.parametrize("method", ["gradient-descent", "sgd"])
 @pytest.mark.parametrize(
     ("name", "width", "threshold"),
-    [("sphere", 256, 1.0), pytest.param("moons", 150, 0.6, marks=pytest.mark.slow), ("breast-cancer", 200, None)],
+    [
+        ("sphere", 256, 1.0),
+        *(pytest.param(*run, marks=pytest.mark.slow) for run in (("moons", 150, 0.6), ("breast-cancer", 200, None))),
+    ],
 )
 def test_first_order_contestants_have_equal_losses_over_500_iterations(method, name, width, threshold):
     data, config = data_of(name), TrainConfig(width=width, threshold=threshold, seed=2, batch_size=4)

@@ -61,14 +61,14 @@ def random_moment(maker, rng):
 
 def test_a_moment_written_to_an_address_reads_back_the_same(maker, node):
     rng = np.random.default_rng(0)
-    moments = [random_moment(maker, rng) for _ in range(60)]
+    moments = [random_moment(maker, rng) for _ in range(30)]
     # What a damaged address becomes is written and read without a further word.
     damaged = {"tree": "99", "it": "x", "phase": "dance", "step": "-1", "node": "0", "nodes": "100", "open": "1,x"}
     moments += [read_moment(query, maker)[0] for query in ({}, damaged, {"pin": "9", "node": "6000"})]
     addresses = addresses_of(moments, maker, node)
     assert set().union(*addresses) == set(ADDRESS.values())
     assert [read_moment(address, maker) for address in addresses] == [(moment, ()) for moment in moments]
-    assert addresses[60] == {"tree": "0", "it": "0", "phase": "search"}
+    assert addresses[30] == {"tree": "0", "it": "0", "phase": "search"}
 
 
 def test_an_empty_address_is_the_beginning(maker):

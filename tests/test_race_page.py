@@ -95,6 +95,7 @@ def test_contestants_of_every_kind_race_together(page, server):
     assert page.get_by_test_id("stException").count() == 0
 
 
+@pytest.mark.slow
 def test_a_race_is_paused_resumed_and_cancelled(page, server):
     open_race(page, server, WIDE)
     choose(page, "Gradient descent, dense", "Gradient descent, forest")
@@ -114,6 +115,7 @@ def test_a_race_is_paused_resumed_and_cancelled(page, server):
     expect(page.locator(".race tbody tr")).to_have_count(2)  # what was done is kept
 
 
+@pytest.mark.slow
 def test_a_method_that_fails_is_shown_with_the_reason(page, server):
     open_race(page, server, "data=circle&width=32&paper=false&b=4.9")
     start(page)
@@ -137,6 +139,7 @@ def test_too_large_a_race_is_refused_with_a_remedy(page, server):
     expect(page.get_by_test_id("stAlert").first).to_contain_text("choose fewer of them")
 
 
+@pytest.mark.slow
 def test_pages_share_the_settings(page, server):
     open_race(page, server, "data=circle&width=64")
     page.get_by_role("link", name="Watch one run").click()
@@ -173,9 +176,8 @@ def test_expected_costs_show_measured_races_as_dots(page, server):
     expect(page.get_by_text("SGD, forest")).to_have_count(0)  # within the family by their short names
 
 
-@pytest.mark.parametrize(
-    "width", [pytest.param(1400, marks=pytest.mark.slow), pytest.param(1024, marks=pytest.mark.slow), 390]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1024, 1400])
 def test_pages_fit_their_window_and_pass_the_accessibility_check(page, server, width):
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme="dark" if width == 1024 else "light")

@@ -132,6 +132,7 @@ def test_a_paper_is_pointed_at_opened_and_followed_into_the_app(related, page):
     expect(page.get_by_text("64 neurons")).to_be_visible()  # the same session, with its settings
 
 
+@pytest.mark.slow
 def test_papers_and_map_are_dragged_zoomed_and_reset(related, page):
     related.open()
     related.element.scroll_into_view_if_needed()
@@ -211,6 +212,7 @@ def test_search_and_filters_change_map_and_list_and_stay_in_the_address(related,
     expect(related.element.get_by_text("found by the search")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_map_is_used_by_keyboard_alone(related, page):
     related.open()
     assert related.element.locator(".node[tabindex='0']").count() == 1  # one stop for all papers
@@ -238,16 +240,9 @@ def test_the_map_is_used_by_keyboard_alone(related, page):
     assert set(related.element.evaluate(REACHED)) == set(PAPERS)
 
 
-@pytest.mark.parametrize(
-    ("width", "scheme"),
-    [
-        (390, "dark"),
-        *[
-            pytest.param(width, scheme, marks=pytest.mark.slow)
-            for width, scheme in [(390, "light"), (1024, "light"), (1024, "dark"), (1400, "light"), (1400, "dark")]
-        ],
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1024, 1400])
 def test_it_fits_the_window_is_legible_and_passes_the_accessibility_check(related, page, width, scheme):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})

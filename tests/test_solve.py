@@ -192,7 +192,7 @@ def test_sketched_gram_is_unbiased(make, num_rows):
     incidence, X = well_posed(rng, 4, 3, 12, density=0.5)
     jacobian, active = make(incidence, X), np.arange(4)
     J = explicit(incidence, X)
-    draws = 1500
+    draws = 800
     generator = np.random.default_rng(1)
     samples = np.empty((draws, 4, 4))
     for draw in range(draws):
@@ -351,14 +351,14 @@ def assert_sketched_solve(seed, make, sketch_factor):
 @pytest.mark.parametrize("make", [sparse, dense])
 @pytest.mark.parametrize("sketch_factor", [2, 3, 8, 17])
 def test_tiny_sketched_solves_lose_no_direction(make, sketch_factor):
-    for seed in range(150):
+    for seed in range(80):
         assert_sketched_solve(seed, make, sketch_factor)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sketch_factor", [2, 8])
 def test_thousands_of_tiny_sketched_solves_lose_no_direction(sketch_factor):
-    for seed in range(150, 4000):
+    for seed in range(80, 4000):
         assert_sketched_solve(seed, sparse, sketch_factor)
 
 
@@ -507,7 +507,7 @@ def test_reports_name_rank_and_silent_points():
 def test_reports_agree_with_themselves_at_the_edge_of_singularity(solve):
     # kappa(G) from 1e10 to 1e18: whether the rank is full is a matter of round-off, but rank, conditioning and
     # status must tell the same story.
-    for seed in range(300):
+    for seed in range(150):
         rng = np.random.default_rng(seed)
         n = 2 * int(rng.integers(1, 6))
         incidence, X = near_duplicates(rng, n, int(rng.integers(2, 6)), 60, gap=10.0 ** rng.uniform(-9, -5))

@@ -280,6 +280,7 @@ def test_zoom_and_pan(stage):
     assert inside == outside
 
 
+@pytest.mark.slow
 def test_a_row_of_the_atlas_opens_its_tree(stage, circle):
     stage.open(CIRCLE)
     atlas = stage.part("atlas")

@@ -88,6 +88,7 @@ def test_copying_the_link(stage):
     assert "it=1" in stage.page.evaluate("navigator.clipboard.readText()")
 
 
+@pytest.mark.slow
 def test_a_damaged_link_opens_the_nearest_state_and_says_what_was_changed(stage):
     stage.open("data=circle&width=63&tree=99&it=900&phase=dance&step=x&node=0&nodes=7&colour=red&seed=-4")
     notices = stage.part("notices").inner_text()
@@ -129,6 +130,7 @@ def test_the_stage_is_found_where_it_was_left(stage):
     stage.page.get_by_text("Expected operations against width").wait_for()
     stage.page.get_by_role("link", name="Watch one run").click()
     stage.wait_for(*left).rest()
+    assert stage.element.get_by_role("button", name="play", exact=True).count() == 1, "at rest"
     assert stage.address().items() >= {"tree": "5", "it": "2", "phase": "forward", "solver": "sketch"}.items()
 
     stage.page.get_by_text("Check every iteration").click()
@@ -137,6 +139,7 @@ def test_the_stage_is_found_where_it_was_left(stage):
     assert stage.part("tree-number").input_value() == "5"
 
 
+@pytest.mark.slow
 def test_a_link_to_the_stage_has_a_way_back(stage):
     stage.open(f"{CIRCLE}&solver=sketch&tree=3&it=1")
     stage.wait_for(1)
@@ -174,6 +177,7 @@ def test_every_iteration_wears_its_badge(stage, circle):
 # ---- for everybody ----
 
 
+@pytest.mark.slow
 def test_pictures_and_controls_have_roles_and_names(stage, circle):
     stage.open(CIRCLE)
     tree = stage.element.get_by_role("img", name=re.compile("^Tree 0: "))
@@ -219,7 +223,8 @@ def test_the_pictures_can_be_read_as_tables(stage, circle):
     stage.part("summary").filter(has_text="Tree 2:").wait_for()
 
 
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_accessibility_finding(stage, scheme):
     stage.page.emulate_media(color_scheme=scheme)
     stage.open("data=moons&width=256&it=1&phase=repair&step=3&node=260")
@@ -241,16 +246,9 @@ def test_motion_is_left_out_where_it_is_not_wanted(stage):
     assert durations == 0
 
 
-@pytest.mark.parametrize(
-    ("width", "scheme"),
-    [
-        (390, "dark"),
-        *[
-            pytest.param(width, scheme, marks=pytest.mark.slow)
-            for width, scheme in [(390, "light"), (1024, "light"), (1024, "dark"), (1400, "light"), (1400, "dark")]
-        ],
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1024, 1400])
 def test_it_fits_the_window_and_is_legible(stage, width, scheme):
     stage.page.emulate_media(color_scheme=scheme)
     stage.page.set_viewport_size({"width": width, "height": 900})

@@ -212,7 +212,7 @@ def walks(draw):
 
 @each_path
 @given(walks(), st.integers(1, 3))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 def test_any_walk_is_exact(path, walk, cpus):
     X, width, threshold, skin, duals = walk
     with pytest.MonkeyPatch.context() as patch:
@@ -282,7 +282,7 @@ def runs(draw):
 
 @each_path
 @given(runs(), st.sampled_from([None, 0.0, 1e-3, 0.2, 2.0]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_training_is_that_of_the_dense_method(path, run, skin):
     data, settings_ = run
     with pytest.MonkeyPatch.context() as patch:

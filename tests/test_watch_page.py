@@ -74,6 +74,7 @@ def test_watch_lists_are_chosen_and_played(stage):
     assert "firing neuron: leaf ≥ b" in stage.part("tree-key").inner_text()
 
 
+@pytest.mark.slow
 def test_a_skin_is_given_and_a_bad_one_is_refused_in_words(stage):
     stage.open(f"{CIRCLE}&search=watch+lists")
     sidebar(stage).get_by_text("Skin by rule").click()
@@ -191,7 +192,8 @@ def test_compiled_loops_that_cannot_be_used_are_said_to_be_so(tmp_path, page, mo
         page.goto("about:blank")
 
 
-@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_serious_accessibility_finding(stage, scheme):
     stage.page.emulate_media(color_scheme=scheme)
     stage.open(f"{LISTS}&it=1&phase=repair&step=1&node=70")
@@ -201,9 +203,8 @@ def test_no_serious_accessibility_finding(stage, scheme):
     assert serious_findings(stage.page) == []
 
 
-@pytest.mark.parametrize(
-    ("width", "scheme"), [(390, "light"), *[pytest.param(w, "dark", marks=pytest.mark.slow) for w in (1024, 1400)]]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1024, "dark"), (1400, "dark")])
 def test_it_fits_the_window(stage, width, scheme):
     stage.page.emulate_media(color_scheme=scheme)
     stage.page.set_viewport_size({"width": width, "height": 900})
