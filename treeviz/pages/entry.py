@@ -20,6 +20,8 @@ _SERVER_OPTIONS = {
     "server.address": "127.0.0.1",
     "server.port": "8501",
     "server.headless": "true",
+    "server.fileWatcherType": "none",
+    "runner.postScriptGC": "false",
     "server.enableWebsocketCompression": "true",
     "browser.gatherUsageStats": "false",
     "client.toolbarMode": "minimal",
