@@ -9,6 +9,7 @@ import pytest
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.training import background
 from treeviz.training.background import BackgroundRun
+from treeviz.training.turns import Ticket
 
 PATIENCE = 30
 
@@ -132,3 +133,41 @@ def test_a_dense_baseline_that_does_not_fit_is_refused_in_words(monkeypatch):
     run = finish(BackgroundRun(data, TrainConfig(width=100)))
     assert run.dense_trace is None
     assert "not trained here" in run.dense_refusal
+
+
+def test_a_finished_run_keeps_no_trainer():
+    run = finish(BackgroundRun(load_dataset("circle"), TrainConfig(width=32, solver="exact")))
+    assert run.is_finished and not run.dense_is_behind
+    assert run._trainer is None and run._dense is None
+    assert len(run.dense_trace.records) == run.num_computed
+    run.request(3)
+    assert run._thread is None, "nothing is left to compute"
+
+
+def test_runs_compute_one_after_another(monkeypatch):
+    at_work = threading.Lock()
+
+    class Alone(Trainer):
+        def step(self):
+            assert at_work.acquire(blocking=False), "two runs compute at the same time"
+            try:
+                return super().step()
+            finally:
+                at_work.release()
+
+    monkeypatch.setattr(background, "Trainer", Alone)
+    monkeypatch.setattr(background, "_IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(background, "_AHEAD", 2)
+    data = load_dataset("circle")
+    runs = [BackgroundRun(data, TrainConfig(width=32, solver="exact", seed=seed)) for seed in range(3)]
+    for run in runs:
+        if (thread := run._thread) is not None:
+            thread.join(PATIENCE)
+    other = Ticket()
+    assert background.TURNS.take(other)
+    for run in runs:
+        assert not run.wait_for(4, timeout=0.02)
+    assert sum(run._ticket.is_urgent for run in runs) == 3, "a viewer waits for each"
+    background.TURNS.give_back(other)
+    for run in runs:
+        assert run.wait_for(4, timeout=PATIENCE) and run.error is None

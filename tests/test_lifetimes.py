@@ -248,7 +248,7 @@ def test_a_session_holds_the_run_it_shows_and_lets_go_of_the_one_before(app):
     assert first() is None
     (maker,) = runs._runs._values.values()
     assert maker.run.config.seed == 3
-    references = [weakref.ref(part) for part in (maker, maker.run, maker.run._trainer._engine)]
+    references = [weakref.ref(part) for part in (maker, maker.run, maker.run.trace)]
     del maker
     leave()
     wait_for_threads("treeviz-run")

@@ -12,8 +12,8 @@ from scripted import CONFIG, LOSSES, PATIENCE, Clock, Script, ended, in_time, sc
 from treeviz.race import race as racing
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.lane import Lane
-from treeviz.race.race import Race
-from treeviz.race.turns import TURNS, Ticket, Turns
+from treeviz.race.race import TURNS, Race
+from treeviz.training.turns import Ticket, Turns
 
 
 class Gate:
@@ -191,6 +191,24 @@ def test_turns_go_round():
     turns.resume(tickets[0])
     threads[0].join(PATIENCE)
     assert "".join(order) == 4 * "abcd" + 4 * "p"
+
+
+def test_an_urgent_ticket_goes_first():
+    turns, order, first = Turns(), [], Ticket()
+    assert in_time(lambda: turns.take(first))
+    tickets, threads = {}, []
+    for name in "abc":
+        ticket, thread = take_turns(turns, name, order, 1)
+        wait_until(lambda ticket=ticket: ticket in turns._waiting)
+        tickets[name] = ticket
+        threads.append(thread)
+    turns.set_urgent(tickets["c"], True)
+    turns.set_urgent(tickets["b"], True)
+    turns.set_urgent(tickets["c"], False)
+    turns.give_back(first)
+    for thread in threads:
+        thread.join(10)
+    assert order == ["b", "a", "c"]
 
 
 def test_races_of_several_viewers_have_their_turns_in_rotation(monkeypatch):

@@ -103,7 +103,7 @@ def _show_run(settings: Settings, plays: int) -> None:
     show_stage(_STAGE, answer)
     _unlearnable(run, cursor)
     _numbers(run, cursor)
-    _charts(run, cursor)
+    _charts(maker, cursor)
 
 
 def _unlearnable(run: BackgroundRun, cursor: int) -> None:
@@ -200,12 +200,22 @@ def _list_numbers(run: BackgroundRun, record: StepRecord, report: WatchReport) -
     )
 
 
-def _charts(run: BackgroundRun, cursor: int) -> None:
+def _charts(maker: FrameMaker, cursor: int) -> None:
     """Draw the chart chosen."""
     chosen = st.segmented_control(
         "Chart", list(_CHARTS), default="Loss", required=True, key="chart", label_visibility="collapsed"
     )
-    figure, caption = _CHARTS[chosen or "Loss"](run, cursor)
+    run = maker.run
+    num_dense = len(run.dense_trace.records) if run.dense_trace else 0
+    _draw_chart(run, maker.run_key, chosen or "Loss", cursor, run.num_computed, num_dense, run.dense_refusal)
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def _draw_chart(
+    _run: BackgroundRun, run_key: str, chosen: str, cursor: int, num_computed: int, num_dense: int, refusal: str
+) -> None:
+    """Draw a chart of a run, once for all viewers: of what was computed by then, which the other arguments name."""
+    figure, caption = _CHARTS[chosen](_run, cursor)
     st.plotly_chart(figure, key="chart-figure", config={"displayModeBar": False})
     st.caption(caption)
 

@@ -19,11 +19,13 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.race.contestant import Contestant, Runner
 from treeviz.race.lane import Lane, State, measure_error
-from treeviz.race.turns import TURNS, Ticket
 from treeviz.training.judge import require_loss
 from treeviz.training.memory import require_memory
+from treeviz.training.turns import Ticket, Turns
 
 MAX_LAPS = 100_000
+# Of all races of this process.
+TURNS = Turns()
 # A turn lasts at least so long, or changing turns would cost more than the turns.
 _TURN_SECONDS = 0.03
 _LATE = "loss not reached when the time was over"

@@ -2,7 +2,8 @@
 
 A cursor into the trace is all the state a viewer has; many viewers may share one run. Iterations are computed a few
 ahead of what was asked for, so that the next step is usually there before it is wanted. The thread holds its run only
-while it computes: a run that no viewer holds is gone after the iteration being computed, and its thread ends.
+while it computes: a run that no viewer holds is gone after the iteration being computed, and its thread ends. The runs
+of a process compute one after another, an iteration each, and first those that a viewer waits for.
 """
 
 import threading
@@ -15,6 +16,7 @@ from treeviz.model.config import TrainConfig
 from treeviz.search.dense import DenseEngine
 from treeviz.training.trace import Trace
 from treeviz.training.trainer import Trainer
+from treeviz.training.turns import Ticket, Turns
 from treeviz.training.verify import IterationCheck, check_iteration
 
 CONVERGED_LOSS = 1e-10
@@ -24,6 +26,8 @@ _AHEAD = 12
 # Seconds without a request after which work that no viewer waits for begins: until then the cores belong to drawing.
 _IDLE_SECONDS = 0.5
 _MAX_DENSE_BYTES = 3 << 30
+# Of all runs of this process.
+TURNS = Turns()
 
 
 class BackgroundRun:
@@ -45,7 +49,8 @@ class BackgroundRun:
 
     def __init__(self, data: Dataset, config: TrainConfig, *, is_checked: bool = True) -> None:
         self.data, self.config, self.is_checked = data, config, is_checked
-        self._trainer = Trainer(data, config)
+        with TURNS.taken(Ticket(is_urgent=True)):
+            self._trainer: Trainer | None = Trainer(data, config)
         self.trace = self._trainer.trace
         self.checks: list[IterationCheck] = []
         self.dense_trace: Trace | None = None
@@ -60,6 +65,7 @@ class BackgroundRun:
         self._dense: Trainer | None = None
         self._needed = self._wanted = 0  # iterations that viewers wait for, and those to have in store
         self._last_request = 0.0
+        self._ticket = Ticket()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self.request(0)
@@ -90,6 +96,8 @@ class BackgroundRun:
         with self._changed:
             self._last_request = time.monotonic()
             self._needed = max(self._needed, iteration + 1)
+            if self._is_awaited:
+                TURNS.set_urgent(self._ticket, True)
             self._changed.notify_all()
             self._wanted = max(self._wanted, iteration + 1 + _AHEAD)
             if self._thread is None and not self.error and self._has_work():
@@ -113,9 +121,14 @@ class BackgroundRun:
     def _has_work(self) -> bool:
         return (self.num_computed < self._wanted and not self.is_finished) or self.dense_is_behind
 
+    @property
+    def _is_awaited(self) -> bool:
+        """Whether a viewer waits for an iteration."""
+        return self.num_computed < self._needed and not self.is_finished
+
     def _seconds_to_wait(self) -> float:
         """How long to leave the cores alone before computing; 0 if a viewer waits for an iteration."""
-        if self.num_computed < self._needed and not self.is_finished:
+        if self._is_awaited:
             return 0.0
         return max(0.0, self._last_request + _IDLE_SECONDS - time.monotonic())
 
@@ -128,10 +141,15 @@ class BackgroundRun:
                 self._step_dense()
         except Exception as error:  # kept for the page to show: a thread has no caller to raise to
             self.error = error.with_traceback(None)
+        if self.is_finished:
+            self._trainer = None  # its memory, for others: the trace is all that viewers need
+            if not self.dense_is_behind:
+                self._dense = None
         with self._changed:
             self._changed.notify_all()
 
     def _step(self) -> None:
+        assert self._trainer is not None  # the run is not finished
         if not self.is_checked:
             self._trainer.step()
             return
@@ -158,9 +176,15 @@ def _work(reference: "weakref.ref[BackgroundRun]", changed: threading.Condition)
                 changed.wait(wait)
             if wait is None:
                 return
+        # Nor is it held while others have their turns.
         if (run := reference()) is not None:
-            run._compute()
+            ticket = run._ticket
+            TURNS.set_urgent(ticket, run._is_awaited)
             del run
+            with TURNS.taken(ticket):
+                if (run := reference()) is not None:
+                    run._compute()
+                    del run
 
 
 def _plan(reference: "weakref.ref[BackgroundRun]") -> float | None:

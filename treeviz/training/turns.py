@@ -1,39 +1,55 @@
-"""Turns: the races of several viewers use the machine one after another, in the order in which they ask.
+"""Turns: the long computations of several viewers use the machine one after another, in the order in which they ask.
 
-A race asks with its `Ticket` for each turn anew, so races that go on at the same time have their turns in rotation. A
-ticket does not hold its race: a race that its viewers have dropped is gone, and its ticket is cancelled then.
+A race or a run asks with its `Ticket` for each turn anew, so those that go on at the same time have their turns in
+rotation. A ticket does not hold what it is for: a race that its viewers have dropped is gone, and its ticket is
+cancelled then.
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class Ticket:
-    """What a race shows to get its turn. `Turns` alone changes it."""
+    """What a computation shows to get its turn; an urgent one, that a viewer waits for, goes first.
 
-    __slots__ = ("is_cancelled", "is_paused")
+    `Turns` alone changes it.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("is_cancelled", "is_paused", "is_urgent")
+
+    def __init__(self, *, is_urgent: bool = False) -> None:
+        self.is_urgent = is_urgent
         self.is_paused = self.is_cancelled = False
 
     @property
     def may_run(self) -> bool:
-        """Whether its race is neither paused nor cancelled."""
+        """Whether its computation is neither paused nor cancelled."""
         return not self.is_paused and not self.is_cancelled
 
 
 class Turns:
-    """Gives one race at a time its turn."""
+    """Gives one computation at a time its turn."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waiting: list[Ticket] = []  # in the order in which they asked
         self._owner: Ticket | None = None
 
+    @contextmanager
+    def taken(self, ticket: Ticket) -> Iterator[bool]:
+        """Hold a turn, waited for as by `take`; yields what `take` returns."""
+        may_run = self.take(ticket)
+        try:
+            yield may_run
+        finally:
+            self.give_back(ticket)
+
     def take(self, ticket: Ticket) -> bool:
         """Wait until it is the ticket's turn; return False as soon as the ticket is cancelled.
 
         A paused ticket keeps its place, and others go first. No ticket waits for the owner of the turn once that is
-        cancelled, because its race may be in the middle of a long step.
+        cancelled, because it may be in the middle of a long step.
         """
         with self._changed:
             self._waiting.append(ticket)
@@ -63,6 +79,12 @@ class Turns:
             ticket.is_paused = False
             self._changed.notify_all()
 
+    def set_urgent(self, ticket: Ticket, is_urgent: bool) -> None:
+        """Say whether a viewer waits for the ticket's turn."""
+        with self._changed:
+            ticket.is_urgent = is_urgent
+            self._changed.notify_all()
+
     def cancel(self, ticket: Ticket) -> None:
         """Let the ticket have no turn any more."""
         with self._changed:
@@ -73,7 +95,5 @@ class Turns:
         """The ticket whose turn can begin now, if there is one."""
         if self._owner is not None and not self._owner.is_cancelled:
             return None
-        return next((ticket for ticket in self._waiting if ticket.may_run), None)
-
-
-TURNS = Turns()
+        ready = [ticket for ticket in self._waiting if ticket.may_run]
+        return next((ticket for ticket in ready if ticket.is_urgent), ready[0] if ready else None)
