@@ -22,7 +22,6 @@ _SERVER_OPTIONS = {
     "server.headless": "true",
     "server.fileWatcherType": "none",
     "runner.postScriptGC": "false",
-    "server.enableWebsocketCompression": "true",
     "browser.gatherUsageStats": "false",
     "client.toolbarMode": "minimal",
     # The colour of what is chosen, legible on either background; Streamlit's own red is not.
@@ -34,6 +33,7 @@ _SERVER_OPTIONS = {
 # The pictures need the room that Streamlit leaves around the page; on a phone tables need theirs.
 _ROOM = """<style>
 [data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
+.st-key-stage-answer { display: none; }
 @media (max-width: 640px) {
   [data-testid="stMarkdownContainer"] table { font-size: 0.75rem; }
   [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.3rem 0.2rem !important; }

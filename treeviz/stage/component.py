@@ -1,4 +1,4 @@
-"""The stage in Streamlit: one component that plays a trace in the browser."""
+"""The stage in Streamlit: a component that plays a trace, and one that brings it what the server answers."""
 
 from pathlib import Path
 
@@ -16,11 +16,16 @@ PARTS = {
 }
 
 _mount = st.components.v2.component("treeviz-stage", html=PARTS["html"], css=PARTS["css"], js=PARTS["js"])
+_bring = st.components.v2.component("treeviz-answer", html="<span></span>", js=join_modules(_WEB / "answer.js"))
 
 
 def show_stage(key: str, data: bytes) -> None:
-    """Mount the stage, or send the mounted one `data`, what a `FrameMaker` answers."""
-    _mount(key=key, data=data, on_asked_change=_stay)
+    """Mount the stage, or send the mounted one `data`, what a `FrameMaker` answers.
+
+    The stage itself is the same every time, so Streamlit sends a browser that has it no more than its name.
+    """
+    _mount(key=key, on_asked_change=_stay)
+    _bring(key=f"{key}-answer", data=data)
 
 
 def last_question(key: str) -> object:

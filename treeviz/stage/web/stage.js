@@ -2,6 +2,7 @@
 
 import { el, find, partsOf, setAttribute, setText } from "../../style/web/dom.js";
 import { mounter } from "../../style/web/mount.js";
+import { takeAnswers } from "./answers.js";
 import { Atlas } from "./atlas.js";
 import { momentOf } from "./cursor.js";
 import { actionOf } from "./keys.js";
@@ -66,12 +67,14 @@ export class Stage {
     };
     document.addEventListener("pointerdown", this.onPress, true);
     this.heartbeat = setInterval(() => this.current?.ask(), HEARTBEAT);
+    this.stopTaking = takeAnswers((bytes) => this.receive(bytes));
   }
 
   close() {
     document.removeEventListener("keydown", this.onKey);
     document.removeEventListener("pointerdown", this.onPress, true);
     clearInterval(this.heartbeat);
+    this.stopTaking();
     this.leave();
     if (this.current) this.current.playing = false;
     this.isClosed = true;
