@@ -135,10 +135,10 @@ def test_a_dense_baseline_that_does_not_fit_is_refused_in_words(monkeypatch):
     assert "not trained here" in run.dense_refusal
 
 
-def test_a_finished_run_keeps_no_trainer():
+def test_a_finished_run_keeps_no_dense_network():
     run = finish(BackgroundRun(load_dataset("circle"), TrainConfig(width=32, solver="exact")))
     assert run.is_finished and not run.dense_is_behind
-    assert run._trainer is None and run._dense is None
+    assert run._dense is None
     assert len(run.dense_trace.records) == run.num_computed
     run.request(3)
     assert run._thread is None, "nothing is left to compute"

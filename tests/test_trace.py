@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 
 from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset
+from treeviz.model.network import leaf_blocks
+from treeviz.training import trace as trace_module
 
 ARRAYS = ("outputs", "residual", "dual_step", "visited_levels", "modified_levels", "touched")
 COUNTS = ("num_visited", "num_modified")
@@ -788,19 +790,15 @@ def test_two_threads_may_replay_different_points(from_file, tmp_path):
     assert not any(wrong), wrong
 
 
-def test_the_cache_of_redrawn_leaves_may_be_emptied_by_another_thread(tmp_path):
-    """Loaded from a file, a trace keeps redrawn columns up to 256 MB, then drops them while others may be reading."""
-    trainer = trainer_of(small_data(3, 1), width=64)
+def test_a_redraw_keeps_as_many_trees_as_there_is_room_for(tmp_path, monkeypatch):
+    trainer = trainer_of(small_data(5, 1), width=64)
     expected = trainer.forest.leaves.copy()
+    monkeypatch.setattr(trace_module, "_MAX_KEPT_BYTES", 8 * 64 * 2)
+    redraws = []
+    monkeypatch.setattr(trace_module, "leaf_blocks", lambda *parts: redraws.append(1) or leaf_blocks(*parts))
     trace = Trace.load(saved(trainer.trace, tmp_path / "run.npz"))
-
-    class Emptied(dict):
-        """Empties itself right after each write, as another thread may."""
-
-        def __setitem__(self, key, value):
-            super().__setitem__(key, value)
-            self.clear()
-
-    trace._redrawn = Emptied()
-    for point in (0, 1, 2):
-        assert np.array_equal(leaves_of(trace, point, 0), expected[:, point])
+    for point, num_redraws in ((0, 1), (1, 1), (4, 2), (0, 2), (2, 3)):
+        assert np.array_equal(trace.initial_leaves(point), expected[:, point])
+        assert len(redraws) == num_redraws and len(trace._redrawn) == 2
+    trace.initial_leaves(2)[:] = np.nan  # the caller's own
+    assert np.array_equal(trace.initial_leaves(2), expected[:, 2])

@@ -50,7 +50,7 @@ class BackgroundRun:
     def __init__(self, data: Dataset, config: TrainConfig, *, is_checked: bool = True) -> None:
         self.data, self.config, self.is_checked = data, config, is_checked
         with TURNS.taken(Ticket(is_urgent=True)):
-            self._trainer: Trainer | None = Trainer(data, config)
+            self._trainer = Trainer(data, config)
         self.trace = self._trainer.trace
         self.checks: list[IterationCheck] = []
         self.dense_trace: Trace | None = None
@@ -141,15 +141,12 @@ class BackgroundRun:
                 self._step_dense()
         except Exception as error:  # kept for the page to show: a thread has no caller to raise to
             self.error = error.with_traceback(None)
-        if self.is_finished:
-            self._trainer = None  # its memory, for others: the trace is all that viewers need
-            if not self.dense_is_behind:
-                self._dense = None
+        if self.is_finished and not self.dense_is_behind:
+            self._dense = None  # its memory, for others; the method's trainer makes replays fast
         with self._changed:
             self._changed.notify_all()
 
     def _step(self) -> None:
-        assert self._trainer is not None  # the run is not finished
         if not self.is_checked:
             self._trainer.step()
             return

@@ -178,18 +178,22 @@ class Trace:
         engine = self.engine() if self.engine else None
         leaves = engine.initial_leaves(point) if engine else None
         if leaves is None:
-            column = self._redrawn.get(point)
-            if column is None:
-                column = np.empty(self.config.width)
-                X = self.dataset.X
-                blocks = initial_weight_blocks(self.config.seed, self.config.width, X.shape[1])
-                for first, rows in leaf_blocks(X, blocks):
-                    column[first : first + len(rows)] = rows[:, point]
-                if 8 * column.size * (len(self._redrawn) + 1) > 1 << 28:
-                    self._redrawn.clear()
-                self._redrawn[point] = column
-            leaves = column.copy()
+            leaves = self._redrawn.get(point)
+            if leaves is None:
+                self._redrawn = redrawn = self._redraw_trees(point)
+                leaves = redrawn[point]
+            leaves = leaves.copy()
         return leaves
+
+    def _redraw_trees(self, point: int) -> dict[int, Floats]:
+        """Return initial leaves of one datapoint, and of as many after it as there is room for: they cost no more."""
+        width, X = self.config.width, self.dataset.X
+        room = max(1, _MAX_KEPT_BYTES // (8 * width))
+        points = (point + np.arange(min(room, len(X)))) % len(X)
+        columns = np.empty((points.size, width))
+        for first, rows in leaf_blocks(X, initial_weight_blocks(self.config.seed, width, X.shape[1])):
+            columns[:, first : first + len(rows)] = rows[:, points].T
+        return dict(zip(points.tolist(), columns, strict=True))
 
     def leaf_rows(self, neurons: ArrayLike, iteration: int) -> Floats:
         """Return some neurons' leaves in all n trees, (u, n), before the move of `iteration` (T: after the last).
