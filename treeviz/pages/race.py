@@ -6,6 +6,7 @@ from dataclasses import replace
 import streamlit as st
 
 from treeviz.data.dataset import Split
+from treeviz.pages.budget import wait_for_share
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.settings import Settings
@@ -169,14 +170,18 @@ def _start(
             max_seconds=limit,
             test=split.test,
         )
+        if "race" in st.session_state:
+            st.session_state.race.cancel()  # first, so that it waits for none of its own memory
+        share = wait_for_share(needed, "This race")
     except ValueError as error:
         show_refusal(error, settings)
         return
     if "race" in st.session_state:
-        st.session_state.race.cancel()
         past = (st.session_state.race_data, _measure(st.session_state.race))
         st.session_state["past-races"] = [*st.session_state.get("past-races", []), past][-_PAST_RACES:]
     st.session_state.race, st.session_state.race_of, st.session_state.race_data = race, settings.key, settings.data_key
+    share.keep_for(race)
+    race.when_over(share.give_back)
     _end_with_connection(race, id(race))
     for key in ("table-loss", "verdict"):  # both were of the race before
         st.session_state.pop(key, None)

@@ -14,10 +14,11 @@ from weakref import WeakValueDictionary
 
 import streamlit as st
 
+from treeviz.pages.budget import MEMORY, Share, wait_for_share
 from treeviz.pages.settings import Settings
 from treeviz.search import find_engine
 from treeviz.stage.frames import FrameMaker
-from treeviz.training.background import BackgroundRun
+from treeviz.training.background import BackgroundRun, dense_bytes
 
 _MAX_RUN_BYTES = 4 << 30
 # The option of glibc's `mallopt` for the size from which on memory is mapped, and unmapped when it is freed.
@@ -32,6 +33,10 @@ class Shared(Generic[_Value]):
         self._values: WeakValueDictionary[str, _Value] = WeakValueDictionary()
         self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._guard = threading.Lock()
+
+    def has(self, key: str) -> bool:
+        """Return whether some holder has the value of a key."""
+        return key in self._values
 
     def get(self, key: str, make: Callable[[], _Value]) -> _Value:
         """Return the value of a key, made now if no one holds it. Values of different keys are made side by side."""
@@ -56,16 +61,29 @@ def open_run(settings: Settings) -> FrameMaker:
     if st.session_state.get("run_held") != settings.key:
         _hold.clear()  # first, so that the memory of two large runs is not needed at once
         st.session_state.run_held = settings.key
-    maker: FrameMaker = _hold(settings, settings.key)
+    if _runs.has(settings.key):
+        maker: FrameMaker = _hold(settings, settings.key, None)
+        return maker
+    needed = _needed_bytes(settings)
+    share = wait_for_share(needed, "This run")
+    try:
+        with st.spinner(
+            f"Drawing {settings.config.width:,} neurons, and building what is searched, about {needed / 1e9:.2g} GB …"
+        ):
+            maker = _hold(settings, settings.key, share)
+    finally:
+        if not share.is_kept:  # another session has begun the run meanwhile, or it failed
+            share.give_back()
     return maker
 
 
-@st.cache_resource(scope="session", show_spinner="Drawing the network, and building what is searched …")
-def _hold(_settings: Settings, key: str) -> FrameMaker:
-    return _runs.get(key, lambda: _begin(_settings))
+@st.cache_resource(scope="session", show_spinner=False)
+def _hold(_settings: Settings, key: str, _share: Share | None) -> FrameMaker:
+    return _runs.get(key, lambda: _begin(_settings, _share or MEMORY.ask(_needed_bytes(_settings))))
 
 
-def _begin(settings: Settings) -> FrameMaker:
+def _needed_bytes(settings: Settings) -> int:
+    """Return what a run takes with its dense baseline, about; ValueError if that is more than a page may take."""
     data, config = settings.load().train, settings.config
     needed = find_engine(config.search).required_bytes(
         config.width, data.num_points, data.dimension, config.resolved_threshold
@@ -75,9 +93,15 @@ def _begin(settings: Settings) -> FrameMaker:
             f"{data.num_points} datapoints and {config.width:,} neurons need {needed / 1e9:.1f} GB with this search, "
             f"and a page may take {_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
         )
+    return needed + dense_bytes(data, config)
+
+
+def _begin(settings: Settings, share: Share) -> FrameMaker:
     return_freed_arrays()
-    run = BackgroundRun(data, config, is_checked=settings.is_checked)
-    return FrameMaker(run, settings.course_key, is_portable=settings.data.csv is None)
+    run = BackgroundRun(settings.load().train, settings.config, is_checked=settings.is_checked)
+    maker = FrameMaker(run, settings.course_key, is_portable=settings.data.csv is None)
+    share.keep_for(maker)
+    return maker
 
 
 @cache

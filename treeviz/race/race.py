@@ -85,6 +85,7 @@ class Race:
         self._has_begun = threading.Event()  # a lap was taken down, or all lanes are over
         # Held while something is taken down, so that nothing is after a cancel, whichever thread it comes from.
         self._taking_down = threading.Lock()
+        self._callbacks: list[Callable[[], object]] = []
         self._ticket = Ticket()
         weakref.finalize(self, TURNS.cancel, self._ticket).atexit = False
 
@@ -159,9 +160,15 @@ class Race:
         """End all lanes that are not over with an error of the race itself."""
         self._end_all("failed", f"an error ended the race: {_put_in_words(error)}")
 
+    def when_over(self, callback: Callable[[], object]) -> None:
+        """Have `callback` called, in the thread of the race, when the race has let go of its networks."""
+        self._callbacks.append(callback)
+
     def _free(self) -> None:
         """Let go of all runners; their numbers are kept."""
         self._runners.clear()
+        for callback in self._callbacks:
+            callback()
 
     def _run_lane(self, lane: Lane, seconds_left: float, on_lap: Callable[[Lane], object] | None) -> None:
         """Let one contestant start, or do iterations for a while."""

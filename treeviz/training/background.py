@@ -30,6 +30,12 @@ _MAX_DENSE_BYTES = 3 << 30
 TURNS = Turns()
 
 
+def dense_bytes(data: Dataset, config: TrainConfig) -> int:
+    """Return the memory that the dense baseline takes beside a run; 0 if it would need too much and is left out."""
+    needed = DenseEngine.required_bytes(config.width, data.num_points, data.dimension)
+    return needed if needed <= _MAX_DENSE_BYTES else 0
+
+
 class BackgroundRun:
     """Trains on demand, at most `MAX_ITERATIONS` iterations, and stops where nothing is left to gain.
 
@@ -55,8 +61,8 @@ class BackgroundRun:
         self.checks: list[IterationCheck] = []
         self.dense_trace: Trace | None = None
         self.dense_refusal = ""
-        needed = DenseEngine.required_bytes(config.width, data.num_points, data.dimension)
-        if needed > _MAX_DENSE_BYTES:
+        if not dense_bytes(data, config):
+            needed = DenseEngine.required_bytes(config.width, data.num_points, data.dimension)
             self.dense_refusal = (
                 f"The dense baseline would need another {needed / 1e9:.1f} GB, so it is not trained here; "
                 "its operations are still counted."
