@@ -48,8 +48,8 @@ class Moves:
         gram, width = trace.gram, trace.config.width
         self.neurons = neurons
         self.fires_on: Mask = np.zeros((neurons.size, len(record.firing)), dtype=bool)
-        for point, firing in enumerate(record.firing):
-            self.fires_on[:, point] = np.isin(neurons, firing, assume_unique=True)
+        firing = record.firing.of_neurons(neurons)
+        self.fires_on[neurons.searchsorted(firing.neurons)] = firing.matrix().toarray() > 0.0
         coefficients = self.fires_on * (record.dual_step / math.sqrt(width))  # up to the sign a_r
         self.length: Floats = np.sqrt(np.maximum(np.einsum("ui,ui->u", coefficients @ gram, coefficients), 0.0))
         self._row = {int(neuron): row for row, neuron in enumerate(neurons)}

@@ -6,7 +6,7 @@ it holds and how many of them fire. A node is drawn with its sibling or not at a
 drawn children and the search can be followed decision by decision.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,14 +105,14 @@ def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = (), a
     parent = np.searchsorted(nodes, parent_of(nodes))
     parent[0] = -1
     visited_nodes = np.sort(step.visited)
-    num_neurons = np.array([_num_leaves_below(int(node), width) for node in nodes])
+    num_neurons = _num_leaves_below(nodes, width)
     before, after = step.before[nodes], step.after[nodes]
     # The search enters the root and the children of nodes >= the threshold; all nodes above such a node are, too.
     visited = (nodes == 1) | (step.before[parent_of(nodes)] >= step.threshold)
     modified = before != after
     num_visited, num_modified = visited.astype(np.int64), modified.astype(np.int64)
     for members, counts in ((visited_nodes, num_visited), (step.modified, num_modified)):
-        counts[is_stub] = [_count_below(members, int(node), width, leaves_only=False) for node in nodes[is_stub]]
+        counts[is_stub] = _count_below(members, nodes[is_stub], width)
     return DrawnTree(
         step=step,
         nodes=nodes,
@@ -210,33 +210,30 @@ def _leaves_by_interest(step: TreeStep, also: Sequence[Ints], limit: int = 64) -
     return np.asarray(ordered[np.sort(first)])
 
 
-def _spans(node: int, width: int) -> list[tuple[int, int]]:
-    """Return the heap numbers of a subtree as half-open spans, one a level."""
-    spans, low, high = [], node, node + 1
-    while low < 2 * width:
-        spans.append((low, min(high, 2 * width)))
+def _spans(nodes: Ints, width: int) -> Iterator[tuple[Ints, Ints]]:
+    """Yield, a level at a time, the heap numbers of the subtrees of some nodes as half-open spans, (k,) and (k,)."""
+    low, high = nodes, nodes + 1
+    while low.size and low.min() < 2 * width:
+        yield np.minimum(low, 2 * width), np.minimum(high, 2 * width)
         low, high = 2 * low, 2 * high
-    return spans
 
 
-def _num_leaves_below(node: int, width: int) -> int:
-    return sum(max(0, high - max(low, width)) for low, high in _spans(node, width))
+def _num_leaves_below(nodes: Ints, width: int) -> Ints:
+    spans = [np.maximum(high, width) - np.maximum(low, width) for low, high in _spans(nodes, width)]
+    return np.asarray(np.sum(spans, axis=0))
 
 
-def _count_below(members: Ints, node: int, width: int, *, leaves_only: bool) -> int:
-    """Count how many of the ascending heap numbers `members` lie in the subtree of `node`."""
-    total = 0
-    for low, high in _spans(node, width):
-        start = max(low, width) if leaves_only else low
-        if start < high:
-            total += int(np.searchsorted(members, high) - np.searchsorted(members, start))
+def _count_below(members: Ints, nodes: Ints, width: int) -> Ints:
+    """Count how many of the ascending heap numbers `members` lie in the subtree of each node, itself included."""
+    total = np.zeros(nodes.size, dtype=np.int64)
+    for low, high in _spans(nodes, width):
+        total += np.searchsorted(members, high) - np.searchsorted(members, low)
     return total
 
 
 def _count_leaves(nodes: Ints, neurons: Ints, width: int) -> Ints:
     """Count how many of the ascending neurons are below each node, or are it."""
-    leaves = leaf_of(neurons, width)
-    return np.array([_count_below(leaves, int(node), width, leaves_only=True) for node in nodes])
+    return _count_below(leaf_of(neurons, width), nodes, width)
 
 
 def _num_digits(counts: Ints) -> Ints:
