@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.preprocessing import StandardScaler
 
 from treeviz.data import catalogue, csv_text
-from treeviz.data.catalogue import DATASETS, load_dataset
+from treeviz.data.catalogue import DATASETS, load_dataset, load_split
 from treeviz.data.dataset import MAX_FEATURES, MAX_POINTS, Dataset
+from treeviz.model.config import TrainConfig
+from treeviz.training.trainer import Trainer
 
 # A remedy: every refusal must tell what to do.
 REMEDIES = (
@@ -700,3 +703,44 @@ def test_catalogue_is_complete_and_read_only():
         assert 1 <= info.min_points <= info.default_points <= info.max_points <= MAX_POINTS
     with pytest.raises(TypeError):
         DATASETS["mine"] = DATASETS["sphere"]
+
+
+# New rows
+
+
+@pytest.mark.parametrize("lift", [True, False])
+def test_new_rows_are_prepared_as_the_datapoints_were(lift):
+    rng = np.random.default_rng(0)
+    raw, fresh = 100 * rng.normal(size=(30, 6)) + 50, 100 * rng.normal(size=(7, 6)) + 50
+    data = Dataset.from_arrays(raw, np.sign(raw[:, 0] - 50), lift=lift)
+    assert np.array_equal(data.prepare(raw), data.X)
+    expected = StandardScaler().fit(raw).transform(fresh)
+    if lift:
+        expected = np.column_stack([expected, np.ones(7)])
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(data.prepare(fresh), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(data.prepare(fresh[:1]), expected[:1], rtol=0, atol=1e-12)
+
+    trainer = Trainer(data, TrainConfig(width=512, solver="exact"))
+    trainer.run(10)
+    np.testing.assert_allclose(trainer.predict(data.prepare(raw)), data.y, atol=1e-3)
+    with pytest.raises(ValueError, match=r"X: row 0 has length .*, not 1; .* trainer\.data\.prepare\(rows\)"):
+        trainer.predict(raw if not lift else np.column_stack([raw, np.ones(30)]))
+
+
+@pytest.mark.parametrize("name", ["moons", "digits", "breast-cancer", "diabetes"])
+def test_test_points_are_what_prepare_makes(name):
+    split = load_split(name, 20, 0)
+    raw = split.train.preparation
+    assert raw is not None and split.test.preparation is raw
+
+
+def test_rows_that_cannot_be_prepared_are_refused():
+    units = Dataset(np.eye(3), np.zeros(3), "units")
+    with pytest.raises(ValueError, match=r"not known how the rows of 'units' were prepared; .*from_arrays"):
+        units.prepare(np.eye(3))
+    data = Dataset.from_arrays([[1.0, 2.0, 0.5], [3.0, 1.0, 0.0], [0.0, 1.0, 1.0]], [1, -1, 1])
+    with pytest.raises(ValueError, match=r"shape \(rows, 3\), as the raw rows had; got \(1, 2\)"):
+        data.prepare([[1.0, 2.0]])
+    with pytest.raises(ValueError, match="finite"):
+        data.prepare([[1.0, 2.0, np.nan]])

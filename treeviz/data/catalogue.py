@@ -273,8 +273,7 @@ def _planar(
     if not is_tested:
         return Split(train)
     points = places(most, fresh) + noise * fresh.standard_normal((most, 2))
-    X = Preparation.of(raw, standardize=True, lift=train.lifted).unit_rows(points)
-    return Split.of_points(train, X, _in_turn(most), f"{most} drawn afresh")
+    return Split.of_points(train, train.prepare(points), _in_turn(most), f"{most} drawn afresh")
 
 
 @register("moons", "Two half moons", 32, MAX_POINTS, min_points=2, noise=0.1)

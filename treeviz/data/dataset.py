@@ -37,6 +37,7 @@ class Dataset:
     name, description : a short name, and a sentence or two on the points, the target and their preparation.
     lifted : whether a constant coordinate 1 was appended before rows were scaled to unit length. It is the last one,
         and dividing by it gives the other coordinates back.
+    preparation : the map that made X from raw rows, for `prepare`; None if X was given as it is.
 
     Raises
     ------
@@ -49,21 +50,14 @@ class Dataset:
     name: str = "data"
     description: str = ""
     lifted: bool = False
+    preparation: Preparation | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Validate, copy and freeze the arrays."""
         X = _real_array("X", self.X, ndim=2)
         y = _real_array("y", self.y, ndim=1)
         _check_same_length("X", X, "y", y)
-        with np.errstate(over="ignore"):
-            lengths = np.linalg.norm(X, axis=1)  # (n,)
-        wrong = np.flatnonzero(~(np.abs(lengths - 1) <= _LENGTH_TOLERANCE))
-        if wrong.size:
-            row = int(wrong[0])
-            raise ValueError(
-                f"X: row {row} has length {lengths[row]:.12g}, not 1; divide it by its length, or use "
-                "Dataset.from_arrays"
-            )
+        require_unit_rows(X, "divide it by its length, or use Dataset.from_arrays")
         if np.abs(y).max() > MAX_TARGET:
             row = int(np.abs(y).argmax())
             raise ValueError(
@@ -99,6 +93,29 @@ class Dataset:
     def gram(self) -> NDArray[np.float64]:
         """The Gram matrix K = X Xᵀ, (n, n). Computed on each access, n²·d multiply-adds."""
         return self.X @ self.X.T
+
+    def prepare(self, features: ArrayLike) -> NDArray[np.float64]:
+        """Return new raw rows as the datapoints were prepared, (q, d): for `Trainer.predict`.
+
+        Parameters
+        ----------
+        features : (q, number of raw columns), in the columns and the scale of the rows the dataset was made from.
+
+        Raises
+        ------
+        ValueError
+            If a row has no direction, the columns are not as many, or it is not known how the datapoints were made,
+            as in a dataset made from unit rows or read from a saved trace.
+        """
+        if self.preparation is None:
+            raise ValueError(
+                f"it is not known how the rows of {self.name!r} were prepared; make the dataset with "
+                "Dataset.from_arrays or Dataset.from_csv, or prepare the rows yourself, each of length 1"
+            )
+        rows, num_columns = _real_array("features", features, ndim=2), self.dimension - self.lifted
+        if rows.shape[1] != num_columns:
+            raise ValueError(f"features must have shape (rows, {num_columns}), as the raw rows had; got {rows.shape}")
+        return self.preparation.unit_rows(rows)
 
     def duplicate_groups(self) -> tuple[NDArray[np.intp], ...]:
         """Return the groups of exactly equal datapoints, whose rows of the Jacobian are equal too.
@@ -145,9 +162,8 @@ class Dataset:
         y = _real_array("targets", targets, ndim=1)
         _check_same_length("features", X, "targets", y)
         preparation = Preparation.of(X, standardize=standardize, center=center, lift=lift)
-        return cls(
-            preparation.unit_rows(X), y, name, f"{description} {preparation.describe()}".strip(), preparation.lifted
-        )
+        words = f"{description} {preparation.describe()}".strip()
+        return cls(preparation.unit_rows(X), y, name, words, preparation.lifted, preparation)
 
     @classmethod
     def from_csv(
@@ -221,7 +237,7 @@ class Split:
         if not kept.any():
             return cls(train)
         description = f"{train.description} These are test points: {which}, prepared as the training points are."
-        return cls(train, Dataset(X[kept], y[kept], train.name, description, train.lifted))
+        return cls(train, Dataset(X[kept], y[kept], train.name, description, train.lifted, train.preparation))
 
     @classmethod
     def of_rows(
@@ -238,7 +254,7 @@ class Split:
     ) -> Self:
         """Train on the rows `chosen` of a raw (N, d) table with N targets, and test on rows that are left over."""
         X = preparation.unit_rows(table[chosen], lambda place: row_label(int(chosen[place])))
-        train = Dataset(X, y[chosen], name, description, preparation.lifted)
+        train = Dataset(X, y[chosen], name, description, preparation.lifted, preparation)
         rest = np.delete(np.arange(len(table)), chosen)
         rows = rest[choose_rows(len(rest), min(sampling.max_test_points, len(rest)), sampling.test_generator)]
         which = f"{len(rows)} of the {len(rest)} rows that the training set leaves out"
@@ -312,6 +328,16 @@ class Split:
 def choose_rows(N: int, num_points: int, generator: np.random.Generator) -> NDArray[np.intp]:
     """Choose `num_points` of N rows at random, without repeats, in their order."""
     return np.sort(generator.choice(N, size=num_points, replace=False)).astype(np.intp)
+
+
+def require_unit_rows(X: NDArray[np.float64], remedy: str) -> None:
+    """Raise a ValueError that names the first row of X whose length is not 1, to 1e-9, and ends with `remedy`."""
+    with np.errstate(over="ignore"):
+        lengths = np.linalg.norm(X, axis=1)  # (n,)
+    wrong = np.flatnonzero(~(np.abs(lengths - 1) <= _LENGTH_TOLERANCE))
+    if wrong.size:
+        row = int(wrong[0])
+        raise ValueError(f"X: row {row} has length {lengths[row]:.12g}, not 1; {remedy}")
 
 
 def _real_array(argument: str, value: Any, ndim: int) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from treeviz.data.dataset import Dataset
+from treeviz.data.dataset import Dataset, require_unit_rows
 from treeviz.model.config import TrainConfig
 from treeviz.model.ledger import Ledger
 from treeviz.model.network import DrawnSigns, outputs_at
@@ -131,10 +131,13 @@ class Trainer:
     def predict(self, X: Floats) -> Floats:
         """Return the outputs, (q,), of the current weights on points of unit length, (q, d). Cost: m * q * d.
 
-        Raises ValueError if the points have another dimension.
+        Raises ValueError if the points have another dimension, or one is not of length 1: `Dataset.prepare` makes such
+        points of new raw rows.
         """
+        X = np.asarray(X, dtype=np.float64)
         if X.ndim != 2 or X.shape[1] != self.data.dimension:
             raise ValueError(f"X must have shape (points, {self.data.dimension}); got {X.shape}")
+        require_unit_rows(X, "prepare new rows as the datapoints were, by trainer.data.prepare(rows)")
         return outputs_at(X, self.weight_blocks(), self.output_signs, self.threshold)
 
     @property
