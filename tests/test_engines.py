@@ -415,7 +415,7 @@ def test_replay_has_the_bits_of_a_live_forest(search, run, tmp_path):
 
 
 def test_a_loaded_sgd_run_draws_the_network_once_for_all_neurons_that_move(tmp_path, monkeypatch):
-    """Trace.leaf_rows says that a redraw keeps the rows of all neurons that ever move."""
+    """A redraw keeps the rows of all neurons that ever move, and of their siblings: 0 and 1, 2 and 3, and so on."""
     trainer = Trainer(sphere(12, 4), TrainConfig(width=60, threshold=0.9, method="sgd", batch_size=1, step_size=None))
     trainer.run(24, until_loss=0.0)
     trainer.trace.save(tmp_path / "run.npz")
@@ -429,6 +429,7 @@ def test_a_loaded_sgd_run_draws_the_network_once_for_all_neurons_that_move(tmp_p
     monkeypatch.setattr("treeviz.training.trace.leaf_blocks", counted)
     for neuron in np.unique(np.concatenate([record.touched for record in trace.records])):
         trace.leaf_rows([neuron], 24)
+        trace.leaf_rows([neuron ^ 1], 24)
     assert num_draws == 1
 
 
