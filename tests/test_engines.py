@@ -14,6 +14,7 @@ from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.model.config import METHODS, SEARCHES, SOLVERS
 from treeviz.model.firing import FiringSets, pair_steps
 from treeviz.model.ledger import Ledger, compaction_operations, neuron_trees_build_operations
+from treeviz.model.masks import mask_product
 from treeviz.model.network import BLOCK_ROWS, initial_weight_blocks, initial_weights, leaf_blocks, output_signs
 from treeviz.search import find_engine
 from treeviz.search.compact import CompactEngine
@@ -193,6 +194,22 @@ def test_a_sparse_jacobian_of_a_batch_is_that_of_its_datapoints(search):
     whole, part = (engine.evaluate(Ledger(), wanted).jacobian.overlaps() for wanted in (None, batch))
     assert np.array_equal(part[np.ix_(batch, batch)], whole[np.ix_(batch, batch)])
     assert np.count_nonzero(part) == np.count_nonzero(whole[np.ix_(batch, batch)])
+
+
+@pytest.mark.parametrize("search", ["dense", "compact"])
+@pytest.mark.parametrize("method", ["gauss-newton", "gradient-descent"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_overlaps_are_summed_while_evaluating_where_every_solve_needs_them(search, method, solver, monkeypatch):
+    places = []
+
+    def noted(place):
+        return lambda *masks: places.append(place) or mask_product(*masks)
+
+    for place in ("search.dense", "solve.jacobian"):
+        monkeypatch.setattr(f"treeviz.{place}.mask_product", noted(place))
+    config = TrainConfig(width=80, search=search, method=method, solver=solver)
+    Trainer(sphere(6, 3, 0), config).run(2, until_loss=0.0)
+    assert places == ["search.dense"] * 2 * (method == "gauss-newton" and solver == "exact")
 
 
 @given(
