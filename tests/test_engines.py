@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -722,6 +723,17 @@ def test_bytes_are_at_least_the_arrays_named(search):
         "watch": 23 * num_kept + 18 * int(fires.sum()),
     }[search]
     assert at_least <= trainer.num_bytes <= find_engine(search).required_bytes(m, n, d) + 8 * 8192 * n + 16 * m
+
+
+@pytest.mark.parametrize("search", [search for search in SEARCHES if search != "watch"])  # for that, see test_watch.py
+def test_a_run_takes_no_more_memory_than_it_asks_for(search):
+    data, m, settings = sphere(10, 6, 1), 65_536, {"search": search, "solver": "exact"}
+    Trainer(data, TrainConfig(width=64, **settings)).step()  # loads what is loaded once
+    tracemalloc.start()
+    Trainer(data, TrainConfig(width=m, **settings)).step()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.1 * find_engine(search).required_bytes(m, 10, 6)
 
 
 def test_compaction_keeps_little_where_few_fire():
