@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
+from treeviz.search.dense import DenseEngine
 from treeviz.training import background
 from treeviz.training.background import BackgroundRun
 from treeviz.training.turns import Ticket
@@ -133,6 +134,8 @@ def test_a_dense_baseline_that_does_not_fit_is_refused_in_words(monkeypatch):
     run = finish(BackgroundRun(data, TrainConfig(width=100)))
     assert run.dense_trace is None
     assert "not trained here" in run.dense_refusal
+    monkeypatch.setattr(background, "_MAX_DENSE_BYTES", DenseEngine.required_bytes(100, 3, 3))  # it just fits
+    assert finish(BackgroundRun(data, TrainConfig(width=100))).dense_trace.records
 
 
 def test_a_finished_run_keeps_no_dense_network():

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.model.config import METHODS, SEARCHES, SOLVERS
 from treeviz.model.firing import FiringSets, pair_steps
 from treeviz.model.ledger import Ledger, compaction_operations, neuron_trees_build_operations
+from treeviz.model.masks import mask_product
 from treeviz.model.network import BLOCK_ROWS, initial_weight_blocks, initial_weights, leaf_blocks, output_signs
 from treeviz.search import find_engine
 from treeviz.search.compact import CompactEngine
@@ -193,6 +195,22 @@ def test_a_sparse_jacobian_of_a_batch_is_that_of_its_datapoints(search):
     whole, part = (engine.evaluate(Ledger(), wanted).jacobian.overlaps() for wanted in (None, batch))
     assert np.array_equal(part[np.ix_(batch, batch)], whole[np.ix_(batch, batch)])
     assert np.count_nonzero(part) == np.count_nonzero(whole[np.ix_(batch, batch)])
+
+
+@pytest.mark.parametrize("search", ["dense", "compact"])
+@pytest.mark.parametrize("method", ["gauss-newton", "gradient-descent"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_overlaps_are_summed_while_evaluating_where_every_solve_needs_them(search, method, solver, monkeypatch):
+    places = []
+
+    def noted(place):
+        return lambda *masks: places.append(place) or mask_product(*masks)
+
+    for place in ("search.dense", "solve.jacobian"):
+        monkeypatch.setattr(f"treeviz.{place}.mask_product", noted(place))
+    config = TrainConfig(width=80, search=search, method=method, solver=solver)
+    Trainer(sphere(6, 3, 0), config).run(2, until_loss=0.0)
+    assert places == ["search.dense"] * 2 * (method == "gauss-newton" and solver == "exact")
 
 
 @given(
@@ -415,7 +433,7 @@ def test_replay_has_the_bits_of_a_live_forest(search, run, tmp_path):
 
 
 def test_a_loaded_sgd_run_draws_the_network_once_for_all_neurons_that_move(tmp_path, monkeypatch):
-    """Trace.leaf_rows says that a redraw keeps the rows of all neurons that ever move."""
+    """A redraw keeps the rows of all neurons that ever move, and of their siblings: 0 and 1, 2 and 3, and so on."""
     trainer = Trainer(sphere(12, 4), TrainConfig(width=60, threshold=0.9, method="sgd", batch_size=1, step_size=None))
     trainer.run(24, until_loss=0.0)
     trainer.trace.save(tmp_path / "run.npz")
@@ -429,6 +447,7 @@ def test_a_loaded_sgd_run_draws_the_network_once_for_all_neurons_that_move(tmp_p
     monkeypatch.setattr("treeviz.training.trace.leaf_blocks", counted)
     for neuron in np.unique(np.concatenate([record.touched for record in trace.records])):
         trace.leaf_rows([neuron], 24)
+        trace.leaf_rows([neuron ^ 1], 24)
     assert num_draws == 1
 
 
@@ -704,6 +723,17 @@ def test_bytes_are_at_least_the_arrays_named(search):
         "watch": 23 * num_kept + 18 * int(fires.sum()),
     }[search]
     assert at_least <= trainer.num_bytes <= find_engine(search).required_bytes(m, n, d) + 8 * 8192 * n + 16 * m
+
+
+@pytest.mark.parametrize("search", [search for search in SEARCHES if search != "watch"])  # for that, see test_watch.py
+def test_a_run_takes_no_more_memory_than_it_asks_for(search):
+    data, m, settings = sphere(10, 6, 1), 65_536, {"search": search, "solver": "exact"}
+    Trainer(data, TrainConfig(width=64, **settings)).step()  # loads what is loaded once
+    tracemalloc.start()
+    Trainer(data, TrainConfig(width=m, **settings)).step()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.1 * find_engine(search).required_bytes(m, 10, 6)
 
 
 def test_compaction_keeps_little_where_few_fire():

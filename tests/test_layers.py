@@ -59,6 +59,30 @@ def test_imports_point_one_way(path):
             assert room(path) == "pages" or path.name == "component.py"
 
 
+GROWING = {"Trace"}  # the only dataclass that changes: it takes in a record an iteration
+
+
+def dataclasses():
+    """Yield every dataclass of the package, and how it is decorated."""
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            for decorator in getattr(node, "decorator_list", []):
+                if ast.unparse(decorator).startswith("dataclass"):
+                    keywords = getattr(decorator, "keywords", [])
+                    yield node, {one.arg: ast.literal_eval(one.value) for one in keywords}
+
+
+def test_dataclasses_are_frozen_and_those_of_arrays_are_not_compared():
+    """Arrays have no truth value, so `==` between two objects that hold some would raise."""
+    found = list(dataclasses())
+    assert len(found) > 50
+    for node, options in found:
+        assert options.get("frozen", False) == (node.name not in GROWING), node.name
+        types = " ".join(ast.unparse(field.annotation) for field in node.body if isinstance(field, ast.AnnAssign))
+        if re.search(r"\b(Floats|Ints|NDArray)\b", types):
+            assert options.get("eq", True) is False, node.name
+
+
 def test_core_needs_no_user_interface_and_no_compiler():
     code = (
         "import sys; from treeviz import Trainer, TrainConfig, load_dataset;"

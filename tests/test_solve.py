@@ -9,7 +9,7 @@ from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger
 from treeviz.solve.exact import solve_exact
 from treeviz.solve.jacobian import DenseJacobian, SparseJacobian
-from treeviz.solve.sketched import SKETCH_BLOCKS, sketch_jacobian, solve_sketched
+from treeviz.solve.sketched import SKETCH_BLOCKS, _conjugate_gradient, sketch_jacobian, solve_sketched
 
 
 def unit_rows(rng, n, d):
@@ -477,6 +477,16 @@ def test_looser_tolerance_needs_fewer_iterations_and_is_met():
 
 
 # Reports
+
+
+def test_the_conditioning_met_is_that_of_the_system():
+    """After as many iterations as there are eigenvalues, conjugate gradient has met them all."""
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    matrix, right = turn @ np.diag([0.5, 1.0, 4.0, 9.0]) @ turn.T, turn.sum(axis=1)
+    solution, norms, met = _conjugate_gradient(lambda vector: matrix @ vector, right, 1e-10, 10)
+    assert norms.size == 4 and met == pytest.approx(9.0 / 0.5)
+    assert_close(solution, np.linalg.solve(matrix, right), 1e-12)
 
 
 @pytest.mark.parametrize("gap", [1.0, 0.1, 1e-2, 1e-3, 1e-5])

@@ -152,6 +152,17 @@ def test_redrawn_rows_are_kept_within_bounds(tmp_path, monkeypatch):
         assert trace._redrawn_rows[0].size <= max(20, neurons.size)
 
 
+@pytest.mark.parametrize(("room", "num_kept"), [(1 << 20, 16), (5 * 8 * 128, 5), (0, 2)])
+def test_the_trees_replayed_last_are_kept(room, num_kept, monkeypatch):
+    """As many as there is room for, 128 values each, and at least the two between which a step is shown."""
+    monkeypatch.setattr("treeviz.training.trace._MAX_KEPT_BYTES", room)
+    trace = trainer_of(width=64).run(6, until_loss=0.0)
+    moments = list(itertools.product(range(5), range(7)))
+    for moment in moments:
+        trace.tree_values(*moment)
+    assert list(trace._replayed) == moments[-num_kept:]
+
+
 def test_leaf_rows_of_a_dense_run_are_its_products(tmp_path):
     trainer = trainer_of(load_dataset("sphere"), width=512, search="dense")
     neurons = np.arange(0, 512, 7)

@@ -147,6 +147,18 @@ def test_single_precision_never_loses_a_pair(force):
             assert (np.abs(products[odd] - bound).min(axis=1) <= 1e-12).all() if odd.size else True
 
 
+@pytest.mark.parametrize(("low", "high"), [(-50.0, -50.0), (0.0, 0.5), (50.0, 50.0)])
+def test_screening_stays_within_its_arrays(low, high, force, monkeypatch):
+    """Run as plain Python, where an index out of bounds is an error: compiled, it may go unseen."""
+    force("compiled", cpus=1)
+    monkeypatch.setattr(screening, "_BLOCK_BYTES", 1)
+    loops = compiled.load_loops("watch.loops")
+    monkeypatch.setattr(loops, "screen", loops.screen.py_func)
+    X, width = sphere(7, 2, 0).X, 70  # a block of 64 neurons and a smaller one
+    streamed = pairs_from_stream(X, width, DrawnBlocks(0, 2), low, high)
+    assert_same_pairs(streamed, pairs_from_blocks(X, initial_weight_blocks(0, width, 2), low, high))
+
+
 def test_building_takes_memory_for_the_pairs_and_a_block():
     data, width = sphere(4, 16, 0), 1 << 19
     Trainer(data, TrainConfig(width=1 << 20, search="watch")).advance()  # loads and warms up what is loaded once

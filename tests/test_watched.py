@@ -86,6 +86,17 @@ def test_the_pairs_watched_are_those_of_the_engine(name, tmp_path):
     assert run.lists[-1][1].size, "without promotions this tests nothing"
 
 
+def test_a_pair_right_at_the_lowered_threshold_is_watched():
+    """At a threshold of 0 the skin is exactly how far below it a pair starts."""
+    data, settings = load_dataset("circle"), {"width": 64, "threshold": 0.0, "search": "watch", "solver": "exact"}
+    first = Trainer(data, TrainConfig(**settings)).run(1, until_loss=0.0)
+    leaves = first.leaf_rows(first.moving_neurons, 0)
+    row, point = np.argwhere(leaves < -0.5)[0]
+    trainer = Trainer(data, TrainConfig(skin=-leaves[row, point], **settings))
+    assert watched_of(trainer._engine.lists)[row, point]
+    assert trainer.run(1, until_loss=0.0).watched_pairs(0)[row, point]
+
+
 @each_run
 def test_a_report_says_what_the_lists_did(name):
     run = seen(name)

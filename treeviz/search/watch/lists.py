@@ -52,7 +52,7 @@ _CHUNK_ROWS = 1 << 13
 _LARGE_PAIRS = 1 << 11
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Moved:
     """What a move took: neurons due, those of them whose firing set changed, those promoted, and multiply-adds."""
 
