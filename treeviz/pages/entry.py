@@ -31,6 +31,7 @@ _SERVER_OPTIONS = {
 
 # The pictures need the room that Streamlit leaves around the page; on a phone tables need theirs.
 _ROOM = """<style>
+[data-testid="stMain"] { scroll-padding-top: 3.75rem; } /* the header lies over it */
 [data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
 @media (max-width: 640px) {
   [data-testid="stMarkdownContainer"] table { font-size: 0.75rem; }
