@@ -38,7 +38,7 @@ def _repair(scene: Scene, line: int) -> Iterator[Step]:
     old, new = (values[step.num_leaves :] >= step.threshold for values in (step.before, step.after))
     yield Step(
         line,
-        f"On datapoint {step.point} {count(int((new & ~old).sum()), 'neuron')} will start and "
+        f"On datapoint {step.point}, {count(int((new & ~old).sum()), 'neuron')} will start and "
         f"{int((old & ~new).sum()):,} will stop firing. The tree shows the values after the move.",
         writes=Heap(drawn).write(np.flatnonzero(drawn.is_end)),
     )
