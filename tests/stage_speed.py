@@ -14,7 +14,8 @@ from server import running_server
 from stage_driver import StageDriver
 
 from treeviz import TrainConfig, load_dataset
-from treeviz.stage.frames import FrameMaker, View
+from treeviz.stage.frames import FrameMaker
+from treeviz.stage.view import View
 from treeviz.training.background import BackgroundRun
 
 # Milliseconds from each key press until the browser has drawn what follows from it.

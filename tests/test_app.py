@@ -24,6 +24,21 @@ def test_opens_on_digits_with_a_stage_and_no_error(page, server):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("width", [700, 960, 1024, 1400])
+def test_the_glossary_covers_nothing_in_the_header(page, server, width):
+    page.set_viewport_size({"width": width, "height": 768})
+    open_page(page, server)
+    glossary = page.get_by_role("button", name="Glossary").bounding_box()
+    assert glossary["x"] + glossary["width"] <= width
+    if width < 768:  # the navigation is in the sidebar
+        assert page.get_by_test_id("stTopNavLink").count() == 0
+        return
+    links = page.get_by_test_id("stTopNavLink").evaluate_all("links => links.map(a => a.getBoundingClientRect().right)")
+    assert len(links) >= 4 and max(links) <= glossary["x"]
+    assert len(links) == 5 or page.get_by_test_id("stHeader").get_by_text("more").is_visible()
+
+
+@pytest.mark.slow
 def test_losses_coincide_with_the_dense_baseline(page, server):
     open_page(page, server, "data=sphere&width=4096")
     page.get_by_text("The two coincide").wait_for()

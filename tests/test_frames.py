@@ -14,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treeviz import TrainConfig, Trainer, load_dataset
-from treeviz.stage import frames
-from treeviz.stage.frames import DEFAULT_DETAIL, DETAILS, MAX_OPENED, FrameMaker, View
+from treeviz.stage import frames, packing
+from treeviz.stage.frames import FrameMaker
+from treeviz.stage.packing import pack_frame
 from treeviz.stage.pictures.detail import draw_tree
 from treeviz.stage.pictures.field import OutputField
 from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.script import phases, pseudocode, write_script
+from treeviz.stage.view import DEFAULT_DETAIL, DETAILS, MAX_OPENED, View
 from treeviz.style.palette import count
 from treeviz.training import background
 from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
@@ -128,8 +130,8 @@ def test_the_leaves_are_those_of_the_trace_in_all_trees(maker):
 def test_leaves_there_is_no_room_for_are_the_least_telling_ones(maker, monkeypatch):
     view, iteration = View(0, 599), 0
     whole = read(maker, view, iteration)
-    monkeypatch.setattr(frames, "_MAX_LEAF_VALUES", 2 * 3 * maker.run.data.num_points)
-    short = json.loads(json.dumps(FrameMaker(maker.run, "other")._make(view, iteration)))
+    monkeypatch.setattr(packing, "_MAX_LEAF_VALUES", 2 * 3 * maker.run.data.num_points)
+    short = json.loads(json.dumps(pack_frame(maker.run.trace, view, iteration)))
     assert len(short["leaves"]) == min(3, len(whole["leaves"]))
     assert short["leaves"].items() <= whole["leaves"].items()
 
@@ -323,7 +325,7 @@ def test_a_frame_is_kept_and_the_same_when_made_again(maker, monkeypatch):
     view = View(1, 63)
     first = maker.frame(view, 0)
     assert FrameMaker(maker.run, "key").frame(view, 0) == first
-    monkeypatch.setattr(FrameMaker, "_make", None)
+    monkeypatch.setattr(frames, "pack_frame", None)
     assert maker.frame(View(1, 63), 0) is first
 
 

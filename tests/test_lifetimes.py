@@ -22,8 +22,9 @@ from treeviz.lesson.sections import make_sections
 from treeviz.pages import runs, theory
 from treeviz.pages.runs import Shared
 from treeviz.stage import frames
-from treeviz.stage.frames import FrameMaker, View
+from treeviz.stage.frames import FrameMaker
 from treeviz.stage.pictures.field import OutputField
+from treeviz.stage.view import View
 from treeviz.training import background
 from treeviz.training.background import BackgroundRun
 

@@ -15,8 +15,9 @@ from node import ARGUMENTS
 
 from treeviz import TrainConfig, load_dataset
 from treeviz.model.phases import PHASES
-from treeviz.stage.frames import DEFAULT_DETAIL, DETAILS, FrameMaker, View
+from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import ADDRESS, NAMES, Moment, read_moment, wanted_iteration
+from treeviz.stage.view import DEFAULT_DETAIL, DETAILS, View
 from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
 
 WIDTH, POINTS, COMPUTED = 3000, 9, 3

@@ -14,8 +14,9 @@ from treeviz.model.network import initial_weights
 from treeviz.pages import runs, settings
 from treeviz.search.engine import Engine, Evaluation
 from treeviz.solve.jacobian import SparseJacobian
-from treeviz.stage.frames import FrameMaker, View
+from treeviz.stage.frames import FrameMaker
 from treeviz.stage.script import phases
+from treeviz.stage.view import View
 from treeviz.style.searches import describe_search
 from treeviz.style.sentences import describe_cost
 from treeviz.training import background

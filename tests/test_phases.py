@@ -10,9 +10,10 @@ from treeviz.race.charts import phase_chart, race_payload
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.lane import Lane
 from treeviz.search.forest.engine import ForestEngine
-from treeviz.stage.frames import FrameMaker, View
+from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import Moment, read_moment
 from treeviz.stage.script import phases
+from treeviz.stage.view import View
 from treeviz.training.background import BackgroundRun
 
 CONFIG = TrainConfig(width=64, solver="exact")

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.testing.v1 import AppTest
 
-from treeviz.stage.frames import MAX_FRAMES_AN_ANSWER, View
+from treeviz.stage.frames import MAX_FRAMES_AN_ANSWER
 from treeviz.stage.question import Question
+from treeviz.stage.view import View
 from treeviz.training.background import MAX_ITERATIONS
 
 JUNK = st.recursive(

@@ -96,6 +96,16 @@ def test_contestants_of_every_kind_race_together(page, server):
 
 
 @pytest.mark.slow
+def test_the_first_charts_are_in_view_on_a_large_screen(page, server):
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    open_race(page, server)
+    start(page)
+    finish(page)
+    charts = page.locator(".race figure").first.evaluate("figure => figure.getBoundingClientRect().bottom")
+    assert charts <= 1080
+
+
+@pytest.mark.slow
 def test_a_race_is_paused_resumed_and_cancelled(page, server):
     open_race(page, server, WIDE)
     choose(page, "Gradient descent, dense", "Gradient descent, forest")

@@ -192,7 +192,7 @@ def check_solve(trace, record, drawn, script):
         assert len(script["solve"]) == (2 if report.num_active else 1)
         if report.num_active and len(record.firing) > 1:
             one, own, shared, other = read(
-                rf"On datapoint (\d+) {COUNT} neurons? fires?, of these {COUNT} on datapoint (\d+) as well",
+                rf"On datapoint (\d+), {COUNT} neurons? fires?, of these {COUNT} on datapoint (\d+) as well",
                 script["solve"][0].text,
             )
             sets = [set(record.firing[int(i)].tolist()) for i in (one, other)]

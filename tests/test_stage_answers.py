@@ -10,8 +10,9 @@ from stage_driver import StageDriver
 
 from treeviz import TrainConfig, load_dataset
 from treeviz.stage import component
-from treeviz.stage.frames import FrameMaker, View
+from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import Moment
+from treeviz.stage.view import View
 from treeviz.training.background import BackgroundRun
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]

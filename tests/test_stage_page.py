@@ -174,6 +174,90 @@ def test_every_iteration_wears_its_badge(stage, circle):
     badge.filter(has_text="Not checked").wait_for()
 
 
+# ---- what is looked at is in view ----
+
+HEADER = "document.querySelector('[data-testid=stHeader]').getBoundingClientRect().bottom"
+# Labels of the tree that lie over each other or over another node, as texts. That of the node under the cursor does not
+# count: it is always there. The box of a label is a little higher than what is seen of it.
+COVERED = """stage => {
+    const boxes = (name) => [...stage.querySelectorAll(`.tree .node:not(.now) ${name}`)].map((shape) => {
+        const { left, top, right, bottom } = shape.getBoundingClientRect();
+        return { node: shape.parentElement.dataset.node, text: shape.textContent, left, top, right, bottom };
+    });
+    const labels = boxes("text").filter(({ text }) => text);
+    for (const label of labels) { label.top += 3; label.bottom -= 3; }
+    const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    const covers = (label, place) => [...labels.slice(place + 1), ...boxes(".glyph")]
+        .filter((other) => other.node !== label.node && meet(label, other));
+    return labels.flatMap((label, place) => covers(label, place).map(({ text, node }) => [label.text, text || node]));
+}"""
+
+
+def top_of(place):
+    return place.evaluate("node => node.getBoundingClientRect().top")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1024, 1400])
+def test_the_transport_stays_below_the_header_and_covers_nothing_focused(stage, width):
+    stage.page.set_viewport_size({"width": width, "height": 900})
+    stage.open(CIRCLE)
+    main = stage.page.get_by_test_id("stMain")
+    main.evaluate("node => node.scrollTo(0, 600)")
+    assert stage.page.evaluate(HEADER) <= top_of(stage.part("transport")) < 100
+    whole_tree = stage.element.get_by_role("button", name="whole tree")
+    assert top_of(whole_tree) < 0  # scrolled away
+    whole_tree.focus()
+    bottom = stage.part("transport").evaluate("node => node.getBoundingClientRect().bottom")
+    assert bottom <= top_of(whole_tree) < 900
+
+
+@pytest.mark.slow
+def test_on_a_low_screen_the_transport_leaves_room_for_the_tree(stage):
+    stage.page.set_viewport_size({"width": 700, "height": 450})  # 1400 by 900 at twice the size
+    stage.open(CIRCLE)
+    stage.page.get_by_test_id("stMain").evaluate("node => node.scrollTo(0, 600)")
+    assert stage.part("transport").evaluate("node => node.getBoundingClientRect().bottom") < 0
+
+
+@pytest.mark.slow
+def test_the_inspector_opens_in_view(stage):
+    stage.open("data=digits&width=65536&phase=solve")
+    stage.click_node(max(stage.nodes_with("firing")))
+    inspector = stage.part("inspector")
+    inspector.get_by_role("button", name="close").wait_for()
+    assert inspector.evaluate("node => node.getBoundingClientRect().bottom") <= 900
+    stage.element.get_by_text("Click a node to look into it").wait_for(state="hidden")
+    inspector.get_by_role("button", name="close").click()
+    stage.element.get_by_text("Click a node to look into it").wait_for()
+    assert inspector.inner_text() == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1024, 1920])
+def test_no_label_of_the_tree_covers_anything(stage, width):
+    stage.page.set_viewport_size({"width": width, "height": 900})
+    for moment in ("phase=solve", "it=1&phase=repair&step=0", "it=1&phase=repair&step=999"):
+        stage.open(f"data=digits&width=65536&{moment}")
+        assert stage.element.evaluate(COVERED) == []
+        assert sum(map(bool, stage.element.locator(".tree .node text").all_text_contents())) > 20
+
+
+@pytest.mark.slow
+def test_bars_stand_on_an_axis_with_round_ends(stage, circle):
+    stage.open(CIRCLE)
+    for iteration in (0, 1):
+        largest = abs(circle.records[iteration].residual).max()
+        ends = stage.part("bars-scale").locator("span").all_inner_texts()
+        top = float(ends[0])
+        assert ends == [ends[0], "0", f"−{ends[0]}"] and largest <= top < 2.5 * largest
+        bars = stage.part("bars").locator("rect")
+        highest = bars.evaluate_all("bars => Math.max(...bars.map(bar => bar.getAttribute('height')))")
+        assert highest == pytest.approx(32 * largest / top, rel=1e-5)  # half of the picture's 64
+        stage.press("Shift+ArrowRight")
+        stage.wait_for(iteration + 1)
+
+
 # ---- for everybody ----
 
 

@@ -9,6 +9,21 @@ from stage_driver import StageDriver
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 CALM = "data=circle&width=64"
+# Words in charts that are cut, or lie over each other; the box of a word is a little higher than it.
+UNREADABLE = """() => [...document.querySelectorAll(".js-plotly-plot")].flatMap((plot) => {
+    const box = plot.getBoundingClientRect();
+    const words = [...plot.querySelectorAll("svg text")]
+        .map((text) => [text.textContent, text.getBoundingClientRect()])
+        .filter(([text, { width }]) => text && width);
+    const isCut = ({ left, right, top, bottom }) =>
+        left < box.left - 1 || right > box.right + 1 || top < box.top - 1 || bottom > box.bottom + 1;
+    const meet = (a, b) =>
+        a.left + 1 < b.right && b.left + 1 < a.right && a.top + 3 < b.bottom && b.top + 3 < a.bottom;
+    return words.flatMap(([text, own], place) => [
+        ...(isCut(own) ? [text] : []),
+        ...words.slice(place + 1).filter(([, other]) => meet(own, other)).map(([other]) => [text, other]),
+    ]);
+})"""
 
 
 def settle(page):
@@ -123,4 +138,5 @@ def test_the_lesson_fits_its_window_and_passes_the_accessibility_check(page, ser
         )].filter((part) => part.getBoundingClientRect().right > innerWidth + 1).map((part) => part.innerText)"""
     )
     assert wide == []
+    assert page.evaluate(UNREADABLE) == []
     assert serious_findings(page) == []

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from treeviz import Trace, TrainConfig, Trainer, load_dataset
 from treeviz.model.ledger import Ledger
-from treeviz.stage.frames import FrameMaker, View
+from treeviz.stage.frames import FrameMaker
 from treeviz.stage.pictures.detail import draw_tree
 from treeviz.stage.pictures.watched import leaves_to_show, watch_list
 from treeviz.stage.script import phases, pseudocode, write_script
+from treeviz.stage.view import View
 from treeviz.style import sentences
 from treeviz.style.run_charts import cost_figure, loss_figure
 from treeviz.training import background

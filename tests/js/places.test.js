@@ -6,8 +6,8 @@ import { test } from "node:test";
 import { rowsHigh } from "../../treeviz/stage/web/lists.js";
 import { leafOf, levelOf, neuronOf, treeSize } from "../../treeviz/stage/web/heap.js";
 import { shadeOf } from "../../treeviz/stage/web/atlas.js";
-import { labelOf, layOutTree, nearest, roomOf, scrollTo, ticksOf } from "../../treeviz/stage/web/places.js";
-import { sharing } from "../../treeviz/stage/web/panel.js";
+import { labelsOf, layOutTree, nearby, nearest, scrollTo, ticksOf } from "../../treeviz/stage/web/places.js";
+import { roundedUp, sharing } from "../../treeviz/stage/web/panel.js";
 import { arrow } from "../../treeviz/stage/web/plane.js";
 import { nodes } from "./samples.js";
 
@@ -46,42 +46,51 @@ test("a wide tree keeps a least width for a leaf, smaller nodes and no labels be
   assert.equal(layOutTree({ x: [0, 0], depth: [0, 10], parent: [-1, 0] }, 400, 1).at[1][1], 20 + 430);
 });
 
-test("the room of a node is the way to its nearest neighbour on its level", () => {
+test("a label may run into the nodes near it on its level, above and below", () => {
   /** @type {Point[]} */
   const at = [
-    [50, 0],
+    [500, 0],
     [100, 20],
-    [40, 20],
-    [70, 20],
-    [0, 40],
+    [269, 20],
+    [271, 20],
+    [100, 40],
+    [100, 60],
   ];
-  assert.deepEqual(roomOf(at, [0, 1, 1, 1, 2]), [Infinity, 30, 30, 30, Infinity]);
+  assert.deepEqual(nearby(at, [0, 1, 1, 1, 2, 3]), [[], [2, 4], [1, 3, 4], [2], [1, 2, 5], [4]]);
 });
 
-test("a label is shown where there is room for it, or the cursor is", () => {
+test("labels stand away from the edge above, and where they cover nothing, or where the cursor is", () => {
   const moment = { row: -1, values: nodes().before, written: new Uint8Array(7) };
-  const label = (
-    /** @type {number} */ row,
-    /** @type {number} */ unit,
-    /** @type {number} */ room,
-    changes = {},
-    of = nodes(),
-  ) => labelOf(of, row, { ...moment, ...changes }, { unit, room: Array(7).fill(room) }, 4);
-  // An inner node needs 6.2 a letter and 22.
-  assert.deepEqual(label(1, 20, 5 * 6.2 + 22), ["1.500", "translate(11 -6)"]);
-  assert.deepEqual(label(1, 20, 5 * 6.2 + 21.9), ["", "translate(11 -6)"]);
-  assert.deepEqual(label(1, 20, 0, { row: 1 })[0], "1.500");
-  assert.deepEqual(label(1, 20, 500, { values: nodes().after, written: new Uint8Array(7).fill(1) })[0], "1.500→0.500");
-  assert.deepEqual(label(4, 20, 500, { values: nodes().after, written: new Uint8Array(7).fill(1) })[0], "#1 0.200");
+  const labels = (/** @type {number} */ width, changes = {}, of = nodes()) =>
+    labelsOf(of, { ...moment, ...changes }, layOutTree(of, width, 1), 4);
+  const whole = labels(382); // the nodes are at 33.5, 78.5, 123.5 ... across, with 62 from level to level
+  assert.deepEqual(whole[0], ["1.500", "translate(11.0 -6)"]);
+  assert.deepEqual(whole[1], ["1.500", "translate(-39.5 -6)"]); // its parent is to the right
+  assert.deepEqual(whole[2], ["0.500", "translate(11.0 -6)"]);
+  const moved = { values: nodes().after, written: new Uint8Array(7).fill(1) };
+  assert.deepEqual(labels(300, moved)[1], ["1.500→0.500", "translate(11.0 -6)"]); // too near the border: 54.3 < 11 + 62.7
+  assert.deepEqual(labels(382, moved)[4][0], "#1 0.200");
+  // A label that would cover a node, another label or the border is left out, unless the cursor is there.
+  const close = { ...nodes(), x: [0.2, 1, 1.5, 0, 1, 2, 3] };
+  assert.deepEqual([labels(382, {}, close)[1][0], labels(382, { row: 1 }, close)[1][0]], ["", "1.500"]);
+  const stubs = { ...nodes(), x: [0.2, 1, 1.2, 0, 1, 2, 3], kind: [0, 2, 2, 1, 1, 1, 1], neurons: Array(7).fill(2048) };
+  assert.deepEqual([labels(382, {}, stubs)[1][0], labels(382, {}, stubs)[2][0]], ["2k", "2k"]);
+  assert.deepEqual([labels(122, {}, stubs)[1][0], labels(122, {}, stubs)[2][0]], ["2k", ""]); // 5 pixels apart
+  const edge = { ...nodes(), x: [1.5, 0.5, 3.5, 0, 1, 2, 3] };
+  assert.deepEqual([labels(136, {}, edge)[2][0], labels(136, { row: 2 }, edge)[2][0]], ["", "0.500"]);
   // A leaf's stands upright below it.
-  assert.deepEqual(label(3, 12.5, 0), ["#0 1.500", "translate(-4 13) rotate(90)"]);
-  assert.deepEqual(label(3, 12.4, 0)[0], "");
-  assert.deepEqual(label(3, 12.4, 0, { row: 3 }), ["#0 1.500", "translate(-24.8 22)"]);
-  assert.deepEqual(label(3, 12.5, 0, { row: 3 })[1], "translate(-4 13) rotate(90)");
+  assert.deepEqual(whole[3], ["#0 1.500", "translate(-4 13) rotate(90)"]);
+  const narrow = layOutTree(nodes(), 75, 1); // 12.3 a leaf
+  assert.deepEqual(labelsOf(nodes(), moment, narrow, 4)[3][0], "");
+  assert.deepEqual(labelsOf(nodes(), { ...moment, row: 3 }, narrow, 4)[3], ["#0 1.500", "translate(-22.8 22)"]);
+  assert.deepEqual(labels(382, { row: 3 })[3][1], "translate(-4 13) rotate(90)");
   // A stub's says how many neurons it holds.
   const stub = { ...nodes(), kind: [0, 2, 0, 1, 1, 1, 1], neurons: [4, 1200, 2, 1, 1, 1, 1] };
-  assert.deepEqual(label(1, 20, 4 * 6.2 + 6, {}, stub), ["1.2k", "translate(-12 20)"]);
-  assert.deepEqual(label(1, 20, 4 * 6.2 + 5.9, {}, stub)[0], "");
+  assert.deepEqual(labels(382, {}, stub)[1], ["1.2k", "translate(-11.4 20)"]);
+});
+
+test("an axis ends at 1, 2 or 5 times a power of ten", () => {
+  assert.deepEqual([1, 1.01, 2, 3, 5, 5.1, 0.3, 0.00012, 0].map(roundedUp), [1, 2, 2, 5, 5, 10, 0.5, 0.0002, 1]);
 });
 
 test("the nearest point within reach", () => {

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,18 +149,16 @@ def load_split(
     return info.make(Sampling.of_seed(n, max_test_points, seed), **options)
 
 
-def load_dataset(
-    name: str,
-    num_points: int | None = None,
-    seed: int = 0,
-    *,
-    target: str | None = None,
-    dimension: int | None = None,
-    center: bool | None = None,
-    noise: float | None = None,
-) -> Dataset:
+class _Options(TypedDict, total=False):
+    target: str | None
+    dimension: int | None
+    center: bool | None
+    noise: float | None
+
+
+def load_dataset(name: str, num_points: int | None = None, seed: int = 0, **options: Unpack[_Options]) -> Dataset:
     """Return the training points of `load_split`, which says what the arguments are."""
-    return load_split(name, num_points, seed, target=target, dimension=dimension, center=center, noise=noise).train
+    return load_split(name, num_points, seed, **options).train
 
 
 def load_test_split(
@@ -168,23 +166,11 @@ def load_test_split(
     num_points: int | None = None,
     seed: int = 0,
     *,
-    target: str | None = None,
-    dimension: int | None = None,
-    center: bool | None = None,
-    noise: float | None = None,
     max_test_points: int = MAX_TEST_POINTS,
+    **options: Unpack[_Options],
 ) -> Dataset | None:
     """Return the test points of `load_split`, which says what the arguments are; None if there can be none."""
-    return load_split(
-        name,
-        num_points,
-        seed,
-        target=target,
-        dimension=dimension,
-        center=center,
-        noise=noise,
-        max_test_points=max_test_points,
-    ).test
+    return load_split(name, num_points, seed, max_test_points=max_test_points, **options).test
 
 
 def _checked_option(info: DatasetInfo, option: str, value: Any) -> Any:

@@ -33,7 +33,7 @@ def leaves_chart(facts: Facts) -> go.Figure:
         )
     figure.add_vline(x=b, line={"color": VERMILION, "width": 2, "dash": "dash"}, annotation_text=f"b = {b:.2f}")
     figure.update_layout(bargap=0)
-    _style(figure, "leaf z: inner product of a neuron with datapoint 0", "neurons")
+    _style(figure, "leaf z of a neuron on datapoint 0", "neurons")
     figure.update_yaxes(showticklabels=False)
     return figure
 
@@ -43,7 +43,7 @@ def sparsity_chart(facts: Facts) -> go.Figure:
     widths = np.unique(np.append(2.0 ** np.arange(5, 28), facts.width))
     series = (
         ("all m neurons", widths, GREY, "dot"),
-        ("the bound m^0.76", widths**0.76, ORANGE, "dash"),
+        ("the bound m<sup>0.76</sup>", widths**0.76, ORANGE, "dash"),
         ("expected, m p", np.array([m * firing_probability(paper_threshold(int(m))) for m in widths]), BLUE, "solid"),
     )
     figure = go.Figure()
@@ -184,7 +184,8 @@ def rates_chart(facts: Facts) -> go.Figure:
     figure.add_hline(y=1.0, line={"color": VERMILION, "dash": "dash"}, annotation_text="1: no progress")
     _style(figure, "iteration", "loss after / before, low is good")
     figure.update_xaxes(dtick=1 if factors.size <= 12 else None)
-    figure.update_yaxes(type="log", exponentformat="power")
+    decades = -np.log10(factors.min(initial=1.0))
+    figure.update_yaxes(type="log", exponentformat="power", dtick=max(1, int(decades / 5)))  # a few whole powers
     return figure
 
 

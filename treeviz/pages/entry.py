@@ -32,6 +32,7 @@ _SERVER_OPTIONS = {
 
 # The pictures need the room that Streamlit leaves around the page; on a phone tables need theirs.
 _ROOM = """<style>
+[data-testid="stMain"] { scroll-padding-top: 3.75rem; } /* the header lies over it */
 [data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
 .st-key-stage-answer { display: none; }
 @media (max-width: 640px) {

@@ -4,10 +4,13 @@ import streamlit as st
 
 from treeviz.lesson.glossary import Term, find_terms, load_terms
 
-# In the header, where it takes no room from any page; on a phone the sign alone.
+# In the header, where it takes no room from any page; where that is narrow the sign alone. The navigation keeps to the
+# room that is left, and puts into a menu what does not fit.
 _PLACE = """<style>
-.st-key-glossary { position: fixed; top: 0.55rem; right: 3.4rem; width: auto; z-index: 999991; }
-@media (max-width: 640px) {
+.st-key-glossary { position: fixed; top: 0.55rem; right: 1rem; width: auto; z-index: 999991; }
+[data-testid="stToolbar"] { padding-right: 8.5rem; }
+@media (max-width: 1100px) {
+  [data-testid="stToolbar"] { padding-right: 4.8rem; }
   .st-key-glossary button [data-testid="stMarkdownContainer"] { position: absolute; clip-path: inset(50%); }
 }
 </style>"""

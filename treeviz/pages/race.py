@@ -210,11 +210,6 @@ def _tell(act: Callable[[Race], None]) -> None:
 def _show(race: Race, was_over: bool) -> None:
     """Draw the verdict, the table and the charts of what has been done so far."""
     loss = st.session_state.get("table-loss", race.until_loss)
-    data, config = race.data, race.config
-    note(
-        f"This race: {data.name}, n = {data.num_points}, d = {data.dimension}, m = {config.width:,}, "
-        f"b = {config.resolved_threshold:.3f}, seed {config.seed}."
-    )
     if race.is_over:
         main, _, rest = _verdict(race, loss).partition("; ")
         st.markdown(f"**{main}**" + (f"; {rest}" if rest else ""))
@@ -222,7 +217,6 @@ def _show(race: Race, was_over: bool) -> None:
         words = "The race is paused" if race.is_paused else "The race is on"
         spent = f"{race.seconds_spent:.0f} of {race.max_seconds:g} seconds"
         st.progress(min(1.0, race.seconds_spent / race.max_seconds), f"{words}: {spent}.")
-    _table(race)
     with st.container(horizontal=True):
         log_x = _is_log("Horizontal axes", "log-x")
         log_y = _is_log("Vertical axes", "log-y")
@@ -241,6 +235,7 @@ def _show(race: Race, was_over: bool) -> None:
         phase_chart(is_share=phases != "operations"),
     ]
     _charts(key="race-charts", data=race_payload(lanes, slots, charts))
+    _table(race)
     if race.is_over and not was_over:
         st.rerun()  # the whole page: nothing more to wait for
 
@@ -259,6 +254,11 @@ def _is_log(label: str, key: str) -> bool:
 
 
 def _table(race: Race) -> None:
+    data, config = race.data, race.config
+    note(
+        f"This race: {data.name}, n = {data.num_points}, d = {data.dimension}, m = {config.width:,}, "
+        f"b = {config.resolved_threshold:.3f}, seed {config.seed}."
+    )
     offered = [loss for loss in _LOSSES if loss >= race.until_loss]
     loss = race.until_loss
     if len(offered) > 1:

@@ -14,9 +14,11 @@ import numpy as np
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.infinite_width import Activity
+from treeviz.model.ledger import sketch_solve_costs
 from treeviz.model.types import Floats
 from treeviz.search import find_engine
 from treeviz.search.engine import EngineMaker
+from treeviz.solve.sketched import SKETCH_BLOCKS
 from treeviz.training.trainer import Trainer
 
 FAMILIES = ("gauss-newton", "gradient-descent", "sgd", "reference")
@@ -116,6 +118,19 @@ class Workload:
     def batch_size(self) -> float:
         """Datapoints of a mini-batch, on average over an epoch, the last batch of which may be smaller."""
         return self.num_points / self.num_batches
+
+    def sketch_solve_costs(self, num_pairs: float) -> dict[str, float]:
+        """Operations, by phase, of a solve by one sketch of a Jacobian whose rows have so many pairs together."""
+        return sketch_solve_costs(
+            num_pairs,
+            self.num_points,
+            self.dimension,
+            num_rows=self.sketch_factor * self.num_points // SKETCH_BLOCKS * SKETCH_BLOCKS,
+            num_blocks=SKETCH_BLOCKS,
+            num_sketches=1,
+            iterations=self.cg_iterations,
+            singular=False,
+        )
 
 
 @dataclass(frozen=True, slots=True)

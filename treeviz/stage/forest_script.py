@@ -11,7 +11,7 @@ import numpy as np
 
 from treeviz.model.heap import tree_size
 from treeviz.stage.pictures.detail import DrawnTree
-from treeviz.stage.script_parts import Heap, Line, Moves, SearchScript, Step, number
+from treeviz.stage.script_parts import FORWARD, MOVE, Heap, Line, Moves, SearchScript, Step, number
 from treeviz.style.palette import count, percent
 from treeviz.training.record import StepRecord
 
@@ -23,22 +23,10 @@ _SEARCH = (
     Line("search", "value < b: prune, nothing below can fire", _ENTER, 1),
     Line("search", "inner node ≥ b: enter both children", _ENTER, 1),
     Line("search", "leaf ≥ b: neuron r fires, r joins S_i", "S_i: the neurons that fire on datapoint i.", 1),
-    Line(
-        "forward",
-        "f_i ← (1/√m) Σ a_r (z_ri − b) over r in S_i",
-        "f_i: the network's output on datapoint i. a_r: output sign of neuron r, +1 or −1, never trained. m: neurons.",
-    ),
+    FORWARD,
 )
 _MOVE = (
-    Line(
-        "move", "for each r that fires anywhere:", "A neuron below b adds max(z − b, 0) = 0, so its gradient is zero."
-    ),
-    Line(
-        "move",
-        "w_r ← w_r − (a_r/√m) Σ g_i x_i over i in T_r",
-        "w_r: weights of neuron r. T_r: datapoints on which it fires. x_i: datapoint i.",
-        1,
-    ),
+    *MOVE,
     Line("repair", "write leaf r in all n trees", "The new leaf is w_r·x_i with the weights after the move."),
     Line("repair", "go up: node ← larger of its children", "Only nodes above changed leaves can change.", 1),
     Line("repair", "unchanged: stop", "Nothing further up can change because of this leaf.", 1),

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from treeviz.model.heap import tree_size
-from treeviz.stage.frames import DEFAULT_DETAIL, DETAILS, MAX_OPENED, FrameMaker, View
+from treeviz.stage.frames import FrameMaker
+from treeviz.stage.view import DEFAULT_DETAIL, DETAILS, MAX_OPENED, View
 from treeviz.training.background import MAX_ITERATIONS
 
 # What an address calls each part of a moment. The stage is sent this table, and writes the address by it.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from treeviz.stage.script_parts import Heap, Line, Scene, SearchScript, Step
+from treeviz.stage.script_parts import FORWARD, MOVE, Heap, Line, Scene, SearchScript, Step
 from treeviz.style.palette import count
 
 _SEARCH = (
@@ -16,22 +16,10 @@ _SEARCH = (
         "for each datapoint i: find S_i",
         "S_i: the neurons that fire on datapoint i, those with z_ri = w_r·x_i ≥ b. b: the threshold.",
     ),
-    Line(
-        "forward",
-        "f_i ← (1/√m) Σ a_r (z_ri − b) over r in S_i",
-        "f_i: the network's output on datapoint i. a_r: output sign of neuron r, +1 or −1, never trained. m: neurons.",
-    ),
+    FORWARD,
 )
 _MOVE = (
-    Line(
-        "move", "for each r that fires anywhere:", "A neuron below b adds max(z − b, 0) = 0, so its gradient is zero."
-    ),
-    Line(
-        "move",
-        "w_r ← w_r − (a_r/√m) Σ g_i x_i over i in T_r",
-        "w_r: weights of neuron r. T_r: datapoints on which it fires. x_i: datapoint i.",
-        1,
-    ),
+    *MOVE,
     Line("repair", "bring up to date what the search keeps", "Some searches keep nothing: then nothing is done here."),
 )
 
@@ -50,7 +38,7 @@ def _repair(scene: Scene, line: int) -> Iterator[Step]:
     old, new = (values[step.num_leaves :] >= step.threshold for values in (step.before, step.after))
     yield Step(
         line,
-        f"On datapoint {step.point} {count(int((new & ~old).sum()), 'neuron')} will start and "
+        f"On datapoint {step.point}, {count(int((new & ~old).sum()), 'neuron')} will start and "
         f"{int((old & ~new).sum()):,} will stop firing. The tree shows the values after the move.",
         writes=Heap(drawn).write(np.flatnonzero(drawn.is_end)),
     )

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from treeviz.stage.frames import MAX_FRAMES_AN_ANSWER, View, whole_number
+from treeviz.stage.frames import MAX_FRAMES_AN_ANSWER
+from treeviz.stage.view import View, whole_number
 from treeviz.training.background import MAX_ITERATIONS
 
 

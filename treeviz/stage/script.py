@@ -224,7 +224,7 @@ def _solve(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Ite
         left_out = "" if report.num_active == num_points else " on the datapoints that fire some neuron"
         yield Step(
             line,
-            f"G is {num_points} × {num_points} and comes from firing sets alone. On datapoint {point} "
+            f"G is {num_points} × {num_points} and comes from firing sets alone. On datapoint {point}, "
             f"{count_firing(drawn.step.firing.size)}{example}. "
             f"The condition number of G{left_out} is {_conditioning(trace, record)}.",
         )

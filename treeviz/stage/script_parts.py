@@ -24,6 +24,25 @@ class Line:
     indent: int = 0
 
 
+# What an iteration does with the firing sets and the weights where neither is kept in another form.
+FORWARD = Line(
+    "forward",
+    "f_i ← (1/√m) Σ a_r (z_ri − b) over r in S_i",
+    "f_i: the network's output on datapoint i. a_r: output sign of neuron r, +1 or −1, never trained. m: neurons.",
+)
+MOVE = (
+    Line(
+        "move", "for each r that fires anywhere:", "A neuron below b adds max(z − b, 0) = 0, so its gradient is zero."
+    ),
+    Line(
+        "move",
+        "w_r ← w_r − (a_r/√m) Σ g_i x_i over i in T_r",
+        "w_r: weights of neuron r. T_r: datapoints on which it fires. x_i: datapoint i.",
+        1,
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One small step: its line of pseudocode, its sentence, the drawn row it is about or -1, (row, value) it writes."""

@@ -153,7 +153,7 @@ def _look(
         promote if report.promoted.size else crossed,
         f"Of those looked at, {report.num_changed:,} now fire on other datapoints than before, and "
         f"{report.promoted.size:,} {'was' if report.promoted.size == 1 else 'were'} promoted, {listed.num_promoted:,} "
-        f"so far. On datapoint {step.point} {count(int((new & ~old).sum()), 'neuron')} will start and "
+        f"so far. On datapoint {step.point}, {count(int((new & ~old).sum()), 'neuron')} will start and "
         f"{int((old & ~new).sum()):,} will stop firing.",
     )
 

@@ -7,11 +7,9 @@ from treeviz.model.ledger import (
     dense_iteration_costs,
     dense_overlap_operations,
     exact_solve_costs,
-    sketch_solve_costs,
     step_rule_operations,
 )
 from treeviz.race.contestant import THIS_APP, Contestant, Prediction, Trained, Workload
-from treeviz.solve.sketched import SKETCH_BLOCKS
 
 
 def _iteration(load: Workload, solve: Mapping[str, float]) -> dict[str, float]:
@@ -25,17 +23,7 @@ def _predict_exact(load: Workload) -> Prediction:
 
 
 def _predict_sketch(load: Workload) -> Prediction:
-    solve = sketch_solve_costs(
-        load.width * load.num_points,
-        load.num_points,
-        load.dimension,
-        num_rows=load.sketch_factor * load.num_points // SKETCH_BLOCKS * SKETCH_BLOCKS,
-        num_blocks=SKETCH_BLOCKS,
-        num_sketches=1,
-        iterations=load.cg_iterations,
-        singular=False,
-    )
-    return Prediction({}, _iteration(load, solve))
+    return Prediction({}, _iteration(load, load.sketch_solve_costs(load.width * load.num_points)))
 
 
 def _rule(load: Workload, *, is_batched: bool) -> int:

@@ -5,11 +5,9 @@ import numpy as np
 from treeviz.model.ledger import (
     exact_solve_costs,
     forest_build_operations,
-    sketch_solve_costs,
     step_rule_operations,
 )
 from treeviz.race.contestant import THIS_APP, Contestant, Prediction, Trained, Workload
-from treeviz.solve.sketched import SKETCH_BLOCKS
 
 _PAPER = "Deng, Hu, Song, Weinstein, Zhuo: *Training Overparametrized Neural Networks in Sublinear Time*, 2022"
 
@@ -63,17 +61,7 @@ def _predict_exact(load: Workload) -> Prediction:
 def _predict_sketch(load: Workload) -> Prediction:
     active = load.activity
     costs = _through_the_trees(load, load.num_points, active.num_pairs, active.num_touched)
-    solve = sketch_solve_costs(
-        active.num_pairs,
-        load.num_points,
-        load.dimension,
-        num_rows=load.sketch_factor * load.num_points // SKETCH_BLOCKS * SKETCH_BLOCKS,
-        num_blocks=SKETCH_BLOCKS,
-        num_sketches=1,
-        iterations=load.cg_iterations,
-        singular=False,
-    )
-    return Prediction(_build(load), costs | solve)
+    return Prediction(_build(load), costs | load.sketch_solve_costs(active.num_pairs))
 
 
 def _predict_descent(load: Workload) -> Prediction:

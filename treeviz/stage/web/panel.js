@@ -27,7 +27,9 @@ export class Panel {
     this.symbols = part("symbols", HTMLElement);
     this.title = part("bars-title", HTMLElement);
     this.bars = part("bars", SVGSVGElement);
+    this.scale = part("bars-scale", HTMLElement);
     this.inspector = part("inspector", HTMLElement);
+    this.hint = part("inspect-hint", HTMLElement);
     /** @type {string[]} */
     this.notes = [];
     this.line = NaN;
@@ -91,7 +93,9 @@ export class Panel {
     const largest = Math.max(...values.map(Math.abs));
     const title = isSolved ? "Dual step g, a bar per datapoint" : "Residual f − y, a bar per datapoint";
     setText(this.title, title);
-    this.bars.replaceChildren(...barsOf(values, 32, 30 / (largest || 1), (point) => (point === tree ? "chosen" : "")));
+    const top = roundedUp(largest);
+    this.scale.replaceChildren(...[top, 0, -top].map((value) => el("span", {}, String(value).replace("-", "−"))));
+    this.bars.replaceChildren(...barsOf(values, 32, 32 / top, (point) => (point === tree ? "chosen" : "")));
     const [most, own] = [largest, values[tree]].map((value) => value.toPrecision(3));
     const words = `The largest is ${most} in size; that of datapoint ${tree} is ${own}.`;
     setAttribute(this.bars, "aria-label", `${title}. ${words}`);
@@ -103,10 +107,10 @@ export class Panel {
     if (frame === this.frame && selected === this.selected) return;
     [this.frame, this.selected] = [frame, selected];
     const row = selected === null ? -1 : frame.nodes.id.indexOf(selected);
+    this.hint.hidden = selected !== null;
     if (row < 0) {
-      const idle = "Click a node to look into it, a stub to open it.";
-      const hint = selected === null ? idle : "The node is being fetched …";
-      this.stage.replace(this.inspector, el("h3", {}, "Inspect"), el("p", { class: "hint" }, hint));
+      const waiting = selected === null ? [] : [el("p", { class: "hint" }, "The node is being fetched …")];
+      this.stage.replace(this.inspector, ...waiting);
       return;
     }
     const [title, ...lines] = this.stage.tree.describe(frame, row);
@@ -142,6 +146,16 @@ export class Panel {
     const strip = { class: "bars", viewBox: `0 0 ${BARS} 64`, preserveAspectRatio: "none", role: "img" };
     return svg("svg", { ...strip, "aria-label": `Its leaf in all ${before.length} trees, above or below b` }, ...bars);
   }
+}
+
+/**
+ * The least of 1, 2 and 5 times a power of ten that is not below a number: an axis that seldom changes, and is easy to read.
+ * @param {number} value
+ */
+export function roundedUp(value) {
+  const power = Math.floor(Math.log10(value || 1));
+  const steps = [`1e${power}`, `2e${power}`, `5e${power}`, `1e${power + 1}`].map(Number);
+  return steps.find((step) => step >= value) ?? steps[3];
 }
 
 /** z_ri becomes z with the subscript ri. @param {string} text */

@@ -14,7 +14,11 @@ const FULL_UNIT = 11; // pixels a leaf takes where nodes have their full size
 const TREE_HEIGHT = 430; // pixels from the root to the deepest leaves, unless levels would be too near or too far apart
 const [SMALLEST_LEVEL, LARGEST_LEVEL] = [23, 62];
 const LEAF_LABEL = 12.5; // pixels a leaf's label needs
-const LETTER = 6.2; // pixels a letter of a label takes
+const LETTER = 5.7; // pixels a letter of a label takes
+const LABEL_REACH = 170; // pixels apart that two labels cannot meet
+const GLYPH = 9; // pixels from the middle of a node of full size to its border, its ring included
+/** @type {Box} a place where no label is */
+const NOWHERE = [NaN, NaN, NaN, NaN];
 const THUMB = 16; // pixels the thumb of the scrub bar is wide
 
 /**
@@ -24,7 +28,7 @@ const THUMB = 16; // pixels the thumb of the scrub bar is wide
  * @property {number} width
  * @property {number} height
  * @property {Point[]} at where each drawn node is
- * @property {number[]} room pixels from each node to its nearest neighbour on its level
+ * @property {number[][]} near nodes that the label of each node may run into
  * @property {string[]} edges path from each node's parent
  */
 
@@ -48,53 +52,105 @@ export function layOutTree({ x, depth, parent }, available, zoom) {
     width,
     height: TREE_TOP + deepest * level + (unit >= LEAF_LABEL ? LEAF_ROOM : STUB_ROOM),
     at,
-    room: roomOf(at, depth),
+    near: nearby(at, depth),
     edges: at.map(([px, py], row) => (row ? `M${at[parent[row]].join(" ")}L${px} ${py}` : "")),
   };
 }
 
 /**
- * Pixels from each node to the next on its level, to the right or left, whichever is less.
+ * The nodes a label may run into: those near each node, on its level, the one above and the one below.
  * @param {Point[]} at
  * @param {number[]} depth
+ * @returns {number[][]}
  */
-export function roomOf(at, depth) {
-  const room = at.map(() => Infinity);
-  const rows = range(at.length).sort((a, b) => depth[a] - depth[b] || at[a][0] - at[b][0]);
-  rows.forEach((row, place) => {
-    const next = rows[place + 1];
-    if (next === undefined || depth[next] !== depth[row]) return;
-    const apart = at[next][0] - at[row][0];
-    room[row] = Math.min(room[row], apart);
-    room[next] = Math.min(room[next], apart);
-  });
-  return room;
+export function nearby(at, depth) {
+  /** @type {number[][]} */
+  const levels = [];
+  at.forEach((_, row) => (levels[depth[row]] ??= []).push(row));
+  return at.map(([x], row) =>
+    [-1, 0, 1]
+      .flatMap((apart) => levels[depth[row] + apart] ?? [])
+      .filter((other) => other !== row && Math.abs(at[other][0] - x) < LABEL_REACH),
+  );
 }
 
 /**
- * The label of a node and its place: empty where its level has no room for it, unless the cursor is on the node.
+ * The labels of all nodes and their places: empty where a label would cover a node, another label or the border. That
+ * of the node the cursor is on comes first and is always there, then the others from the root down.
+ * @param {Nodes} nodes
+ * @param {Pick<Moment, "row" | "values" | "written">} moment
+ * @param {Pick<Layout, "unit" | "size" | "width" | "at" | "near">} layout
+ * @param {number} numNeurons of the network
+ * @returns {[text: string, transform: string][]}
+ */
+export function labelsOf(nodes, moment, layout, numNeurons) {
+  const { at, near, size, width } = layout;
+  const labels = at.map((_, row) => labelOf(nodes, row, moment, layout, numNeurons));
+  /** @type {(Box | null)[]} */
+  const placed = at.map(() => null);
+  const glyph = (/** @type {number} */ row) =>
+    boxAt(at[row], -GLYPH * size, -GLYPH * size, 2 * GLYPH * size, 2 * GLYPH * size);
+  const isFree = (/** @type {number} */ row, /** @type {Box} */ box) =>
+    box[0] >= 0 &&
+    box[2] <= width &&
+    !near[row].some((other) => meet(box, glyph(other)) || meet(box, placed[other] ?? NOWHERE));
+  const order = range(at.length);
+  if (moment.row >= 0) order.unshift(...order.splice(moment.row, 1));
+  for (const row of order) {
+    const { box } = labels[row];
+    if (box && (row === moment.row || isFree(row, box))) placed[row] = box;
+    else if (box) labels[row].text = "";
+  }
+  return labels.map(({ text, transform }) => [text, transform]);
+}
+
+/**
+ * The label of a node, and the box it would fill: none for an upright one, which has room or is empty. It stands on the
+ * side away from the node's parent, where no edge crosses it.
  * @param {Nodes} nodes
  * @param {number} row
  * @param {Pick<Moment, "row" | "values" | "written">} moment
- * @param {Pick<Layout, "unit" | "room">} layout
- * @param {number} numNeurons of the network
- * @returns {[text: string, transform: string]}
+ * @param {Pick<Layout, "unit" | "at">} layout
+ * @param {number} numNeurons
+ * @returns {{ text: string, transform: string, box: Box | null }}
  */
-export function labelOf(nodes, row, moment, { unit, room }, numNeurons) {
-  const isNow = row === moment.row;
-  const shown = (/** @type {string} */ text, /** @type {boolean} */ isFitting) => (isFitting || isNow ? text : "");
+function labelOf(nodes, row, moment, { unit, at }, numNeurons) {
+  const beside = (/** @type {string} */ text, /** @type {number} */ left, /** @type {number} */ base) => {
+    const box = boxAt(at[row], left, base - 9, text.length * LETTER, 11);
+    return { text, transform: `translate(${left.toFixed(1)} ${base})`, box };
+  };
   if (nodes.kind[row] === 2) {
     const text = compact(nodes.neurons[row]);
-    return [shown(text, room[row] >= text.length * LETTER + 6), `translate(${-3 * text.length} 20)`];
+    return beside(text, (-text.length * LETTER) / 2, 20);
   }
   const value = valueOf(nodes, row, moment);
-  if (nodes.kind[row] === 0) return [shown(value, room[row] >= value.length * LETTER + 22), "translate(11 -6)"];
+  if (nodes.kind[row] === 0) {
+    const isLeft = row > 0 && at[row][0] < at[nodes.parent[row]][0];
+    return beside(value, isLeft && at[row][0] > 11 + value.length * LETTER ? -11 - value.length * LETTER : 11, -6);
+  }
   const text = `#${neuronOf(nodes.id[row], numNeurons)} ${value}`;
   const isFitting = unit >= LEAF_LABEL;
-  const isBelow = isNow && !isFitting;
-  const place = isBelow ? `translate(${-(text.length / 2) * LETTER} 22)` : "translate(-4 13) rotate(90)";
-  return [shown(text, isFitting), place];
+  if (row === moment.row && !isFitting) return beside(text, (-text.length * LETTER) / 2, 22);
+  return { text: isFitting ? text : "", transform: "translate(-4 13) rotate(90)", box: null };
 }
+
+/** @typedef {[left: number, top: number, right: number, bottom: number]} Box */
+
+/**
+ * @param {Point} place
+ * @param {number} left from the place
+ * @param {number} top from the place
+ * @param {number} width
+ * @param {number} height
+ * @returns {Box}
+ */
+const boxAt = ([x, y], left, top, width, height) => [x + left, y + top, x + left + width, y + top + height];
+
+/**
+ * @param {Box} one
+ * @param {Box} other
+ */
+const meet = (one, other) => one[0] < other[2] && other[0] < one[2] && one[1] < other[3] && other[1] < one[3];
 
 /**
  * The value, or old → new where it has been written.

@@ -5,7 +5,7 @@ import { clamp, decimals, grouped, isSet, range, things } from "../../style/web/
 import { stateOf } from "./cursor.js";
 import { FRAME, GLYPHS, PROMOTED, RING, SEARCHED, listed } from "./glyphs.js";
 import { neuronOf, treeSize } from "./heap.js";
-import { labelOf, layOutTree, nearest, scrollTo } from "./places.js";
+import { labelsOf, layOutTree, nearest, scrollTo } from "./places.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Layout } from "./places.js" */
@@ -168,6 +168,7 @@ export class TreePicture {
     const { nodes } = frame;
     /** @type {[string[], string[]]} not followed by the search, followed */
     const edges = [[], []];
+    const labels = labelsOf(nodes, moment, layout, stage.player.header.width);
     const hasRings = !nodes.watched || moment.isCompared; // watch lists modify no node
     this.ringKey.hidden = !hasRings;
     this.items.forEach(({ group, glyph, label }, row) => {
@@ -187,7 +188,7 @@ export class TreePicture {
         ? nodes.watched[row] / nodes.neurons[row]
         : (nodes.visited?.[row] ?? 0) / treeSize(nodes.neurons[row]);
       setAttribute(glyph, "fill-opacity", state === "stub-open" ? (0.1 + 0.9 * Math.sqrt(share)).toFixed(2) : 1);
-      const [text, place] = labelOf(nodes, row, moment, layout, stage.player.header.width);
+      const [text, place] = labels[row];
       setText(label, text);
       setAttribute(label, "transform", place);
       edges[moment.entered[row]].push(layout.edges[row]);

@@ -1,0 +1,206 @@
+"""What a frame holds: one iteration seen from one tree, in numbers, lists and sentences that a browser can draw.
+
+Drawn nodes go as the columns of a table, masks as strings of 0 and 1, values that are only painted in thousandths.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from treeviz.stage.pictures.detail import DrawnTree, draw_tree
+from treeviz.stage.pictures.geometry import neuron_plane
+from treeviz.stage.pictures.watched import WatchList, leaves_to_show, watch_list
+from treeviz.stage.script import write_script
+from treeviz.stage.view import View
+from treeviz.style.palette import count, count_firing, percent
+from treeviz.style.searches import describe_search
+from treeviz.style.sentences import describe_watching
+from treeviz.training.background import CONVERGED_LOSS
+from treeviz.training.record import StepRecord, TreeStep
+from treeviz.training.trace import Trace
+
+_MAX_LEAF_VALUES = 24_000
+
+
+def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
+    """Return one frame, in what JSON can hold. Cost: one replay of the tree, and a few operations a drawn node."""
+    record = trace.records[iteration]
+    is_compared = view.pinned is not None
+    if is_compared:
+        step = trace.compare(view.tree, min(view.pinned or 0, len(trace.records) - 1), iteration)
+    else:
+        step = trace.replay(view.tree, iteration)
+    listed = None if record.watch is None else watch_list(trace, view.tree, iteration)
+    also = [] if listed is None else leaves_to_show(listed, step)
+    drawn = draw_tree(step, view.detail, view.opened, also)
+    neurons = np.sort(drawn.neuron[drawn.is_leaf])
+    plane = neuron_plane(trace, view.tree, iteration, include=neurons)
+    script = {}
+    if not is_compared:
+        script = {
+            phase: [[s.line, s.text, s.row, _pairs(s.writes)] for s in steps]
+            for phase, steps in write_script(trace, record, drawn, listed).items()
+        }
+    return {
+        "view": {"tree": view.tree, "detail": view.detail, "opened": view.opened, "pinned": view.pinned},
+        "iteration": iteration,
+        "summary": _compare(step, iteration) if is_compared else _summarize(step, listed, trace.config.search),
+        "record": _describe_record(record),
+        "nodes": _node_table(drawn, listed),
+        "leaves": _leaves(trace, drawn, iteration, step.iteration if is_compared else None, listed),
+        "script": script,
+        "watch": None if listed is None else _pack_lists(trace, record, listed),
+        "visited": record.visited_levels.tolist(),
+        "modified": record.modified_levels.tolist(),
+        "plane": {
+            "neurons": plane.neurons.tolist(),
+            "before": seven_digits(plane.before),
+            "after": seven_digits(plane.after),
+            "fires": _bits(plane.fires_before),
+            "will_fire": _bits(plane.fires_after),
+            "touched": _bits(plane.touched),
+            "will_touch": _bits(np.any(trace.leaf_rows(plane.neurons, iteration + 1) >= plane.threshold, axis=1)),
+            "ever": _bits(plane.ever),
+            "normal": seven_digits(plane.normal),
+            "threshold": plane.threshold,
+            "labels": plane.labels,
+            "caption": plane.caption,
+        },
+    }
+
+
+def _summarize(step: TreeStep, listed: WatchList | None, search: str) -> str:
+    """Say what happened to a tree in an iteration, or to the list it stands for."""
+    found = count_firing(step.firing.size)
+    if describe_search(search).searches_trees:
+        num_nodes = 2 * step.num_leaves - 1
+        return (
+            f"Tree {step.point}: {count(step.visited.size, 'node')} searched, {found}, {step.modified.size:,} of "
+            f"{num_nodes:,} nodes modified ({percent(step.modified.size / num_nodes)})."
+        )
+    if listed is not None:
+        found = f"{listed.neurons.size:,} of {count(step.num_leaves, 'neuron')} on its list, and {found}"
+    return f"Tree {step.point}: {found}. The tree shows where they are; no step uses it."
+
+
+def _leaves(
+    trace: Trace, drawn: DrawnTree, iteration: int, pinned: int | None, listed: WatchList | None
+) -> dict[int, list[Any]]:
+    """Return, per drawn leaf, its values in all trees before and after, in thousandths, and where it fires.
+
+    For as many leaves as there is room for, those whose value changes across the threshold first. In a run through
+    watch lists, also the datapoints on whose lists the neuron is.
+    """
+    threshold = trace.config.resolved_threshold
+    rows = np.flatnonzero(drawn.is_leaf)
+    importance = np.where(drawn.starts_firing | drawn.stops_firing, 2, 0) + drawn.passes
+    room = max(1, _MAX_LEAF_VALUES // (2 * trace.dataset.num_points))
+    rows = np.sort(rows[np.argsort(-importance[rows], kind="stable")][:room])
+    neurons = drawn.neuron[rows]  # ascending on each level; leaves of two levels are out of order
+    order = np.argsort(neurons)
+    earlier, later = (iteration, iteration + 1) if pinned is None else (pinned, iteration)
+    before = trace.leaf_rows(neurons[order], earlier)
+    after = trace.leaf_rows(neurons[order], later)
+    leaves: dict[int, list[Any]] = {
+        int(rows[place]): [
+            thousandths(before[at]),
+            thousandths(after[at]),
+            np.flatnonzero(before[at] >= threshold).tolist(),
+            np.flatnonzero(after[at] >= threshold).tolist(),
+        ]
+        for at, place in enumerate(order)
+    }
+    if listed is not None:
+        watched, neurons = trace.watched_pairs(iteration), trace.moving_neurons
+        for row, columns in leaves.items():
+            place = int(neurons.searchsorted(drawn.neuron[row]))
+            has_list = place < neurons.size and neurons[place] == drawn.neuron[row]
+            columns.append(np.flatnonzero(watched[place]).tolist() if has_list else [])
+    return leaves
+
+
+def _describe_status(record: StepRecord) -> str:
+    if record.loss <= CONVERGED_LOSS:
+        return f"converged: the loss is {record.loss:.1e}, and what changes from here on is round-off"
+    return "" if record.status == "ok" else record.status
+
+
+def _describe_record(record: StepRecord) -> dict[str, Any]:
+    return {
+        "loss": f"{record.loss:.3e}",
+        "residual": seven_digits(record.residual),
+        "dual": seven_digits(record.dual_step),
+        "status": _describe_status(record),
+    }
+
+
+def _compare(step: TreeStep, iteration: int) -> str:
+    """Say how a tree differs between the pinned iteration and the one shown."""
+    if step.iteration == iteration:
+        return f"Iteration {iteration} is pinned. Go to another one (Shift + →) to see what differs there."
+    num_nodes = 2 * step.num_leaves - 1
+    return (
+        f"Tree {step.point} at iteration {iteration}, compared with the pinned iteration {step.iteration}: "
+        f"{step.modified.size:,} of {num_nodes:,} nodes differ ({percent(step.modified.size / num_nodes)})."
+    )
+
+
+def _pack_lists(trace: Trace, record: StepRecord, listed: WatchList) -> dict[str, Any]:
+    """Return all watch lists in numbers, and the sentence that explains them."""
+    return {
+        "sentence": describe_watching(trace, record, listed.report),
+        "listed": listed.num_listed,
+        "watched": trace.watched_pairs(record.iteration).sum(axis=0).tolist(),
+        "firing": record.firing.counts.tolist(),
+    }
+
+
+def _node_table(drawn: DrawnTree, listed: WatchList | None) -> dict[str, Any]:
+    """Return the drawn nodes, column by column; kind 0 is an inner node, 1 a leaf, 2 a stub."""
+    found: dict[str, Any] = {"visited": drawn.num_visited.tolist(), "entered": _bits(drawn.visited)}
+    if listed is not None:  # no node was searched: entered are those that hold neurons of the list
+        num_watched = drawn.count(listed.neurons)
+        found = {
+            "watched": num_watched.tolist(),
+            "entered": _bits(num_watched > 0),
+            "promoted": _bits(np.isin(drawn.neuron, listed.promoted)),
+            "promotes": _bits(np.isin(drawn.neuron, listed.report.promoted)),
+        }
+    return found | {
+        "id": drawn.nodes.tolist(),
+        "parent": drawn.parent.tolist(),
+        "x": [round(float(x), 2) for x in drawn.x],
+        "depth": drawn.depth.tolist(),
+        "kind": (drawn.is_leaf + 2 * drawn.is_stub).tolist(),
+        "before": seven_digits(drawn.before),
+        "after": seven_digits(drawn.after),
+        "neurons": drawn.num_neurons.tolist(),
+        "firing": drawn.num_firing.tolist(),
+        "modified": drawn.num_modified.tolist(),
+        "passes": _bits(drawn.passes),
+        "changes": _bits(drawn.modified),
+        "starts": _bits(drawn.starts_firing),
+        "stops": _bits(drawn.stops_firing),
+    }
+
+
+def _bits(mask: np.ndarray) -> str:
+    """Write a mask as a string of 0 and 1."""
+    return "".join("1" if bit else "0" for bit in mask)
+
+
+def seven_digits(values: np.ndarray) -> list[Any]:
+    """Round to seven digits, enough for every label; decisions are sent as masks, never left to rounded numbers."""
+    if values.ndim > 1:
+        return [seven_digits(row) for row in values]
+    return [float(f"{value:.7g}") for value in values]
+
+
+def _pairs(pairs: tuple[tuple[int, float], ...]) -> list[list[float]]:
+    return [[row, float(f"{value:.7g}")] for row, value in pairs]
+
+
+def thousandths(values: np.ndarray) -> list[int]:
+    """Round to whole thousandths, row after row, in a list without levels: enough for a colour."""
+    clipped = np.clip(np.rint(1000 * values), -1e12, 1e12)
+    return [int(value) for value in np.ravel(clipped)]
