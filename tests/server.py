@@ -14,13 +14,13 @@ TIMEOUT = 60
 
 
 @contextmanager
-def running_server(log):
-    """Yield the address of a server that writes to the file `log`; it is stopped afterwards."""
+def running_server(log, **variables):
+    """Yield the address of a server that writes to the file `log`, with environment variables; stopped afterwards."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), f"--server.port={port}"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", **variables}
     with (
         Path(log).open("w") as output,
         subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, env=environment) as process,

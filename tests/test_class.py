@@ -1,0 +1,56 @@
+"""A class in front of one server, in short: what `class_load.py` measures for long."""
+
+import asyncio
+from pathlib import Path
+
+import class_load
+import pytest
+from class_load import Student
+from server import running_server
+from server_memory import find_server
+
+pytestmark = pytest.mark.slow
+
+LARGE = "data=sphere&sphere-n=50&sphere-dimension=20&width=65536&seed={seed}"  # needs about 0.13 GB
+
+
+@pytest.mark.parametrize("scenario", ["own", "same", "light"])
+def test_every_student_is_answered(scenario, capsys):
+    assert class_load.main([scenario, "--students", "4", "--seconds", "5"]) == 0
+    assert "steps of 4 students" in capsys.readouterr().out
+
+
+def test_students_who_come_and_go_lose_no_moment(capsys):
+    assert class_load.main(["soak", "--students", "3", "--seconds", "25"]) == 0
+    assert "nothing was lost" in capsys.readouterr().out
+
+
+def test_what_does_not_fit_waits_in_line_and_others_go_on(tmp_path):
+    """Five runs on a server that has room for two: the others wait, and begin when one of the two is closed."""
+
+    async def be_there(url):
+        large = [Student(url, LARGE.format(seed=seed)) for seed in range(5)]
+        light = Student(url, "data=circle&width=64")
+        openings = [asyncio.create_task(student.open()) for student in large]
+        await light.open()
+        while sum(task.done() for task in openings) < 2:
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(3)
+        begun = [place for place, task in enumerate(openings) if task.done()]
+        assert len(begun) == 2, "there is room for two"
+        assert max([await light.step(tree, 0) for tree in range(5)]) < 30
+        assert class_load.memory_of([find_server()]) < 1000
+        for place in begun:
+            await large[place].close()
+        while sum(task.done() for task in openings) < 4:
+            await asyncio.sleep(0.2)
+        for task, student in zip(openings, large, strict=True):
+            task.cancel()
+            if student.socket is not None:
+                await student.close()
+        await light.close()
+
+    log = tmp_path / "log.txt"
+    with running_server(log, TREEVIZ_MEMORY="0.3") as url:
+        asyncio.run(asyncio.wait_for(be_there(url), 120))
+    assert "Traceback" not in Path(log).read_text()
