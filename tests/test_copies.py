@@ -9,6 +9,9 @@ from oracles import sphere
 
 from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.model.config import SEARCHES
+from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.race import Race
+from treeviz.race.report import as_json
 
 
 def trainer_of(search, **settings):
@@ -63,3 +66,12 @@ def test_what_a_cell_shows_is_short():
     assert repr(record.firing).endswith(f"{record.touched.size:,} neurons on 50 datapoints)")
     assert all(len(repr(one)) < 400 for one in (trace, record, record.firing))
     assert "0 iterations" in repr(Trainer(trainer.data, trainer.config).trace)
+
+
+@pytest.mark.parametrize("act", [pickle.dumps, copy.deepcopy, copy.copy])
+def test_a_race_says_why_it_cannot_be_copied_and_what_to_keep(act):
+    race = Race(sphere(6, 4, 0), [CONTESTANTS["forest"], CONTESTANTS["dense"]], TrainConfig(width=64), max_laps=3)
+    with pytest.raises(TypeError, match=r"holds its networks.*keep what it measured, by .*report\.as_json"):
+        act(race)
+    race.run()
+    assert pickle.loads(pickle.dumps(as_json(race, race.until_loss)))["contestants"]

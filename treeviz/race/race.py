@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import perf_counter
+from typing import NoReturn
 
 import numpy as np
 
@@ -88,6 +89,13 @@ class Race:
         self._callbacks: list[Callable[[], object]] = []
         self._ticket = Ticket()
         weakref.finalize(self, TURNS.cancel, self._ticket).atexit = False
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: networks in the middle of a race are not worth what they weigh."""
+        raise TypeError(
+            "a race cannot be pickled or copied, because it holds its networks and the turn they wait for: keep what "
+            "it measured, by treeviz.race.report.as_json(race, race.until_loss)"
+        )
 
     @property
     def seconds_spent(self) -> float:
