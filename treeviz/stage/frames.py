@@ -119,7 +119,7 @@ class FrameMaker:
         )
         frames = ",".join(self.frame(view, iteration) for iteration in known)
         rest = {"header": self.header(), "status": self.status(), "fields": self.fields(fields), **rest}
-        return zlib.compress(f'{{"frames":[{frames}],{_dumps(rest)[1:]}'.encode(), 6)
+        return zlib.compress(f'{{"frames":[{frames}],{_dumps(rest)[1:]}'.encode(), 4)
 
     @property
     def phases(self) -> tuple[str, ...]:

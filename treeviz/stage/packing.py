@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from treeviz.model.types import Ints
 from treeviz.stage.pictures.detail import DrawnTree, draw_tree
 from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.pictures.watched import WatchList, leaves_to_show, watch_list
@@ -186,14 +187,13 @@ def _node_table(drawn: DrawnTree, listed: WatchList | None) -> dict[str, Any]:
 
 def _bits(mask: np.ndarray) -> str:
     """Write a mask as a string of 0 and 1."""
-    return "".join("1" if bit else "0" for bit in mask)
+    return (np.asarray(mask, dtype=np.uint8) + ord("0")).tobytes().decode()
 
 
 def seven_digits(values: np.ndarray) -> list[Any]:
     """Round to seven digits, enough for every label; decisions are sent as masks, never left to rounded numbers."""
-    if values.ndim > 1:
-        return [seven_digits(row) for row in values]
-    return [float(f"{value:.7g}") for value in values]
+    rounded = [float(f"{value:.7g}") for value in values.ravel().tolist()]  # Python's own numbers are quicker to write
+    return rounded if values.ndim == 1 else np.reshape(rounded, values.shape).tolist()
 
 
 def _pairs(pairs: tuple[tuple[int, float], ...]) -> list[list[float]]:
@@ -202,5 +202,5 @@ def _pairs(pairs: tuple[tuple[int, float], ...]) -> list[list[float]]:
 
 def thousandths(values: np.ndarray) -> list[int]:
     """Round to whole thousandths, row after row, in a list without levels: enough for a colour."""
-    clipped = np.clip(np.rint(1000 * values), -1e12, 1e12)
-    return [int(value) for value in np.ravel(clipped)]
+    clipped: Ints = np.clip(np.rint(1000 * values), -1e12, 1e12).astype(np.int64)
+    return clipped.ravel().tolist()

@@ -291,16 +291,15 @@ class Trace:
         if values is None:
             values = Forest(self.initial_leaves(point)[:, None]).values[:, 0]
             self._keep(point, 0, values)
-        if start == iteration:
-            return values
-        values = values.copy()
-        tree = Forest.over(values[:, None])
-        gram, signs = self.gram, self.output_signs
-        for record in self.records[start:iteration]:
-            if record.dual_step.any():
-                rows = moved_rows(record.firing, record.dual_step, signs, gram[:, [point]])
-                tree.update(record.firing.neurons, rows, relative=True, with_nodes=False)
-        self._keep(point, iteration, values)
+        moves = [record for record in self.records[start:iteration] if record.dual_step.any()]
+        if moves:
+            leaves = values[self.config.width :].copy()
+            for record in moves:
+                rows = moved_rows(record.firing, record.dual_step, self.output_signs, self.gram[:, [point]])
+                leaves[record.firing.neurons] += rows[:, 0]
+            values = Forest(leaves[:, None]).values[:, 0]  # to build one tree anew is quicker than to climb its paths
+        if start < iteration:
+            self._keep(point, iteration, values)
         return values
 
     def _keep(self, point: int, iteration: int, values: Floats) -> None:
