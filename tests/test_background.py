@@ -1,5 +1,7 @@
 """A run that computes ahead of its viewer."""
 
+import os
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -75,7 +77,11 @@ def test_whoever_waits_is_woken_as_soon_as_there_is_something_new(fails, monkeyp
 
     monkeypatch.setattr(Condition, "timed_out", [])
     monkeypatch.setattr(Condition, "is_waiting", threading.Event())
-    monkeypatch.setattr(background, "threading", SimpleNamespace(Condition=Condition, Thread=threading.Thread))
+    monkeypatch.setattr(
+        background,
+        "threading",
+        SimpleNamespace(Condition=Condition, Thread=threading.Thread, get_native_id=threading.get_native_id),
+    )
     monkeypatch.setattr(background, "Trainer", Watched)
     monkeypatch.setattr(background, "_IDLE_SECONDS", 3600.0)  # the thread sleeps until it is woken
     run = BackgroundRun(load_dataset("circle"), TrainConfig(width=32, solver="exact"))
@@ -174,3 +180,19 @@ def test_runs_compute_one_after_another(monkeypatch):
     background.TURNS.give_back(other)
     for run in runs:
         assert run.wait_for(4, timeout=PATIENCE) and run.error is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows of single threads")
+def test_a_thread_that_computes_ahead_lets_pages_go_first(monkeypatch):
+    priorities = set()
+
+    class Noting(Trainer):
+        def step(self):
+            priorities.add(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return super().step()
+
+    monkeypatch.setattr(background, "Trainer", Noting)
+    own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    run = finish(BackgroundRun(load_dataset("circle"), TrainConfig(width=32, solver="exact")))
+    assert run.error is None and priorities == {background._NICENESS} and own < background._NICENESS
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own, "the page's thread stays as it was"

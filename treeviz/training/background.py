@@ -6,6 +6,8 @@ while it computes: a run that no viewer holds is gone after the iteration being 
 of a process compute one after another, an iteration each, and first those that a viewer waits for.
 """
 
+import os
+import sys
 import threading
 import time
 import weakref
@@ -26,8 +28,11 @@ _AHEAD = 12
 # Seconds without a request after which work that no viewer waits for begins: until then the cores belong to drawing.
 _IDLE_SECONDS = 0.5
 _MAX_DENSE_BYTES = 3 << 30
-# Of all runs of this process.
+# Of all runs of this process. What is built is waited for by a viewer, and must not wait for an iteration that is not.
 TURNS = Turns()
+BUILDING = Turns()
+# How much less of a busy processor a thread that computes ahead gets than one that draws a page.
+_NICENESS = 10
 
 
 def dense_bytes(data: Dataset, config: TrainConfig) -> int:
@@ -55,7 +60,7 @@ class BackgroundRun:
 
     def __init__(self, data: Dataset, config: TrainConfig, *, is_checked: bool = True) -> None:
         self.data, self.config, self.is_checked = data, config, is_checked
-        with TURNS.taken(Ticket(is_urgent=True)):
+        with BUILDING.taken(Ticket()):
             self._trainer = Trainer(data, config)
         self.trace = self._trainer.trace
         self.checks: list[IterationCheck] = []
@@ -172,6 +177,7 @@ class BackgroundRun:
 
 def _work(reference: "weakref.ref[BackgroundRun]", changed: threading.Condition) -> None:
     """Compute what is wanted of a run, until there is nothing left to do or no viewer holds the run."""
+    _yield_to_pages()
     while True:
         with changed:
             # Between the calls of `_plan` the run is not held, so that it can go while the thread waits.
@@ -188,6 +194,12 @@ def _work(reference: "weakref.ref[BackgroundRun]", changed: threading.Condition)
                 if (run := reference()) is not None:
                     run._compute()
                     del run
+
+
+def _yield_to_pages() -> None:
+    """Have the processor serve other threads of this process first. Only Linux knows of it for single threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def _plan(reference: "weakref.ref[BackgroundRun]") -> float | None:
