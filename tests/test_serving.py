@@ -409,7 +409,7 @@ def is_open(port):
 
 
 def drive(chromium, url):
-    """Step through a run, go to another page and back, and try uploads of three sizes."""
+    """Open two moments of a run and another page, and try uploads of three sizes."""
     context = chromium.new_context(ignore_https_errors=True, viewport={"width": 1400, "height": 900})
     context.set_default_timeout(30_000)
     page = context.new_page()
@@ -418,8 +418,7 @@ def drive(chromium, url):
     page.goto(url)  # without the slash at its end
     stage = StageDriver(page, url).open("data=circle&width=64")
     assert stage.where == (0, 1, 1)
-    stage.press("End")  # the server sends the last iteration
-    stage.wait_for(r"[1-9]")
+    stage.open("data=circle&width=64&it=2&tree=3").wait_for(2)
     page.get_by_role("link", name="Race").click()
     page.wait_for_url(re.compile(r"/treeviz/race"))
     page.get_by_role("button", name="Start").first.wait_for()
@@ -432,9 +431,28 @@ def drive(chromium, url):
 
 
 @pytest.mark.slow
-def test_haproxy_takes_the_balancer_of_the_hosting_document(tmp_path, haproxy):
+def test_the_balancer_of_the_hosting_document_keeps_a_browser_at_its_container(tmp_path, haproxy):
     (text,) = blocks("haproxy")
-    file = tmp_path / "haproxy.cfg"
-    file.write_text(text)
-    done = subprocess.run([haproxy, "-c", "-f", str(file)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    file, port = tmp_path / "haproxy.cfg", free_port()
+    with (
+        served(tmp_path / "first.txt", "--processes", "2") as (_, first),
+        served(tmp_path / "second.txt", "--processes", "2") as (_, second),
+    ):
+        for old, new in (
+            ("bind :80", f"bind 127.0.0.1:{port}"),
+            ("10.0.0.11:8501", urlsplit(first).netloc),
+            ("10.0.0.12:8501", urlsplit(second).netloc),
+        ):
+            assert text.count(old) == 1
+            text = text.replace(old, new)
+        file.write_text(text)
+        with subprocess.Popen([haproxy, "-db", "-f", str(file)]) as balancer:
+            try:
+                wait_for(lambda: is_open(port) or balancer.poll() is not None)
+                browsers = [Browser(f"http://127.0.0.1:{port}") for _ in range(4)]
+                assert {browser.cookie("container") for browser in browsers} == {"first", "second"}
+                for browser in browsers:
+                    assert [browser.upload() for _ in range(3)] == [204] * 3
+            finally:
+                balancer.terminate()
+                balancer.wait(30)
