@@ -6,9 +6,10 @@ as root or by password-less sudo), then Playwright's own download.
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+
+import debian
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES = (
@@ -45,17 +46,9 @@ def _playwright_chromium() -> str | None:
 
 def install() -> None:
     """Install Chromium by the first way that works here."""
-    become_root = [] if not hasattr(os, "geteuid") or os.geteuid() == 0 else ["sudo", "-n"]
-    ways = []
-    if shutil.which("apt-get") and (not become_root or shutil.which("sudo")):
-        ways.append([[*become_root, "apt-get", "update"], [*become_root, "apt-get", "install", "-y", "chromium"]])
-    ways.append([[sys.executable, "-m", "playwright", "install", "chromium"]])
-    for way in ways:
-        print("installing Chromium:", " && ".join(" ".join(command) for command in way), flush=True)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        done = all(subprocess.run(command, check=False, env=environment).returncode == 0 for command in way)
-        if done and find_chromium():
-            return
+    if debian.install("chromium") and find_chromium():
+        return
+    debian.run([sys.executable, "-m", "playwright", "install", "chromium"])
 
 
 def main() -> None:

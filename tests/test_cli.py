@@ -238,6 +238,7 @@ def test_the_app_takes_its_port_from_wherever_it_is_set(tmp_path, source):
             while "http://" not in seen and process.poll() is None and time.monotonic() < deadline:
                 seen += process.stdout.readline()
             assert f"http://127.0.0.1:{port}" in seen  # the address is ours, in all three
+            assert "restart streamlit" not in seen  # its warning of options that were set late
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(30)

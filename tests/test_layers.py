@@ -27,7 +27,8 @@ ALLOWED = {
     "related": {"style"},
     "bench": CORE | {"training", "style"},
     "pages": CORE | {"training", "style", "race", "stage", "lesson", "related", "pages"},
-    "cli": CORE | {"training", "race", "bench", "pages"},
+    "serving": set(),  # starts the app in processes of its own
+    "cli": CORE | {"training", "race", "bench", "pages", "serving"},
     "__main__": {"cli"},
 }
 

@@ -1,4 +1,4 @@
-"""The command line: `treeviz run`, `treeviz race`, `treeviz bench`, `treeviz app`."""
+"""The command line: `treeviz run`, `treeviz race`, `treeviz bench`, `treeviz app`, `treeviz serve`."""
 
 import io
 import json
@@ -16,6 +16,7 @@ import click
 from treeviz.data.csv_options import CsvOptions
 from treeviz.data.refusal import OPTIONS, RefusalError
 from treeviz.model.config import MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
+from treeviz.serving import FEW_STUDENTS, Place, default_processes, find_haproxy, keep_serving
 from treeviz.training.record import StepRecord
 
 if TYPE_CHECKING:
@@ -324,6 +325,46 @@ def app(streamlit_options: tuple[str, ...]) -> None:
     from treeviz.pages.entry import serve
 
     serve(streamlit_options)
+
+
+@main.command()
+@click.option("--students", type=click.IntRange(1), default=60, show_default=True, help="Size of the class.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    help=f"Processes of the app; more than one need HAProxy.  [default: one for at most {FEW_STUDENTS} students, "
+    "otherwise one a processor that this command may use]",
+)
+@click.option("--address", default="0.0.0.0", show_default=True, help="Listen on this IP address of the machine.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=8501, show_default=True, help="Listen on this port.")
+@click.option("--base-path", default="", help="Serve under this path, as /treeviz; for a proxy that has other paths.")
+def serve(students: int, processes: int | None, address: str, port: int, base_path: str) -> None:
+    """Serve the app to a class until Ctrl-C or SIGTERM.
+
+    The network must be one you trust, or have a proxy with TLS and a login before it.
+    """
+    wanted = processes or default_processes(students)
+    haproxy = find_haproxy()
+    if wanted > 1 and haproxy is None:
+        if processes:
+            raise click.ClickException(
+                f"--processes {processes} needs HAProxy: install the package haproxy, or pass --processes 1"
+            )
+        click.echo(f"One process serves all: install the package haproxy, and {wanted} share the work.")
+        wanted = 1
+    try:
+        place = Place(address, port, base_path)
+        place.require_free()
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(
+            f"cannot listen on port {port} of {address} ({_reason(error)}): choose another --port or --address"
+        ) from error
+    try:
+        keep_serving(place, wanted, haproxy if wanted > 1 else None)
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _require_output() -> None:

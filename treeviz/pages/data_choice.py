@@ -105,7 +105,7 @@ def _choose_csv() -> DataChoice | None:
         "CSV file",
         type=["csv", "tsv", "txt", "data", "test", "dat"],
         key="csv",
-        max_upload_size=MAX_BYTES // 2**20,
+        max_upload_size=min(MAX_BYTES // 2**20, st.get_option("server.maxUploadSize")),
         help="Separator, decimal mark, header line and encoding are found, or asked for where the file leaves a doubt.",
     )
     if uploaded is None:

@@ -94,6 +94,7 @@ def serve(options: Sequence[str] = ()) -> NoReturn:
     Our options count where neither `options`, nor an environment variable, nor a configuration file sets them.
     """
     from streamlit import config
+    from streamlit.logger import get_logger
     from streamlit.web.cli import main
 
     given = {option.split("=")[0] for option in options}
@@ -103,6 +104,8 @@ def serve(options: Sequence[str] = ()) -> NoReturn:
         for name, value in _SERVER_OPTIONS.items()
         if f"--{name}" not in given and known[name].env_var not in os.environ and not config.is_manually_set(name)
     ]
+    # Streamlit warns if options change after they were read, as they do here; then it sets its levels anew.
+    get_logger("streamlit.config").setLevel("ERROR")
     main(["run", __file__, *ours, *options])
     raise SystemExit(0)
 
