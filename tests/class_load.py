@@ -11,16 +11,18 @@ import asyncio
 import json
 import random
 import re
+import socket
+import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 import zlib
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import websockets
-from server import running_server
+from server import ROOT, running_server
 from server_memory import find_server
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -180,6 +182,43 @@ async def soak(url, num_students, seconds, waits):
     return lost_moments
 
 
+@contextmanager
+def lone_server(log):
+    """Yield the address of one server that writes to the file `log`, and its number."""
+    with running_server(log) as url:
+        yield url, int(find_server())
+
+
+@contextmanager
+def class_server(log, num_processes):
+    """Yield the address of `treeviz serve` with so many processes, which writes to the file `log`, and its number."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "treeviz", "serve", "--processes", str(num_processes), "--address", "127.0.0.1"]
+    with (
+        Path(log).open("w") as output,
+        subprocess.Popen([*command, "--port", str(port)], stdout=output, stderr=output, cwd=ROOT) as process,
+    ):
+        try:
+            while " is at http" not in Path(log).read_text():
+                if process.poll() is not None:
+                    raise RuntimeError(f"the server did not start: {Path(log).read_text()}")
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}", process.pid
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def processes_of(pid):
+    """Return a process and all that it started, also by way of others."""
+    found = [pid]
+    for parent in found:  # grows meanwhile
+        for children in Path(f"/proc/{parent}/task").glob("*/children"):
+            found += map(int, children.read_text().split())
+    return found
+
+
 def memory_of(pids):
     """Return the resident megabytes of some processes."""
     sizes = [re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()) for pid in pids]
@@ -237,12 +276,16 @@ def main(arguments=None):
     parser.add_argument("--students", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=60, help="how long each student studies, or the soak lasts")
     parser.add_argument("--pause", type=float, default=0.5, help="seconds between two students who come")
+    parser.add_argument("--processes", type=int, help="of `treeviz serve`; without it one server is started alone")
     parser.add_argument("--url", help="a server that runs already; its memory is not measured")
     options = parser.parse_args(arguments)
     with tempfile.NamedTemporaryFile() as log:
-        started = nullcontext(options.url) if options.url else running_server(log.name)
-        with started as url:
-            is_whole = asyncio.run(measure(url, [] if options.url else [find_server()], options))
+        if options.url:
+            started = nullcontext((options.url, None))
+        else:
+            started = class_server(log.name, options.processes) if options.processes else lone_server(log.name)
+        with started as (url, pid):
+            is_whole = asyncio.run(measure(url, processes_of(pid) if pid else [], options))
         is_whole &= "Traceback" not in Path(log.name).read_text()
     print("nothing was lost" if is_whole else f"something was lost: {Path(log.name).name}")
     return 0 if is_whole else 1

@@ -75,9 +75,14 @@ def test_processes_share_the_processors(monkeypatch):
     monkeypatch.setattr(joblib, "cpu_count", lambda: 6)
     monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert serving._share_of_threads(4) == {"OMP_NUM_THREADS": "5", "LOKY_MAX_CPU_COUNT": "1"}
-    assert serving._share_of_threads(2)["LOKY_MAX_CPU_COUNT"] == "3"
-    assert serving._share_of_threads(7)["LOKY_MAX_CPU_COUNT"] == "1"
+    monkeypatch.setenv("TREEVIZ_MEMORY", "6")
+    assert serving._share_of_machine(4) == {
+        "OMP_NUM_THREADS": "5",
+        "LOKY_MAX_CPU_COUNT": "1",
+        "TREEVIZ_MEMORY": "1.5",
+    }
+    assert serving._share_of_machine(2)["LOKY_MAX_CPU_COUNT"] == "3"
+    assert serving._share_of_machine(7)["LOKY_MAX_CPU_COUNT"] == "1"
 
 
 def test_a_server_takes_smaller_files_where_it_is_told_to(monkeypatch):

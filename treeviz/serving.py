@@ -144,10 +144,10 @@ def keep_serving(place: Place, num_processes: int, haproxy: str | None) -> None:
                 started.append(_Process("the app", _app_command(place), place))
             else:
                 ports = _free_ports(num_processes)
-                threads = _share_of_threads(num_processes)
+                share = _share_of_machine(num_processes)
                 for number, port in enumerate(ports, 1):
                     inner = Place("127.0.0.1", port, place.base_path)
-                    started.append(_Process(f"process {number}", _app_command(inner), inner, threads))
+                    started.append(_Process(f"process {number}", _app_command(inner), inner, share))
                 _wait_until_healthy(started, is_stopping)
                 file = Path(folder) / "haproxy.cfg"
                 file.write_text(haproxy_configuration(place, ports), encoding="utf-8")
@@ -209,12 +209,15 @@ def _app_command(place: Place) -> list[str]:
     ]
 
 
-def _share_of_threads(num_processes: int) -> dict[str, str]:
-    """Return environment variables that keep the processes from using each other's processors."""
+def _share_of_machine(num_processes: int) -> dict[str, str]:
+    """Return environment variables that keep the processes from using each other's processors and memory."""
     from joblib import cpu_count
 
+    from treeviz.training.memory import VARIABLE, usable_bytes
+
     threads = str(max(1, int(cpu_count()) // num_processes))
-    return {name: os.environ.get(name, threads) for name in ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")}
+    shares = {name: os.environ.get(name, threads) for name in ("OMP_NUM_THREADS", "LOKY_MAX_CPU_COUNT")}
+    return {**shares, VARIABLE: str(usable_bytes() / num_processes / 1e9)}
 
 
 def _free_ports(count: int) -> list[int]:

@@ -1,6 +1,5 @@
 """The memory that the runs and races of all sessions share: what does not fit waits in line until others are closed."""
 
-import os
 import threading
 import weakref
 
@@ -8,8 +7,6 @@ import streamlit as st
 
 from treeviz.training.memory import usable_bytes
 
-# Gigabytes that all runs and races of this process may take together; by default most of what the machine has.
-VARIABLE = "TREEVIZ_MEMORY"
 _LOOK_SECONDS = 0.5
 
 
@@ -97,12 +94,7 @@ class Budget:
         self._changed.notify_all()
 
 
-def _limit() -> float:
-    given = os.environ.get(VARIABLE)
-    return usable_bytes() if given is None else float(given) * 1e9
-
-
-MEMORY = Budget(_limit())
+MEMORY = Budget(usable_bytes())
 
 
 def wait_for_share(needed: int, what: str) -> Share:

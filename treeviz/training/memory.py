@@ -4,14 +4,25 @@ import math
 import os
 from pathlib import Path
 
-# Of the memory there is, what a run may take.
+# Gigabytes that this process may take for all its runs and races, where its user says so.
+VARIABLE = "TREEVIZ_MEMORY"
+# Else what it may take of the memory there is.
 _SHARE = 0.8
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def usable_bytes() -> float:
-    """Return how much memory a run may take; infinite if the system does not say, as on Windows."""
-    return _SHARE * available_bytes()
+    """Return how much memory runs may take; infinite if neither `VARIABLE` nor the system says, as on Windows."""
+    given = os.environ.get(VARIABLE)
+    if given is None:
+        return _SHARE * available_bytes()
+    try:
+        gigabytes = float(given)
+    except ValueError:
+        gigabytes = math.nan
+    if not gigabytes > 0:
+        raise ValueError(f"{VARIABLE} must be a number of gigabytes above 0, not {given!r}: set it so, or unset it")
+    return gigabytes * 1e9
 
 
 def available_bytes() -> float:
@@ -31,7 +42,7 @@ def require_memory(needed: int, what: str, remedy: str) -> None:
     remedy : what to change, its end.
     """
     if needed > usable_bytes():
-        raise ValueError(f"{what}, and this machine has {available_bytes() / 1e9:.1f} GB: {remedy}")
+        raise ValueError(f"{what}, and {usable_bytes() / 1e9:.1f} GB may be used here: {remedy}")
 
 
 def _container_limit(cgroups: Path, membership: Path) -> float:
