@@ -329,12 +329,23 @@ def test_a_frame_is_kept_and_the_same_when_made_again(maker, monkeypatch):
     assert maker.frame(View(1, 63), 0) is first
 
 
-def test_only_the_latest_frames_are_kept(maker, monkeypatch):
-    monkeypatch.setattr(frames, "_MAX_FRAMES_KEPT", 3)
-    fresh = FrameMaker(maker.run, "key")
-    for detail in range(63, 70):
-        fresh.frame(View(0, detail), 0)
-    assert [view.detail for view, _ in fresh._kept] == [67, 68, 69]
+def test_the_frames_asked_for_last_are_kept_for_all_runs(maker, monkeypatch):
+    one = len(maker.frame(View(0, 63), 0))
+    kept = frames._Frames(room=5 * one)
+    monkeypatch.setattr(frames, "_KEPT", kept)
+    other = FrameMaker(maker.run, "key")
+    for detail in (63, 64, 65, 63, 66, 67, 68):  # 63 is asked for again, so 64 goes first
+        for each in (maker, other):
+            each.frame(View(0, detail), 0)
+            sizes = [len(frame) for frame in kept._frames.values()]
+            assert sum(sizes) == kept._used <= 5 * one
+            assert list(kept._frames)[-1] == (each.run_key, View(0, detail), 0)
+    assert {run for run, _, _ in kept._frames} == {maker.run_key, other.run_key}
+    kept.put("a", "x" * 10)
+    kept.put("a", "y" * 20)
+    assert kept.get("a") == "y" * 20 and kept._used == sum(map(len, kept._frames.values()))
+    kept.put("b", "z" * 6 * one)
+    assert kept.get("b") is None and kept._used == 0, "larger than all the room"
 
 
 def test_a_pin_still_to_be_computed_is_not_kept_as_something_else(maker):

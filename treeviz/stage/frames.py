@@ -27,11 +27,43 @@ from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
 from treeviz.training.trace import Trace
 
 MAX_FRAMES_AN_ANSWER = 4
-_MAX_FRAMES_KEPT = 64
+
+
+class _Frames:
+    """The frames asked for last, of all runs of this process: students of a class ask for the same ones.
+
+    Parameters
+    ----------
+    room : characters kept at most; one frame takes about 60,000.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room, self._used = room, 0
+        self._frames: OrderedDict[tuple[str, View, int], str] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, place: tuple[str, View, int]) -> str | None:
+        """Return the frame of a run, a view and an iteration, if it is kept."""
+        with self._lock:
+            frame = self._frames.get(place)
+            if frame is not None:
+                self._frames.move_to_end(place)
+            return frame
+
+    def put(self, place: tuple[str, View, int], frame: str) -> None:
+        """Keep a frame, and let go of those not asked for longest."""
+        with self._lock:
+            self._used += len(frame) - len(self._frames.pop(place, ""))
+            self._frames[place] = frame
+            while self._used > self._room:
+                self._used -= len(self._frames.popitem(last=False)[1])
+
+
+_KEPT = _Frames(room=64_000_000)
 
 
 class FrameMaker:
-    """Makes frames of one run for all its viewers, and keeps the latest.
+    """Makes frames of one run for all its viewers.
 
     Parameters
     ----------
@@ -43,9 +75,7 @@ class FrameMaker:
     def __init__(self, run: BackgroundRun, key: str, *, is_portable: bool = True) -> None:
         self.is_portable = is_portable
         self.run, self.key, self.run_key = run, key, f"{key}-{uuid.uuid4().hex[:8]}"
-        self._kept: OrderedDict[tuple[View, int], str] = OrderedDict()
         self._badges: dict[int, dict[str, str]] = {}
-        self._lock = threading.Lock()
         self._is_planar = is_planar(run.data)
         self._field: OutputField | None = None
         self._field_error = ""
@@ -154,17 +184,13 @@ class FrameMaker:
 
     def frame(self, view: View, iteration: int) -> str:
         """Return one frame as JSON. Cost: one replay of the tree, and a few operations a drawn node."""
-        with self._lock:
-            kept = self._kept.get((view, iteration))
+        place = (self.run_key, view, iteration)
+        kept = _KEPT.get(place)
         if kept is None:
             is_lasting = view.pinned is None or view.pinned < self.run.num_computed  # else compared with the latest
             kept = _dumps(pack_frame(self.run.trace, view, iteration))
-            if not is_lasting:
-                return kept
-            with self._lock:
-                self._kept[view, iteration] = kept
-                while len(self._kept) > _MAX_FRAMES_KEPT:
-                    self._kept.popitem(last=False)
+            if is_lasting:
+                _KEPT.put(place, kept)
         return kept
 
 

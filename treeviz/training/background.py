@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import weakref
+from contextlib import nullcontext
 from dataclasses import replace
 
 from treeviz.data.dataset import Dataset
@@ -28,9 +29,11 @@ _AHEAD = 12
 # Seconds without a request after which work that no viewer waits for begins: until then the cores belong to drawing.
 _IDLE_SECONDS = 0.5
 _MAX_DENSE_BYTES = 3 << 30
-# Of all runs of this process. What is built is waited for by a viewer, and must not wait for an iteration that is not.
+# Of all runs of this process. Large runs are built one after another, too, in turns of their own: a viewer waits for
+# them, and must not wait for an iteration that none waits for. Small ones wait for nothing.
 TURNS = Turns()
 BUILDING = Turns()
+_LARGE_RUN = 1 << 23  # leaves
 # How much less of a busy processor a thread that computes ahead gets than one that draws a page.
 _NICENESS = 10
 
@@ -60,7 +63,8 @@ class BackgroundRun:
 
     def __init__(self, data: Dataset, config: TrainConfig, *, is_checked: bool = True) -> None:
         self.data, self.config, self.is_checked = data, config, is_checked
-        with BUILDING.taken(Ticket()):
+        is_large = data.num_points * config.width >= _LARGE_RUN
+        with BUILDING.taken(Ticket()) if is_large else nullcontext():
             self._trainer = Trainer(data, config)
         self.trace = self._trainer.trace
         self.checks: list[IterationCheck] = []
