@@ -27,7 +27,7 @@ ALLOWED = {
     "related": {"style"},
     "bench": CORE | {"training", "style"},
     "pages": CORE | {"training", "style", "race", "stage", "lesson", "related", "pages"},
-    "serving": set(),  # starts the app in processes of its own
+    "serving": {"training"},  # starts the app in processes of its own, each with its share of the memory
     "cli": CORE | {"training", "race", "bench", "pages", "serving"},
     "__main__": {"cli"},
 }
