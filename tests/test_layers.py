@@ -28,7 +28,8 @@ ALLOWED = {
     "bench": CORE | {"training", "style"},
     "pages": CORE | {"training", "style", "race", "stage", "lesson", "related", "pages"},
     "serving": {"training"},  # starts the app in processes of its own, each with its share of the memory
-    "cli": CORE | {"training", "race", "bench", "pages", "serving"},
+    "output": set(),
+    "cli": CORE | {"training", "race", "bench", "pages", "serving", "output"},
     "__main__": {"cli"},
 }
 

@@ -1,10 +1,7 @@
 """The command line: `treeviz run`, `treeviz race`, `treeviz bench`, `treeviz app`, `treeviz serve`."""
 
-import io
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
@@ -16,6 +13,7 @@ import click
 from treeviz.data.csv_options import CsvOptions
 from treeviz.data.refusal import OPTIONS, RefusalError
 from treeviz.model.config import MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
+from treeviz.output import keep, print_result, reason_of, require_output
 from treeviz.serving import FEW_STUDENTS, Place, default_processes, find_haproxy, keep_serving
 from treeviz.training.record import StepRecord
 
@@ -133,12 +131,12 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
     from treeviz.training.judge import require_loss
     from treeviz.training.trainer import Trainer
 
-    _require_output()
+    require_output()
     if save:
         try:
             require_writable(save)
         except OSError as error:
-            raise click.ClickException(f"cannot write {save} ({_reason(error)}): choose another --save") from error
+            raise click.ClickException(f"cannot write {save} ({reason_of(error)}): choose another --save") from error
     try:
         require_loss(until_loss)
         names = ("width", "threshold", "search", "solver", "method", "step_size", "batch_size", "ridge", "skin", "seed")
@@ -165,15 +163,15 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
         except OSError as error:
             fault = error
     trace = trainer.trace
-    is_saved = _keep(trace.save, save) if save else True
+    is_saved = keep(trace.save, save) if save else True
     if isinstance(fault, BrokenPipeError):
         raise fault  # the reader has what it wanted
     if fault:
-        raise click.ClickException(f"cannot print the run ({_reason(fault)})") from fault
+        raise click.ClickException(f"cannot print the run ({reason_of(fault)})") from fault
     if as_json:
-        _print(json.dumps(report.as_json(trace, is_interrupted=interrupted), allow_nan=False), "run.json")
+        print_result(json.dumps(report.as_json(trace, is_interrupted=interrupted), allow_nan=False), "run.json")
     else:
-        _print(report.conclusion(trace, until_loss, is_interrupted=interrupted), "run.txt")
+        print_result(report.conclusion(trace, until_loss, is_interrupted=interrupted), "run.txt")
     if interrupted or not is_saved:
         sys.exit(130 if interrupted else 1)
 
@@ -214,7 +212,7 @@ def race(
         return
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other: leave one out")
-    _require_output()
+    require_output()
     keys = [key.strip() for key in methods.split(",") if key.strip()]
     unknown = [key for key in keys if key not in CONTESTANTS]
     if unknown:
@@ -236,11 +234,11 @@ def race(
     warm_up(CONTESTANTS[key] for key in keys)
     interrupted = _run_with_progress(contest)
     if as_json:
-        _print(json.dumps(report.as_json(contest, until_loss), allow_nan=False), "race.json")
+        print_result(json.dumps(report.as_json(contest, until_loss), allow_nan=False), "race.json")
     elif as_csv:
-        _print(report.as_csv(contest).removesuffix("\n"), "race.csv")
+        print_result(report.as_csv(contest).removesuffix("\n"), "race.csv")
     else:
-        _print(report.as_text(contest, until_loss), "race.txt")
+        print_result(report.as_text(contest, until_loss), "race.txt")
     if interrupted:
         sys.exit(130)
 
@@ -292,11 +290,11 @@ def bench(quick: bool, output: Path, cases: str | None, is_list: bool, as_json: 
             plan = plan.select([name.strip() for name in cases.split(",") if name.strip()])
         except ValueError as error:
             raise click.UsageError(str(error)) from error
-    _require_output()
+    require_output()
     try:
         page.prepare_folder(output)
     except OSError as error:
-        raise click.ClickException(f"cannot write to {output} ({_reason(error)}): choose another --output") from error
+        raise click.ClickException(f"cannot write to {output} ({reason_of(error)}): choose another --output") from error
     with tqdm(total=num_steps(plan), unit="step", leave=False, disable=None) as progress:
 
         def show(words: str) -> None:
@@ -309,11 +307,11 @@ def bench(quick: bool, output: Path, cases: str | None, is_list: bool, as_json: 
         page.prepare_folder(folder)
         page.save(result, folder)
 
-    is_saved = _keep(save, output)
+    is_saved = keep(save, output)
     if as_json:
-        _print(json.dumps(report.as_json(result), allow_nan=False), "bench.json")
+        print_result(json.dumps(report.as_json(result), allow_nan=False), "bench.json")
     else:
-        _print(report.as_text(result), "bench.txt")
+        print_result(report.as_text(result), "bench.txt")
     if result.is_interrupted or not is_saved:
         sys.exit(130 if result.is_interrupted else 1)
 
@@ -359,67 +357,12 @@ def serve(students: int, processes: int | None, address: str, port: int, base_pa
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(
-            f"cannot listen on port {port} of {address} ({_reason(error)}): choose another --port or --address"
+            f"cannot listen on port {port} of {address} ({reason_of(error)}): choose another --port or --address"
         ) from error
     try:
         keep_serving(place, wanted, haproxy if wanted > 1 else None)
     except RuntimeError as error:
         raise click.ClickException(str(error)) from error
-
-
-def _require_output() -> None:
-    """Refuse to begin where nothing can be printed."""
-    try:
-        os.write(sys.stdout.fileno(), b"")
-    except io.UnsupportedOperation:
-        pass  # it is no file, so no disk can be full
-    except (OSError, ValueError, AttributeError) as error:  # a full device; closed; absent
-        reason = _reason(error) if isinstance(error, OSError) else "it is closed"
-        raise click.ClickException(f"cannot print to standard output ({reason}): lead it elsewhere") from error
-
-
-def _print(text: str, name: str) -> None:
-    """Print a result; if that fails, keep it in a file of this name in the folder for temporary files."""
-    try:
-        click.echo(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise  # the reader has what it wanted
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries the rest again at its end
-        problem = f"cannot print the result ({_reason(error)})"
-        try:
-            path = Path(tempfile.mkdtemp(prefix="treeviz-")) / name
-            path.write_text(f"{text}\n", encoding="utf-8")
-        except OSError as other:
-            raise click.ClickException(f"{problem}, nor keep it in another file ({_reason(other)})") from other
-        raise click.ClickException(f"{problem}: it is kept in {path}") from error
-
-
-def _keep(save: Callable[[Path], object], path: Path) -> bool:
-    """Save there, and return whether that was possible.
-
-    If not, ask for another path; where there is no one to ask, the folder for temporary files takes what is done.
-    """
-    fallback = None
-    while True:
-        try:
-            save(path)
-        except OSError as error:
-            click.echo(f"Error: cannot write {path} ({_reason(error)}).", err=True)
-        else:
-            click.echo(f"Saved to {path}.", err=True)
-            return fallback is None
-        if sys.stdin.isatty():
-            path = Path(click.prompt("What is done is still here. Another path", err=True))
-        elif fallback is None:
-            path = fallback = Path(tempfile.mkdtemp(prefix="treeviz-")) / path.name
-        else:
-            return False
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)
 
 
 def _load(data: str, options: Mapping[str, Any]) -> "Split":
