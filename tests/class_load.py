@@ -131,10 +131,10 @@ async def study(student, seconds, waits, rng):
         await asyncio.sleep(max(0.0, start + 1.0 - time.monotonic()))
 
 
-async def attend(url, query, delay, seconds, openings, waits):
-    """Come, study and go."""
-    rng = random.Random(query)
-    await asyncio.sleep(delay)
+async def attend(url, query, number, pause, seconds, openings, waits):
+    """Come as the student of this number, `pause` seconds after the one before, study and go."""
+    rng = random.Random(number)
+    await asyncio.sleep(number * pause)
     student = Student(url, query)
     openings.append(await student.open())
     await asyncio.sleep(rng.random())
@@ -249,7 +249,7 @@ async def measure(url, pids, options):
     else:
         query = SETTINGS.get(options.scenario, SETTINGS["light"])
         crowd = [
-            attend(url, query.format(seed=number), number * options.pause, options.seconds, openings, waits)
+            attend(url, query.format(seed=number), number, options.pause, options.seconds, openings, waits)
             for number in range(options.students)
         ]
         if options.scenario == "greedy":
@@ -286,8 +286,9 @@ def main(arguments=None):
             started = class_server(log.name, options.processes) if options.processes else lone_server(log.name)
         with started as (url, pid):
             is_whole = asyncio.run(measure(url, processes_of(pid) if pid else [], options))
-        is_whole &= "Traceback" not in Path(log.name).read_text()
-    print("nothing was lost" if is_whole else f"something was lost: {Path(log.name).name}")
+        said = Path(log.name).read_text()
+        is_whole &= "Traceback" not in said
+    print("nothing was lost" if is_whole else f"something was lost; the server said:\n{said[-5000:]}")
     return 0 if is_whole else 1
 
 

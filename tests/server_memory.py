@@ -20,9 +20,9 @@ WAITS = (1, 10, 150)
 
 
 def find_server():
-    """Return the process number of the server, a child of this process."""
+    """Return the process number of the server that this process started last."""
     children = Path(f"/proc/self/task/{threading.main_thread().native_id}/children").read_text().split()
-    return next(pid for pid in children if b"streamlit" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return [pid for pid in children if b"streamlit" in Path(f"/proc/{pid}/cmdline").read_bytes()][-1]
 
 
 def describe(pid):

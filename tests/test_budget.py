@@ -1,11 +1,11 @@
 """Memory that all sessions share: a line, places in it, and what comes back."""
 
 import threading
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
 from treeviz.pages import budget
@@ -32,7 +32,7 @@ def test_what_fits_is_granted_and_the_rest_waits_in_line():
 
 def test_what_could_never_be_granted_is_refused():
     memory = Budget(4e9)
-    with pytest.raises(ValueError, match=r"needs about 4\.5 GB, and this server has 4\.0 GB.* choose fewer"):
+    with pytest.raises(ValueError, match=r"needs about 4\.5 GB, and all runs .* 4\.0 GB here: choose fewer"):
         memory.ask(4_500_000_000)
     assert memory.ask(4_000_000_000).place == 0
 
@@ -93,10 +93,33 @@ def full(monkeypatch):
 def test_a_page_waits_in_line_and_begins_by_itself(full, monkeypatch):
     _, holder = full
     said = []
-    monkeypatch.setattr(DeltaGenerator, "info", lambda self, text, icon: said.append(text) or holder.give_back())
+
+    @contextmanager
+    def spinner(text):
+        said.append(text)
+        yield
+        holder.give_back()
+
+    monkeypatch.setattr(budget.st, "spinner", spinner)
     app = AppTest.from_function(show, default_timeout=30).run()
     assert not app.exception and app.markdown[0].value == "begun, place 0"
-    assert "This run needs about 3 GB" in said[0] and "It is number 1 in line" in said[0]
+    assert "This run needs about 3.0 GB" in said[0] and "It is number 1 in line" in said[0]
+
+
+def test_a_wait_ends_when_another_session_has_made_what_it_is_for(full):
+    memory, _ = full
+    looks = iter([False, False, True])
+    share = budget.wait_for_share(3_000_000_000, "This run", lambda: next(looks))
+    assert share.place == 1 and next(looks, None) is None
+    share.give_back()
+    assert not memory._waiting
+
+
+@pytest.mark.parametrize(
+    ("num_bytes", "words"), [(1.35e8, "0.1 GB"), (4.4e9, "4.4 GB"), (24_000, "1 MB"), (5e7, "50 MB")]
+)
+def test_memory_is_written_in_words(num_bytes, words):
+    assert budget.in_words(num_bytes) == words
 
 
 @pytest.mark.filterwarnings("default")

@@ -9,12 +9,14 @@ import warnings
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from oracles import sphere
 
 from treeviz import TrainConfig, Trainer
+from treeviz.cli import main
 from treeviz.model.config import SEARCHES
 from treeviz.search.compiled import interrupt_deferred, map_spans, num_threads
-from treeviz.training.memory import _container_limit
+from treeviz.training.memory import _container_limit, usable_bytes
 
 each_search = pytest.mark.parametrize("search", SEARCHES)
 
@@ -150,3 +152,14 @@ def test_the_memory_limit_is_the_container_s(lines, files, limit, tmp_path):
     assert _container_limit(tmp_path / "cgroup", membership) == np.inf  # a system without control groups
     membership.write_text(lines + "\n")
     assert _container_limit(tmp_path / "cgroup", membership) == limit
+
+
+def test_a_limit_of_the_user_s_counts_and_a_wrong_one_is_refused(monkeypatch):
+    monkeypatch.setenv("TREEVIZ_MEMORY", "1.5")
+    assert usable_bytes() == 1.5e9
+    for wrong in ("much", "0", "-2", "nan", ""):
+        monkeypatch.setenv("TREEVIZ_MEMORY", wrong)
+        with pytest.raises(ValueError, match=r"TREEVIZ_MEMORY must be a number of gigabytes above 0"):
+            usable_bytes()
+    done = CliRunner().invoke(main, ["serve", "--processes", "1"])
+    assert done.exit_code == 1 and "TREEVIZ_MEMORY must be" in done.output

@@ -10,7 +10,9 @@ from app_pages import open_page, press, rerun, words
 from scripted import CONFIG, PATIENCE, ended, scripted, sphere
 from streamlit.runtime.caching import clear_session_resource_cache
 
+from treeviz.pages import budget, runs
 from treeviz.pages.break_even import _calibration
+from treeviz.pages.budget import Budget
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.forecast import Measured
 
@@ -122,3 +124,23 @@ def test_an_error_of_the_race_is_shown_with_the_reason(monkeypatch):
     app = press(open_page("race", contestants=TWO), "Start")
     assert ended(app.session_state.race)
     assert "an error ended the race: SystemExit: no way on." in words(rerun(app))
+
+
+def test_a_race_waits_for_no_memory_of_its_own_session(monkeypatch):
+    """The run on the stage and the race do not fit together: the run makes room, and the race its share when over."""
+    app = open_page("train")
+    memory = Budget(budget.MEMORY.used + 100)
+    needed = sum(CONTESTANTS[key].required_bytes(64, 8, 2) for key in TWO)
+    monkeypatch.setattr(memory, "limit", needed + 1)
+    for module in (budget, runs):
+        monkeypatch.setattr(module, "MEMORY", memory)
+    app.session_state.shown = "race"
+    app.session_state["contestants"] = TWO
+    press(rerun(app), "Start")
+    assert "run_held" not in app.session_state
+    assert ended(app.session_state.race)
+    for _ in range(500):
+        if not memory.used:
+            break
+        threading.Event().wait(0.01)
+    assert memory.used == 0 and not memory._waiting

@@ -142,8 +142,12 @@ def test_a_journey_by_keyboard(stage, circle):
     stage.press(" ")
     stage.element.get_by_role("button", name="play", exact=True).wait_for()
     stage.rest()
-    stage.press("End")
     last = len(circle.records) - 1
+    for _ in range(20):  # it goes to the end of what is computed by then
+        stage.press("End")
+        stage.rest()
+        if stage.where[0] == last:
+            break
     stage.wait_for(last, 6)
     stage.press("ArrowRight", "ArrowRight")
     assert stage.where[0] == last

@@ -341,6 +341,8 @@ def serve(students: int, processes: int | None, address: str, port: int, base_pa
 
     The network must be one you trust, or have a proxy with TLS and a login before it.
     """
+    from treeviz.training.memory import usable_bytes
+
     wanted = processes or default_processes(students)
     haproxy = find_haproxy()
     if wanted > 1 and haproxy is None:
@@ -351,6 +353,7 @@ def serve(students: int, processes: int | None, address: str, port: int, base_pa
         click.echo(f"One process serves all: install the package haproxy, and {wanted} share the work.")
         wanted = 1
     try:
+        usable_bytes()  # it says if the limit that the user has set cannot be used
         place = Place(address, port, base_path)
         place.require_free()
     except ValueError as error:

@@ -158,7 +158,8 @@ def keep_serving(place: Place, num_processes: int, haproxy: str | None) -> None:
             while not is_stopping():
                 time.sleep(0.2)
                 for process in started:
-                    process.revive()
+                    if not is_stopping():  # else whoever stops this command has stopped its processes, too
+                        process.revive()
         finally:
             _stop(started)
 
@@ -195,6 +196,7 @@ class _Process:
         """Start the process anew if it has ended."""
         if self.ending:
             _log(f"{self.name} {self.ending} and is started anew")
+            time.sleep(1.0)  # one that dies at once is not started without a pause
             self._start()
 
 

@@ -2,12 +2,13 @@
 
 import threading
 import weakref
+from collections.abc import Callable
 
 import streamlit as st
 
 from treeviz.training.memory import usable_bytes
 
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 3.0  # between two looks at the place in line, and at whether the viewer is still there
 
 
 class Share:
@@ -57,8 +58,8 @@ class Budget:
         """Return a share of so many bytes, granted or in line; ValueError if it could never be granted."""
         if needed > self.limit:
             raise ValueError(
-                f"this needs about {needed / 1e9:.1f} GB, and this server has {self.limit / 1e9:.1f} GB for all its "
-                "viewers: choose fewer datapoints or a smaller width"
+                f"this needs about {in_words(needed)}, and all runs and races together may take "
+                f"{in_words(self.limit)} here: choose fewer datapoints or a smaller width"
             )
         share = Share(self, needed)
         with self._changed:
@@ -85,34 +86,36 @@ class Budget:
             self._grant()
 
     def _grant(self) -> None:
-        room = self.limit - self.used
-        for share in list(self._waiting):
-            if share.needed <= room:
-                self._waiting.remove(share)
-                self._granted.append(share)
-                room -= share.needed
+        # Looked up anew each time: a share may come back meanwhile, with a holder that the garbage collector finds.
+        while share := next((one for one in self._waiting if one.needed <= self.limit - self.used), None):
+            self._waiting.remove(share)
+            self._granted.append(share)
         self._changed.notify_all()
 
 
 MEMORY = Budget(usable_bytes())
 
 
-def wait_for_share(needed: int, what: str) -> Share:
+def in_words(num_bytes: float) -> str:
+    """Write an amount of memory."""
+    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e8 else f"{max(1, round(num_bytes / 1e6))} MB"
+
+
+def wait_for_share(needed: int, what: str, is_there: Callable[[], bool] = lambda: False) -> Share:
     """Return a share of the server's memory, waited for in line; the page says at which place.
 
-    ValueError if the server could never grant it. A viewer who leaves meanwhile leaves the line.
+    The wait also ends when `is_there` says that another session has made what it is for; the share is in line still.
+    ValueError if the server could never grant it. A viewer who leaves, or changes a setting, leaves the line.
     """
     share = MEMORY.ask(needed)
-    slot = st.empty()
     try:
-        while place := share.place:
-            slot.info(
-                f"{what} needs about {needed / 1e9:.2g} GB, and the runs and races of other viewers take what this "
-                f"server has. It is number {place} in line, and begins by itself when there is room.",
-                icon=":material/hourglass_top:",
-            )
-            MEMORY.wait(share, _LOOK_SECONDS)
-        slot.empty()
+        while (place := share.place) and not is_there():
+            # Spinners alone: any other element would move those below it, and the stage would be mounted anew.
+            with st.spinner(
+                f"{what} needs about {in_words(needed)}, and the runs and races that are open take what there is. It "
+                f"is number {place} in line, and begins by itself when there is room, if you leave the page as it is."
+            ):
+                MEMORY.wait(share, _LOOK_SECONDS)
     except BaseException:  # Streamlit ends the script of a viewer who has left, or who has changed a setting, like this
         share.give_back()
         raise

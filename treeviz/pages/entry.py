@@ -55,7 +55,7 @@ def _draw(page: Page) -> None:
 
 @st.cache_resource(show_spinner=False)
 def _freeze_imports() -> None:
-    """Take the imported modules out of every later garbage collection, which Streamlit asks for after each rerun."""
+    """Take the imported modules out of every later garbage collection."""
     gc.collect()
     gc.freeze()
 

@@ -9,6 +9,7 @@ from treeviz.data.dataset import Split
 from treeviz.pages.budget import wait_for_share
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
+from treeviz.pages.runs import let_go
 from treeviz.pages.settings import Settings
 from treeviz.race import report
 from treeviz.race.charts import (
@@ -171,8 +172,11 @@ def _start(
             test=split.test,
         )
         if "race" in st.session_state:
-            st.session_state.race.cancel()  # first, so that it waits for none of its own memory
+            st.session_state.race.cancel()
+        let_go()  # what the session holds itself, it must not wait for
         share = wait_for_share(needed, "This race")
+        share.keep_for(race)
+        race.when_over(share.give_back)
     except ValueError as error:
         show_refusal(error, settings)
         return
@@ -180,8 +184,6 @@ def _start(
         past = (st.session_state.race_data, _measure(st.session_state.race))
         st.session_state["past-races"] = [*st.session_state.get("past-races", []), past][-_PAST_RACES:]
     st.session_state.race, st.session_state.race_of, st.session_state.race_data = race, settings.key, settings.data_key
-    share.keep_for(race)
-    race.when_over(share.give_back)
     _end_with_connection(race, id(race))
     for key in ("table-loss", "verdict"):  # both were of the race before
         st.session_state.pop(key, None)

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 import streamlit as st
 
-from treeviz.pages.budget import MEMORY, Share, wait_for_share
+from treeviz.pages.budget import MEMORY, Share, in_words, wait_for_share
 from treeviz.pages.settings import Settings
 from treeviz.search import find_engine
 from treeviz.stage.frames import FrameMaker
@@ -65,10 +65,10 @@ def open_run(settings: Settings) -> FrameMaker:
         maker: FrameMaker = _hold(settings, settings.key, None)
         return maker
     needed = _needed_bytes(settings)
-    share = wait_for_share(needed, "This run")
+    share = wait_for_share(needed, "This run", lambda: _runs.has(settings.key))
     try:
         with st.spinner(
-            f"Drawing {settings.config.width:,} neurons, and building what is searched, about {needed / 1e9:.2g} GB …"
+            f"Drawing {settings.config.width:,} neurons, and building what is searched, about {in_words(needed)} …"
         ):
             maker = _hold(settings, settings.key, share)
     finally:
@@ -79,7 +79,7 @@ def open_run(settings: Settings) -> FrameMaker:
 
 @st.cache_resource(scope="session", show_spinner=False)
 def _hold(_settings: Settings, key: str, _share: Share | None) -> FrameMaker:
-    return _runs.get(key, lambda: _begin(_settings, _share or MEMORY.ask(_needed_bytes(_settings))))
+    return _runs.get(key, lambda: _begin(_settings, _share))
 
 
 def _needed_bytes(settings: Settings) -> int:
@@ -96,12 +96,18 @@ def _needed_bytes(settings: Settings) -> int:
     return needed + dense_bytes(data, config)
 
 
-def _begin(settings: Settings, share: Share) -> FrameMaker:
+def _begin(settings: Settings, share: Share | None) -> FrameMaker:
+    """Begin a run; without a share it takes one that it does not wait for, because another session just let it go."""
     return_freed_arrays()
     run = BackgroundRun(settings.load().train, settings.config, is_checked=settings.is_checked)
-    maker = FrameMaker(run, settings.course_key, is_portable=settings.data.csv is None)
-    share.keep_for(maker)
-    return maker
+    (share or MEMORY.ask(_needed_bytes(settings))).keep_for(run)
+    return FrameMaker(run, settings.course_key, is_portable=settings.data.csv is None)
+
+
+def let_go() -> None:
+    """Let go of the run that the session holds; the page of the run opens it anew."""
+    _hold.clear()
+    st.session_state.pop("run_held", None)
 
 
 @cache

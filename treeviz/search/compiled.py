@@ -72,7 +72,16 @@ def num_threads() -> int:
 
 @cache
 def _pool(size: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=size, thread_name_prefix="treeviz")
+    """Return the pool with all of its threads begun: a thread has the priority of the one that starts it."""
+    pool, all_begun = ThreadPoolExecutor(max_workers=size, thread_name_prefix="treeviz"), threading.Barrier(size)
+    for begun in [pool.submit(all_begun.wait) for _ in range(size)]:
+        begun.result()
+    return pool
+
+
+def start_threads() -> None:
+    """Start the threads that work on large networks, unless they have begun."""
+    _pool(num_threads())
 
 
 if hasattr(os, "register_at_fork"):

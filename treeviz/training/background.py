@@ -16,6 +16,7 @@ from dataclasses import replace
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
+from treeviz.search.compiled import start_threads
 from treeviz.search.dense import DenseEngine
 from treeviz.training.trace import Trace
 from treeviz.training.trainer import Trainer
@@ -192,7 +193,8 @@ def _work(reference: "weakref.ref[BackgroundRun]", changed: threading.Condition)
         # Nor is it held while others have their turns.
         if (run := reference()) is not None:
             ticket = run._ticket
-            TURNS.set_urgent(ticket, run._is_awaited)
+            with changed:
+                TURNS.set_urgent(ticket, run._is_awaited)
             del run
             with TURNS.taken(ticket):
                 if (run := reference()) is not None:
@@ -203,7 +205,9 @@ def _work(reference: "weakref.ref[BackgroundRun]", changed: threading.Condition)
 def _yield_to_pages() -> None:
     """Have the processor serve other threads of this process first. Only Linux knows of it for single threads."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        start_threads()  # those keep the priority that this thread has now
+        own = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, own, min(19, os.getpriority(os.PRIO_PROCESS, own) + _NICENESS))
 
 
 def _plan(reference: "weakref.ref[BackgroundRun]") -> float | None:

@@ -1,4 +1,4 @@
-"""Turns: the long computations of several viewers use the machine one after another, in the order in which they ask.
+"""Turns: long computations of several viewers use the machine one after another, first those that a viewer waits for.
 
 A race or a run asks with its `Ticket` for each turn anew, so those that go on at the same time have their turns in
 rotation. A ticket does not hold what it is for: a race that its viewers have dropped is gone, and its ticket is
