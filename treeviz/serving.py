@@ -90,7 +90,10 @@ class Place:
 
     def is_healthy(self) -> bool:
         """Return whether the app answers there."""
-        url = f"http://{self.host}:{self.port}{self.base_path}/_stcore/health"
+        host = self.host
+        if ipaddress.ip_address(self.address).is_unspecified:  # not every system lets a client connect to it
+            host = "[::1]" if ":" in self.address else "127.0.0.1"
+        url = f"http://{host}:{self.port}{self.base_path}/_stcore/health"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # another proxy would not find it
         try:
             opener.open(url, timeout=5).close()
