@@ -52,5 +52,5 @@ def test_what_does_not_fit_waits_in_line_and_others_go_on(tmp_path):
 
     log = tmp_path / "log.txt"
     with running_server(log, TREEVIZ_MEMORY="0.3") as url:
-        asyncio.run(asyncio.wait_for(be_there(url), 120))
+        class_load.run_apart(asyncio.wait_for(be_there(url), 120))
     assert "Traceback" not in Path(log).read_text()
