@@ -24,7 +24,9 @@ from treeviz.stage.script import phases, pseudocode, write_script
 from treeviz.stage.view import DEFAULT_DETAIL, DETAILS, MAX_OPENED, View
 from treeviz.style.palette import count
 from treeviz.training import background
+from treeviz.training import trace as trace_module
 from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
+from treeviz.training.kept import Kept
 
 PATIENCE = 60
 
@@ -329,23 +331,16 @@ def test_a_frame_is_kept_and_the_same_when_made_again(maker, monkeypatch):
     assert maker.frame(View(1, 63), 0) is first
 
 
-def test_the_frames_asked_for_last_are_kept_for_all_runs(maker, monkeypatch):
+def test_frames_are_kept_for_all_runs_within_bounds(maker, monkeypatch):
     one = len(maker.frame(View(0, 63), 0))
-    kept = frames._Frames(room=5 * one)
+    kept = Kept(room=5 * one, size_of=len)
     monkeypatch.setattr(frames, "_KEPT", kept)
     other = FrameMaker(maker.run, "key")
-    for detail in (63, 64, 65, 63, 66, 67, 68):  # 63 is asked for again, so 64 goes first
+    for detail in (63, 64, 65, 63, 66, 67, 68):
         for each in (maker, other):
-            each.frame(View(0, detail), 0)
-            sizes = [len(frame) for frame in kept._frames.values()]
-            assert sum(sizes) == kept._used <= 5 * one
-            assert list(kept._frames)[-1] == (each.run_key, View(0, detail), 0)
-    assert {run for run, _, _ in kept._frames} == {maker.run_key, other.run_key}
-    kept.put("a", "x" * 10)
-    kept.put("a", "y" * 20)
-    assert kept.get("a") == "y" * 20 and kept._used == sum(map(len, kept._frames.values()))
-    kept.put("b", "z" * 6 * one)
-    assert kept.get("b") is None and kept._used == 0, "larger than all the room"
+            frame = each.frame(View(0, detail), 0)
+            assert kept.get(each, (View(0, detail), 0)) is frame
+    assert kept.get(maker, (View(0, 64), 0)) is None  # the room is for five
 
 
 def test_a_pin_still_to_be_computed_is_not_kept_as_something_else(maker):
@@ -371,7 +366,7 @@ def test_many_viewers_get_the_frames_that_one_gets(maker):
     ]
     alone = FrameMaker(run, "key")
     expected = [alone.frame(*question) for question in questions]
-    run.trace._replayed.clear()
+    trace_module._KEPT.clear()
     shared, got = FrameMaker(run, "key"), {}
 
     def look(viewer):

@@ -18,6 +18,7 @@ import pytest
 from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset
 from treeviz.model.network import leaf_blocks
 from treeviz.training import trace as trace_module
+from treeviz.training.kept import Kept
 
 ARRAYS = ("outputs", "residual", "dual_step", "visited_levels", "modified_levels", "touched")
 COUNTS = ("num_visited", "num_modified")
@@ -126,7 +127,7 @@ def test_leaf_rows_have_the_bits_of_the_live_forest(name, settings, tmp_path):
                 assert np.array_equal(rows, expected[iteration][neurons])
                 rows[:] = np.nan  # the caller's own: nothing kept may change
             if trace is forgetful:
-                trace._redrawn_rows = None
+                trace_module._KEPT.clear()
     assert np.array_equal(trainer.forest.leaves, expected[6])
     assert np.array_equal(loaded.leaf_rows([0], 6)[0], [leaves_of(loaded, i, 6)[0] for i in range(rows.shape[1])])
 
@@ -146,21 +147,22 @@ def test_redrawn_rows_are_kept_within_bounds(tmp_path, monkeypatch):
     trainer = trainer_of(width=200)
     expected = run_recording_leaves(trainer, 2)
     trace = Trace.load(saved(trainer.trace, tmp_path / "run.npz"))
-    monkeypatch.setattr("treeviz.training.trace._MAX_KEPT_BYTES", 8 * 5 * 20)
+    monkeypatch.setattr(trace_module, "_MAX_REDRAWN_BYTES", 8 * 5 * 20)
     for neurons in (np.arange(15), np.arange(100, 104), np.arange(150, 190), np.arange(3)):
         assert np.array_equal(trace.leaf_rows(neurons, 2), expected[2][neurons])
-        assert trace._redrawn_rows[0].size <= max(20, neurons.size)
+        assert trace_module._KEPT.get(trace, "initial rows")[0].size <= max(20, neurons.size)
 
 
-@pytest.mark.parametrize(("room", "num_kept"), [(1 << 20, 16), (5 * 8 * 128, 5), (0, 2)])
-def test_the_trees_replayed_last_are_kept(room, num_kept, monkeypatch):
-    """As many as there is room for, 128 values each, and at least the two between which a step is shown."""
-    monkeypatch.setattr("treeviz.training.trace._MAX_KEPT_BYTES", room)
-    trace = trainer_of(width=64).run(6, until_loss=0.0)
-    moments = list(itertools.product(range(5), range(7)))
-    for moment in moments:
-        trace.tree_values(*moment)
-    assert list(trace._replayed) == moments[-num_kept:]
+@pytest.mark.parametrize("room", [0, 5 * 8 * 128, 1 << 20])
+def test_trees_are_right_however_few_are_kept(room, monkeypatch):
+    """128 values each: none, a few, or all; a tree that is kept is not replayed again."""
+    monkeypatch.setattr(trace_module, "_KEPT", Kept(room, lambda value: getattr(value, "nbytes", 0)))
+    trainer = trainer_of(width=64)
+    expected = run_recording_leaves(trainer, 6)
+    for point, iteration in itertools.product(range(5), (6, 2, 4, 0, 5)):
+        values = trainer.trace.tree_values(point, iteration)
+        assert np.array_equal(values[64:], expected[iteration][:, point])
+        assert (trainer.trace.tree_values(point, iteration) is values) == (room > 0)
 
 
 def test_leaf_rows_of_a_dense_run_are_its_products(tmp_path):
@@ -804,12 +806,12 @@ def test_two_threads_may_replay_different_points(from_file, tmp_path):
 def test_a_redraw_keeps_as_many_trees_as_there_is_room_for(tmp_path, monkeypatch):
     trainer = trainer_of(small_data(5, 1), width=64)
     expected = trainer.forest.leaves.copy()
-    monkeypatch.setattr(trace_module, "_MAX_KEPT_BYTES", 8 * 64 * 2)
+    monkeypatch.setattr(trace_module, "_MAX_REDRAWN_BYTES", 8 * 64 * 2)
     redraws = []
     monkeypatch.setattr(trace_module, "leaf_blocks", lambda *parts: redraws.append(1) or leaf_blocks(*parts))
     trace = Trace.load(saved(trainer.trace, tmp_path / "run.npz"))
     for point, num_redraws in ((0, 1), (1, 1), (4, 2), (0, 2), (2, 3)):
         assert np.array_equal(trace.initial_leaves(point), expected[:, point])
-        assert len(redraws) == num_redraws and len(trace._redrawn) == 2
+        assert len(redraws) == num_redraws
     trace.initial_leaves(2)[:] = np.nan  # the caller's own
     assert np.array_equal(trace.initial_leaves(2), expected[:, 2])

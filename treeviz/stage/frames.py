@@ -10,7 +10,6 @@ import threading
 import uuid
 import weakref
 import zlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,42 +23,15 @@ from treeviz.stage.pictures.field import OutputField, is_planar
 from treeviz.stage.script import phases, posted_phases, pseudocode
 from treeviz.stage.view import DEFAULT_DETAIL, DETAILS, MAX_OPENED, View
 from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
+from treeviz.training.kept import Kept
 from treeviz.training.trace import Trace
 
 MAX_FRAMES_AN_ANSWER = 4
 
 
-class _Frames:
-    """The frames asked for last, of all runs of this process: students of a class ask for the same ones.
-
-    Parameters
-    ----------
-    room : characters kept at most; one frame takes about 60,000.
-    """
-
-    def __init__(self, room: int) -> None:
-        self._room, self._used = room, 0
-        self._frames: OrderedDict[tuple[str, View, int], str] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, place: tuple[str, View, int]) -> str | None:
-        """Return the frame of a run, a view and an iteration, if it is kept."""
-        with self._lock:
-            frame = self._frames.get(place)
-            if frame is not None:
-                self._frames.move_to_end(place)
-            return frame
-
-    def put(self, place: tuple[str, View, int], frame: str) -> None:
-        """Keep a frame, and let go of those not asked for longest."""
-        with self._lock:
-            self._used += len(frame) - len(self._frames.pop(place, ""))
-            self._frames[place] = frame
-            while self._used > self._room:
-                self._used -= len(self._frames.popitem(last=False)[1])
-
-
-_KEPT = _Frames(room=64_000_000)
+# The frames asked for last, of all runs of this process: students of a class ask for the same ones. In characters: one
+# frame takes about 60,000.
+_KEPT: Kept[str] = Kept(room=64_000_000, size_of=len)
 
 
 class FrameMaker:
@@ -184,13 +156,12 @@ class FrameMaker:
 
     def frame(self, view: View, iteration: int) -> str:
         """Return one frame as JSON. Cost: one replay of the tree, and a few operations a drawn node."""
-        place = (self.run_key, view, iteration)
-        kept = _KEPT.get(place)
+        kept = _KEPT.get(self, (view, iteration))
         if kept is None:
             is_lasting = view.pinned is None or view.pinned < self.run.num_computed  # else compared with the latest
             kept = _dumps(pack_frame(self.run.trace, view, iteration))
             if is_lasting:
-                _KEPT.put(place, kept)
+                _KEPT.put(self, (view, iteration), kept)
         return kept
 
 

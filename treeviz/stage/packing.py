@@ -60,7 +60,7 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
             "fires": _bits(plane.fires_before),
             "will_fire": _bits(plane.fires_after),
             "touched": _bits(plane.touched),
-            "will_touch": _bits(np.any(trace.leaf_rows(plane.neurons, iteration + 1) >= plane.threshold, axis=1)),
+            "will_touch": _bits(plane.touched_after),
             "ever": _bits(plane.ever),
             "normal": seven_digits(plane.normal),
             "threshold": plane.threshold,

@@ -201,7 +201,7 @@ def _write_conditioning(trace: Trace, record: StepRecord) -> str:
     active = np.flatnonzero(firing.counts)
     if active.size > _LARGEST_SPECTRUM:
         return f"about {rounded(kappa)}"
-    eigenvalues = np.linalg.eigvalsh((trace.gram * firing.overlaps())[np.ix_(active, active)])
+    eigenvalues = np.linalg.eigvalsh((trace.gram * trace.overlaps(record.iteration))[np.ix_(active, active)])
     return rounded(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else "infinity"
 
 

@@ -9,14 +9,14 @@ from the computation.
 import io
 import math
 import os
-import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from treeviz.data.dataset import Dataset
@@ -27,11 +27,20 @@ from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Engine
 from treeviz.search.forest.trees import Forest
 from treeviz.training.dense_costs import dense_costs
+from treeviz.training.kept import Kept
 from treeviz.training.record import StepRecord, TreeStep
 from treeviz.training.trace_file import TraceParts, read_trace, write_trace
 
-# A trace keeps at most this many replayed trees, in at most this many bytes.
-_MAX_KEPT, _MAX_KEPT_BYTES = 16, 1 << 27
+# What all traces of this process have replayed or redrawn last, and where both ask for the same they share it.
+_KEPT: Kept[Any] = Kept(room=1 << 28, size_of=lambda value: sum(array.nbytes for array in _arrays_of(value)))
+# Of what one redraw of the network gives, a trace asks to keep at most this many bytes.
+_MAX_REDRAWN_BYTES = 1 << 26
+
+
+def _arrays_of(value: Any) -> Sequence[NDArray[Any]]:
+    if isinstance(value, sp.csr_array):
+        return value.data, value.indices, value.indptr
+    return value if isinstance(value, tuple) else (value,)
 
 
 @dataclass(eq=False, repr=False)
@@ -55,11 +64,6 @@ class Trace:
     records: list[StepRecord] = field(default_factory=list)
     # Where initial leaves can be had without redrawing the network, while its trainer lives: a trace keeps none alive.
     engine: "weakref.ref[Engine] | None" = None
-    _redrawn: dict[int, Floats] = field(default_factory=dict, init=False)
-    _redrawn_rows: tuple[Ints, Floats] | None = field(default=None, init=False)
-    # The trees replayed last, by datapoint and iteration; viewers in several threads share a trace.
-    _replayed: dict[tuple[int, int], Floats] = field(default_factory=dict, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def __repr__(self) -> str:
         """Say in a line what was trained and how far it came."""
@@ -178,17 +182,19 @@ class Trace:
         engine = self.engine() if self.engine else None
         leaves = engine.initial_leaves(point) if engine else None
         if leaves is None:
-            leaves = self._redrawn.get(point)
+            leaves = _KEPT.get(self, ("initial leaves", point))
             if leaves is None:
-                self._redrawn = redrawn = self._redraw_trees(point)
+                redrawn = self._redraw_trees(point)
+                for other in reversed(redrawn):  # the one asked for is the last to go
+                    _KEPT.put(self, ("initial leaves", other), redrawn[other])
                 leaves = redrawn[point]
-            leaves = leaves.copy()
+            leaves = np.array(leaves)
         return leaves
 
     def _redraw_trees(self, point: int) -> dict[int, Floats]:
         """Return initial leaves of one datapoint, and of as many after it as there is room for: they cost no more."""
         width, X = self.config.width, self.dataset.X
-        room = max(1, _MAX_KEPT_BYTES // (8 * width))
+        room = max(1, _MAX_REDRAWN_BYTES // (8 * width))
         points = (point + np.arange(min(room, len(X)))) % len(X)
         columns = np.empty((points.size, width))
         for first, rows in leaf_blocks(X, initial_weight_blocks(self.config.seed, width, X.shape[1])):
@@ -259,8 +265,8 @@ class Trace:
         A redraw keeps the rows of all neurons that ever move, too, and of their siblings in the trees, as long as there
         is room: those are asked for next.
         """
-        X, room = self.dataset.X, _MAX_KEPT_BYTES // (8 * self.dataset.num_points)
-        kept = self._redrawn_rows  # another thread may set it meanwhile
+        X, room = self.dataset.X, _MAX_REDRAWN_BYTES // (8 * self.dataset.num_points)
+        kept: tuple[Ints, Floats] | None = _KEPT.get(self, "initial rows")
         if kept is None or places_of(neurons, kept[0]).size < neurons.size:
             wanted, width = neurons, self.config.width
             moving = self.moving_neurons if self.records else None
@@ -273,7 +279,8 @@ class Trace:
             for first, leaves in leaf_blocks(X, blocks):
                 low, high = wanted.searchsorted([first, first + len(leaves)])
                 rows[low:high] = leaves[wanted[low:high] - first]
-            self._redrawn_rows = kept = (wanted, rows)
+            kept = (wanted, rows)
+            _KEPT.put(self, "initial rows", kept)
         return kept[1][kept[0].searchsorted(neurons)]
 
     def tree_values(self, point: int, iteration: int) -> Floats:
@@ -284,30 +291,53 @@ class Trace:
         are kept. Raises ValueError if there is no such datapoint, or no record of the iteration before.
         """
         self._require_moment(point, iteration, len(self.records))
-        with self._lock:
-            known = [past for tree, past in self._replayed if tree == point and past <= iteration]
-            start = max(known, default=0)
-            values = self._replayed.get((point, start))
+        values: Floats | None = None
+        start = iteration + 1
+        while values is None and start > 0:
+            start -= 1
+            values = _KEPT.get(self, ("tree", point, start))
         if values is None:
             values = Forest(self.initial_leaves(point)[:, None]).values[:, 0]
-            self._keep(point, 0, values)
-        moves = [record for record in self.records[start:iteration] if record.dual_step.any()]
-        if moves:
+            self._keep_tree(point, 0, values)
+        moved = [moment for moment in range(start, iteration) if self.records[moment].dual_step.any()]
+        if moved:
             leaves = values[self.config.width :].copy()
-            for record in moves:
-                rows = moved_rows(record.firing, record.dual_step, self.output_signs, self.gram[:, [point]])
-                leaves[record.firing.neurons] += rows[:, 0]
+            for moment in moved:
+                leaves[self.records[moment].firing.neurons] += (self.steps(moment) @ self.gram[:, [point]])[:, 0]
             values = Forest(leaves[:, None]).values[:, 0]  # to build one tree anew is quicker than to climb its paths
         if start < iteration:
-            self._keep(point, iteration, values)
+            self._keep_tree(point, iteration, values)
         return values
 
-    def _keep(self, point: int, iteration: int, values: Floats) -> None:
+    def _keep_tree(self, point: int, iteration: int, values: Floats) -> None:
         values.flags.writeable = False
-        with self._lock:
-            self._replayed[point, iteration] = values
-            while len(self._replayed) > max(2, min(_MAX_KEPT, _MAX_KEPT_BYTES // values.nbytes)):
-                del self._replayed[next(iter(self._replayed))]  # the oldest
+        _KEPT.put(self, ("tree", point, iteration), values)
+
+    def steps(self, iteration: int) -> sp.csr_array:
+        """Return how the move of an iteration goes, (|U|, n): row u of it times X is the change of neuron u's weights.
+
+        Its entries are -(a_r / sqrt(m)) * dual_step_i, of the pairs that fire; rows are the touched neurons. Times K it
+        is the change of their leaves. Do not write to it: it is kept for others. Cost: the firing pairs, at first.
+        """
+        record = self.records[iteration]
+
+        def make() -> sp.csr_array:
+            return record.firing.matrix(pair_steps(record.firing, record.dual_step, self.output_signs))
+
+        return self._kept(("steps", iteration), make)
+
+    def overlaps(self, iteration: int) -> Floats:
+        """Return C, C_ij = |S_i & S_j|, (n, n), in an iteration. Do not write to it. Cost: sum_r |T_r|^2, at first."""
+        overlaps: Floats = self._kept(("overlaps", iteration), self.records[iteration].firing.overlaps)
+        return overlaps
+
+    def _kept(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return what is kept under a key, or else is made now. Threads that ask at once may both make it."""
+        value = _KEPT.get(self, key)
+        if value is None:
+            value = make()
+            _KEPT.put(self, key, value)
+        return value
 
     def replay(self, point: int, iteration: int) -> TreeStep:
         """Rebuild one datapoint's tree at one iteration, search it and move it, as the trainer did.

@@ -10,7 +10,6 @@ import threading
 import numpy as np
 
 from treeviz.data.dataset import Dataset
-from treeviz.model.firing import moved_rows
 from treeviz.model.network import initial_weight_blocks, initial_weights
 from treeviz.model.types import Floats, Ints
 from treeviz.training.trace import Trace
@@ -149,8 +148,7 @@ class _MovingNeurons:
             self._weights, self._iteration = self.initial_weights.copy(), 0
         for record in trace.records[self._iteration : iteration]:
             if record.dual_step.any():
-                firing = record.firing
-                moves = moved_rows(firing, record.dual_step, trace.output_signs, trace.dataset.X)
-                self._weights[self.neurons.searchsorted(firing.neurons)] += moves
+                moves = trace.steps(record.iteration) @ trace.dataset.X
+                self._weights[self.neurons.searchsorted(record.firing.neurons)] += moves
         self._iteration = iteration
         return self._weights

@@ -18,7 +18,7 @@ import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from treeviz.model.firing import FiringSets, pair_steps
+from treeviz.model.firing import FiringSets
 from treeviz.model.network import initial_weights
 from treeviz.model.types import Floats, Ints
 from treeviz.training.record import StepRecord
@@ -44,7 +44,8 @@ class NeuronPlane:
     neurons : (p,) those shown, ascending.
     before, after : (p, 2) coordinates of their weights in the plane.
     fires_before, fires_after : (p,) whether they fire on this datapoint.
-    touched : (p,) whether they fire on some datapoint in this iteration: only these move.
+    touched, touched_after : (p,) whether they fire on some datapoint in this iteration, so that they move in it; and
+        whether they do after the move.
     ever : (p,) whether they fire on some datapoint in the first iteration: the others never fire and never move.
     signs : (p,) output signs a_r.
     movement : (p,) length of the move ||dw_r|| in the whole weight space.
@@ -63,6 +64,7 @@ class NeuronPlane:
     fires_before: Mask
     fires_after: Mask
     touched: Mask
+    touched_after: Mask
     ever: Mask
     signs: Floats
     movement: Floats
@@ -122,7 +124,7 @@ def neuron_plane(
 
     record, threshold = trace.records[iteration], trace.config.resolved_threshold
     firing = record.firing
-    moves = firing.matrix(pair_steps(firing, record.dual_step, trace.output_signs))  # (|U|, n), times X
+    moves = trace.steps(iteration)
     neurons = np.union1d(_choose(trace, record, point, firing, moves, max_neurons), extra.astype(np.int64))
 
     touched, rows = _members(neurons, firing.neurons)
@@ -132,7 +134,7 @@ def neuron_plane(
     leaves_before = trace.leaf_rows(neurons, iteration)
     leaves_after = leaves_before.copy()
     leaves_after[touched] += moves[rows] @ trace.gram
-    axes = _choose_axes(trace, record, point, firing)
+    axes = _choose_axes(trace, record, point)
     before, after = (_project(trace, neurons, leaves, axes) for leaves in (leaves_before, leaves_after))
     if not axes.is_weights:
         before[:, 0], after[:, 0] = leaves_before[:, point], leaves_after[:, point]
@@ -145,6 +147,7 @@ def neuron_plane(
         fires_before=leaves_before[:, point] >= threshold,
         fires_after=leaves_after[:, point] >= threshold,
         touched=touched,
+        touched_after=np.any(leaves_after >= threshold, axis=1),
         ever=ever,
         signs=trace.output_signs[neurons],
         movement=np.linalg.norm(weight_moves, axis=1),
@@ -238,7 +241,7 @@ class _Axes:
     is_weights: bool = False
 
 
-def _choose_axes(trace: Trace, record: StepRecord, point: int, firing: FiringSets) -> _Axes:
+def _choose_axes(trace: Trace, record: StepRecord, point: int) -> _Axes:
     X = trace.dataset.X
     n, d = X.shape
     if d == 2:
@@ -253,7 +256,7 @@ def _choose_axes(trace: Trace, record: StepRecord, point: int, firing: FiringSet
         axes = np.stack([X[point], np.zeros(1)])
         return _Axes(axes, np.stack([first, np.zeros(n)], axis=1), (leaf, "nothing: there is one weight only"))
     for label, moments in (
-        ("direction of largest movement", _second_moments(record, firing)),
+        ("direction of largest movement", _second_moments(trace, record)),
         ("direction in which the datapoints differ most", np.eye(n)),
     ):
         combination = _principal_combination(X, point, moments)
@@ -267,11 +270,11 @@ def _choose_axes(trace: Trace, record: StepRecord, point: int, firing: FiringSet
     return _Axes(directions, None, (leaf, "some direction orthogonal to all datapoints"))
 
 
-def _second_moments(record: StepRecord, firing: FiringSets) -> Floats:
+def _second_moments(trace: Trace, record: StepRecord) -> Floats:
     """Return H, (n, n), up to a positive factor."""
     largest = np.abs(record.dual_step).max(initial=0.0)
     scaled = record.dual_step / largest if largest > 0 else record.dual_step  # squares cannot overflow
-    return np.outer(scaled, scaled) * firing.overlaps()
+    return np.outer(scaled, scaled) * trace.overlaps(record.iteration)
 
 
 def _principal_combination(X: Floats, point: int, moments: Floats) -> Floats | None:
