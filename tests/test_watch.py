@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from treeviz.search.watch import pairs as pairs_module
 from treeviz.search.watch import screening
 from treeviz.search.watch.engine import WatchEngine
 from treeviz.search.watch.lists import WatchLists
+from treeviz.search.watch.round_off import RoundOff
 from treeviz.search.watch.screening import DrawnBlocks, pairs_from_blocks, pairs_from_forest, pairs_from_stream
 from treeviz.search.watch.skin import suggest_skin
 
@@ -55,6 +57,7 @@ def lists_of(X, width, threshold, skin, seed=0):
         signs[pairs.neurons],
         X @ X.T,
         width=width,
+        dimension=X.shape[1],
         threshold=threshold,
         skin=skin,
         draw_rows=lambda neurons: initial_weights(seed, width, X.shape[1], neurons) @ X.T,
@@ -385,7 +388,7 @@ def test_a_pair_far_below_the_skin_is_seen_once_its_neuron_is_promoted():
     start = np.array([[1.5, -1.0]])  # z = (1.5, 0.1)
     asked = []
     lists = WatchLists(
-        pairs, np.array([1.0]), X @ X.T, width=1, threshold=1.0, skin=0.5,
+        pairs, np.array([1.0]), X @ X.T, width=1, dimension=2, threshold=1.0, skin=0.5,
         draw_rows=lambda neurons: asked.append(neurons.tolist()) or start @ X.T,
     )  # fmt: skip
     assert lists.move(np.array([-0.4, 0.0])).promoted.size == 0 and asked == []
@@ -404,16 +407,17 @@ MOVES_BY_HAND = {
     "not due: 0.1 of the 0.2 to the threshold": ([1.2, 0.6, -1, -1], 1.0, [[0.1, 0, 0, 0]], [1]),
     # The short way, charged 6.
     "stops firing": ([1.2, 0.6, -1, -1], 1.0, [[0.25, 0, 0, 0]], [1 + 8 + 6]),
-    # Drift 2^2; two pairs of 2 + 1 terms, for the third, 0.6, cannot have come to 1 (sway 0.2); what two pairs
-    # contributed, 2 * (2 + 2).
-    "fired on two": ([1.2, 1.1, 0.6, -1], 1.0, [[0.05, 0.05, 0, 0], [0.3, 0, 0, 0]], [1, 1 + 8 + 4 + 6 + 8]),
-    # Drift 1; the new list's block 9, one pair of 1 + 1 terms, and another to know when it is due. Next that block, two
-    # pairs of 1 + 1 terms, contributions 1 * (1 + 1) and 2 * (2 + 2), and the old list's block, which rests.
+    # Two coefficients, drift 2^2; two pairs of 2 + 1 terms, for the third, 0.6, cannot have come to 1 (sway 0.2); what
+    # two pairs contributed, each of 2 terms and their sizes, 2 * (2 + 2 * 2).
+    "fired on two": ([1.2, 1.1, 0.6, -1], 1.0, [[0.05, 0.05, 0, 0], [0.3, 0, 0, 0]], [1, 1 + 8 + 2 + 4 + 6 + 12]),
+    # One coefficient, drift 1. Sorting four pairs, 4 * 2; the new list's block 9, one coefficient, a pair of 1 + 1
+    # terms, and another to know when it is due, 1 for each of the two. Next that block, a coefficient, two pairs of
+    # 1 + 1 terms, contributions 1 * (1 + 2) and 2 * (2 + 2 * 2); for two due times 1 + 2; the old list's block rests.
     "is promoted, then fires on another": (
         [1.2, 0.6, -1, -1],
         -1.0,
         [[0.6, 0, 0, 0], [0.6, 0, 0, 0]],
-        [9 + 1 + 9 + 2 + 2, 9 + 4 + 2 + 8 + 1],
+        [9 + 1 + 1 + 8 + 9 + 1 + 2 + 2 + 2, 9 + 1 + 4 + 3 + 12 + 6 + 1],
     ),
 }
 
@@ -428,7 +432,7 @@ def test_operations_of_a_move_by_hand(case, path, force):
     points = np.flatnonzero(z >= 0.5).astype(np.int32)
     pairs = screening.WatchedPairs(np.array([0]), np.array([0, points.size]), points, z[points])
     lists = WatchLists(
-        pairs, np.array([sign]), gram, width=1, threshold=1.0, skin=0.5, draw_rows=lambda neurons: z[None]
+        pairs, np.array([sign]), gram, width=1, dimension=2, threshold=1.0, skin=0.5, draw_rows=lambda neurons: z[None]
     )
     assert [lists.move(np.array(step)).num_operations for step in steps] == expected
 
@@ -445,11 +449,183 @@ def test_a_drift_hidden_by_near_duplicates_is_seen(path, distance, force):
     start = np.array([1.5, 0.0999])  # z = (1.5, 1.5, 0.0999): 1e-4 too far below for the list
     pairs = screening.WatchedPairs(np.array([0]), np.array([0, 2]), np.array([0, 1], dtype=np.int32), start @ X[:2].T)
     lists = WatchLists(
-        pairs, np.array([1.0]), X @ X.T, width=1, threshold=1.0, skin=0.9, draw_rows=lambda neurons: (start @ X.T)[None]
+        pairs,
+        np.array([1.0]),
+        X @ X.T,
+        width=1,
+        dimension=2,
+        threshold=1.0,
+        skin=0.9,
+        draw_rows=lambda neurons: (start @ X.T)[None],
     )
     pull = 0.901 / distance
     assert lists.move(np.array([pull, -pull, 0.0])).promoted.tolist() == [0]
     assert lists.firing()[2].tolist() == [0]  # z = 0.0999 + 0.901
+
+
+# Round-off: against exact rational numbers
+
+
+def exact_rows(values):
+    return [[Fraction(value) for value in row] for row in np.asarray(values).tolist()]
+
+
+def dot(left, right):
+    return sum((a * b for a, b in zip(left, right, strict=True)), Fraction(0))
+
+
+@st.composite
+def near_duplicates(draw):
+    """Unit rows, most of them as near to another one, or to its opposite, as they can be told apart, or not at all."""
+    rng = np.random.default_rng(draw(st.integers(0, 999)))
+    d = draw(st.integers(2, 4))
+    X = sphere(draw(st.integers(2, 4)), d, draw(st.integers(0, 999))).X.copy()
+    for row in range(1, len(X)):
+        distance = draw(st.sampled_from([0.0, 1e-15, 1e-8, 1e-6, 1e-4, 1.0]))
+        X[row] = draw(st.sampled_from([1.0, -1.0])) * X[0] + distance * rng.standard_normal(d)
+        X[row] /= np.linalg.norm(X[row])
+    apart = X[1] - X[0]
+    if np.abs(apart).max() > 0.0:
+        X = np.vstack([X, apart / np.linalg.norm(apart)])  # where two steps that nearly cancel lead
+    return X, rng
+
+
+@given(near_duplicates(), st.floats(-8.0, 12.0))
+@settings(max_examples=60, deadline=None)
+def test_round_off_stays_below_its_bounds(problem, exponent):
+    X, rng = problem
+    n, d = X.shape
+    bound, K = RoundOff.bound(n, d), X @ X.T
+    c = 10.0**exponent * rng.standard_normal(n)
+    c[1] = -c[0] * (1.0 + rng.choice([0.0, 1e-12, 1e-3]))
+    start = rng.standard_normal(d)
+    products, values = X @ start, X @ start + c @ K
+    rows, used, length = exact_rows(X), [Fraction(value) for value in c.tolist()], np.abs(c).sum()
+    moved = [Fraction(w) + dot(used, column) for w, column in zip(start.tolist(), zip(*rows, strict=True), strict=True)]
+    drift = [dot(used, column) for column in zip(*rows, strict=True)]
+    assert abs(float(Fraction(float(c @ K @ c)) - dot(drift, drift))) <= bound.of_square * length**2
+    for point, row in enumerate(rows):
+        fresh = dot([Fraction(value) for value in start.tolist()], row)
+        assert abs(float(Fraction(products.tolist()[point]) - fresh)) <= bound.fixed
+        error = abs(float(Fraction(values.tolist()[point]) - dot(moved, row)))
+        assert error <= bound.fixed + bound.of_length * length
+
+
+@each_path
+@given(near_duplicates(), st.integers(1, 5), st.lists(st.floats(-3.0, 9.0), min_size=1, max_size=6), st.integers(-3, 3))
+@settings(max_examples=80, deadline=None)
+def test_no_pair_is_missed_among_near_duplicates(path, problem, width, exponents, nudge):
+    """The skin is where the first move ends but for its last bits, and some pair there is but for them at b - skin.
+
+    Whoever is farther from b than round-off can explain is told from who is not, by exact arithmetic.
+    """
+    X, rng = problem
+    n, d = X.shape
+    W, threshold = rng.standard_normal((width, d)), 1.0
+    duals = [10.0**exponent * rng.standard_normal(n) for exponent in exponents]
+    for dual in duals:
+        dual[1] = -dual[0] * (1.0 + rng.choice([0.0, 1e-9, 1e-3]))
+    W[0] *= 1.5 / max(np.abs(W[0] @ X[0]), 1e-3) * np.sign(W[0] @ X[0])  # fires on the first point, if on any
+    duals[0] *= 0.7 / max(np.linalg.norm(duals[0] @ X / np.sqrt(width)), 1e-12)
+    skin = float(np.linalg.norm(((W[0] @ X.T >= threshold) * duals[0]) @ X / np.sqrt(width)) * (1.0 + nudge * 2.0**-50))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watch, "_LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
+        pairs = pairs_from_blocks(X, [(0, W)], threshold - skin, threshold)
+        signs = rng.choice([-1.0, 1.0], width)
+        lists = WatchLists(
+            pairs,
+            signs[pairs.neurons],
+            X @ X.T,
+            width=width,
+            dimension=d,
+            threshold=threshold,
+            skin=skin,
+            draw_rows=lambda neurons: W[neurons] @ X.T,
+        )
+        rows, bound, scale = exact_rows(X), RoundOff.bound(n, d), width**-0.5
+        for dual in duals:
+            lists.move(dual)
+            fires = {(r, i) for i, found in enumerate(lists.firing().sets()) for r in found.tolist()}
+            for lists_of_kind in (lists._lists, lists._promoted):
+                for neuron, c in zip(lists_of_kind.neurons, lists_of_kind.coefficients(lists._totals), strict=True):
+                    if lists_of_kind is lists._lists and neuron in lists.promoted:
+                        continue
+                    pull = -Fraction(float(signs[neuron] * scale))
+                    used = [pull * Fraction(value) for value in c.tolist()]
+                    length = scale * np.abs(c).sum()
+                    error = bound.fixed + bound.of_length * length + bound.of_clock * scale * lists._positions[-1]
+                    for i, row in enumerate(rows):
+                        at = sum((u * dot(other, row) for u, other in zip(used, rows, strict=True)), Fraction(0))
+                        z = dot([Fraction(w) for w in W[neuron].tolist()], row) + at
+                        if abs(float(z - Fraction(threshold))) > error:
+                            assert ((neuron, i) in fires) == (z >= threshold), (neuron, i, float(z - threshold), error)
+
+
+def one_neuron(start, X, threshold, skin):
+    """Return watch lists over a network of one neuron."""
+    pairs = pairs_from_blocks(X, [(0, np.array([start]))], threshold - skin, threshold)
+    return WatchLists(
+        pairs,
+        np.ones(1),
+        X @ X.T,
+        width=1,
+        dimension=X.shape[1],
+        threshold=threshold,
+        skin=skin,
+        draw_rows=lambda neurons: np.array([start]) @ X.T,
+    )
+
+
+@each_path
+def test_rows_longer_than_one_within_their_tolerance_are_allowed_for(path, force):
+    """The second point is opposite and 1e-9 longer: its pair comes to b when the drift is still 1e-9 below the skin."""
+    force(path, cpus=1)
+    X = np.array([[1.0, 0.0], [-1.0 - 1e-9, 0.0]])
+    lists = one_neuron([1.2, 0.0], X, 1.0, 2.2 + 1.2e-9 - 1e-12)
+    assert lists.num_watched == 1
+    assert lists.move(np.array([2.2 + 1e-10, 0.0])).promoted.tolist() == [0]
+    assert lists.firing()[1].tolist() == [0]
+
+
+@each_path
+@pytest.mark.parametrize(
+    ("gap", "first_moves", "last_move"),
+    [
+        pytest.param(1e-15, [], 1e-17, id="at the start"),
+        pytest.param(1e-12, [-1e4, 1e4], 1e-13, id="when the clock has come far"),
+    ],
+)
+def test_a_pair_as_near_to_the_threshold_as_round_off_is_due_at_any_move(path, gap, first_moves, last_move, force):
+    force(path, cpus=1)
+    X = np.array([[1.0, 0.0], [0.6, 0.8]])
+    lists = one_neuron([2.0, (1.0 - gap - 0.6 * 2.0) / 0.8], X, 1.0, 0.5)
+    for move in first_moves:
+        lists.move(np.array([move, 0.0]))
+    assert lists.move(np.array([last_move, 0.0])).num_due == 1
+
+
+@each_path
+@pytest.mark.parametrize("seed", range(5))
+def test_outputs_keep_no_round_off_of_what_was_taken_back(path, seed, force):
+    """Moves of up to 10^14 to and fro drive most neurons far below b; the outputs are what is left of huge numbers.
+
+    No neuron has more to do with the last point than before, and there the outputs are of usual size.
+    """
+    force(path)
+    rng = np.random.default_rng(seed)
+    X = np.abs(rng.standard_normal((6, 4))) * [1.0, 1.0, 1.0, 0.1]
+    X[5] = [0.0, 0.0, 0.0, 1.0]
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    lists, W, signs = lists_of(X, 400, 0.6, 0.3)
+    for size in 10.0 ** rng.uniform(3, 9, 12):
+        lists.move(np.append(size * rng.standard_normal(5), 0.0))
+    for size in (1e13, -1e13, 1e14, -1e14):
+        lists.move(np.append(size * np.ones(5), 0.0))
+    moved, moves = lists.moves()
+    W[moved] += moves @ X
+    expected, fires = outputs_of(W, signs, 0.6, X), (W @ X.T >= 0.6).astype(int)
+    assert lists.outputs() == pytest.approx(expected, rel=0, abs=1e-12 * max(1.0, np.abs(expected).max()))
+    assert np.array_equal(lists.overlaps, fires.T @ fires)
 
 
 @pytest.mark.parametrize("search", ["watch", "forest"])

@@ -10,7 +10,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
+import numpy as np
+
 from treeviz.model.phases import PHASES
+from treeviz.model.types import Ints
 
 T = TypeVar("T")
 # Whole numbers of what was done; where a formula is given expectations, it returns one.
@@ -94,9 +97,29 @@ def compaction_operations(width: Number, num_points: Number, dimension: Number, 
     return width * num_points * dimension + width * num_points + num_kept * dimension
 
 
-def watch_build_operations(width: Number, num_points: Number, dimension: Number, num_watched: Number) -> Number:
-    """All inner products, m * n * d, each compared with the lowered threshold; d a watched pair to make it exact."""
-    return width * num_points * dimension + width * num_points + num_watched * dimension
+def watch_build_operations(width: int, num_points: int, dimension: int, list_sizes: Ints) -> int:
+    """All inner products, m * n * d, each compared with the lowered threshold; then the lists.
+
+    Those take d a watched pair, to make it exact, and s log2 s comparisons to sort a list of s pairs. The first look at
+    the neurons comes on top of it.
+    """
+    products = width * num_points * dimension + width * num_points + int(list_sizes.sum()) * dimension
+    return products + sort_operations(list_sizes)
+
+
+def sort_operations(sizes: Ints) -> int:
+    """Return the comparisons it takes to sort lists of s entries each, s log2 s."""
+    return math.ceil(float(np.sum(sizes * np.log2(np.maximum(sizes, 1)))))
+
+
+def skin_operations(num_points: int, dimension: int) -> int:
+    """Operations of the skin's rule (`search.watch.skin`): 1,024 neurons, two matrices of probabilities, a solve.
+
+    A probability that two datapoints fire the same neuron is charged 32, about what its series takes.
+    """
+    pairs = num_points * (num_points + 1) // 2
+    solve = num_points**3 // 3 + num_points**2
+    return 1024 * num_points * dimension + 2 * pairs * (dimension + 32) + solve
 
 
 def forward_operations(pairs: Number, num_points: Number) -> Number:

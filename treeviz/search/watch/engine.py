@@ -8,7 +8,7 @@ import numpy as np
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
-from treeviz.model.ledger import Ledger, watch_build_operations
+from treeviz.model.ledger import Ledger, skin_operations, watch_build_operations
 from treeviz.model.network import Signs, firing_probability, initial_weight_blocks, initial_weights
 from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Engine, Evaluation, WatchReport
@@ -39,22 +39,26 @@ class WatchEngine(Engine):
         with ledger.time("build"):
             if skin is None:
                 skin = suggest_skin(X, data.y, threshold, config.width)
+                ledger.post("build", skin_operations(*X.shape))
             pairs = pairs_from_stream(X, config.width, draw, threshold - skin, threshold)
             self.lists = WatchLists(
                 pairs,
                 signs[pairs.neurons],
                 data.gram,
                 width=config.width,
+                dimension=X.shape[1],
                 threshold=threshold,
                 skin=skin,
                 draw_rows=DrawnRows(config.seed, config.width, X),
             )
-        self._list_sizes = np.diff(pairs.indptr).astype(np.int16)
+        sizes = np.diff(pairs.indptr)
+        self._list_sizes = sizes.astype(np.int16)
         self._num_watched = pairs.points.size
         self.num_watched, self.moved = self._num_watched, _NOTHING_MOVED
         self.draw_seconds = draw.seconds
         ledger.seconds["build"] -= draw.seconds  # every method starts from given initial weights
-        ledger.post("build", watch_build_operations(config.width, len(X), X.shape[1], pairs.points.size))
+        ledger.post("build", watch_build_operations(config.width, len(X), X.shape[1], sizes))
+        ledger.post("build", self.lists.first_look.num_operations)
 
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:

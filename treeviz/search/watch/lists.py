@@ -21,22 +21,22 @@ neuron is linear in the dual steps added up so far, `totals` G. With its `pull`,
     f_i  = offset_i - (1/m) sum_j K_ij C_ij G_j             offset_i: all that does not change with G
 
 So outputs cost n^2, and only a neuron whose T_r changes is handled: what it has spent, its share of C and of the
-offsets.
+offsets. Round-off is allowed for by bounds (`round_off`), and does not gather in the outputs: when much more has been
+added and taken away than they are, all is summed up anew, with G = 0.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import numpy as np
 
 from treeviz.model.firing import FiringSets
+from treeviz.model.ledger import sort_operations
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, map_spans, num_threads
 from treeviz.search.watch.numpy_look import (
-    GUARD,
     NEARLY,
-    ROUND_OFF,
     Part,
     Seen,
     Setting,
@@ -44,12 +44,15 @@ from treeviz.search.watch.numpy_look import (
     look_in_numpy,
 )
 from treeviz.search.watch.pairs import BLOCK_ROWS, LARGE_VISIT, PairLists, pairs_of
+from treeviz.search.watch.round_off import RoundOff
 from treeviz.search.watch.screening import WatchedPairs
 
 # NumPy looks at this many neurons at a time, so that their dense rows stay in the cache.
 _CHUNK_ROWS = 1 << 13
 # Lists of this many pairs are worth loading a compiler.
 _LARGE_PAIRS = 1 << 11
+# Outputs are summed up anew when all that was added and taken away is so many times what they are, and were at first.
+_MAX_TURNOVER = 1000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,9 +73,13 @@ class WatchLists:
     pairs : those with z_ri(0) >= threshold - skin of the neurons that fire somewhere.
     signs : (u,) a_r of those neurons.
     gram : (n, n) K = X X^T.
-    width : m, all neurons.
+    width, dimension : m, all neurons, and d.
     threshold, skin : b, and how far below it pairs are watched.
     draw_rows : returns z_r(0), (q, n), for the neurons it is given; called for those that are promoted.
+
+    Attributes
+    ----------
+    first_look : what the first look at all neurons took.
 
     Notes
     -----
@@ -86,6 +93,7 @@ class WatchLists:
         gram: Floats,
         *,
         width: int,
+        dimension: int,
         threshold: float,
         skin: float,
         draw_rows: Callable[[Ints], Floats],
@@ -93,7 +101,7 @@ class WatchLists:
         self.width, self.threshold, self.skin = width, threshold, float(skin)
         self.gram, self._draw_rows, num_points = gram, draw_rows, len(gram)
         self._positions = np.zeros(num_points + 1)  # the totals of the dual steps, and the clock
-        self._offsets, self._overlaps = np.zeros(num_points), np.zeros((num_points, num_points), dtype=np.int64)
+        self._clear_outputs()
         is_large = pairs.points.size >= _LARGE_PAIRS
         self._is_compiled = is_large and load_loops("watch.loops") is not None
         if num_points >= np.iinfo(np.int16).max or pairs.points.size > np.iinfo(np.int32).max:
@@ -103,14 +111,22 @@ class WatchLists:
             )
         apart = np.abs(gram)
         np.fill_diagonal(apart, 0.0)
-        self._setting = Setting(gram, apart.max(axis=1), width**-0.5, threshold, self.skin)
+        self._setting = Setting(
+            gram,
+            apart.max(axis=1),
+            width**-0.5,
+            threshold,
+            self.skin / max(1.0, float(gram.diagonal().max())),  # rows of X are of unit length to 1e-9
+            RoundOff.bound(num_points, dimension),
+        )
         self._lists = PairLists(pairs, signs, self._loops)
         none = np.empty(0)
         no_pairs = WatchedPairs(pairs.neurons[:0], np.zeros(1, dtype=np.int64), pairs.points[:0], none)
         self._promoted = PairLists(no_pairs, none, self._loops)  # those that watch all n points, in the order they came
         room = pairs.neurons.size + BLOCK_ROWS * num_threads()
         self._due, self._breached = np.full(room, 0), np.full(room, 0)  # room to work in
-        self._look_at(self._lists)
+        self.first_look = self._look_at(self._lists)
+        self._usual_turnover = float(self._turnover.max())
 
     @property
     def _loops(self) -> ModuleType | None:
@@ -202,7 +218,50 @@ class WatchLists:
         if breached.size:
             seen = self._promote(breached)
             num_changed, work = num_changed + seen.num_changed, work + seen.num_operations
+        if self._is_noisy():
+            seen = self._sum_up_anew()
+            work += seen.num_operations
+            if seen.breached.size:  # those whose drift is the skin but for round-off
+                work += self._promote(seen.breached).num_operations
+                breached = np.append(breached, seen.breached)
         return Moved(num_due, num_changed, self._lists.neurons[breached], work)
+
+    def _clear_outputs(self) -> None:
+        num_points = len(self.gram)
+        self._offsets, self._turnover = np.zeros(num_points), np.zeros(num_points)
+        self._overlaps = np.zeros((num_points, num_points), dtype=np.int64)
+
+    def _is_noisy(self) -> bool:
+        """Whether the outputs are what is left of far larger numbers: of offsets added and taken away, or of G.
+
+        Cost: n, and n^2 where a quick bound does not settle it.
+        """
+        sizes, counts = np.abs(self._totals), self._overlaps.diagonal()
+        usual = max(self._usual_turnover, float(np.finfo(np.float64).tiny))
+        # |K_ij| <= 1 and C_ij <= C_ii.
+        if self._turnover.max() + sizes.sum() * (counts.max() / self.width) <= _MAX_TURNOVER * usual:
+            return False
+        summed = self._turnover + np.abs(self.gram * self._overlaps) @ sizes / self.width
+        return bool(summed.max() > _MAX_TURNOVER * max(usual, float(np.abs(self.outputs()).max())))
+
+    def _sum_up_anew(self) -> Seen:
+        """Put all of G into what is spent, so that it and the clock start at 0, and look at all neurons again.
+
+        Cost: the watched pairs, and that of the looks.
+        """
+        watched, work = (self._promoted, self._lists), self.num_watched
+        for lists in watched:
+            points, fires = lists.points, lists.fires
+            lists.spent[fires] += self._totals[points[fires]]
+            lists.codes[fires] = ~lists.codes[fires]
+            has_moved_on = np.isin(lists.neurons, self._promoted.neurons) if lists is self._lists else False
+            lists.wake(np.flatnonzero(~np.broadcast_to(has_moved_on, lists.neurons.shape)))
+        self._positions[:] = 0.0
+        self._clear_outputs()
+        seen = self._look_at(self._promoted) if self._promoted.neurons.size else None
+        work += seen.num_operations if seen else 0
+        seen = self._look_at(self._lists)
+        return Seen(seen.breached, seen.num_due, 0, work + seen.num_operations)
 
     def _promote(self, rows: Ints) -> Seen:
         """Watch all points of some neurons from now on."""
@@ -227,7 +286,8 @@ class WatchLists:
         fresh.codes[fires] = ~fresh.codes[fires]
         fresh.set_depths(np.arange(rows.size), fires | (fresh.spent != 0.0))
         self._promoted.append(fresh)
-        return self._look_at(self._promoted)
+        seen = self._look_at(self._promoted)
+        return replace(seen, num_operations=seen.num_operations + sort_operations(np.diff(fresh.indptr)))
 
     def _look_at(self, lists: PairLists) -> Seen:
         """Find the neurons that are due and update them; those beyond the skin are left as they are."""
@@ -246,8 +306,9 @@ class WatchLists:
                 is_large=blocks.size * BLOCK_ROWS >= LARGE_VISIT,
             )
         breached, num_due, num_changed = np.empty(0, dtype=np.int64), 0, 0
-        for seen, overlaps, offsets in parts:  # in this order, whichever thread was first: the same bits every time
+        for seen, overlaps, offsets, turnover in parts:  # in this order, whichever thread was first: the same bits
             self._overlaps, self._offsets = self._overlaps + overlaps, self._offsets + offsets
+            self._turnover = self._turnover + turnover
             num_due, num_changed = num_due + seen.num_due, num_changed + seen.num_changed
             breached, work = np.append(breached, seen.breached), work + seen.num_operations
         self._offsets[self._overlaps.diagonal() == 0] = 0.0  # no neuron fires there: what is left is round-off
@@ -259,7 +320,7 @@ class WatchLists:
         num_points = len(self.gram)
         # A cache line of room to either side: threads that write to the same one wait for each other.
         overlaps = np.zeros(num_points**2 + 16, dtype=np.int64)[8:-8].reshape(num_points, num_points)
-        offsets = np.zeros(num_points + 16)[8:-8]
+        offsets, turnover = np.zeros(num_points + 16)[8:-8], np.zeros(num_points + 16)[8:-8]
         room = slice(first * BLOCK_ROWS + part, (first + blocks.size) * BLOCK_ROWS + part + 1)
         due, breached = self._due[room], self._breached[room]
         num_due = self._loops.find_due(
@@ -283,12 +344,14 @@ class WatchLists:
             self._positions,
             self._setting.scale,
             self.threshold,
-            self.skin,
-            GUARD,
-            ROUND_OFF,
+            self._setting.skin,
+            self._setting.least_guard(float(self._positions[-1])),
+            self._setting.guard_of_length,
+            self._setting.round_off.of_square,
             NEARLY,
             overlaps,
             offsets,
+            turnover,
             breached,
         )
-        return Seen(breached[:num_breached], num_due, num_changed, work), overlaps, offsets
+        return Seen(breached[:num_breached], num_due, num_changed, work), overlaps, offsets, turnover

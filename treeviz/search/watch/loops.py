@@ -131,12 +131,15 @@ def _combine(sums, gram, rows, factors, size):
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def look_at(
     rows, indptr, codes, products, spent, depths, signs, homes, lows, highs, rests, block_rows,
-    gram, nearest, positions, scale, threshold, skin, least_guard, round_off, nearly, overlaps, offsets, breached,
+    gram, nearest, positions, scale, threshold, skin, least_guard, of_length, of_square, nearly,
+    overlaps, offsets, turnover, breached,
 ):  # fmt: skip
     """Look at some neurons: bring what they contribute up to date and find when they are due next.
 
     The arrays are those of `pairs.PairLists`; `overlaps` (n, n) and `offsets` (n,) take the changes of C and of the
-    outputs' constant part. Rows that have drifted beyond the skin are left as they are and written to `breached`.
+    outputs' constant part, `turnover` (n,) the sizes of all that is summed for the latter. What is computed of a row is
+    certain up to `least_guard` + `of_length` times its length, and for a squared drift `of_square` times the length's
+    square. Rows that have drifted beyond the skin are left as they are and written to `breached`.
 
     Pairs behind the depth of their row have never fired. What moves their inner products is less than the *sway*, the
     sum of |c_rj| times `nearest[j]`, the largest |K_jp| of another point p; and their initial products descend. So the
@@ -173,11 +176,12 @@ def look_at(
             home = np.int64(codes[low]) & _SHORT
             coefficient = spent[low] + positions[home]
             drift = scale * abs(coefficient)
-            guard = least_guard * (1.0 + drift)
+            guard = least_guard + of_length * drift
             is_near = (drift < nearly * skin) | (size == num_points)
             is_alone = size == 1 or products[low + 1] + nearest[home] * drift + guard < threshold
             if is_near and is_alone and products[low] + factor * coefficient * gram[home, home] < threshold:
                 offsets[home] += factor * (products[low] + factor * spent[low] * gram[home, home] - threshold)
+                turnover[home] += scale * (abs(products[low]) + scale * abs(spent[low]) + abs(threshold))
                 overlaps[home, home] -= 1
                 codes[low], spent[low] = ~home, coefficient
                 homes[row], lows[row], highs[row] = num_points, -np.inf, np.inf
@@ -198,7 +202,8 @@ def look_at(
             num_used += coefficient != 0.0
             length += abs(coefficient)
             sway += scale * abs(coefficient) * nearest[point]
-        guard = least_guard * (1.0 + scale * length)
+        guard = least_guard + of_length * scale * length
+        work += depth
         sway += 2.0 * guard  # twice: of points opposite each other, one guard and the gap's would cancel to a tie
         spare = np.inf
         if size < num_points:
@@ -209,11 +214,12 @@ def look_at(
                     inner += used_by[other] * gram[used[one], used[other]]
                 square += 2.0 * used_by[one] * inner
             work += num_used * num_used
-            spare = skin - scale * np.sqrt(max(square + round_off * length * length, 0.0))
+            spare = skin - scale * np.sqrt(max(square + of_square * length * length, 0.0))
             if spare < 0.0:
                 breached[num_breached] = row
                 num_breached += 1
                 continue
+            spare = max(spare - guard, 0.0)
 
         # Where it fires now. If much is summed for many pairs, it is summed for all datapoints at once.
         is_wide = num_used > _FEW and 4 * size > num_points
@@ -235,12 +241,13 @@ def look_at(
             firing[num_firing] = num_seen
             num_firing += value >= threshold
             num_seen += 1
-        work += num_seen * (num_used + 1)
+        work += num_seen + (num_used * num_points if is_wide else num_seen * num_used)
         if changes:
             num_changed += 1
             work += _contribute(
-                -1, held, num_held, low, depth, factor, threshold, points, products, spent, gram, overlaps, offsets
-            )
+                -1, held, num_held, low, depth, factor, threshold, points, products, spent, gram,
+                overlaps, offsets, turnover,
+            )  # fmt: skip
             for one in range(num_held):
                 k = held[one]
                 spent[low + k] += positions[points[k]]
@@ -252,8 +259,9 @@ def look_at(
                 depth = max(depth, k + 1)
             depths[row] = depth
             work += _contribute(
-                1, firing, num_firing, low, depth, factor, threshold, points, products, spent, gram, overlaps, offsets
-            )
+                1, firing, num_firing, low, depth, factor, threshold, points, products, spent, gram,
+                overlaps, offsets, turnover,
+            )  # fmt: skip
 
         # When it is due next.
         if num_firing == 0:
@@ -274,7 +282,8 @@ def look_at(
                         for one in range(num_used):
                             shift += used_by[one] * gram[used[one], points[k]]
                     values[k] = products[low + k] + factor * shift
-                    work += num_used + 1
+                    work += 1 if is_wide else num_used + 1
+                work += 1
                 slope, gap = gram[home, points[k]], threshold - values[k]
                 far = max(abs(gap) - guard, 0.0)
                 way = far / (abs(slope) + 1e-300)
@@ -295,6 +304,7 @@ def look_at(
                 together += nearest[held[one]]
             if is_wide:
                 _combine(reaches, sizes, held, ones, num_firing)
+                work += num_firing * num_points
             for k in range(size):
                 if k >= depth and products[low + k] + sway + together * closest < threshold:
                     break
@@ -307,7 +317,8 @@ def look_at(
                         for one in range(num_used):
                             shift += used_by[one] * gram[used[one], points[k]]
                     values[k] = products[low + k] + factor * shift
-                    work += num_used + 1
+                    work += 1 if is_wide else num_used + 1
+                work += 1 if is_wide else num_firing + 1
                 reach = 0.0
                 if is_wide:
                     reach = reaches[points[k]]
@@ -321,17 +332,22 @@ def look_at(
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
-def _contribute(sign, chosen, size, low, depth, factor, threshold, points, products, spent, gram, overlaps, offsets):
+def _contribute(
+    sign, chosen, size, low, depth, factor, threshold, points, products, spent, gram, overlaps, offsets, turnover,
+):  # fmt: skip
     """Add what a neuron that fires on the chosen pairs is to C and to the offsets, or take it away; count its work."""
     for one in range(size):
         k = chosen[one]
-        point, shift = points[k], 0.0
+        point, shift, way = points[k], 0.0, 0.0
         for other in range(depth):
-            shift += spent[low + other] * gram[points[other], point]
+            part = spent[low + other] * gram[points[other], point]
+            shift += part
+            way += abs(part)
         offsets[point] -= sign * factor * (products[low + k] + factor * shift - threshold)
+        turnover[point] += abs(factor) * (abs(products[low + k]) + abs(factor) * way + abs(threshold))
         for other in range(size):
             overlaps[point, points[chosen[other]]] += sign
-    return size * (size + depth)
+    return size * (size + 2 * depth)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
@@ -359,5 +375,5 @@ def warm_up():
     find_due(ints, 1, codes, singles, singles, singles, position, ints)
     look_at(
         ints, some, codes, floats, floats, codes, signs, codes, singles, singles, singles, 1,
-        one, floats, position, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, counts, floats, ints,
+        one, floats, position, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, counts, floats, floats, ints,
     )  # fmt: skip

@@ -52,6 +52,11 @@ class PairLists:
                 is_large=num_rows >= LARGE_VISIT,
             )
 
+    def wake(self, rows: Ints) -> None:
+        """Have some rows looked at once more, wherever the clock stands."""
+        self.homes[rows], self.lows[rows], self.highs[rows] = 0, np.inf, np.inf
+        self.wake_all()
+
     def wake_all(self) -> None:
         """Have every block gone through once more."""
         self.rests = np.full(-(-self.neurons.size // BLOCK_ROWS), -np.inf, dtype=np.float32)

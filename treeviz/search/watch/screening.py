@@ -19,9 +19,8 @@ from treeviz.model.network import BLOCK_ROWS, initial_weight_blocks, initial_wei
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, map_spans
 from treeviz.search.forest.trees import Forest
+from treeviz.search.watch.round_off import LARGEST_NORMAL
 
-# A normal number drawn by NumPy's ziggurat is smaller: its tail ends at 3.66 + 53 ln 2 / 3.65.
-_LARGEST_NORMAL = 14.0
 # The error bound of a product in single precision up to which it sorts out nearly as much as an exact one.
 _LARGEST_MARGIN = 0.05
 # From this many inner products on, compiled loops are worth loading. And the bytes of a block of weights.
@@ -127,7 +126,7 @@ def pairs_from_stream(
     """
     num_points, dimension = X.shape
     block_rows = max(64, _BLOCK_BYTES // (8 * dimension))
-    margin = (dimension + 4) * 2.0**-24 * _LARGEST_NORMAL * dimension**0.5
+    margin = (dimension + 4) * 2.0**-24 * LARGEST_NORMAL * dimension**0.5
     is_large = width * num_points >= _LARGE_PRODUCTS and margin <= _LARGEST_MARGIN
     loops = load_loops("watch.loops") if is_large else None
     if loops is None:
