@@ -91,7 +91,7 @@ def test_roles_follow_from_the_dates():
         if paper is not centre:
             assert paper.year != centre.year or paper.arxiv, f"{paper.key}: give its arXiv number, which decides"
             is_earlier = (paper.year, paper.arxiv) < (centre.year, centre.arxiv)
-            assert paper.role == ("cited" if is_earlier else "cites"), paper.key
+            assert paper.role == ("earlier" if is_earlier else "later"), paper.key
 
 
 def test_every_paper_says_what_it_adds_and_the_closest_how_they_relate():
@@ -140,8 +140,8 @@ def with_change(old, new):
         (with_change("year = 2022", "year = true"), "paper 'this': year is True, and must be of type int"),
         (with_change("adds =", "add ="), "paper 'this': adds is missing"),
         (SMALL + 'colour = "red"', "paper 'this': there is no field 'colour'; use key, title"),
-        (with_change('role = "this"', 'role = "friend"'), "no role 'friend'; use this, cites, cited"),
-        (with_change('role = "this"', 'role = "cites"'), r'just one paper has role "this", but \[\] have it'),
+        (with_change('role = "this"', 'role = "friend"'), "no role 'friend'; use this, later, earlier"),
+        (with_change('role = "this"', 'role = "later"'), r'just one paper has role "this", but \[\] have it'),
         (with_change('theme = "training"', 'theme = "trees"'), "paper 'this': there is no theme 'trees'; use training"),
         (with_change('["Ann Lee", "Bo Kim"]', '["Lee"]'), "paper 'this': authors is .*; write a list of full names"),
         (with_change('["Ann Lee", "Bo Kim"]', "[]"), "paper 'this': authors is"),
@@ -171,8 +171,8 @@ def test_the_graph_joins_this_paper_to_all_and_papers_with_two_authors_in_common
     graph = build_graph(PAPERS)
     assert set(graph) == {paper.key for paper in PAPERS}
     assert nx.is_connected(graph)
-    citations = {frozenset(ends) for *ends, cites in graph.edges(data="cites") if cites}
-    assert citations == {frozenset(("this", key)) for key in graph if key != "this"}
+    central = {frozenset(ends) for *ends, is_central in graph.edges(data="is_central") if is_central}
+    assert central == {frozenset(("this", key)) for key in graph if key != "this"}
     for one, other in combinations(PAPERS, 2):
         common = set(one.authors) & set(other.authors)
         edge = graph.get_edge_data(one.key, other.key, {"authors": ()})
@@ -213,7 +213,7 @@ def test_a_map_of_one_paper_and_of_many_in_one_year():
         + SMALL[SMALL.index("[[paper]]") :]
         .replace('key = "this"', f'key = "p{place}"')
         .replace('"This"', f'"Title {place}"')
-        .replace('role = "this"', 'role = "cites"')
+        .replace('role = "this"', 'role = "later"')
         for place in range(12)
     ]
     papers = read_papers(SMALL + "".join(entries))

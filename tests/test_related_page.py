@@ -138,7 +138,7 @@ def test_papers_and_map_are_dragged_zoomed_and_reset(related, page):
     related.element.scroll_into_view_if_needed()
     start, other = related.middle("deja-vu"), related.middle("bypass")
     resting = related.distance("this", "deja-vu")
-    edges = related.element.locator(".edge.cites")
+    edges = related.element.locator(".edge.later")
     drawn = edges.evaluate_all("paths => paths.map(path => path.getAttribute('d'))")
     related.drag(start, (60, -40))
     moved = related.middle("deja-vu")
@@ -209,7 +209,7 @@ def test_search_and_filters_change_map_and_list_and_stay_in_the_address(related,
     related.search("paszynski 2d")
     expect(related.listed(1).first).to_contain_text("Maciej Paszyński")
     expect(related.element.locator(".node.found")).to_have_count(1)
-    expect(related.node("pinn-2dt")).to_have_accessible_name(re.compile(", 2023, cites this paper, found$"))
+    expect(related.node("pinn-2dt")).to_have_accessible_name(re.compile(", 2023, later than this paper, found$"))
     expect(related.element.get_by_text("found by the search")).to_be_visible()
 
 

@@ -7,8 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-from treeviz.model.ledger import Ledger
-from treeviz.model.network import firing_probability
+from treeviz.model.infinite_width import shifted_ntk
+from treeviz.model.ledger import Ledger, exact_solve_costs
+from treeviz.model.network import firing_probability, paper_threshold
 from treeviz.model.streams import Stream, random_stream
 from treeviz.model.types import Floats, Ints
 from treeviz.solve.jacobian import SparseJacobian, gram_matrix
@@ -20,6 +21,8 @@ from treeviz.training.trace import Trace
 SKETCH_FACTORS = (4, 8, 16)
 # The exponent that the paper's threshold saves: b = sqrt(0.48 ln m) = sqrt(2 * 0.24 * ln m).
 ALPHA = 0.24
+# Datapoints up to which the kernel's eigenvalues are computed for the page, n^3.
+_LARGEST_KERNEL = 512
 
 
 def required_width_exponent(num_points: int, alpha: float = ALPHA) -> float:
@@ -67,6 +70,11 @@ class Facts:
     def threshold(self) -> float:
         """Return b."""
         return self.trace.config.resolved_threshold
+
+    @property
+    def has_paper_threshold(self) -> bool:
+        """Whether b is the paper's choice for this width, on which bounds in powers of m rest."""
+        return math.isclose(self.threshold, paper_threshold(self.width), abs_tol=1e-9)
 
     @property
     def probability(self) -> float:
@@ -117,26 +125,53 @@ class Facts:
         smallest, largest = float(self.eigenvalues[0]), float(self.eigenvalues[-1])
         return largest / smallest if smallest > 1e-14 * largest else math.inf
 
+    def expected_conditioning(self, threshold: float) -> float | None:
+        """Return what kappa(G) of these datapoints tends to as m grows, with any threshold.
+
+        Infinite if the smallest eigenvalue is 0 but for round-off; None for more than 512 datapoints. Cost: n^3.
+        """
+        if self.num_points > _LARGEST_KERNEL:
+            return None
+        eigenvalues = np.linalg.eigvalsh(shifted_ntk(self.trace.dataset.X, self.trace.dataset.X, threshold))
+        smallest, largest = float(eigenvalues[0]), float(eigenvalues[-1])
+        return largest / smallest if smallest > 1e-14 * largest else math.inf
+
     @cached_property
+    def _solved(self) -> Mapping[int, tuple[SolveReport, int]]:
+        record, config = self.trace.records[0], self.trace.config
+        found = {}
+        for factor in SKETCH_FACTORS:
+            ledger, stream = Ledger(), random_stream(config.seed, Stream.LESSON_SKETCHES, factor)
+            report = solve_sketched(self._jacobian, record.residual, ledger, stream, sketch_factor=factor).report
+            found[factor] = (report, sum(ledger.costs.values()))
+        return found
+
+    @property
     def sketches(self) -> Mapping[int, SolveReport]:
         """How the first system is solved with a sketch of 4, 8 and 16 rows a datapoint."""
-        record, config = self.trace.records[0], self.trace.config
-        return {
-            factor: solve_sketched(
-                self._jacobian,
-                record.residual,
-                Ledger(),
-                random_stream(config.seed, Stream.LESSON_SKETCHES, factor),
-                sketch_factor=factor,
-            ).report
-            for factor in SKETCH_FACTORS
-        }
+        return {factor: report for factor, (report, _) in self._solved.items()}
+
+    @property
+    def sketch_operations(self) -> Mapping[int, int]:
+        """The operations of these solves."""
+        return {factor: operations for factor, (_, operations) in self._solved.items()}
+
+    @property
+    def exact_operations(self) -> int:
+        """The operations of forming G from the overlaps, and solving the first system by Cholesky."""
+        jacobian, report = self._jacobian, self.trace.records[0].solve
+        costs = exact_solve_costs(
+            jacobian.num_pairs, jacobian.overlap_operations, report.num_active, singular=report.singular
+        )
+        return sum(costs.values())
 
     @cached_property
     def smallest_angle(self) -> float:
-        """The smallest angle between two datapoints, or one and the other's opposite, in degrees; 90 for n = 1."""
-        apart = np.abs(self.trace.gram) - np.eye(self.num_points)
-        return math.degrees(math.acos(min(1.0, max(0.0, float(apart.max())))))
+        """The smallest angle between two datapoints, in degrees; nan if there is one only."""
+        if self.num_points == 1:
+            return math.nan
+        products = self.trace.gram[~np.eye(self.num_points, dtype=bool)]
+        return math.degrees(math.acos(min(1.0, max(-1.0, float(products.max())))))
 
     @property
     def required_width_exponent(self) -> float:

@@ -10,8 +10,8 @@ from treeviz.pages.page import Page
 from treeviz.related.component import draw_map, show_map
 from treeviz.related.literature import ROLES, Link, Paper, load_papers
 
-_MARKS = {"this": "■", "cites": "●", "cited": "◆"}  # the shapes of the map
-_RELATIONS = {"this": "this paper", "cites": "cites it", "cited": "referenced by it"}  # in the list
+_MARKS = {"this": "■", "later": "●", "earlier": "◆"}  # the shapes of the map
+_RELATIONS = {"this": "this paper", "later": "later", "earlier": "earlier"}  # in the list
 _OPEN = "paper-open"
 # The details stand beside the map where there is room for both, else below it.
 _ROOM = """<style>
@@ -34,8 +34,8 @@ def render() -> None:
     st.markdown(
         "The map shows the papers around *Training Overparametrized Neural Networks in Sublinear Time*: a column for "
         "each year, a row for each theme. Point at a paper for its title; click it for what it adds and what of it you "
-        "can try here. The list that the map is made from does not say who cites whom. We went by date: what appeared "
-        "before this paper (August 2022) counts as referenced by it, what appeared later as citing it."
+        "can try here. The list that the map is made from does not say who cites whom, so the map says only what "
+        "appeared earlier than this paper (August 2022), and what later."
     )
     listed, found = _filter(papers)
     ringed = "ringed on the map, " if st.session_state["paper-search"].strip() else ""

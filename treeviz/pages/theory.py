@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from treeviz.lesson.caveats import QUESTIONS, Caveat, make_caveats
+from treeviz.lesson.caveats import DESCENT_MOVES, GAUSS_NEWTON_MOVES, Caveat, make_caveats, make_questions
 from treeviz.lesson.facts import Facts
 from treeviz.lesson.glossary import load_terms
 from treeviz.lesson.sections import Section, make_sections
@@ -53,7 +53,7 @@ def render(settings: Settings) -> None:
     st.header("The method, from the network to the theorem", anchor=False)
     st.markdown(
         "*Training Overparametrized Neural Networks in Sublinear Time*, by Yichuan Deng, Hang Hu, Zhao Song, Omri "
-        "Weinstein and Danyang Zhuo (2022), was published without an experiment or a picture. Here it is in short "
+        "Weinstein and Danyang Zhuo (arXiv, 2022), has neither an experiment nor a picture. Here it is in short "
         "sections. Each has a formula, **the same formula with the numbers of the run in the sidebar**, and a button "
         "that shows it happening. You need some linear algebra, and nothing of the paper. Brackets "
         "say where a statement comes from: the *paper*; *derived*, proved in a line or two; or *measured*, in this run."
@@ -84,7 +84,7 @@ def render(settings: Settings) -> None:
     _show_costs(settings, facts)
     st.subheader(titles["questions"], anchor="questions", divider="gray")
     st.markdown("Answer first, then open.")
-    for question, answer in QUESTIONS:
+    for question, answer in make_questions(facts):
         with st.expander(question):
             st.markdown(answer)
     st.subheader(titles["glossary-list"], anchor="glossary-list", divider="gray")
@@ -126,16 +126,16 @@ def _show_costs(settings: Settings, facts: Facts) -> None:
         "fresh network by the formulas the app counts by. In formulas constants are left out; Σk stands for the pairs "
         "that fire, U for the touched neurons, *products* for those with G that conjugate gradient takes. *Exact* "
         "means the same steps as computing everything, up to round-off. The paper's own method is *Forest, sketched*; "
-        "forming G outright, as *Forest* does, is cheaper in this network."
+        "*Forest* forms G outright."
     )
     load = _expect(settings, facts.trace, f"{settings.data_key} {settings.config}")
     table, sources = cost_table(CONTESTANTS.values(), load)
     st.markdown(table)
     note(" · ".join(f"[{place}] {source}" for place, source in enumerate(sources, start=1)))
     note(
-        "Gauss–Newton methods, the first in the table, need 4 to 8 iterations on most data, the others hundreds to "
-        "thousands. What watch lists need depends on how far neurons move, which no formula knows. What finds the step "
-        "size of first-order methods, once, is left out."
+        f"The methods need different numbers of iterations: {GAUSS_NEWTON_MOVES}; {DESCENT_MOVES}. What watch lists "
+        "need depends on how far neurons move, which no formula knows. What finds the step size of first-order "
+        "methods, once, is left out."
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _FILE = Path(__file__).with_suffix(".toml")
 # What a role says of a paper, after its title or on its own.
-ROLES = {"this": "this paper", "cites": "cites this paper", "cited": "referenced by this paper"}
+ROLES = {"this": "this paper", "later": "later than this paper", "earlier": "earlier than this paper"}
 MIN_SHARED_AUTHORS = 2  # with one, nearly all would be joined
 _LANE_PADDING = 0.7  # in rows, above and below the papers of a lane; its title stands there
 _ZIGZAG = 0.21  # of a column's width, to either side of its middle
@@ -111,7 +111,7 @@ def read_papers(text: str) -> tuple[Paper, ...]:
         papers[paper.key] = paper
     centres = [paper.key for paper in papers.values() if paper.role == "this"]
     if len(centres) != 1:
-        raise ValueError(f'just one paper has role "this", but {centres} have it: give the others "cites" or "cited"')
+        raise ValueError(f'just one paper has role "this", but {centres} have it: give the others "later" or "earlier"')
     places = list(themes.values())
     return tuple(sorted(papers.values(), key=lambda paper: places.index(paper.theme)))
 
@@ -165,7 +165,7 @@ def build_graph(papers: Sequence[Paper]) -> "nx.Graph[str]":
 
     Returns
     -------
-    A graph of keys. A node has its `paper`; an edge has `cites`, whether one of the two cites the other, and `authors`,
+    A graph of keys. A node has its `paper`; an edge has `is_central`, whether one end is this paper, and `authors`,
     the tuple of those in common if there are `MIN_SHARED_AUTHORS` or more, else empty.
     """
     import networkx as nx
@@ -174,11 +174,11 @@ def build_graph(papers: Sequence[Paper]) -> "nx.Graph[str]":
     for paper in papers:
         graph.add_node(paper.key, paper=paper)
     for one, other in combinations(papers, 2):
-        is_citation = "this" in (one.role, other.role)
+        is_central = "this" in (one.role, other.role)
         common = tuple(author for author in one.authors if author in other.authors)
         authors = common if len(common) >= MIN_SHARED_AUTHORS else ()
-        if is_citation or authors:
-            graph.add_edge(one.key, other.key, cites=is_citation, authors=authors)
+        if is_central or authors:
+            graph.add_edge(one.key, other.key, is_central=is_central, authors=authors)
     return graph
 
 

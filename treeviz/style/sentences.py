@@ -15,8 +15,8 @@ def describe_cost(trace: Trace, record: StepRecord) -> str:
     relation = f"{factor:.3g} times as many" if factor >= 1 else f"only {factor:.2g} times as many"
     built = f", not counting building {describe_search(trace.config.search).kept}" if trace.build_costs else ""
     return (
-        f"This iteration took {own:,} operations and {seconds(record.num_seconds)}{built}. The dense method spends "
-        f"{dense:,} operations on it: {relation}."
+        f"This iteration took {count(own, 'operation')} and {seconds(record.num_seconds)}{built}. The dense method "
+        f"spends {count(dense, 'operation')} on it: {relation}."
     )
 
 

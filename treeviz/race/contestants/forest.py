@@ -114,8 +114,8 @@ CONTESTANTS = (
         key="descent-forest",
         title="Gradient descent, forest",
         family="gradient-descent",
-        about="Gradient descent whose firing neurons are found through the forest (Song, Yang, Zhang 2021): many "
-        "cheap iterations, over thousands of which building the trees is paid back.",
+        about="Gradient descent whose firing neurons are found through the forest (Song, Yang, Zhang 2021): "
+        "cheap iterations, and the more there are the less building the trees counts.",
         start=Trained(method="gradient-descent", search="forest", step_size=None),
         predict=_predict_descent,
         preprocessing="m n d + m n",

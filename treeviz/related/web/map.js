@@ -14,8 +14,8 @@ const NUDGE = 14; // pixels a key moves a paper
 const DETAILS_SEEN = 150; // pixels of a paper's details on the screen that are enough not to scroll to them
 const SHAPES = {
   this: "M-11-13H11Q13-13 13-11V11Q13 13 11 13H-11Q-13 13-13 11V-11Q-13-13-11-13Z",
-  cites: "M-9.5 0A9.5 9.5 0 1 1 9.5 0A9.5 9.5 0 1 1-9.5 0Z",
-  cited: "M0-12L12 0 0 12-12 0Z",
+  later: "M-9.5 0A9.5 9.5 0 1 1 9.5 0A9.5 9.5 0 1 1-9.5 0Z",
+  earlier: "M0-12L12 0 0 12-12 0Z",
 };
 /** @type {Record<string, Point>} */
 const DIRECTIONS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] };
@@ -131,8 +131,8 @@ class PaperMap {
     });
     const roleOf = (/** @type {string[]} */ ends) =>
       papers.find(({ key, role }) => ends.includes(key) && role !== "this")?.role ?? "";
-    this.lines = edges.flatMap(({ ends, cites, authors }) => [
-      ...(cites ? [line(ends, roleOf(ends), 0.1)] : []),
+    this.lines = edges.flatMap(({ ends, is_central: isCentral, authors }) => [
+      ...(isCentral ? [line(ends, roleOf(ends), 0.1)] : []),
       ...(authors.length ? [line(ends, "authors", -0.12)] : []),
     ]);
     this.edgesLayer.replaceChildren(...this.lines.map(({ path }) => path));

@@ -6,7 +6,7 @@ export interface Paper {
   authors: string;
   year: number;
   label: string;
-  role: "this" | "cites" | "cited";
+  role: "this" | "later" | "earlier";
   relation: string;
   /** Close in method. */
   isClose: boolean;
@@ -24,7 +24,7 @@ export interface Band {
 
 export interface Drawing {
   papers: Paper[];
-  edges: { ends: [string, string]; cites: boolean; authors: string[] }[];
+  edges: { ends: [string, string]; is_central: boolean; authors: string[] }[];
   years: Band[];
   themes: Band[];
   /** Keys of the papers that are not faded. */

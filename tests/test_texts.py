@@ -1,0 +1,191 @@
+"""Every sentence of the lesson, the stage and the charts, over a grid of settings, against numbers recomputed here.
+
+What can be counted is counted again from the weights. What any sentence can do wrong is looked for in all of them:
+numbers that are none, plurals of one, shares above the whole.
+"""
+
+import itertools
+import math
+import re
+
+import numpy as np
+import pytest
+
+from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz.data.catalogue import DATASETS
+from treeviz.lesson.caveats import make_caveats, make_questions
+from treeviz.lesson.facts import Facts
+from treeviz.lesson.sections import make_sections
+from treeviz.model.network import initial_weights, paper_threshold
+from treeviz.stage.packing import pack_frame
+from treeviz.stage.view import View
+from treeviz.style import sentences
+from treeviz.style.palette import compact, percent, rounded
+
+NOUNS = "neurons|nodes|iterations|datapoints|operations|leaves|pairs|additions|trees|levels|children|products|moves"
+BAD = (
+    re.compile(rf"(?<![\d,.])1 ({NOUNS})\b"),
+    re.compile(r"\b(nan|None|inf)\b"),
+    re.compile(r"(?<![\w.,])-\d"),
+    re.compile(r"  |\.\.(?!\.)| \."),
+)
+SEARCHES = ("forest", "watch", "dense", "compact", "neuron-trees")
+
+
+def settings_of_grid(num, seed, widths, sizes):
+    """Draw settings from the grid, each value as often as any other."""
+    rng, found = np.random.default_rng(seed), []
+    names = sorted(DATASETS)
+    for place in range(num):
+        info = DATASETS[names[place % len(names)]]
+        n = int(np.clip(sizes[place % len(sizes)], info.min_points, info.max_points))
+        width = int(rng.choice(widths))
+        threshold = [None, 0.0, 1.0, 3.0, 6.0][rng.integers(5)]
+        solver = ("exact", "sketch")[rng.integers(2)]
+        found.append(pytest.param(info.name, n, width, threshold, solver, int(rng.integers(100)), id=f"{place}"))
+    return found
+
+
+def all_strings(value):
+    """Yield every string within lists and mappings."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from all_strings(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from all_strings(each)
+
+
+def assert_sound(texts):
+    for text in texts:
+        text = re.sub(r"\$[^$]*\$", "x", text)  # formulas have rules of their own
+        for pattern in BAD:
+            assert not (found := pattern.search(text)), f"{found[0]!r} in {text!r}"
+        for share in re.findall(r"([\d.e+-]+)\u00a0%", text):
+            assert 0.0 <= float(share) <= 100.0, text
+
+
+def brute_force(data, config):
+    """Return the inner products at the start, (m, n), and C."""
+    W = initial_weights(config.seed, config.width, data.dimension)
+    Z, b = W @ data.X.T, config.resolved_threshold
+    fires = b <= Z
+    return Z, fires, fires.T.astype(float) @ fires
+
+
+def nodes_read(leaves, threshold):
+    values = np.concatenate([np.full(leaves.size, -np.inf), leaves])
+    for node in range(leaves.size - 1, 0, -1):
+        values[node] = max(values[2 * node], values[2 * node + 1])
+    return 1 + 2 * int((values[1 : leaves.size] >= threshold).sum())
+
+
+def check_lesson(name, n, width, threshold, solver, seed):
+    data = load_dataset(name, num_points=n, seed=seed)
+    config = TrainConfig(width=width, threshold=threshold, search="forest", solver=solver, seed=seed)
+    trainer = Trainer(data, config)
+    trainer.run(4, until_loss=0.0)
+    trace, b = trainer.trace, config.resolved_threshold
+    facts = Facts(trace)
+    sections = {section.key: section for section in make_sections(facts)}
+    caveats, questions = make_caveats(facts), make_questions(facts)
+    texts = [part for one in sections.values() for part in (one.text, one.conclusion)]
+    assert_sound([*texts, *(part for one in caveats for part in (one.title, one.text)), *itertools.chain(*questions)])
+
+    Z, fires, overlaps = brute_force(data, config)
+    k = fires.sum(axis=0)
+    one, fire = ("", "s") if k[0] == 1 else ("s", "")
+    assert f", {k[0]:,} neuron{one} fire{fire} on datapoint 0." in sections["network"].conclusion
+    sparsity = sections["sparsity"]
+    assert f"Here {rounded(float(k.mean()))} of {width:,} neurons fire" in sparsity.conclusion
+    assert ("b is another" in sparsity.text) == (abs(b - paper_threshold(width)) > 1e-9)
+    read = nodes_read(Z[:, 0], b)
+    assert f"reads {percent(read / (2 * width - 1))} of its nodes" in sections["trees"].conclusion
+    assert ("no neuron fires" in sections["trees"].conclusion) == (k[0] == 0)
+    touched = int(fires.any(axis=1).sum())
+    assert f"other {width - touched:,} neuron" in sections["moving"].conclusion
+
+    losses, (own, dense) = trace.losses, (trace.amortized(), trace.amortized(of="dense"))
+    assert (" falls from" in sections["iteration"].conclusion) == (losses.size > 1 and losses[-1] < losses[0])
+    ahead = own < dense
+    if not ahead[-1]:
+        assert "has not been paid back" in sections["amortized"].conclusion
+    elif ahead.all():
+        assert "less from the first iteration on" in sections["amortized"].conclusion
+    else:
+        last_behind = int(np.flatnonzero(~ahead)[-1]) + 1
+        assert f"less since iteration {last_behind}." in sections["amortized"].conclusion
+    assert ("let the loss grow" in sections["theorem"].conclusion) == (losses.size > 1 and losses[-1] >= losses[0])
+    falls = losses[1:] / losses[:-1] if losses.all() else losses[:0]
+    if "faster and faster" in sections["theorem"].conclusion:
+        assert losses[-1] < 1e-6 * losses[0] and all(b < a for a, b in itertools.pairwise(falls))
+
+    record = trace.records[0]
+    costs = record.costs
+    first, first_dense = record.num_operations, sum(trace.dense_costs(record).values())
+    answer = questions[-1][1]
+    assert f" = {compact(first)} operations" in answer and f"densely: {compact(first_dense)}." in answer
+    assert ("it is here" in answer) == (first > first_dense)
+    titles = [caveat.title for caveat in caveats]
+    assert ("Repairing costs more than searching" in titles) == (costs.get("repair", 0) > costs.get("search", 0))
+
+    conditioning = next(caveat.text for caveat in caveats if caveat.title.startswith("The threshold makes G"))
+    active = np.flatnonzero(k)
+    eigenvalues = np.linalg.eigvalsh(((data.X @ data.X.T) * overlaps)[np.ix_(active, active)] / width)
+    if active.size and 1e-9 * eigenvalues[-1] < eigenvalues[0]:
+        said = float(
+            re.search(r"largest over the smallest, is (\d[\d.,e+]*?)\.(?: |$)", conditioning)[1].replace(",", "")
+        )
+        assert said == pytest.approx(eigenvalues[-1] / eigenvalues[0], rel=0.06)
+        assert f"of G is {eigenvalues[0]:.2g} here" in conditioning or eigenvalues[0] < 1e-6
+    if n > 1:
+        products = (data.X @ data.X.T)[~np.eye(n, dtype=bool)]
+        said = float(re.search(r"two datapoints is ([\d.e+-]+)°", sections["theorem"].conclusion)[1])
+        smallest = math.degrees(math.acos(min(1.0, products.max())))
+        assert said == pytest.approx(smallest, rel=0.06, abs=2e-6)
+
+
+def check_stage(name, n, width, threshold, solver, seed, search):
+    data = load_dataset(name, num_points=n, seed=seed)
+    config = TrainConfig(width=width, threshold=threshold, search=search, solver=solver, seed=seed)
+    trainer = Trainer(data, config)
+    trace = trainer.run(3, until_loss=0.0)
+    dense = Trainer(data, TrainConfig(width=width, threshold=threshold, search="dense", solver="exact", seed=seed))
+    dense.run(3, until_loss=0.0)
+    texts = [sentences.describe_sparsity(width, config.resolved_threshold)]
+    texts.append(sentences.compare_losses(trace, dense.trace))
+    for record in trace.records:
+        frame = pack_frame(trace, View(tree=min(1, n - 1)), record.iteration)
+        texts += [frame["summary"], frame["plane"]["caption"], *all_strings([frame["script"], frame["record"]])]
+        own, other = record.num_operations, sum(trace.dense_costs(record).values())
+        cost = sentences.describe_cost(trace, record)
+        assert f"{own:,} operation" in cost and f"{other:,} operation" in cost
+        assert ("only" in cost) == (other < own)
+        texts.append(cost)
+    assert_sound(texts)
+
+
+SMALL, SIZES = (8, 64, 500, 1024), (1, 2, 8, 20)
+
+
+@pytest.mark.parametrize(("name", "n", "width", "threshold", "solver", "seed"), settings_of_grid(60, 1, SMALL, SIZES))
+def test_the_lesson_says_what_is_so(name, n, width, threshold, solver, seed):
+    check_lesson(name, n, width, threshold, solver, seed)
+
+
+@pytest.mark.parametrize(("name", "n", "width", "threshold", "solver", "seed"), settings_of_grid(30, 2, SMALL, SIZES))
+@pytest.mark.parametrize("search", SEARCHES)
+def test_the_stage_says_what_is_so(name, n, width, threshold, solver, seed, search):
+    check_stage(name, n, width, threshold, solver, seed, search)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "n", "width", "threshold", "solver", "seed"),
+    settings_of_grid(40, 3, (8, 100, 4096, 1 << 14, 1 << 16), (1, 3, 16, 60, 200)),
+)
+def test_the_lesson_and_the_stage_say_what_is_so_of_larger_runs(name, n, width, threshold, solver, seed):
+    check_lesson(name, n, width, threshold, solver, seed)
+    check_stage(name, n, width, threshold, solver, seed, SEARCHES[seed % len(SEARCHES)])
