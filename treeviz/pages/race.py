@@ -400,7 +400,7 @@ def _row(lane: Lane, loss: float) -> list[str]:
     needed = (f"{finish.iterations:,}", compact(finish.operations), seconds(finish.seconds)) if finish else ("–",) * 3
     return [
         f"{_STATES[lane.state]} {lane.contestant.title}",
-        *needed,
+        *(text.replace(" ", "\u00a0") for text in needed),  # a number and its unit on one line
         f"{lane.num_bytes / 1e6:.1f} MB" if lane.num_laps else "–",
         "–" if lane.lowest_loss is None else f"{lane.lowest_loss:.1e}",
         "–" if lane.test_error is None else f"{lane.test_error:.3f}",
