@@ -202,7 +202,7 @@ def test_a_race_ends_within_a_minute_of_its_last_tab(page, server, context):
 def test_an_unknown_race_is_dropped_with_a_sentence(page, server, key):
     open_race(page, server, f"{SMALL}&race={key}")
     if key != "inf":  # no page takes that from an address
-        expect(page.get_by_text("The race in the address is not kept here any more")).to_be_visible()
+        expect(page.get_by_text("The race in the address is not kept here")).to_be_visible()
     page.wait_for_function("!new URL(location).searchParams.has('race')")
     assert page.get_by_test_id("stException").count() == 0
     start(page)

@@ -215,7 +215,7 @@ def test_a_new_race_waits_for_no_memory_of_the_one_in_its_place(endless):
 def test_a_key_that_is_not_kept_is_dropped_with_a_sentence(text):
     app = open_page("race", address={"race": text})
     assert "race" not in app.query_params and "race_key" not in app.session_state
-    assert "The race in the address is not kept here any more" in words(app)
+    assert "The race in the address is not kept here" in words(app)
     assert "is not kept here" not in words(rerun(app))
 
 

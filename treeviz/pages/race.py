@@ -108,7 +108,7 @@ def _render_rest() -> None:
 def _open_race() -> KeptRace | None:
     kept, is_missed = open_race()
     if is_missed:
-        note("The race in the address is not kept here any more, and was left out of it. Start a new one.")
+        note("The race in the address is not kept here, and was left out of it. Start a new one.")
     return kept
 
 
