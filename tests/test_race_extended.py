@@ -1,12 +1,13 @@
 """Races that are extended: equal to those with the far goals from the start, and what cannot go on says why."""
 
 import math
+import signal
 import threading
 from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
-from scripted import CONFIG, PATIENCE, Clock, contestant_of, ended, run, scripted, sphere
+from scripted import CONFIG, PATIENCE, Clock, Script, contestant_of, ended, run, scripted, sphere
 
 from treeviz.race import race as racing
 from treeviz.race import report
@@ -37,6 +38,7 @@ def test_an_extended_race_is_the_race_that_had_the_far_goals_from_the_start(shor
     before = records(race)
     race.extend(**far)
     assert not race.is_over and [lane.state for lane in race.lanes].count("running") > 5
+    assert all(lane.test_error is None for lane in race.lanes if lane.state == "running")
     race.run()
     whole = run(*CONTESTANTS.values(), **settings, **far)
     assert records(race) == records(whole) != before
@@ -221,6 +223,31 @@ def test_goals_that_move_while_a_lane_ends_count():
     finally:
         one.start.make.predict = usual
     assert (race.lanes[0].state, race.lanes[0].num_laps) == ("reached", 3)
+
+
+def test_a_thread_that_has_not_noticed_that_the_race_was_over_has_no_more_turns():
+    race = run(scripted(losses=(1.0, 0.5)), until_loss=1.0)
+    old = race._ticket
+    race.extend(until_loss=0.5)
+    assert old.is_cancelled and race._ticket is not old
+    race.run()
+    assert race.lanes[0].column("loss").tolist() == [1.0, 0.5]
+
+
+def test_an_interrupted_race_loses_no_iteration():
+    def act():
+        if runner.num_done == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    runner = Script(losses=(5.0, 4.0, 3.0, 2.0), act=act)
+    race = Race(sphere(), [scripted(make=lambda: runner)], CONFIG, until_loss=2.0)
+    with pytest.raises(KeyboardInterrupt):
+        race.run()
+    race.cancel()
+    assert race.lanes[0].num_laps == 3 == runner.num_done
+    race.extend()
+    race.run()
+    assert race.lanes[0].column("loss").tolist() == [5.0, 4.0, 3.0, 2.0]
 
 
 def test_pause_and_cancel_of_an_extended_race():

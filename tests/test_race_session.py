@@ -284,6 +284,19 @@ def test_a_race_that_was_too_short_is_offered_more_time(monkeypatch):
     assert "A page lets a race go on no longer than this." in words(rerun(app))
 
 
+def test_the_verdict_is_of_all_that_was_done(endless, monkeypatch):
+    monkeypatch.setattr(race_page, "judge", lambda race, loss: f"{race.lanes[0].num_laps} iterations were judged")
+    app = press(open_page("race", contestants=TWO), "Start")
+    race = race_in(app)
+    for label in ("Cancel", "Cancel"):
+        laps = race.lanes[0].num_laps
+        wait_until(lambda laps=laps: race.lanes[0].num_laps > laps)
+        press(app, label)
+        assert f"**{race.lanes[0].num_laps} iterations were judged" in words(app)
+        assert ended(race) and press(app, "Go on")
+    press(app, "Cancel")
+
+
 def test_a_race_whose_memory_another_run_needs_says_that_it_cannot_go_on(monkeypatch, endless):
     app = press(open_page("race", contestants=TWO), "Start")
     race = race_in(app)

@@ -45,8 +45,8 @@ _STATES = {"waiting": "…", "running": "▸", "reached": "✓", "stopped": "■
 _TABLE = ["contestant", "iterations", "operations", "time", "memory", "lowest loss", "test error"]
 _PAST_RACES = 12  # of a session, for the page that compares them with what was expected
 _MEASURES = """One operation is a multiply-add, or one tree node read or written: their numbers are the same in every
-race. Seconds are measured while this page is drawn, and differ from race to race, most in short races. Whoever opens
-the address of this page while the race is kept sees the same race, and can pause, cancel and extend it.
+race. Seconds are measured while this page is drawn, and differ from race to race, most in short races. All who
+open the address of this page while the race is kept see the same race, and can pause, cancel and extend it.
 
 """
 _PARTS = component_parts()

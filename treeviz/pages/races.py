@@ -7,7 +7,6 @@ session views is ended after half a minute, and lets go of its networks. Its num
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import streamlit as st
 
@@ -20,17 +19,14 @@ _MAX_KEPT, _MAX_KEPT_BYTES = 32, 64 << 20
 _LEFT = "cancelled, because its page was closed or lost its connection"
 
 
-@dataclass(eq=False)
 class KeptRace:
     """A race, the settings and data it was started with by their keys, and how many sessions view it."""
 
-    race: Race
-    settings_key: str
-    data_key: str
-    # 96 random bits: nobody guesses the address of a race.
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(12))
-    num_viewers: int = 0
-    timer: threading.Timer | None = None
+    def __init__(self, race: Race, settings_key: str, data_key: str) -> None:
+        self.race, self.settings_key, self.data_key = race, settings_key, data_key
+        self.key = secrets.token_urlsafe(12)  # 96 random bits: nobody guesses the address of a race
+        self.num_viewers = 0
+        self.timer: threading.Timer | None = None  # to its end, while no one views it
 
 
 class View:
