@@ -313,6 +313,17 @@ def test_a_race_whose_memory_another_run_needs_says_that_it_cannot_go_on(monkeyp
     assert button(app, "Extend the race").disabled
 
 
+def test_a_race_that_is_closed_before_a_click_says_why_it_does_not_go_on(endless):
+    app = press(open_page("race", contestants=TWO), "Start")
+    race = race_in(app)
+    press(app, "Cancel")
+    assert ended(race)
+    race.close()  # the page does not know it yet
+    press(app, "Go on")
+    assert "The race cannot be extended: its networks were let go of; start a new race." in app.toast[0].value
+    assert race.is_over and "given back, so it cannot go on: start a new one" in words(app)
+
+
 def test_without_data_the_race_is_there_all_the_same(endless):
     app = press(open_page("race", contestants=TWO), "Start")
     race = race_in(app)
