@@ -13,13 +13,17 @@ def _draw():
     from treeviz.pages.settings import choose_settings
 
     settings = choose_settings()
-    importlib.import_module(f"treeviz.pages.{st.session_state.shown}").render(settings)
+    page = importlib.import_module(f"treeviz.pages.{st.session_state.shown}").PAGE
+    if settings is None:
+        page.render_rest()
+    else:
+        page.render(settings)
 
 
-def open_page(name, **state):
+def open_page(name, address=None, **state):
     """Open the page of `treeviz.pages.name` on the circle; show another by setting `session_state.shown`."""
     app = AppTest.from_function(_draw, default_timeout=60)
-    app.query_params["data"], app.query_params["width"] = "circle", "64"
+    app.query_params.update({"data": "circle", "width": "64", **(address or {})})
     for key, value in {"shown": name, **state}.items():
         app.session_state[key] = value
     return rerun(app)

@@ -1,6 +1,7 @@
 """Memory that all sessions share: a line, places in it, and what comes back."""
 
 import threading
+import weakref
 from contextlib import contextmanager
 
 import pytest
@@ -54,6 +55,44 @@ def test_a_share_goes_with_its_holder_and_a_wait_ends_with_it():
     del holder
     assert granted.wait(10) and late.place == 0
     thread.join(10)
+
+
+class Resting:
+    """What stands in for a race: it may be over, and is closed then if another share waits."""
+
+    def __init__(self, memory, needed, is_over):
+        self.is_over, self.is_closed, self.told = is_over, False, []
+        self.share = memory.ask(needed)
+        self.share.keep_for_race(self)
+
+    def when_closed(self, callback):
+        self.told.append(callback)
+
+    def close_if_over(self):
+        if self.is_over:
+            self.is_closed = True
+            for callback in self.told:
+                callback()
+
+
+def test_a_race_that_is_over_makes_room_for_what_waits_and_no_more_than_that():
+    memory = Budget(10)
+    running, first, second, third = (Resting(memory, 2, is_over) for is_over in (False, True, True, True))
+    share = memory.ask(5)
+    assert share.place == 0 and memory.used == 9
+    assert [race.is_closed for race in (running, first, second, third)] == [False, True, True, False]
+    late = memory.ask(6)
+    assert late.place == 1 and third.is_closed and not running.is_closed
+    share.give_back()
+    memory.wait(late, 0.0)
+    assert late.place == 0 and memory.used == 8 and not running.is_closed
+    last = memory.ask(4)
+    running.is_over = True
+    memory.wait(last, 0.0)
+    assert running.is_closed and last.place == 0
+    gone = weakref.ref(first)
+    del first
+    assert gone() is None, "a share holds no race"
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 12)), max_size=60))

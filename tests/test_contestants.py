@@ -17,6 +17,7 @@ from treeviz import Dataset, TrainConfig, cli, load_dataset
 from treeviz.model.config import METHODS
 from treeviz.model.network import initial_weights, output_signs
 from treeviz.model.phases import PHASES
+from treeviz.pages.races import RACES
 from treeviz.race import contestants
 from treeviz.race.charts import choose_slots, loss_charts, phase_chart, race_payload
 from treeviz.race.contestant import FAMILIES, THIS_APP
@@ -129,7 +130,7 @@ def test_a_new_contestant_is_one_file(newcomer):
 
     app = open_page("race", contestants=["newcomer", "descent-dense"], **{"until-loss": 1e-1})
     assert "- **Newcomer**: A method of a file" in words(app)
-    race = press(app, "Start").session_state.race
+    race = RACES.find(press(app, "Start").session_state.race_key).race
     assert ended(race) and "✓ Newcomer" in words(rerun(app))
     slots = choose_slots(list(CONTESTANTS), [lane.contestant.key for lane in race.lanes])
     drawn, other = race_payload(race.lanes, slots, [phase_chart(), *loss_charts(race.lanes)])["contestants"]

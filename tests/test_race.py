@@ -171,12 +171,12 @@ def test_the_contestant_that_had_the_least_time_has_the_next_turn(clock):
     assert turns[:5] == [("fast", 8), ("slow", 1), ("fast", 8), ("slow", 1), ("fast", 16)]
 
 
-def test_a_contestant_that_is_done_gives_its_memory_back():
-    done, going = scripted("done", losses=(0.0,)), scripted("going", losses=(1.0, 1.0, 0.0))
-    race = Race(sphere(), [done, going], CONFIG)
+def test_a_contestant_that_cannot_go_on_gives_its_memory_back():
+    over, going = scripted("over", stop_reasons={0: "solved"}), scripted("going", losses=(1.0, 1.0, 0.0))
+    race = Race(sphere(), [over, going], CONFIG)
     kept = []
     race.run(on_lap=lambda lane: kept.append(sorted(race._runners)))
-    assert kept[0] == ["done"] and kept[1:] == [["going"]] * 3 and not race._runners
+    assert kept[0] == ["over"] and kept[1:] == [["going"]] * 3 and list(race._runners) == ["going"]
 
 
 # What is refused

@@ -2,6 +2,7 @@
 
 import re
 import time
+from urllib.parse import parse_qs, urlparse
 
 import pytest
 from accessibility import serious_findings
@@ -9,6 +10,8 @@ from playwright.sync_api import expect
 from stage_driver import StageDriver
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
+# Two methods that go on for as long as they may.
+LONG = "data=digits&width=1024&until-loss=10⁻¹²&limit=300&contestants=SGD%2C+dense&contestants=SGD%2C+forest"
 SMALL, WIDE = "data=sphere&width=1024", "data=digits&width=65536"
 
 
@@ -31,6 +34,16 @@ def choose(page, *titles):
 def start(page):
     page.get_by_role("button", name="Start").click()
     page.locator(".race svg").first.wait_for()
+
+
+def reload(page):
+    page.reload()
+    page.locator(".race svg").first.wait_for()
+    page.wait_for_function("document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'")
+
+
+def iterations(cells):
+    return int(cells[0].replace(",", ""))
 
 
 def finish(page):
@@ -123,6 +136,78 @@ def test_a_race_is_paused_resumed_and_cancelled(page, server):
     page.get_by_text("cancelled.").wait_for()
     assert time.monotonic() - began < 5  # a second on a quiet machine; see race_speed.py
     expect(page.locator(".race tbody tr")).to_have_count(2)  # what was done is kept
+
+
+def test_a_reload_finds_the_race_again_paused_running_and_over(page, server):
+    open_race(page, server, LONG)
+    start(page)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("The race is paused").wait_for()
+    held = settle(page)
+    reload(page)
+    page.get_by_text("The race is paused").wait_for()
+    assert clock_rows(page) == held
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_text("The race is on").wait_for()
+    reload(page)
+    page.get_by_text("The race is on").wait_for()
+    expect(page.get_by_text("The race is on")).not_to_have_text(re.compile("is on: 0 of"))  # it is drawn as it goes on
+    page.get_by_role("button", name="Cancel").click()
+    finish(page)
+    over = settle(page)
+    assert list(over) == list(held) and all(iterations(over[title]) >= iterations(held[title]) for title in held)
+    reload(page)
+    expect(page.get_by_text("cancelled.")).to_be_visible()
+    assert clock_rows(page) == over
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_text("The race is on").wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    finish(page)
+    extended = settle(page)
+    assert all(iterations(extended[title]) >= iterations(over[title]) for title in over) and extended != over
+
+
+@pytest.mark.slow
+def test_a_race_is_shown_to_all_who_have_its_address(page, server, context):
+    open_race(page, server, LONG)
+    start(page)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_text("The race is paused").wait_for()
+    other = context.new_page()
+    other.goto(page.url)
+    other.get_by_text("The race is paused").wait_for()
+    page.get_by_role("button", name="Resume").click()
+    other.get_by_text("The race is on").wait_for()  # nobody has touched that page
+    other.get_by_role("button", name="Cancel").click()
+    page.get_by_text("cancelled.").wait_for()
+    other.close()
+
+
+@pytest.mark.slow
+def test_a_race_ends_within_a_minute_of_its_last_tab(page, server, context):
+    tab = context.new_page()
+    open_race(tab, server, LONG)
+    start(tab)
+    address = tab.url
+    tab.close()
+    page.wait_for_timeout(35_000)
+    page.goto(address)
+    page.get_by_text("cancelled, because its page was closed or lost its connection").wait_for()
+    expect(page.get_by_text("The memory of this race was given back")).to_be_visible()
+    expect(page.locator(".race tbody tr")).to_have_count(2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["nothing", "", "inf", "%00%F0%9F%8C%B3", "x" * 3000, "a&race=b"])
+def test_an_unknown_race_is_dropped_with_a_sentence(page, server, key):
+    open_race(page, server, f"{SMALL}&race={key}")
+    if key != "inf":  # no page takes that from an address
+        expect(page.get_by_text("The race in the address is not kept here")).to_be_visible()
+    page.wait_for_function("!new URL(location).searchParams.has('race')")
+    assert page.get_by_test_id("stException").count() == 0
+    start(page)
+    assert len(parse_qs(urlparse(page.url).query)["race"][0]) == 16
+    finish(page)
 
 
 @pytest.mark.slow

@@ -359,14 +359,35 @@ def running():
 
 def finished():
     race = started(scripted(make=Tracked, losses=(0.0,)), scripted("fails", make=lambda: 1 / 0))
-    assert ended(race) and not ALIVE
+    assert ended(race) and ALIVE, "it could be extended"
     return race
 
 
 def cancelled():
     race = paused()
     race.cancel()
-    assert ended(race) and not ALIVE, "what a cancelled race keeps is numbers"
+    assert ended(race) and ALIVE
+    return race
+
+
+def extended():
+    race = cancelled()
+    laps = race.lanes[0].num_laps
+    race.extend()
+    wait_until(lambda: race.lanes[0].num_laps > laps)
+    return race
+
+
+def closed():
+    race = cancelled()
+    race.close()
+    assert not ALIVE, "what a closed race keeps is numbers"
+    return race
+
+
+def unable():
+    race = started(scripted(make=Tracked, stop_reasons={2: "solved"}))
+    assert ended(race) and not ALIVE, "no contestant can go on"
     return race
 
 
@@ -382,7 +403,9 @@ def never_started():
     return Race(sphere(), [scripted(make=Tracked)], CONFIG)
 
 
-@pytest.mark.parametrize("bring_about", [never_started, running, paused, finished, cancelled, failed])
+@pytest.mark.parametrize(
+    "bring_about", [never_started, running, paused, finished, cancelled, extended, closed, unable, failed]
+)
 def test_a_dropped_race_is_gone_with_its_thread_and_its_runners(bring_about):
     race, thread = dropped(bring_about)
     if thread is not None:

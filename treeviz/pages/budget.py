@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from treeviz.race.race import Race
 from treeviz.training.memory import usable_bytes
 
 _LOOK_SECONDS = 3.0  # between two looks at the place in line, and at whether the viewer is still there
@@ -17,6 +18,7 @@ class Share:
     def __init__(self, budget: "Budget", needed: int) -> None:
         self.needed, self._budget = needed, budget
         self.is_kept = False
+        self._close_if_over: Callable[[], Callable[[], None] | None] = lambda: None
 
     @property
     def place(self) -> int:
@@ -27,6 +29,18 @@ class Share:
         """Give the share back when `holder` is gone."""
         self.is_kept = True
         weakref.finalize(holder, self.give_back).atexit = False
+
+    def keep_for_race(self, race: Race) -> None:
+        """Give the share back when a race is closed or gone. One that is over is closed if another share waits."""
+        self.keep_for(race)
+        race.when_closed(self.give_back)
+        self._close_if_over = weakref.WeakMethod(race.close_if_over)
+
+    def ask_back(self) -> None:
+        """Have it given back if it is kept only for the case that a race goes on."""
+        close_if_over = self._close_if_over()
+        if close_if_over is not None:
+            close_if_over()
 
     def give_back(self) -> None:
         """Let others have it; a second time nothing happens."""
@@ -65,6 +79,7 @@ class Budget:
         with self._changed:
             self._waiting.append(share)
             self._grant()
+        self._ask_back_for(share)
         return share
 
     def place(self, share: Share) -> int:
@@ -74,6 +89,7 @@ class Budget:
 
     def wait(self, share: Share, timeout: float) -> None:
         """Wait until a share is granted, at most `timeout` seconds."""
+        self._ask_back_for(share)
         with self._changed:
             self._changed.wait_for(lambda: share not in self._waiting, timeout)
 
@@ -84,6 +100,15 @@ class Budget:
                 if share in shares:
                     shares.remove(share)
             self._grant()
+
+    def _ask_back_for(self, share: Share) -> None:
+        """Ask for shares that can be spared, the oldest first, until this one is granted."""
+        with self._changed:
+            granted = list(self._granted)
+        for other in granted:  # without the lock: whoever closes a race waits for what it is taking down
+            if not self.place(share):
+                return
+            other.ask_back()
 
     def _grant(self) -> None:
         # Looked up anew each time: a share may come back meanwhile, with a holder that the garbage collector finds.

@@ -49,6 +49,7 @@ def _draw(page: Page) -> None:
         page.render()
     elif settings is None:
         st.info("Choose a CSV file and its target column in the sidebar, or one of the other datasets.")
+        page.render_rest()
     else:
         page.render(settings)
 

@@ -19,6 +19,7 @@ class Page:
     order : its place in the navigation; the lowest is the first.
     render : draws the page. It gets the `Settings` of the sidebar, unless `needs_data` is False.
     needs_data : whether it shows the data chosen in the sidebar; if so, it is drawn only when some are chosen.
+    render_rest : draws what the page shows while none are chosen.
     """
 
     title: str
@@ -26,6 +27,7 @@ class Page:
     order: int
     render: Callable[..., None]
     needs_data: bool = True
+    render_rest: Callable[[], None] = lambda: None
 
 
 def find_pages() -> tuple[Page, ...]:

@@ -1,14 +1,17 @@
 """The race: several methods train from the same start, live, and what each of them really costs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import NamedTuple
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator as Row
 
 from treeviz.data.dataset import Split
 from treeviz.pages.budget import wait_for_share
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
+from treeviz.pages.races import RACES, KeptRace, leave_race, open_race, show_race, shown_race
 from treeviz.pages.runs import let_go
 from treeviz.pages.settings import Settings
 from treeviz.race import report
@@ -25,20 +28,27 @@ from treeviz.race.charts import (
 )
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.forecast import Measured
+from treeviz.race.goals import Goals
 from treeviz.race.lane import Lane
-from treeviz.race.race import Race, warm_up
-from treeviz.race.verdict import finish_of, judge, name_leaders
+from treeviz.race.race import MAX_LAPS, Race, warm_up
+from treeviz.race.verdict import find_unfinished, finish_of, judge, name_leaders
 from treeviz.style.palette import compact, power_of_ten, seconds
 
 _MAX_CONTESTANTS = 6
 _MAX_RACE_BYTES = 6 << 30
 _REFRESH_SECONDS = 0.5
+_LOOK_SECONDS = 2.0  # at a race that rests, if others view it too: they may have it go on
 _LOSSES = tuple(float(f"1e-{power}") for power in range(13))
-_TIME_LIMITS = (10, 30, 60, 120, 300)
+_TIME_LIMITS = (10, 30, 60, 120, 300, 600, 1200)
+_MOST_LAPS = 3 * MAX_LAPS  # of an extended race, or its numbers would take too much memory
 _STATES = {"waiting": "…", "running": "▸", "reached": "✓", "stopped": "■", "failed": "✗"}
 _TABLE = ["contestant", "iterations", "operations", "time", "memory", "lowest loss", "test error"]
 _PAST_RACES = 12  # of a session, for the page that compares them with what was expected
-_LEFT = "cancelled, because the page was closed or lost its connection"
+_MEASURES = """One operation is a multiply-add, or one tree node read or written: their numbers are the same in every
+race. Seconds are measured while this page is drawn, and differ from race to race, most in short races. All who
+open the address of this page while the race is kept see the same race, and can pause, cancel and extend it.
+
+"""
 _PARTS = component_parts()
 _charts = st.components.v2.component("treeviz-race", html=_PARTS["html"], css=_PARTS["css"], js=_PARTS["js"])
 
@@ -49,20 +59,14 @@ def _warm_up() -> None:
     warm_up(CONTESTANTS.values())
 
 
-@st.cache_resource(scope="session", max_entries=1, on_release=lambda race: race.cancel(_LEFT), show_spinner=False)
-def _end_with_connection(_race: Race, address: int) -> Race:
-    """Have a race cancelled when the browser leaves; its session stays for minutes. `address` tells races apart."""
-    return _race
-
-
 def measured_races(settings: Settings) -> list[tuple[Measured, ...]]:
     """Return what this session's races on the same data with the same threshold and seed measured, the last one first.
 
     Of a race before the last one these numbers are all that is kept.
     """
     races: list[tuple[str, tuple[Measured, ...]]] = list(st.session_state.get("past-races", []))
-    if "race" in st.session_state:
-        races.append((st.session_state.race_data, _measure(st.session_state.race)))
+    if (kept := shown_race()) is not None:
+        races.append((kept.data_key, _measure(kept.race)))
     wanted = (settings.data_key, settings.config.threshold, settings.config.seed)
     return [runs for key, runs in reversed(races) if (key, runs[0].config.threshold, runs[0].config.seed) == wanted]
 
@@ -75,6 +79,7 @@ def render(settings: Settings) -> None:
     """Draw the page."""
     _warm_up()
     st.subheader("Race the methods from the same start", anchor=False)
+    kept = _open_race()
     try:
         split = settings.load()
     except ValueError as error:
@@ -82,27 +87,66 @@ def render(settings: Settings) -> None:
         return
     st.markdown(
         f"All contestants get the same **{split.train.num_points} datapoints** and the same initial weights of "
-        f"**{settings.config.width:,} neurons**, and take turns on this machine. One operation is a multiply-add, or "
-        "one tree node read or written: their numbers are the same in every race. Seconds are measured while this page "
-        "is drawn, and differ from race to race, most in short races."
+        f"**{settings.config.width:,} neurons**, and take turns on this machine."
     )
-    _choose_and_start(settings, split)
-    race: Race | None = st.session_state.get("race")
-    if race is None:
+    kept, row = _choose_and_start(settings, split, kept)
+    if kept is None:
         st.info("Choose two to six contestants and press **Start**.", icon=":material/flag:")
         _charts(key="no-charts", data=race_payload([], {}, []))  # empty: the browser loads their script meanwhile
         return
-    if st.session_state.race_of != settings.key:
+    if kept.settings_key != settings.key:
         note("Below is the last race, of other settings than those in the sidebar now.")
-    is_over = race.is_over  # asked once: it may end while the page is drawn
-    if not is_over:
-        _controls(race)
-    is_live = not is_over and not race.is_paused
-    st.fragment(_show, run_every=_REFRESH_SECONDS if is_live else None)(race, is_over)
+    _show_race(kept, row)
 
 
-def _choose_and_start(settings: Settings, split: Split) -> None:
-    """Draw the contestants, what they race to, and the button that starts a new race."""
+def _render_rest() -> None:
+    """Draw the race alone, while data have still to be chosen: a file is not uploaded again when a page is reloaded."""
+    if (kept := _open_race()) is not None:
+        _show_race(kept, st.container(horizontal=True))
+
+
+def _open_race() -> KeptRace | None:
+    kept, is_missed = open_race()
+    if is_missed:
+        note("The race in the address is not kept here, and was left out of it. Start a new one.")
+    return kept
+
+
+def _show_race(kept: KeptRace, row: Row) -> None:
+    race = kept.race
+    stage = _Stage.of(race)  # asked once: it may change while the page is drawn
+    if not stage.is_over:
+        with row:
+            _controls(race)
+    is_live = not stage.is_over and not stage.is_paused
+    st.fragment(_show, run_every=_REFRESH_SECONDS if is_live else None)(kept, stage)
+    if not is_live and kept.num_viewers > 1:
+        st.fragment(_look, run_every=_LOOK_SECONDS)(kept, stage)
+
+
+class _Stage(NamedTuple):
+    """What has the whole page drawn anew when it changes."""
+
+    is_over: bool
+    is_paused: bool
+    is_closed: bool
+    goals: Goals
+
+    @classmethod
+    def of(cls, race: Race) -> "_Stage":
+        return cls(race.is_over, race.is_paused, race.is_closed, race.goals)
+
+
+def _look(kept: KeptRace, stage: _Stage) -> None:
+    if _Stage.of(kept.race) != stage:
+        st.rerun()
+
+
+def _choose_and_start(settings: Settings, split: Split, kept: KeptRace | None) -> tuple[KeptRace | None, Row]:
+    """Draw the contestants, what they race to, and the buttons that start a new race or extend the one shown.
+
+    Returns the race to show, and the row of the buttons.
+    """
     keys = st.pills(
         "Contestants, two to six",
         list(CONTESTANTS),
@@ -112,9 +156,10 @@ def _choose_and_start(settings: Settings, split: Split) -> None:
         key="contestants",
         bind="query-params",
     )
-    with st.expander("About the methods"):
-        st.markdown("\n".join(f"- **{one.title}**: {one.about}" for one in CONTESTANTS.values()))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.expander("About the methods, and what is measured"):
+        st.markdown(_MEASURES + "\n".join(f"- **{one.title}**: {one.about}" for one in CONTESTANTS.values()))
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    with row:
         loss = st.select_slider(
             "Loss to reach",
             _LOSSES,
@@ -143,7 +188,41 @@ def _choose_and_start(settings: Settings, split: Split) -> None:
     if not is_possible:
         note(f"A race needs two to six contestants; chosen: {len(keys)}.")
     if is_started:
-        _start(settings, split, keys, loss, limit, batch_size)
+        kept = _start(settings, split, keys, loss, limit, batch_size)
+    if kept is not None:
+        with row:
+            _offer_goals(kept.race, loss, limit)
+    return kept, row
+
+
+def _offer_goals(race: Race, loss: float, limit: int) -> None:
+    """Draw the button that extends the race to the goals chosen, where they are further away than its own."""
+    goals = race.goals.moved(min(loss, race.until_loss), _laps_to_do(race), max(limit, race.max_seconds))
+    goes_on = race.going_on(goals) if race.is_over else not race.is_closed and goals != race.goals
+    st.button(
+        "Extend the race",
+        icon=":material/more_time:",
+        disabled=not goes_on,
+        on_click=_extend,
+        args=(goals,),
+        key="extend-race",
+        help="The race below goes on from where it is, to the loss and the time chosen here. Choose a lower loss or "
+        "more time than it has.",
+    )
+
+
+def _laps_to_do(race: Race) -> int:
+    """Return how many iterations an extended race may have: more, if a contestant has done all it may."""
+    laps = race.goals.max_laps
+    is_used_up = any(lane.num_laps >= laps for lane in race.lanes)
+    return max(laps, min(laps + MAX_LAPS, _MOST_LAPS)) if is_used_up else laps
+
+
+def _nearest_goals(race: Race) -> Goals | None:
+    """Return the nearest goals at which an unfinished contestant goes on; None if there are none."""
+    limits = [race.max_seconds, *(limit for limit in _TIME_LIMITS if limit > race.max_seconds)]
+    offered = (race.goals.moved(None, _laps_to_do(race), limit) for limit in limits)
+    return next((goals for goals in offered if race.going_on(goals)), None)
 
 
 def _start(
@@ -153,7 +232,8 @@ def _start(
     loss: float,
     limit: int,
     batch_size: int,
-) -> None:
+) -> KeptRace | None:
+    """Start a new race in the place of the one shown, and return the one to show now."""
     contestants = [CONTESTANTS[key] for key in keys]
     config = settings.config
     needed = sum(one.required_bytes(config.width, split.train.num_points, split.train.dimension) for one in contestants)
@@ -171,50 +251,61 @@ def _start(
             max_seconds=limit,
             test=split.test,
         )
-        if "race" in st.session_state:
-            st.session_state.race.cancel()
+        old = shown_race()
+        leave_race()
         let_go()  # what the session holds itself, it must not wait for
         share = wait_for_share(needed, "This race")
-        share.keep_for(race)
-        race.when_over(share.give_back)
+        share.keep_for_race(race)
     except ValueError as error:
         show_refusal(error, settings)
-        return
-    if "race" in st.session_state:
-        past = (st.session_state.race_data, _measure(st.session_state.race))
+        return shown_race()
+    if old is not None:
+        past = (old.data_key, _measure(old.race))
         st.session_state["past-races"] = [*st.session_state.get("past-races", []), past][-_PAST_RACES:]
-    st.session_state.race, st.session_state.race_of, st.session_state.race_data = race, settings.key, settings.data_key
-    _end_with_connection(race, id(race))
-    for key in ("table-loss", "verdict"):  # both were of the race before
-        st.session_state.pop(key, None)
+    kept = KeptRace(race, settings.key, settings.data_key)
+    RACES.add(kept)
+    show_race(kept)
+    st.session_state.pop("table-loss", None)  # it was of the race before
     race.start()
     race.wait_for_lap(_REFRESH_SECONDS)  # the first points are there sooner than the next look would be
+    return kept
 
 
 def _controls(race: Race) -> None:
     """Draw pause and cancel outside what is redrawn while the race is on, where a click could be lost."""
-    with st.container(horizontal=True):
-        label, icon, act = (
-            ("Resume", ":material/play_arrow:", Race.resume)
-            if race.is_paused
-            else ("Pause", ":material/pause:", Race.pause)
-        )
-        # One key for both labels, so that the button keeps the focus.
-        st.button(label, icon=icon, on_click=_tell, args=(act,), key="pause-race")
-        st.button("Cancel", icon=":material/stop:", on_click=_tell, args=(Race.cancel,), key="cancel-race")
+    label, icon, act = (
+        ("Resume", ":material/play_arrow:", Race.resume)
+        if race.is_paused
+        else ("Pause", ":material/pause:", Race.pause)
+    )
+    # One key for both labels, so that the button keeps the focus.
+    st.button(label, icon=icon, on_click=_tell, args=(act,), key="pause-race")
+    st.button("Cancel", icon=":material/stop:", on_click=_tell, args=(Race.cancel,), key="cancel-race")
 
 
 def _tell(act: Callable[[Race], None]) -> None:
     """Act on the race: a button's callback, which must not hold the race, because Streamlit keeps callbacks."""
-    act(st.session_state.race)
+    if (kept := shown_race()) is not None:
+        act(kept.race)
 
 
-def _show(race: Race, was_over: bool) -> None:
+def _extend(goals: Goals) -> None:
+    """Extend the race."""
+    try:
+        _tell(lambda race: race.extend(**asdict(goals)))
+    except ValueError as error:  # another viewer, or another run that waits for memory, was first
+        st.toast(f"{str(error)[0].upper()}{str(error)[1:]}.", icon=":material/error:")
+    st.session_state.pop("table-loss", None)
+
+
+def _show(kept: KeptRace, stage: _Stage) -> None:
     """Draw the verdict, the table and the charts of what has been done so far."""
+    race = kept.race
     loss = st.session_state.get("table-loss", race.until_loss)
     if race.is_over:
-        main, _, rest = _verdict(race, loss).partition("; ")
+        main, _, rest = _verdict(kept, loss).partition("; ")
         st.markdown(f"**{main}**" + (f"; {rest}" if rest else ""))
+        _offer_to_go_on(race)
     else:
         words = "The race is paused" if race.is_paused else "The race is on"
         spent = f"{race.seconds_spent:.0f} of {race.max_seconds:g} seconds"
@@ -238,17 +329,36 @@ def _show(race: Race, was_over: bool) -> None:
     ]
     _charts(key="race-charts", data=race_payload(lanes, slots, charts))
     _table(race)
-    if race.is_over and not was_over:
-        st.rerun()  # the whole page: nothing more to wait for
+    _look(kept, stage)
 
 
-def _verdict(race: Race, loss: float) -> str:
+def _offer_to_go_on(race: Race) -> None:
+    """Say who did not finish, and offer to let them go on; or say that the race cannot."""
+    unfinished = find_unfinished(race)
+    if not unfinished:
+        return
+    *others, last = [f"**{lane.contestant.title}**" for lane in unfinished]
+    names = f"{', '.join(others)} and {last} have" if others else f"{last} has"
+    if race.is_closed:
+        note(f"{names} not finished. The memory of this race was given back, so it cannot go on: start a new one.")
+    elif (goals := _nearest_goals(race)) is None:
+        note(f"{names} not finished. A page lets a race go on no longer than this.")
+    else:
+        is_longer = goals.max_seconds > race.max_seconds
+        with st.container(horizontal=True, vertical_alignment="center"):
+            note(f"{names} not finished, and can go on from where {'they' if others else 'it'} stopped.")
+            label = f"Go on to {goals.max_seconds:g} seconds" if is_longer else "Go on"
+            st.button(label, icon=":material/more_time:", on_click=_extend, args=(goals,), key="go-on")
+
+
+def _verdict(kept: KeptRace, loss: float) -> str:
     """Judge once: it takes a forecast for many widths."""
-    kept = st.session_state.get("verdict")
-    if kept is None or kept[0] != loss:
-        kept = (loss, f"{judge(race, loss)} {name_leaders(race, loss)}".strip())
-        st.session_state.verdict = kept
-    return str(kept[1])
+    of = (kept.key, loss, [(lane.state, lane.num_laps) for lane in kept.race.lanes])
+    last = st.session_state.get("verdict")
+    if last is None or last[0] != of:
+        last = (of, f"{judge(kept.race, loss)} {name_leaders(kept.race, loss)}".strip())
+        st.session_state.verdict = last
+    return str(last[1])
 
 
 def _is_log(label: str, key: str) -> bool:
@@ -290,7 +400,7 @@ def _row(lane: Lane, loss: float) -> list[str]:
     needed = (f"{finish.iterations:,}", compact(finish.operations), seconds(finish.seconds)) if finish else ("–",) * 3
     return [
         f"{_STATES[lane.state]} {lane.contestant.title}",
-        *needed,
+        *(text.replace(" ", "\u00a0") for text in needed),  # a number and its unit on one line
         f"{lane.num_bytes / 1e6:.1f} MB" if lane.num_laps else "–",
         "–" if lane.lowest_loss is None else f"{lane.lowest_loss:.1e}",
         "–" if lane.test_error is None else f"{lane.test_error:.3f}",
@@ -306,4 +416,4 @@ def _reasons(race: Race) -> dict[str, list[str]]:
     return reasons
 
 
-PAGE = Page("Race the methods", path="race", order=3, render=render)
+PAGE = Page("Race the methods", path="race", order=3, render=render, render_rest=_render_rest)

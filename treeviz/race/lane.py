@@ -68,6 +68,7 @@ class Lane:
     contestant : the contestant that runs here.
     state : "waiting", "running", "reached" (the loss asked for), "stopped" (by itself, a limit or the user), "failed".
     reason : why it stopped or failed, in words.
+    stop_reason : why nothing further can happen here, however long it goes on, in words; empty while it can go on.
     build_operations, build_seconds : of what it builds before its first iteration.
     num_bytes : bytes it keeps from one iteration to the next.
     last_loss : of the last lap; None before the first.
@@ -79,7 +80,7 @@ class Lane:
     def __init__(self, contestant: Contestant) -> None:
         self.contestant = contestant
         self.state: State = "waiting"
-        self.reason = ""
+        self.reason = self.stop_reason = ""
         self.build_operations, self.build_seconds = 0, 0.0
         self.num_bytes = 0
         self.last_loss: float | None = None
@@ -88,13 +89,18 @@ class Lane:
         self.seconds: Counter[str] = Counter()
         # A row a lap. Viewers read it while it grows: rows are never changed.
         self._table = np.empty((64, len(COLUMNS)))
-        self._num_laps = 0
+        self._num_laps, self._has_begun = 0, False
         self._spent = _Spent(0, 0.0)
 
     @property
     def num_laps(self) -> int:
         """Iterations done."""
         return self._num_laps
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of the numbers kept here."""
+        return self._table.nbytes
 
     @property
     def lowest_loss(self) -> float | None:
@@ -123,9 +129,11 @@ class Lane:
         return int(reached[0]) if reached.size else None
 
     def begin(self, runner: Runner) -> None:
-        """Take down what building took."""
+        """Take down what building took, once."""
+        if self._has_begun:
+            return
         self._check_phases(runner.build_costs, runner.build_seconds)
-        self.state = "running"
+        self._has_begun, self.state = True, "running"
         self.build_operations = sum(runner.build_costs.values())
         self.build_seconds = sum(runner.build_seconds.values())
         self._spent = _Spent(self.build_operations, self.build_seconds)
@@ -139,6 +147,9 @@ class Lane:
         self._table[self._num_laps] = [column.take(lap, self._spent) for column in COLUMNS.values()]
         self._num_laps += 1
         self.last_loss = lap.loss
+        self.stop_reason = lap.stop_reason
+        if not math.isfinite(lap.loss):
+            self.stop_reason = lap.stop_reason or "diverged: its loss is no longer a finite number"
         operations, seconds = sum(lap.costs.values()), sum(lap.seconds.values())
         self._spent = _Spent(self._spent.operations + operations, self._spent.seconds + seconds)
         # New ones each time, for viewers may be reading the old.
@@ -149,6 +160,20 @@ class Lane:
         if not self.is_over:
             self.test_error = test_error if math.isfinite(test_error) else None
             self.reason, self.state = reason, state
+
+    def fail(self, reason: str) -> None:
+        """Take down that nothing further can happen, unless it is known already; a lane that is over stays as it is."""
+        self.stop_reason = self.stop_reason or reason
+        self.end("failed", reason)
+
+    def go_on(self) -> None:
+        """Take back the end: there is more to do."""
+        self.reason, self.test_error = "", None
+        self.state = "running" if self._has_begun else "waiting"
+
+    def correct(self, state: State, reason: str) -> None:
+        """Take down that its end means something else by new goals."""
+        self.reason, self.state = reason, state
 
     def _check_phases(self, *parts: Mapping[str, float]) -> None:
         unknown = sorted({phase for part in parts for phase in part} - set(PHASES))

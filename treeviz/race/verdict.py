@@ -78,6 +78,12 @@ def name_leaders(race: Race, loss: float) -> str:
     return f"Of all, {fewest.title} needed the fewest operations, {fastest.title} the least time."
 
 
+def find_unfinished(race: Race) -> list[Lane]:
+    """Return the lanes that a limit or the user ended short of the loss and that could go on, dense ones first."""
+    short = [lane for lane in race.lanes if lane.state == "stopped" and not lane.stop_reason]
+    return sorted(short, key=lambda lane: lane.contestant.kind != "dense")
+
+
 def _finishers(race: Race, loss: float) -> list[Finish]:
     """The methods that iterate and reached the loss."""
     lanes = [lane for lane in race.lanes if not lane.contestant.is_reference]
