@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -362,6 +363,24 @@ def test_more_points_than_parameters(search, solver):
     records = steps(sphere(40, 2, seed=4), 8, search=search, solver=solver, width=5, threshold=0.0)
     assert records[0].solve.rank <= 2 * records[0].touched.size < 40
     assert "rank" in records[0].status and "cannot be learned" in records[0].status
+
+
+@each_variant
+def test_the_other_reading_of_the_activation(search, solver):
+    """max(z, b) against its definition: the outputs of all neurons summed up, and a whole run from there."""
+    config = TrainConfig(width=300, search=search, solver=solver, activation="clipped", seed=2)
+    trainer = Trainer(load_dataset("sphere", num_points=6, dimension=4, seed=1), config)
+    X, a, b = trainer.data.X, trainer.output_signs, trainer.threshold
+    for _ in range(5):
+        W = trainer.weights()
+        expected = np.maximum(W @ X.T, b).T @ a / np.sqrt(300)
+        np.testing.assert_allclose(trainer.predict(X), expected, atol=1e-9)
+        record = trainer.step()
+        np.testing.assert_allclose(record.outputs, expected, atol=1e-9)
+        assert record.loss == pytest.approx(0.5 * np.sum((expected - trainer.data.y) ** 2), rel=1e-9, abs=1e-16)
+    assert record.loss < 1e-8
+    start = replace(config, activation="shifted")
+    assert abs(Trainer(trainer.data, start).step().loss - trainer.trace.losses[0]) > 1e-3
 
 
 @each_variant

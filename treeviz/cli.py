@@ -12,7 +12,7 @@ import click
 
 from treeviz.data.csv_options import CsvOptions
 from treeviz.data.refusal import OPTIONS, RefusalError
-from treeviz.model.config import MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
+from treeviz.model.config import ACTIVATIONS, MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
 from treeviz.output import keep, print_result, reason_of, require_output
 from treeviz.serving import FEW_STUDENTS, Place, default_processes, find_haproxy, keep_serving
 from treeviz.training.record import StepRecord
@@ -110,6 +110,13 @@ def main() -> None:
 @click.option("--search", type=click.Choice(SEARCHES), default="forest", show_default=True)
 @click.option("--solver", type=click.Choice(SOLVERS), default="sketch", show_default=True)
 @click.option("--method", type=click.Choice(METHODS), default="gauss-newton", show_default=True)
+@click.option(
+    "--activation",
+    type=click.Choice(tuple(ACTIVATIONS)),
+    default="shifted",
+    show_default=True,
+    help="shifted: max(z - b, 0). clipped: max(z, b), the other reading of the paper.",
+)
 @click.option("--skin", type=float, help="Of --search watch: how far below the threshold to watch.  [default: by rule]")
 @click.option(
     "--step-size",
@@ -139,7 +146,8 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
             raise click.ClickException(f"cannot write {save} ({reason_of(error)}): choose another --save") from error
     try:
         require_loss(until_loss)
-        names = ("width", "threshold", "search", "solver", "method", "step_size", "batch_size", "ridge", "skin", "seed")
+        names = ["width", "threshold", "search", "solver", "method", "activation"]
+        names += ["step_size", "batch_size", "ridge", "skin", "seed"]
         trainer = Trainer(_load(data, options).train, TrainConfig(**{name: options[name] for name in names}))
     except ValueError as error:
         raise click.ClickException(str(error)) from error

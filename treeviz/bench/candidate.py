@@ -32,8 +32,7 @@ class Candidate:
 
     def config(self, problem: Problem) -> TrainConfig:
         """Return its settings: those of all, and its search."""
-        shared = {"width": problem.width, "seed": problem.seed}
-        return TrainConfig(**shared, method="gauss-newton", search=self.search, solver="exact")
+        return TrainConfig(width=problem.width, seed=problem.seed, search=self.search, solver="exact")
 
     def required_bytes(self, problem: Problem) -> int:
         """Memory it needs for a problem, about, the first iteration included."""

@@ -60,7 +60,7 @@ def make_sections(facts: Facts) -> Sequence[Section]:
             [r"f(x)=\frac{1}{\sqrt m}\sum_{r=1}^{m} a_r\,\max\bigl(\langle w_r,x\rangle-b,\;0\bigr)"],
             [
                 rf"f(x_0)=\frac{{1}}{{\sqrt{{{tex(m)}}}}}\sum_{{{tex(firing)}\text{{ that fire}}}} "
-                rf"a_r\,(z_{{r0}}-{b:.3f})",
+                rf"a_r\,(z_{{r0}}-{b:.3f})" + (rf"+{tex(trace.output_shift)}" if trace.output_shift else ""),
                 rf"={record.outputs[0]:.4f}",
             ],
             f"Of {count(m, 'neuron')}, {count_firing(firing)} on datapoint 0. All others add nothing to the output, "

@@ -21,6 +21,8 @@ SEARCHES = {
     "watch": "treeviz.search.watch.engine.WatchEngine",
 }
 SOLVERS = ("sketch", "exact")
+# The two readings of the paper's activation by name: zero below the threshold, or b below it and z above.
+ACTIVATIONS = {"shifted": "max(z − b, 0)", "clipped": "max(z, b)"}
 MAX_WIDTH = 1 << 27
 
 
@@ -44,6 +46,8 @@ class TrainConfig:
     batch_size : datapoints of a mini-batch of "sgd"; every epoch takes each datapoint once, in random order.
     skin : >= 0, of "watch": how far below the threshold pairs are watched. None: found by the rule of
         `search.watch.skin.suggest_skin`. It changes what an iteration costs, never its result.
+    activation : "shifted", max(z - b, 0), or "clipped", max(z, b), which adds b sum_r a_r / sqrt(m) to every output and
+        changes neither the Jacobian nor which neurons fire (algorithm.md §1).
     ridge : >= 0, added to the diagonal of the Gram matrix.
     sketch_factor : rows of the sketch per datapoint, 2 to 1,000.
     tolerance : relative residual at which conjugate gradient stops, between 0 and 1.
@@ -63,6 +67,7 @@ class TrainConfig:
     step_size: float | None = 1.0
     batch_size: int = 8
     skin: float | None = None
+    activation: str = "shifted"
     ridge: float = 0.0
     sketch_factor: int = 8
     tolerance: float = 1e-12
@@ -77,6 +82,7 @@ class TrainConfig:
             "method": _choice("method", self.method, METHODS),
             "search": _choice("search", self.search, SEARCHES),
             "solver": _choice("solver", self.solver, SOLVERS),
+            "activation": _choice("activation", self.activation, ACTIVATIONS),
             "batch_size": _integer("batch_size", self.batch_size, 1, 2**31 - 1),
             "ridge": _number("ridge", self.ridge, "0 or more", low=0.0),
             "tolerance": _number("tolerance", self.tolerance, "between 0 and 1", above=0.0, below=1.0),

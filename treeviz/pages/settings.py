@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from treeviz.data.dataset import Split
-from treeviz.model.config import TrainConfig
+from treeviz.model.config import ACTIVATIONS, TrainConfig
 from treeviz.model.network import paper_threshold
 from treeviz.pages.data_choice import DataChoice, choose_data
 from treeviz.style.sentences import describe_sparsity
@@ -16,7 +16,7 @@ _SEARCHES = {"forest": "forest", "watch lists": "watch"}
 # Where it is not found by rule: what is offered first, and what is more than enough to watch everything.
 _SKIN, _LARGEST_SKIN = 0.5, 100.0
 # What `choose_training` draws, on the page of one run only.
-_TRAINING = ("search", "solver", "check", "rule", "skin")
+_TRAINING = ("search", "solver", "activation", "check", "rule", "skin")
 WIDTHS = tuple(1 << power for power in range(5, 21))
 
 
@@ -114,6 +114,18 @@ def choose_training(settings: Settings) -> Settings:
             help="How the n × n system of an iteration is solved. Exact: Cholesky of the Gram matrix. Sketch: the "
             "paper's way, a random sketch as preconditioner and conjugate gradient. Both give the same steps.",
         )
+        activation = st.segmented_control(
+            "Activation",
+            list(ACTIVATIONS),
+            default="shifted",
+            required=True,
+            key="activation",
+            bind="query-params",
+            format_func=ACTIVATIONS.__getitem__,
+            help="What a neuron with the inner product z passes on. The app trains max(z − b, 0). Two readers of the "
+            "paper took its activation for max(z, b): that adds the same number, b Σ a / √m, to every output, and "
+            "changes neither the neurons that fire nor the gradients.",
+        )
         is_checked = st.toggle(
             "Check every iteration",
             value=True,
@@ -123,7 +135,13 @@ def choose_training(settings: Settings) -> Settings:
             "there are trees, and every loss with the dense method's. For a wide network this takes longer than the "
             "iteration itself.",
         )
-    config = replace(settings.config, search=_SEARCHES[search or "forest"], skin=skin, solver=solver or "exact")
+    config = replace(
+        settings.config,
+        search=_SEARCHES[search or "forest"],
+        skin=skin,
+        solver=solver or "exact",
+        activation=activation or "shifted",
+    )
     return replace(settings, config=config, is_checked=is_checked)
 
 

@@ -125,11 +125,14 @@ def _forward(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int, *, k
     up, down = contributions[contributions > 0].sum(), -contributions[contributions < 0].sum()
     output, residual = record.outputs[step.point], record.residual[step.point]
     held = "" if keeps_sums else ", whose leaves already hold the inner products"
+    clipped = f", and {number(trace.output_shift)} from b = {number(step.threshold)} of every neuron"
+    shift = clipped if trace.config.activation == "clipped" else ""
     kept = " It comes from sums over all neurons that are kept, so none is visited." if keeps_sums else ""
     yield Step(
         line,
         f"The output on datapoint {step.point} is a sum over its {count(step.firing.size, 'firing neuron')}{held}: "
-        f"{number(up)} from those with a = +1, −{number(down)} from those with a = −1, f = {number(output)}.{kept}",
+        f"{number(up)} from those with a = +1, −{number(down)} from those with a = −1{shift}, f = {number(output)}."
+        f"{kept}",
     )
     target = trace.dataset.y[step.point]
     yield Step(

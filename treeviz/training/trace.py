@@ -93,6 +93,13 @@ class Trace:
         """The untrained second layer a, (m,), redrawn once from the seed."""
         return output_signs(self.config.seed, self.config.width)
 
+    @cached_property
+    def output_shift(self) -> float:
+        """What the activation adds to every output: 0, or b sum_r a_r / sqrt(m) where it is "clipped"."""
+        if self.config.activation == "shifted":
+            return 0.0
+        return float(self.config.resolved_threshold * self.output_signs.sum() / math.sqrt(self.config.width))
+
     @property
     def losses(self) -> Floats:
         """Loss at the start of each iteration, (T,)."""

@@ -138,7 +138,7 @@ class Trainer:
         if X.ndim != 2 or X.shape[1] != self.data.dimension:
             raise ValueError(f"X must have shape (points, {self.data.dimension}); got {X.shape}")
         require_unit_rows(X, "prepare new rows as the datapoints were, by trainer.data.prepare(rows)")
-        return outputs_at(X, self.weight_blocks(), self.output_signs, self.threshold)
+        return outputs_at(X, self.weight_blocks(), self.output_signs, self.threshold) + self.trace.output_shift
 
     @property
     def num_bytes(self) -> int:
@@ -175,7 +175,8 @@ class Trainer:
         firing = whole.firing.compact() if with_record else None  # now: the next evaluation or move may overwrite it
         learned = whole if batch is None else self._engine.evaluate(ledger, batch)
         touched = learned.firing.neurons.astype(np.int32) if with_record else None
-        residual = whole.outputs - self.data.y
+        outputs = whole.outputs + self.trace.output_shift
+        residual = outputs - self.data.y
         loss = 0.5 * float(residual @ residual)
         solution = self._solve(learned, residual, ledger)
         dual_step, diverged = self._scale_step(solution.dual)
@@ -191,7 +192,7 @@ class Trainer:
         record = StepRecord(
             iteration=iteration,
             loss=loss,
-            outputs=whole.outputs,
+            outputs=outputs,
             residual=residual,
             firing=firing,
             touched=touched,

@@ -91,7 +91,7 @@ class OutputField:
             raise ValueError(f"iteration must be between 0 and {num_records}, what has been computed; got {iteration}")
         with self._lock:
             if iteration not in self._values:
-                outputs = self._compute(iteration) / math.sqrt(self.trace.config.width)
+                outputs = self._compute(iteration) / math.sqrt(self.trace.config.width) + self.trace.output_shift
                 outputs.flags.writeable = False
                 self._values[iteration] = outputs.reshape(self.resolution, self.resolution)
             return self._values[iteration]
