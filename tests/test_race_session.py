@@ -46,7 +46,7 @@ def test_of_an_old_race_numbers_are_kept_and_nothing_else():
     app = press(open_page("race", contestants=TWO), "Start")
     old = weakref.ref(app.session_state.race)
     assert ended(app.session_state.race)
-    assert re_judged(app).startswith("**To a loss of 1e-06, Forest needed")
+    assert re_judged(app).startswith("**To a loss of 10⁻⁶, Forest needed")
     press(app, "Start")
     assert ended(app.session_state.race) and "verdict" not in app.session_state
     app.session_state.shown = "break_even"

@@ -5,6 +5,8 @@ import re
 import pytest
 from stage_driver import StageDriver
 
+from treeviz.model.numerals import numeral
+
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 CIRCLE, DIGITS = "data=circle&width=64", ""
 
@@ -228,7 +230,7 @@ def test_numbers_and_charts_follow_when_the_cursor_rests(stage, circle):
     stage.open(CIRCLE)
     stage.press("Shift+ArrowRight", "Shift+ArrowRight")
     stage.wait_for(2)
-    stage.page.get_by_test_id("stMetricValue").filter(has_text=f"{circle.records[2].loss:.3e}").wait_for()
+    stage.page.get_by_test_id("stMetricValue").filter(has_text=f"{numeral(circle.records[2].loss, 4)}").wait_for()
     assert metric(stage.page, "Touched") == f"{circle.records[2].touched.size:,}"
     assert metric(stage.page, "Nodes modified") == f"{circle.records[2].num_modified.sum():,}"
 

@@ -7,6 +7,7 @@ from accessibility import serious_findings
 from playwright.sync_api import expect
 
 from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz.model.numerals import numeral
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 CIRCLE, DIGITS = "data=circle&width=64", ""
@@ -110,7 +111,7 @@ def test_other_settings_begin_a_new_run_at_its_start(stage):
     stage.page.get_by_role("spinbutton", name="Seed").fill("5")
     stage.press("Enter")
     expected = Trainer(load_dataset("circle", seed=5), TrainConfig(width=64, solver="exact", seed=5)).step()
-    stage.part("loss").filter(has_text=f"{expected.loss:.3e}").wait_for()
+    stage.part("loss").filter(has_text=f"{numeral(expected.loss, 4)}").wait_for()
     stage.wait_for(0, 1, 1)
     assert stage.part("tree-number").input_value() == "0"
 
@@ -169,7 +170,7 @@ def test_every_iteration_wears_its_badge(stage, circle):
     badge.filter(has_text="✓ Exact").filter(has_text="the loss equals the dense method's").wait_for()
     assert "a scan of all 512 leaves; all 504 inner nodes" in badge.inner_text()
     stage.press("End")
-    badge.filter(has_text="✓ Exact").filter(has_text="below 1e-8").wait_for()
+    badge.filter(has_text="✓ Exact").filter(has_text="below 10⁻⁸").wait_for()
     stage.page.get_by_text("Check every iteration").click()
     badge.filter(has_text="Not checked").wait_for()
 

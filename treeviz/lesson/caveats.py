@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from treeviz.lesson.facts import Facts
 from treeviz.lesson.links import FOREST, PageLink, link_to_stage
-from treeviz.style.palette import compact, percent, rounded
+from treeviz.model.numerals import numeral
+from treeviz.style.palette import compact, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def make_caveats(facts: Facts) -> Sequence[Caveat]:
         ),
         Caveat(
             "The threshold costs conditioning",
-            f"The smallest eigenvalue of G is {float(facts.eigenvalues[0]):.2g} here. "
+            f"The smallest eigenvalue of G is {numeral(facts.eigenvalues[0], 2)} here. "
             + (
                 "With b = 0 it is several times larger, but then half of all neurons fire on a datapoint."
                 if facts.threshold > 0
@@ -109,8 +110,8 @@ def make_caveats(facts: Facts) -> Sequence[Caveat]:
         ),
         Caveat(
             "On random data preconditioning is hardly needed",
-            f"κ(G) is 1.5 to 4 on random points; here it is {rounded(facts.conditioning)}. On real, uncentred data it "
-            "is 100 to 1,000, and there the sketch is worth its cost."
+            f"κ(G) is 1.5 to 4 on random points; here it is {numeral(facts.conditioning, 2)}. On real, uncentred data "
+            "it is 100 to 1,000, and there the sketch is worth its cost."
             if math.isfinite(facts.conditioning)
             else "κ(G) is 1.5 to 4 on random points. Here G is singular, at least to round-off.",
             PageLink(

@@ -12,7 +12,8 @@ import plotly.graph_objects as go
 from treeviz.lesson import charts
 from treeviz.lesson.facts import ALPHA, SKETCH_FACTORS, Facts
 from treeviz.lesson.links import PageLink, link_to_stage
-from treeviz.style.palette import compact, percent, rounded
+from treeviz.model.numerals import agree, count, count_firing, numeral
+from treeviz.style.palette import compact, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,8 @@ def make_sections(facts: Facts) -> Sequence[Section]:
                 rf"a_r\,(z_{{r0}}-{b:.3f})",
                 rf"={record.outputs[0]:.4f}",
             ],
-            f"{firing:,} of {m:,} neurons fire on datapoint 0. All others add nothing to the output, whatever their "
-            "weights are exactly.",
+            f"{firing:,} of {count(m, 'neuron')} {agree(firing, 'fires', 'fire')} on datapoint 0. All others add "
+            "nothing to the output, whatever their weights are exactly.",
             charts.leaves_chart,
             link_to_stage("forward"),
         ),
@@ -76,9 +77,9 @@ def make_sections(facts: Facts) -> Sequence[Section]:
                 rf"p={tex(facts.probability)},\quad m\,p={tex(m * facts.probability)}",
                 rf"m\,e^{{-b^2/2}}={tex(m * math.exp(-b * b / 2))}",
             ],
-            f"Here {facts.num_firing.mean():,.0f} neurons fire on a datapoint on average, {percent(firing / m)} on "
+            f"Here {count_firing(round(facts.num_firing.mean()))} on a datapoint on average, {percent(firing / m)} on "
             "datapoint 0. The bound is safe but loose, by a factor of "
-            f"{rounded(math.exp(-b * b / 2) / facts.probability)}. [Paper; the looseness is measured.]",
+            f"{numeral(math.exp(-b * b / 2) / facts.probability, 2)}. [Paper; the looseness is measured.]",
             charts.sparsity_chart,
             link_to_stage("search", label="Show me the few that fire"),
         ),
@@ -122,8 +123,9 @@ def make_sections(facts: Facts) -> Sequence[Section]:
                 rf"\lVert f-y\rVert={tex(norm)},\quad \lVert g\rVert={tex(math.hypot(*record.dual_step))}",
                 rf"{tex(touched)}\text{{ neurons move}}",
             ],
-            f"The loss falls from {trace.losses[0]:.2e} to {trace.losses[-1]:.2e} by iteration {last}. Once "
-            "no neuron starts or stops firing, the network is linear in its weights, and one step ends at round-off.",
+            f"The loss falls from {numeral(trace.losses[0], 3)} to {numeral(trace.losses[-1], 3)} by iteration {last}. "
+            "Once no neuron starts or stops firing, the network is linear in its weights, and one step ends at "
+            "round-off.",
             charts.losses_chart,
             link_to_stage("move", label="Show me a step"),
         ),
@@ -171,8 +173,9 @@ def make_sections(facts: Facts) -> Sequence[Section]:
                 rf"m\,d={tex(m * d)}\text{{ weights}}",
             ],
             f"{percent(firing / m)} fire on one datapoint, {percent(touched / m)} on at least one of all {n}. The "
-            f"other {m - touched:,} neurons never move in this run, and {int(facts.num_touched[-1]):,} still move in "
-            "its last iteration so far. [Derived, and tested in every iteration.]",
+            f"other {count(m - touched, 'neuron')} never {agree(m - touched, 'moves', 'move')} in this run, and "
+            f"{int(facts.num_touched[-1]):,} still {agree(int(facts.num_touched[-1]), 'moves', 'move')} in its last "
+            "iteration so far. [Derived, and tested in every iteration.]",
             charts.touched_chart,
             link_to_stage("repair", label="Show me what changes"),
         ),
@@ -188,11 +191,11 @@ def make_sections(facts: Facts) -> Sequence[Section]:
                 rf"\text{{cost}}({iterations})=\frac{{{tex(build)}+{tex(steps)}}}{{{iterations}}}={tex(amortized)}",
                 rf"\text{{dense: }}{tex(dense)}",
             ],
-            f"After {iterations} iterations the forest has cost {rounded(amortized / dense)} times as many operations "
-            f"an iteration as the dense method, building included. {_describe_break_even(facts)} **Dense is better** "
-            "where many neurons move, since each is repaired in all n trees: the forest wins where |U| (d + log₂ m) is "
-            f"well below m d, here {compact(touched * (d + math.log2(m)))} against {compact(m * d)}. It is also better "
-            "where a run ends after one or two iterations, among which building is shared out.",
+            f"After {count(iterations, 'iteration')} the forest has cost {numeral(amortized / dense, 2)} times as many "
+            f"operations an iteration as the dense method, building included. {_describe_break_even(facts)} **Dense is "
+            "better** where many neurons move, since each is repaired in all n trees: the forest wins where |U| (d + "
+            f"log₂ m) is well below m d, here {compact(touched * (d + math.log2(m)))} against {compact(m * d)}. It is "
+            "also better where a run ends after one or two iterations, among which building is shared out.",
             charts.amortized_chart,
             link_to_stage("repair", last, "Show me the chart", chart="Amortized operations"),
         ),
@@ -215,8 +218,8 @@ def make_sections(facts: Facts) -> Sequence[Section]:
             f"No network has $10^{{{facts.required_width_exponent:.0f}}}$ neurons; this one has {m:,} and "
             + _describe_progress(facts)
             + f" Measured, an iteration has cost {compact(amortized)} operations, building included. The smallest "
-            f"angle between two datapoints is {facts.smallest_angle:.1f}°, and λ is {float(facts.eigenvalues[0]):.2g}. "
-            "[Theorem: paper. Width: derived. The rest: measured.]",
+            f"angle between two datapoints is {facts.smallest_angle:.1f}°, and λ is "
+            f"{numeral(facts.eigenvalues[0], 2)}. [Theorem: paper. Width: derived. The rest: measured.]",
             charts.rates_chart,
             link_to_stage("solve", last, "Show me the last iteration"),
         ),

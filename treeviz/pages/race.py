@@ -6,6 +6,7 @@ from dataclasses import replace
 import streamlit as st
 
 from treeviz.data.dataset import Split
+from treeviz.model.numerals import count, numeral
 from treeviz.pages.budget import wait_for_share
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
@@ -28,7 +29,7 @@ from treeviz.race.forecast import Measured
 from treeviz.race.lane import Lane
 from treeviz.race.race import Race, warm_up
 from treeviz.race.verdict import finish_of, judge, name_leaders
-from treeviz.style.palette import compact, power_of_ten, seconds
+from treeviz.style.palette import compact, seconds
 
 _MAX_CONTESTANTS = 6
 _MAX_RACE_BYTES = 6 << 30
@@ -81,10 +82,10 @@ def render(settings: Settings) -> None:
         show_refusal(error, settings)
         return
     st.markdown(
-        f"All contestants get the same **{split.train.num_points} datapoints** and the same initial weights of "
-        f"**{settings.config.width:,} neurons**, and take turns on this machine. One operation is a multiply-add, or "
-        "one tree node read or written: their numbers are the same in every race. Seconds are measured while this page "
-        "is drawn, and differ from race to race, most in short races."
+        f"All contestants get the same **{count(split.train.num_points, 'datapoint')}** and the same initial weights "
+        f"of **{count(settings.config.width, 'neuron')}**, and take turns on this machine. One operation is a "
+        "multiply-add, or one tree node read or written: their numbers are the same in every race. Seconds are "
+        "measured while this page is drawn, and differ from race to race, most in short races."
     )
     _choose_and_start(settings, split)
     race: Race | None = st.session_state.get("race")
@@ -119,7 +120,7 @@ def _choose_and_start(settings: Settings, split: Split) -> None:
             "Loss to reach",
             _LOSSES,
             value=1e-6,
-            format_func=power_of_ten,
+            format_func=lambda loss: numeral(loss, 1),
             key="until-loss",
             bind="query-params",
             help="A method is done when its loss, ½‖f − y‖² over all datapoints, is at most this.",
@@ -217,7 +218,7 @@ def _show(race: Race, was_over: bool) -> None:
         st.markdown(f"**{main}**" + (f"; {rest}" if rest else ""))
     else:
         words = "The race is paused" if race.is_paused else "The race is on"
-        spent = f"{race.seconds_spent:.0f} of {race.max_seconds:g} seconds"
+        spent = f"{race.seconds_spent:.0f} of {numeral(race.max_seconds, 6)} seconds"
         st.progress(min(1.0, race.seconds_spent / race.max_seconds), f"{words}: {spent}.")
     with st.container(horizontal=True):
         log_x = _is_log("Horizontal axes", "log-x")
@@ -268,7 +269,7 @@ def _table(race: Race) -> None:
             "What each method needed to reach a loss of",
             offered,
             value=race.until_loss,
-            format_func=power_of_ten,
+            format_func=lambda loss: numeral(loss, 1),
             key="table-loss",
             width=280,
         )
@@ -292,7 +293,7 @@ def _row(lane: Lane, loss: float) -> list[str]:
         f"{_STATES[lane.state]} {lane.contestant.title}",
         *needed,
         f"{lane.num_bytes / 1e6:.1f} MB" if lane.num_laps else "–",
-        "–" if lane.lowest_loss is None else f"{lane.lowest_loss:.1e}",
+        "–" if lane.lowest_loss is None else numeral(lane.lowest_loss, 2),
         "–" if lane.test_error is None else f"{lane.test_error:.3f}",
     ]
 

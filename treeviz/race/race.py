@@ -18,6 +18,7 @@ import numpy as np
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
+from treeviz.model.numerals import count
 from treeviz.race.contestant import Contestant, Runner
 from treeviz.race.lane import Lane, State, measure_error
 from treeviz.training.judge import require_loss
@@ -205,7 +206,7 @@ class Race:
             elif lap.stop_reason:
                 self._finish(lane, "stopped", lap.stop_reason)
             elif lane.num_laps >= self.max_laps:
-                self._finish(lane, "stopped", f"loss not reached in {lane.num_laps:,} iterations, the limit")
+                self._finish(lane, "stopped", f"loss not reached in {count(lane.num_laps, 'iteration')}, the limit")
             elif spent > seconds_left:
                 self._finish(lane, "stopped", _LATE)
             if on_lap is not None:
