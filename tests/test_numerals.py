@@ -21,6 +21,7 @@ from treeviz.training.background import BackgroundRun
 
 FORMATS = json.loads((Path(__file__).parent / "number_formats.json").read_text(encoding="utf-8"))
 WRITERS = {"compact": compact, "percent": percent, "numeral": numeral, "count": count}
+PACKAGE = Path(__file__).parent.parent / "treeviz"
 
 NOUNS = "neuron|node|datapoint|leaf|leave|tree|list|step|iteration|operation|pair|block|row|number|ancestor|product"
 NOUNS += "|addition|dimension|loss"
@@ -112,3 +113,18 @@ def test_all_sentences_of_the_smallest_runs_agree_with_their_counts(search, solv
                 said.add(sentences.describe_watching(run.trace, record, record.watch))
     assert len(said) > 20
     assert {text: misfits(text) for text in said if misfits(text)} == {}
+
+
+# A plural straight after a number that is put in: `count` and `things` would have chosen the word.
+WORDS = "neurons|nodes|datapoints|leaves|trees|lists|steps|iterations|operations|pairs|papers"
+PLURAL = re.compile(rf"\}}\*{{0,2}} (?:{WORDS})\b")
+NEVER_ONE = ("compact(", "%{{y:", "**n = ")  # shortened, such as 12k; where a chart has no ones; a formula
+
+
+def test_no_plural_is_written_by_hand():
+    rooms = ("stage", "style", "race", "related", "lesson", "pages")
+    files = [path for room in rooms for path in (PACKAGE / room).rglob("*") if path.suffix in (".py", ".js")]
+    assert len(files) > 60
+    lines = [(path.name, line.strip()) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    said = [(name, line) for name, line in lines if PLURAL.search(line) and not line.startswith(("*", "/*"))]
+    assert [(name, line) for name, line in said if not any(known in line for known in NEVER_ONE)] == []

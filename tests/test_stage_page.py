@@ -193,6 +193,15 @@ COVERED = """stage => {
     return labels.flatMap((label, place) => covers(label, place).map(({ text, node }) => [label.text, text || node]));
 }"""
 
+# Labels that reach beyond the picture.
+OUTSIDE = """stage => {
+    const picture = stage.querySelector(".tree").getBoundingClientRect();
+    return [...stage.querySelectorAll(".tree .node text")].filter(({ textContent }) => textContent).filter((label) => {
+        const { left, right } = label.getBoundingClientRect();
+        return left < picture.left || right > picture.right;
+    }).map(({ textContent }) => textContent);
+}"""
+
 
 def top_of(place):
     return place.evaluate("node => node.getBoundingClientRect().top")
@@ -234,8 +243,46 @@ def test_the_inspector_opens_in_view(stage):
     assert inspector.inner_text() == ""
 
 
+BOX = "node => { const { top, bottom } = node.getBoundingClientRect(); return [top, bottom]; }"
+
+
+def test_sentence_tree_and_current_line_are_in_view_together(stage):
+    """At 1400 by 900, in every phase, also while a node is inspected."""
+    stage.open("data=digits&width=65536")
+    for is_inspected in (False, True):
+        for phase in "123456":
+            stage.element.focus()
+            stage.press(phase)
+            stage.wait_for(0, int(phase), 1)
+            if is_inspected and phase == "1":
+                stage.click_node(max(stage.states()))
+                stage.part("inspector").get_by_role("button", name="close").wait_for()
+            line, code = stage.element.locator(".code [aria-current=step]"), stage.part("code")
+            expect(line).to_have_count(1)
+            tops, bottoms = zip(
+                *(part.evaluate(BOX) for part in (stage.part("transport"), stage.part("scroller"), line)), strict=True
+            )
+            assert min(tops) >= 0 and max(bottoms) <= 900, (phase, is_inspected)
+            (top, bottom), (first, last) = line.evaluate(BOX), code.evaluate(BOX)
+            assert first - 1 <= top and bottom <= last + 1, (phase, is_inspected)
+    assert stage.part("inspector").evaluate("node => node.clientHeight") <= 240
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [1024, 1920])
+@pytest.mark.parametrize("width", [1024, 1400])
+def test_no_label_of_a_whole_tree_covers_anything_or_leaves_the_picture(stage, width):
+    stage.page.set_viewport_size({"width": width, "height": 900})
+    for settings in (CIRCLE, "data=circle&width=256&nodes=599", "data=moons&width=256"):
+        for moment in ("", "it=1&phase=solve", "it=1&phase=repair&step=0", "it=1&phase=repair&step=7"):
+            stage.open(f"{settings}&{moment}")
+            stage.click("whole tree")
+            stage.page.locator(".stage[aria-busy=false]").wait_for()
+            assert stage.element.evaluate(COVERED) == []
+            assert stage.element.evaluate(OUTSIDE) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1024, 1400, 1920])
 def test_no_label_of_the_tree_covers_anything(stage, width):
     stage.page.set_viewport_size({"width": width, "height": 900})
     for moment in ("phase=solve", "it=1&phase=repair&step=0", "it=1&phase=repair&step=999"):
