@@ -1,6 +1,7 @@
 """Small problems, and what every engine must find on them, written out plainly."""
 
 import math
+import re
 
 import numpy as np
 
@@ -18,6 +19,17 @@ def dense_scan(W, X, threshold):
     products = W @ X.T
     fires = products >= threshold
     return [np.flatnonzero(fires[:, i]) for i in range(len(X))]
+
+
+NUMERAL = r"(−?[\d.,]+(?:·10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)?|−?10[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)"  # what `numeral` writes, as a pattern
+
+
+def read_numeral(text):
+    """Return the number that is written as `numeral` writes it."""
+    factor, ten, power = text.replace(",", "").replace("−", "-").partition("·10")
+    if not ten and (found := re.fullmatch("(-?)10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)", factor)):
+        factor, power = f"{found[1]}1", found[2]
+    return float(f"{factor}e{power.translate(str.maketrans('⁻⁰¹²³⁴⁵⁶⁷⁸⁹', '-0123456789')) or 0}")
 
 
 def same_sets(left, right):

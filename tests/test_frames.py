@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import read_numeral
 
 from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz.model.numerals import count
 from treeviz.stage import frames, packing
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.packing import pack_frame
@@ -22,7 +24,6 @@ from treeviz.stage.pictures.field import OutputField
 from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.script import phases, pseudocode, write_script
 from treeviz.stage.view import DEFAULT_DETAIL, DETAILS, MAX_OPENED, View
-from treeviz.style.palette import count
 from treeviz.training import background
 from treeviz.training import trace as trace_module
 from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
@@ -167,7 +168,7 @@ def test_script_record_atlas_and_plane_are_those_of_the_trace(maker):
         assert list(final.values()) == frame["nodes"]["after"]
         assert frame["visited"] == record.visited_levels.tolist()
         assert frame["modified"] == record.modified_levels.tolist()
-        assert float(frame["record"]["loss"]) == pytest.approx(record.loss, rel=1e-3)
+        assert read_numeral(frame["record"]["loss"]) == pytest.approx(record.loss, rel=1e-3)
         np.testing.assert_allclose(frame["record"]["residual"], record.residual, rtol=1e-6)
         np.testing.assert_allclose(frame["record"]["dual"], record.dual_step, rtol=1e-6)
         plane = neuron_plane(trace, view.tree, iteration, include=drawn.neuron[drawn.is_leaf])
@@ -395,7 +396,7 @@ def test_a_badge_says_how_much_was_checked(maker):
         if ours == dense > 1e-8:
             assert "to the last bit" in badge["text"]
         elif "equals" in badge["text"]:
-            how = float(badge["text"].split("dense method's to ")[1].rstrip("."))
+            how = read_numeral(badge["text"].split("dense method's to ")[1].rstrip("."))
             assert how == pytest.approx(abs(ours - dense) / dense, rel=0.5)
         else:
             assert "round-off" in badge["text"]

@@ -76,7 +76,7 @@ def test_of_an_old_race_numbers_are_kept_and_nothing_else(monkeypatch):
     app = press(open_page("race", contestants=TWO), "Start")
     old = weakref.ref(race_in(app))
     assert ended(race_in(app))
-    assert re_judged(app).startswith("**To a loss of 1e-06, Forest needed")
+    assert re_judged(app).startswith("**To a loss of 10⁻⁶, Forest needed")
     press(app, "Start")
     assert ended(race_in(app))
     app.session_state.shown = "break_even"

@@ -12,6 +12,7 @@ from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.model.infinite_width import Activity, both_fire_probability
 from treeviz.model.ledger import gram_solve_operations
 from treeviz.model.network import BLOCK_ROWS, initial_weights, output_signs
+from treeviz.model.numerals import agree
 from treeviz.model.phases import PHASES
 from treeviz.race.contestant import Workload
 from treeviz.race.contestants import kernel_ridge, random_features
@@ -326,7 +327,9 @@ def test_random_features_name_the_points_that_fire_nothing():
     silent = ~Phi.any(axis=1)
     assert 0 < silent.sum() < 12
     runner, laps = run(FEATURES, data, config)
-    assert laps[0].status.startswith(f"{silent.sum()} of 12 datapoints fire no neuron")
+    assert laps[0].status.startswith(
+        f"{silent.sum()} of 12 datapoints {agree(silent.sum(), 'fires', 'fire')} no neuron"
+    )
     assert not runner.predict(data.X)[silent].any()
     runner, laps = run(FEATURES, data, config_of(width=30, threshold=50.0))
     assert laps[0].status.startswith("no neuron fires on any datapoint") and laps[0].num_touched == 0

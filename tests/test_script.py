@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import NUMERAL, read_numeral
 
 from treeviz import Dataset, Forest, TrainConfig, Trainer, load_dataset
+from treeviz.model.numerals import numeral
 from treeviz.stage import script as script_module
 from treeviz.stage.pictures.detail import draw_tree
 from treeviz.stage.script import phases, pseudocode, write_script
 from treeviz.stage.script_parts import Moves, number
-from treeviz.style.palette import count as write_count
-from treeviz.style.palette import rounded
 from treeviz.training.trace import Trace
 
 WIDTHS = (1, 2, 3, 5, 64, 100, 256, 4096)
@@ -136,7 +136,7 @@ def check_search(drawn, record, steps, lines):
             assert "both children" in small.text
             assert {2 * node, 2 * node + 1} <= set(told)
     last = steps[-1]
-    entered, nodes, found = read(rf"{COUNT} of {COUNT} nodes entered .*, {COUNT} firing neurons? found", last.text)
+    entered, nodes, found = read(rf"{COUNT} of {COUNT} nodes? entered .*, {COUNT} firing neurons? found", last.text)
     assert count(entered) == step.visited.size == record.num_visited[step.point]
     assert count(nodes) == 2 * width - 1
     assert count(found) == record.firing[step.point].size
@@ -163,19 +163,19 @@ def check_forward(run, record, drawn, steps):
     assert value(up) - value(down) == pytest.approx(value(output), abs=1.6e-3)
     assert value(output) == pytest.approx(terms.sum(), abs=6e-4)
     output, target, residual, loss = read(
-        rf"f − y = {VALUE} − {VALUE} = {VALUE}\. .* the loss is ([\d.e+-]+)\.$", steps[1].text
+        rf"f − y = {VALUE} − {VALUE} = {VALUE}\. .* the loss is {NUMERAL}\.$", steps[1].text
     )
     y = trace.dataset.y[step.point]
     assert value(target) == pytest.approx(y, abs=6e-4)
     assert value(residual) == pytest.approx(terms.sum() - y, abs=6e-4)
-    assert float(loss) == pytest.approx(0.5 * np.sum(record.residual**2), rel=1e-3)
+    assert read_numeral(loss) == pytest.approx(0.5 * np.sum(record.residual**2), rel=1e-3)
     assert all(small.row == -1 for small in steps)
 
 
 def check_jacobian(run, record, drawn, steps):
     X, width = run.trace.dataset.X, run.trace.config.width
     fires = run.weights[record.iteration] @ X.T >= drawn.step.threshold
-    own, blocks, pairs = read(rf"has {COUNT} non-zero blocks? of {COUNT},.* rows: {COUNT} blocks", steps[0].text)
+    own, blocks, pairs = read(rf"has {COUNT} non-zero blocks? of {COUNT},.* rows?: {COUNT} blocks?", steps[0].text)
     assert count(own) == fires[:, drawn.step.point].sum()
     assert count(blocks) == width
     assert count(pairs) == fires.sum()
@@ -184,8 +184,8 @@ def check_jacobian(run, record, drawn, steps):
 def check_solve(trace, record, drawn, script):
     report, point = record.solve, drawn.step.point
     text = script["solve"][-1].text
-    shown = read(r"it says g = ([\d.e+−]+)[.]( |$)", text)[0]
-    assert float(shown.replace("−", "-")) == pytest.approx(record.dual_step[point], rel=1e-2, abs=1e-300)
+    shown = read(rf"it says g = {NUMERAL}[.]( |$)", text)[0]
+    assert read_numeral(shown) == pytest.approx(record.dual_step[point], rel=1e-2, abs=1e-300)
     if report.status != "ok":
         assert report.status[1:] in text
     if trace.config.solver == "exact":
@@ -201,9 +201,9 @@ def check_solve(trace, record, drawn, script):
         return
     assert len(script["solve"]) == max(report.iterations, 1)
     for iteration, small in enumerate(script["solve"][: report.iterations]):
-        at, norm = read(r"iteration (\d+): relative error ([\d.e+-]+) of", small.text)
+        at, norm = read(rf"iteration (\d+): relative error {NUMERAL} of", small.text)
         assert int(at) == iteration + 1
-        assert float(norm) == pytest.approx(report.residual_norms[iteration], rel=0.06)
+        assert read_numeral(norm) == pytest.approx(report.residual_norms[iteration], rel=0.06)
     if report.num_active:
         rows, per_point, high, wide = read(
             rf"into {COUNT}, {VALUE} a datapoint, .* is {COUNT} × {COUNT}\.", script["sketch"][0].text
@@ -224,8 +224,8 @@ def check_conditioning(run, record, drawn, script):
     eigenvalues = np.linalg.eigvalsh(((X @ X.T) * (fires.T @ fires))[np.ix_(active, active)])
     if eigenvalues[0] > 1e-8 * eigenvalues[-1]:
         phase = "solve" if run.trace.config.solver == "exact" else "precondition"
-        told = read(r"condition number of [^.]* is ([\d,.]+(?:e\+\d+)?)[.;:]", script[phase][0].text)[0]
-        kappa = float(told.rstrip(".").replace(",", ""))
+        told = read(rf"condition number of [^.]* is {NUMERAL}[.;:]", script[phase][0].text)[0]
+        kappa = read_numeral(told)
         assert kappa == pytest.approx(eigenvalues[-1] / eigenvalues[0], rel=0.06)
 
 
@@ -236,13 +236,13 @@ def check_move(run, record, drawn, steps):
         assert np.array_equal(before, after)
         return
     fires = before @ trace.dataset.X.T >= drawn.step.threshold
-    touched, width = read(rf"^{COUNT} neurons? of {COUNT} fire", steps[0].text)
+    touched, width = read(rf"^{COUNT} neurons? of {COUNT} fires? ", steps[0].text)
     assert count(touched) == fires.any(axis=1).sum() == record.touched.size
     assert count(width) == trace.config.width
     told = []
     for small in steps[1:]:
         neuron, points, length = read(
-            rf"^Neuron {COUNT} fires on {COUNT} datapoints?, .* move by ([\d.e+-]+)\.$", small.text
+            rf"^Neuron {COUNT} fires on {COUNT} datapoints?, .* move by {NUMERAL}\.$", small.text
         )
         neuron = count(neuron)
         told.append(neuron)
@@ -250,7 +250,7 @@ def check_move(run, record, drawn, steps):
         assert count(points) == fires[neuron].sum()
         assert ("this one among them" in small.text) == fires[neuron, drawn.step.point]
         moved = float(np.linalg.norm(after[neuron] - before[neuron]))
-        assert float(length) == pytest.approx(moved, rel=6e-3, abs=1e-9)
+        assert read_numeral(length) == pytest.approx(moved, rel=6e-3, abs=1e-9)
     assert sorted(told) == sorted(neuron for neuron in drawn.neuron[drawn.is_leaf].tolist() if fires[neuron].any())
 
 
@@ -309,7 +309,7 @@ def check_repair(record, drawn, steps, lines):
             assert small.writes == ((row_of[node], fresh),)
             assert lines[small.line].text.startswith("go up")
             if abs(fresh - heap[node]) < 1e-8 and "round-off" in small.text:  # no eight digits tell them apart
-                assert float(read(r"changes by ([\d.e+-]+),", small.text)[0]) == pytest.approx(
+                assert read_numeral(read(rf"changes by {NUMERAL},", small.text)[0]) == pytest.approx(
                     abs(fresh - heap[node]), rel=0.5
                 )
             else:
@@ -325,7 +325,7 @@ def check_repair(record, drawn, steps, lines):
     if not step.modified.size:
         assert "nothing to repair" in last.text
         return
-    own, nodes, everywhere, all_nodes = read(rf": {COUNT} of {COUNT} nodes.* trees: {COUNT} of {COUNT}", last.text)
+    own, nodes, everywhere, all_nodes = read(rf": {COUNT} of {COUNT} nodes?.* trees?: {COUNT} of {COUNT}", last.text)
     assert count(own) == step.modified.size
     assert count(nodes) == 2 * width - 1
     assert count(everywhere) == record.num_modified.sum()
@@ -451,7 +451,7 @@ def test_for_many_datapoints_the_solvers_estimate_is_told(monkeypatch):
     run = run_of(load_dataset("circle"), num_steps=1, width=256, solver="exact")
     record, step = run.trace.records[0], run.trace.replay(0, 0)
     text = write_script(run.trace, record, draw_tree(step, 31))["solve"][0].text
-    assert f"The condition number of G is about {rounded(record.solve.conditioning)}." in text
+    assert f"The condition number of G is about {numeral(record.solve.conditioning, 2)}." in text
 
 
 def test_a_leaf_that_is_b_to_the_last_bit_fires():
@@ -497,10 +497,6 @@ WRITTEN = [
     ((2.0, 2.0 + 1e-12), "2.00000000"),
     ((-0.0, 0.0), "0.000"),
 ]
-
-
-def test_one_thing_is_no_plural():
-    assert [write_count(quantity, "neuron") for quantity in (0, 1, 1200)] == ["0 neurons", "1 neuron", "1,200 neurons"]
 
 
 def test_numbers_have_as_many_decimals_as_tell_them_apart():

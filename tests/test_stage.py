@@ -3,7 +3,10 @@
 import re
 
 import pytest
+from playwright.sync_api import expect
 from stage_driver import StageDriver
+
+from treeviz.model.numerals import numeral
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 CIRCLE, DIGITS = "data=circle&width=64", ""
@@ -228,9 +231,19 @@ def test_numbers_and_charts_follow_when_the_cursor_rests(stage, circle):
     stage.open(CIRCLE)
     stage.press("Shift+ArrowRight", "Shift+ArrowRight")
     stage.wait_for(2)
-    stage.page.get_by_test_id("stMetricValue").filter(has_text=f"{circle.records[2].loss:.3e}").wait_for()
+    stage.page.get_by_test_id("stMetricValue").filter(has_text=f"{numeral(circle.records[2].loss, 4)}").wait_for()
     assert metric(stage.page, "Touched") == f"{circle.records[2].touched.size:,}"
     assert metric(stage.page, "Nodes modified") == f"{circle.records[2].num_modified.sum():,}"
+
+
+def test_numbers_follow_while_it_plays(stage):
+    stage.open(CIRCLE)
+    stage.part("speed").select_option("60")
+    stage.element.focus()
+    stage.press(" ")
+    stage.page.get_by_text(re.compile("^Iteration [12] took ")).wait_for()
+    stage.element.get_by_role("button", name="pause", exact=True).wait_for()  # it plays on
+    stage.press(" ")
 
 
 # ---- looking around ----
@@ -256,9 +269,70 @@ def test_a_stub_opens_and_a_leaf_is_inspected(stage, digits):
     stage.element.locator(f'[data-node="{node}"] .glyph').hover()
     assert stage.element.locator(".leaf-fires").get_attribute("d").count("M") == len(fires_on)
     assert stage.part("tip").inner_text().startswith(f"Neuron {node - 65_536:,}")
-    stage.click("whole tree")
+    stage.click("close all")
     stage.element.locator(f'[data-node="{2 * stub}"]').wait_for(state="detached")
     assert stub in stage.states()
+
+
+def test_a_node_that_is_not_drawn_here_is_said_to_be_so_and_can_be_drawn(stage):
+    stage.open(f"{DIGITS}phase=solve")
+    node = max(stage.nodes_with("firing"))
+    stage.click_node(node)
+    inspector = stage.part("inspector")
+    inspector.get_by_text(f"Leaf {node:,}: ").wait_for()
+    stage.press("Shift+ArrowRight")
+    stage.wait_for(1)
+    assert node not in stage.states()
+    inspector.get_by_text("It is not among the nodes drawn here.").wait_for()
+    assert "fetched" not in inspector.inner_text()
+    inspector.get_by_role("heading", name=f"Neuron {node - 65_536:,}").wait_for()
+    inspector.get_by_role("button", name="draw it").click()
+    inspector.get_by_text(f"Leaf {node:,}: ").wait_for()
+    assert node in stage.states()
+    inspector.get_by_role("button", name="close").click()
+    stage.element.get_by_text("Click a node to look into it").wait_for()
+
+
+def test_branches_closed_for_one_that_is_opened_are_named_with_a_way_back(stage):
+    stage.open(f"{DIGITS}phase=solve")
+    closed = stage.part("closed")
+    for _ in range(6):
+        before = set(stage.states())
+        stubs = sorted(stage.nodes_with("stub", "stub-open", "stub-pruned"))
+        stub = next(node for node in stubs if node > 64)
+        stage.click_node(stub)
+        stage.element.locator(f'[data-node="{2 * stub}"]').wait_for()
+        if before - set(stage.states()):
+            break
+    after = set(stage.states())
+    names = [int(name.replace(",", "")) for name in re.findall(r"[\d,]*\d", closed.inner_text().split("(")[0])]
+    gone = {node for node in before & after if 2 * node in before and 2 * node not in after}
+    assert names and set(names) <= gone and "at most 127 nodes are drawn" in closed.inner_text()
+    closed.get_by_role("button", name="back", exact=True).click()
+    stage.element.locator(f'[data-node="{2 * stub}"]').wait_for(state="detached")
+    assert set(stage.states()) == before and closed.inner_text() == ""
+    stage.click_node(stub)
+    closed.get_by_role("button", name="draw up to 255").click()
+    expect(stage.part("detail")).to_have_value("255")
+    expect(closed).to_be_empty()
+    assert 127 < len(stage.states()) <= 255 and 2 * stub in stage.states()
+
+
+def test_the_whole_tree_is_drawn_and_fits_or_the_button_says_up_to_which_width(stage):
+    fits = "node => node.scrollWidth <= node.clientWidth"
+    for width, query in ((64, "nodes=63"), (256, "")):
+        stage.open(f"data=circle&width={width}&{query}")
+        assert len(stage.states()) < 2 * width - 1
+        stage.click("whole tree")
+        expect(stage.element.locator("[data-node]")).to_have_count(2 * width - 1)
+        assert stage.part("scroller").evaluate(fits)
+        stage.click("zoom in")
+        stage.click("zoom in")
+        assert not stage.part("scroller").evaluate(fits)
+    stage.open(DIGITS)
+    whole = stage.element.get_by_role("button", name="whole tree: m ≤ 300")
+    assert whole.is_disabled() and "131,071 nodes, and at most 599" in whole.get_attribute("title")
+    assert not stage.part("close-all").is_visible()  # nothing is opened
 
 
 @pytest.mark.slow
@@ -279,7 +353,8 @@ def test_zoom_and_pan(stage):
     stage.page.mouse.move(box["x"] + 180, box["y"] + 40, steps=5)
     stage.page.mouse.up()
     assert scroller.evaluate("node => node.scrollLeft") == pytest.approx(start + 120, abs=8)
-    stage.click("whole tree")
+    stage.click("zoom out")
+    stage.click("zoom out")
     inside, outside = scroller.evaluate(widths)
     assert inside == outside
 

@@ -195,6 +195,40 @@ def test_a_leaf_is_marked_where_it_fires_and_described(alone, makers):
     )
 
 
+def test_nothing_is_said_of_what_the_move_changes_before_it_is_made(alone, makers):
+    stage, frame = shown(alone, makers[0]), frame_of(makers[0])
+    nodes = frame["nodes"]
+    rows = [row for row, changes in enumerate(nodes["changes"]) if changes == "1"]
+    moved = next(
+        row for row in rows if nodes["kind"][row] == 1 and frame["leaves"][str(row)][2] != frame["leaves"][str(row)][3]
+    )
+    tip, inspector = stage.part("tip"), stage.part("inspector")
+    stage.click_node(nodes["id"][moved])
+    for row in (0, moved, rows[len(rows) // 2]):
+        stage.element.locator(f'[data-node="{nodes["id"][row]}"] .glyph').hover()
+        for text in (tip.inner_text(), inspector.inner_text()):
+            assert text and not re.search("odified|→|after the move", text)
+    stage.element.locator(f'[data-node="{nodes["id"][moved]}"] .glyph').hover()
+    press(stage, "6", "Repair")
+    last = len(frame["script"]["repair"])
+    stage.press(*["ArrowRight"] * (last - 1))
+    stage.wait_for(0, 6, last)
+    old, new = nodes["before"][moved], nodes["after"][moved]
+    expected = f"Modified: {old:.3f} → {new:.3f}.".replace("-", "−")
+    for place in (tip, inspector):  # the tip is told anew although the pointer rests
+        place.filter(has_text=expected).wait_for(state="attached")
+    inspector.filter(has_text="after the move").wait_for()
+
+
+@pytest.mark.parametrize(("solver", "keys"), [("exact", "1 to 6"), ("sketch", "1 to 8")])
+def test_the_keys_name_as_many_phases_as_there_are(alone, solver, keys):
+    run = BackgroundRun(load_dataset("circle"), TrainConfig(width=32, solver=solver))
+    assert run.wait_for(0, timeout=60)
+    stage = shown(alone, FrameMaker(run, solver))
+    stage.click("keys")
+    stage.element.get_by_role("dialog", name="Keys").get_by_text(keys, exact=True).wait_for()
+
+
 def test_the_transport_knows_how_far_the_run_has_come(alone, makers):
     makers[0].run.wait_for(3, timeout=60)
     stage = shown(alone, makers[0])

@@ -7,6 +7,7 @@ from accessibility import serious_findings
 from playwright.sync_api import expect
 
 from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz.model.numerals import numeral
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 CIRCLE, DIGITS = "data=circle&width=64", ""
@@ -110,7 +111,7 @@ def test_other_settings_begin_a_new_run_at_its_start(stage):
     stage.page.get_by_role("spinbutton", name="Seed").fill("5")
     stage.press("Enter")
     expected = Trainer(load_dataset("circle", seed=5), TrainConfig(width=64, solver="exact", seed=5)).step()
-    stage.part("loss").filter(has_text=f"{expected.loss:.3e}").wait_for()
+    stage.part("loss").filter(has_text=f"{numeral(expected.loss, 4)}").wait_for()
     stage.wait_for(0, 1, 1)
     assert stage.part("tree-number").input_value() == "0"
 
@@ -169,7 +170,7 @@ def test_every_iteration_wears_its_badge(stage, circle):
     badge.filter(has_text="✓ Exact").filter(has_text="the loss equals the dense method's").wait_for()
     assert "a scan of all 512 leaves; all 504 inner nodes" in badge.inner_text()
     stage.press("End")
-    badge.filter(has_text="✓ Exact").filter(has_text="below 1e-8").wait_for()
+    badge.filter(has_text="✓ Exact").filter(has_text="below 10⁻⁸").wait_for()
     stage.page.get_by_text("Check every iteration").click()
     badge.filter(has_text="Not checked").wait_for()
 
@@ -190,6 +191,15 @@ COVERED = """stage => {
     const covers = (label, place) => [...labels.slice(place + 1), ...boxes(".glyph")]
         .filter((other) => other.node !== label.node && meet(label, other));
     return labels.flatMap((label, place) => covers(label, place).map(({ text, node }) => [label.text, text || node]));
+}"""
+
+# Labels that reach beyond the picture.
+OUTSIDE = """stage => {
+    const picture = stage.querySelector(".tree").getBoundingClientRect();
+    return [...stage.querySelectorAll(".tree .node text")].filter(({ textContent }) => textContent).filter((label) => {
+        const { left, right } = label.getBoundingClientRect();
+        return left < picture.left || right > picture.right;
+    }).map(({ textContent }) => textContent);
 }"""
 
 
@@ -233,8 +243,46 @@ def test_the_inspector_opens_in_view(stage):
     assert inspector.inner_text() == ""
 
 
+BOX = "node => { const { top, bottom } = node.getBoundingClientRect(); return [top, bottom]; }"
+
+
+def test_sentence_tree_and_current_line_are_in_view_together(stage):
+    """At 1400 by 900, in every phase, also while a node is inspected."""
+    stage.open("data=digits&width=65536")
+    for is_inspected in (False, True):
+        for phase in "123456":
+            stage.element.focus()
+            stage.press(phase)
+            stage.wait_for(0, int(phase), 1)
+            if is_inspected and phase == "1":
+                stage.click_node(max(stage.states()))
+                stage.part("inspector").get_by_role("button", name="close").wait_for()
+            line, code = stage.element.locator(".code [aria-current=step]"), stage.part("code")
+            expect(line).to_have_count(1)
+            tops, bottoms = zip(
+                *(part.evaluate(BOX) for part in (stage.part("transport"), stage.part("scroller"), line)), strict=True
+            )
+            assert min(tops) >= 0 and max(bottoms) <= 900, (phase, is_inspected)
+            (top, bottom), (first, last) = line.evaluate(BOX), code.evaluate(BOX)
+            assert first - 1 <= top and bottom <= last + 1, (phase, is_inspected)
+    assert stage.part("inspector").evaluate("node => node.clientHeight") <= 240
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [1024, 1920])
+@pytest.mark.parametrize("width", [1024, 1400])
+def test_no_label_of_a_whole_tree_covers_anything_or_leaves_the_picture(stage, width):
+    stage.page.set_viewport_size({"width": width, "height": 900})
+    for settings in (CIRCLE, "data=circle&width=256&nodes=599", "data=moons&width=256"):
+        for moment in ("", "it=1&phase=solve", "it=1&phase=repair&step=0", "it=1&phase=repair&step=7"):
+            stage.open(f"{settings}&{moment}")
+            stage.click("whole tree")
+            stage.page.locator(".stage[aria-busy=false]").wait_for()
+            assert stage.element.evaluate(COVERED) == []
+            assert stage.element.evaluate(OUTSIDE) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1024, 1400, 1920])
 def test_no_label_of_the_tree_covers_anything(stage, width):
     stage.page.set_viewport_size({"width": width, "height": 900})
     for moment in ("phase=solve", "it=1&phase=repair&step=0", "it=1&phase=repair&step=999"):

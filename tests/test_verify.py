@@ -139,8 +139,8 @@ def test_losses_are_compared_while_more_than_round_off_is_left(pair):
         (1.0 - 2e-8, 1.0, "", False),
         (2e-8, 1e-12, "", False),  # the dense method got there and ours did not
         (1e-12, 2e-8, "", False),
-        (9e-9, 1e-12, "is below 1e-8", True),
-        (0.0, 0.0, "is below 1e-8", True),
+        (9e-9, 1e-12, "is below 10⁻⁸", True),
+        (0.0, 0.0, "is below 10⁻⁸", True),
         (0.5, 0.0, "", False),
         (np.nan, 1.0, "", False),
         (np.nan, 0.0, "", False),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import NUMERAL, read_numeral
 
 from treeviz import Trace, TrainConfig, Trainer, load_dataset
 from treeviz.model.ledger import Ledger
@@ -306,7 +307,7 @@ def test_how_far_a_neuron_is_from_where_it_started_is_said_where_it_moves():
     assert moved and "additions to move them all" in script["move"][0].text
     for small in moved:
         (neuron,) = read(rf"^Neuron {COUNT} ", small.text)
-        far = float(re.search(r"now ([\d.e+-]+) from where", small.text)[1])
+        far = read_numeral(re.search(f"now {NUMERAL} from where", small.text)[1])
         assert far == pytest.approx(run.drifts[2][listed_place(run, neuron)], rel=6e-3, abs=1e-9)
 
 

@@ -5,25 +5,31 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import {
+  agree,
   clamp,
   compact,
   decimals,
   grouped,
   isSet,
+  numeral,
   percent,
   powerOfTen,
   range,
-  scientific,
   things,
   total,
 } from "../../treeviz/style/web/numbers.js";
 
-/** @type {Record<"compact" | "percent", [number, string][]>} */
+/**
+ * @type {Record<"compact" | "percent", [number, string][]> &
+ *   { numeral: [number, number, string][], count: [number, string, string][] }}
+ */
 const FORMATS = JSON.parse(readFileSync(new URL("../number_formats.json", import.meta.url), "utf8"));
 
-test("counts and shares are written as in Python", () => {
+test("numbers and counted things are written as in Python", () => {
   for (const [number, text] of FORMATS.compact) assert.equal(compact(number), text);
   for (const [share, text] of FORMATS.percent) assert.equal(percent(share), text);
+  for (const [value, digits, text] of FORMATS.numeral) assert.equal(numeral(value, digits), text);
+  for (const [count, noun, text] of FORMATS.count) assert.equal(things(count, noun), text);
 });
 
 test("two values that differ are written with as many decimals as it takes", () => {
@@ -34,26 +40,19 @@ test("two values that differ are written with as many decimals as it takes", () 
   assert.equal(decimals(1, 1 + 1e-12), "1.00000000");
 });
 
-test("very small and large numbers get a power of ten", () => {
-  const cases = [
-    [0, "0"],
-    [0.001, "0.001"],
-    [0.00099, "9.9·10⁻⁴"],
-    [999999, "999999"],
-    [1e6, "10⁶"],
-    [-1.5e-12, "-1.5·10⁻¹²"],
-  ];
-  for (const [value, text] of cases) assert.equal(scientific(Number(value), 6), text);
-  assert.equal(scientific(0.123456, 3), "0.123");
-  assert.equal(scientific(1.23456e-7, 3), "1.23·10⁻⁷");
+test("what is no finite number is said in words or by a sign", () => {
+  assert.deepEqual(
+    [Infinity, -Infinity, NaN].map((value) => numeral(value, 3)),
+    ["∞", "−∞", "no number"],
+  );
   assert.equal(powerOfTen(-10), "10⁻¹⁰");
 });
 
-test("counts have commas and their noun a plural", () => {
+test("counts have commas, and words agree with them", () => {
   assert.deepEqual([grouped(1234567), grouped(99.128), grouped(100.6), grouped(0)], ["1,234,567", "99.13", "101", "0"]);
   assert.deepEqual(
-    [things(0, "leaf"), things(1, "leaf"), things(1200, "neuron")],
-    ["0 leafs", "1 leaf", "1,200 neurons"],
+    [0, 1, 2].map((count) => agree(count, "has", "have")),
+    ["have", "has", "have"],
   );
 });
 

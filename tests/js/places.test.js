@@ -41,9 +41,12 @@ test("a wide tree keeps a least width for a leaf, smaller nodes and no labels be
   assert.deepEqual([at[1], height], [[16, 20 + 20 * 23], 20 + 460 + 30]);
   const zoomed = layOutTree(wide, 400, 2);
   assert.deepEqual([zoomed.unit, zoomed.size], [9, 9 / 11]);
+  const fitting = layOutTree(wide, 400, 0); // made to fit, however small the nodes become
+  assert.deepEqual([fitting.width, fitting.unit, fitting.size], [400, 368 / 99.5, 0.5 * fitting.zoom]);
+  assert.deepEqual([layOutTree(wide, 400, 0.1).unit, layOutTree(nodes(), 382, 0).zoom], [fitting.unit, 1]);
   assert.equal(layOutTree({ x: [0, 99.5], depth: [0, 20], parent: [-1, 0] }, 1282, 1).height, 20 + 460 + 118); // just room
   assert.equal(layOutTree({ x: [0], depth: [0], parent: [-1] }, 400, 1).height, 20 + 118); // one node
-  assert.equal(layOutTree({ x: [0, 0], depth: [0, 10], parent: [-1, 0] }, 400, 1).at[1][1], 20 + 430);
+  assert.equal(layOutTree({ x: [0, 0], depth: [0, 10], parent: [-1, 0] }, 400, 1).at[1][1], 20 + 380);
 });
 
 test("a label may run into the nodes near it on its level, above and below", () => {
@@ -82,7 +85,10 @@ test("labels stand away from the edge above, and where they cover nothing, or wh
   assert.deepEqual(whole[3], ["#0 1.500", "translate(-4 13) rotate(90)"]);
   const narrow = layOutTree(nodes(), 75, 1); // 12.3 a leaf
   assert.deepEqual(labelsOf(nodes(), moment, narrow, 4)[3][0], "");
-  assert.deepEqual(labelsOf(nodes(), { ...moment, row: 3 }, narrow, 4)[3], ["#0 1.500", "translate(-22.8 22)"]);
+  assert.deepEqual(labelsOf(nodes(), { ...moment, row: 3 }, narrow, 4)[3], ["#0 1.500", "translate(-16.0 22)"]);
+  assert.equal(labelsOf(nodes(), { ...moment, row: 5 }, narrow, 4)[5][1], "translate(-22.8 22)");
+  const last = labelsOf(nodes(), { ...moment, row: 6 }, narrow, 4)[6][1]; // the last leaf is 22 pixels from the border
+  assert.equal(last, "translate(-23.5 22)");
   assert.deepEqual(labels(382, { row: 3 })[3][1], "translate(-4 13) rotate(90)");
   // A stub's says how many neurons it holds.
   const stub = { ...nodes(), kind: [0, 2, 0, 1, 1, 1, 1], neurons: [4, 1200, 2, 1, 1, 1, 1] };
@@ -151,10 +157,11 @@ test("shades of the atlas", () => {
 });
 
 test("where a neuron fires, in words", () => {
-  assert.equal(sharing([[], [], [], [1]]), "It fires on no datapoint, so it does not move.");
-  assert.equal(sharing([[], [], [2], [2]]), "It fires on datapoint 2.");
+  assert.equal(sharing([[], [], [], [1]], true), "It fires on no datapoint, so it does not move.");
+  assert.equal(sharing([[], [], [2], [2]], true), "It fires on datapoint 2.");
   const words = "It fires on datapoints 0, 2; after the move also on datapoints 4, 5, no longer on datapoint 0.";
-  assert.equal(sharing([[], [], [0, 2], [2, 4, 5]]), words);
+  assert.equal(sharing([[], [], [0, 2], [2, 4, 5]], true), words);
+  assert.equal(sharing([[], [], [0, 2], [2, 4, 5]], false), "It fires on datapoints 0, 2.");
 });
 
 test("an arrow has a head at its end, and is left out where it is too short", () => {

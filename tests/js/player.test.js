@@ -409,3 +409,27 @@ test("every key", () => {
   press("?");
   assert.equal(helps, 1);
 });
+
+test("while it plays the iteration is reported at once, and then no more often than once a second", () => {
+  const { player, host, playback } = playing({ iterations: [0, 1, 2, 3, 4, 5], computed: 6, finished: true });
+  player.reported = 0;
+  playback.unit = "iteration";
+  player.play(true);
+  player.ask();
+  assert.deepEqual(host.questions, [], "nothing is news in the iteration that was reported");
+  const told = () => host.questions.map(({ cursor }) => cursor);
+  player.playOne();
+  player.ask();
+  assert.deepEqual(told(), [1]);
+  player.take({ status: player.status, frames: [], fields: null, nonce: player.asked });
+  player.playOne();
+  host.time += 999;
+  player.ask();
+  assert.deepEqual(told(), [1]);
+  player.playOne();
+  host.time += 1;
+  player.ask();
+  assert.deepEqual(told(), [1, 3]);
+  player.ask(); // one question at a time
+  assert.deepEqual(told(), [1, 3]);
+});

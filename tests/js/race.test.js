@@ -67,16 +67,22 @@ test("a linear axis of small counts has whole ticks, of other numbers finer ones
 test("large counts are written short", () => {
   assert.deepEqual(texts(makeScale(axis(), [17000], [0, 100], 6, false).ticks), ["0", "5k", "10k", "15k"]);
   assert.equal(texts(makeScale(axis(), [10000], [0, 100], 5, false).ticks).at(-1), "10k");
-  assert.deepEqual(texts(makeScale(axis(), [9999], [0, 100], 6, false).ticks), ["0", "2000", "4000", "6000", "8000"]);
-  assert.deepEqual(texts(makeScale(axis({ format: "loss" }), [20000], [0, 100], 6, false).ticks)[1], "5000");
+  assert.deepEqual(texts(makeScale(axis(), [9999], [0, 100], 6, false).ticks), [
+    "0",
+    "2,000",
+    "4,000",
+    "6,000",
+    "8,000",
+  ]);
+  assert.deepEqual(texts(makeScale(axis({ format: "loss" }), [20000], [0, 100], 6, false).ticks)[1], "5,000");
 });
 
 test("a linear axis with nothing on it, with zeros, or below zero", () => {
   assert.deepEqual(texts(makeScale(axis(), [], [0, 100], 6, false).ticks), ["0", "1"]);
   assert.deepEqual(texts(makeScale(axis(), [0, 0], [0, 100], 6, false).ticks), ["0", "1"]);
-  assert.equal(makeScale(axis({ format: "loss" }), [-7, 10], [0, 106], 4, false).ticks[0][1], "-5");
+  assert.equal(makeScale(axis({ format: "loss" }), [-7, 10], [0, 106], 4, false).ticks[0][1], "−5");
   const below = makeScale(axis({ format: "loss" }), [-10, 10], [0, 106], 4, false);
-  assert.deepEqual(texts(below.ticks), ["-10", "-5", "0", "5", "10"]);
+  assert.deepEqual(texts(below.ticks), ["−10", "−5", "0", "5", "10"]);
   close(below.place(-10), 3);
   close(below.place(10), 103);
 });

@@ -16,6 +16,7 @@ from treeviz.data.csv_numbers import is_number_like
 from treeviz.data.csv_options import SEPARATORS
 from treeviz.data.csv_text import quote
 from treeviz.data.refusal import MARKS, RefusalError, Remedy
+from treeviz.model.numerals import count
 
 _SEP_LINE = re.compile(r'"?sep=(.)"?\1*', re.IGNORECASE)  # Excel's own first line
 # A whole cell in quotes: its separators and line ends count for nothing.
@@ -107,14 +108,14 @@ def find_dialect(source: str, content: str, separator: str | None, encoding_note
     comments = _num_comments(lines[start:], separator)
     start += comments
     if comments:
-        notes.append(f"Skipped {comments} comment line{'s' if comments > 1 else ''} above the table.")
+        notes.append(f"Skipped {count(comments, 'comment line')} above the table.")
     masked = _QUOTED.sub('"Q"', "\n".join(lines[start:])).split("\n")
     titles = 0
     if separator is None:
         titles, separator = _without_titles(source, masked)
     start += titles
     if titles:
-        notes.append(f"Skipped {titles} line{'s' if titles > 1 else ''} of text above the table.")
+        notes.append(f"Skipped {count(titles, 'line')} of text above the table.")
     counts = [_count(line, separator) for line in masked[titles:] if line.strip()] or [1]
     usual = Counter(counts).most_common(1)[0][0]
     return CsvText(source, content, separator, start, counts[0], usual, max(counts), tuple(notes))

@@ -19,6 +19,7 @@ from treeviz.data.csv_target import Target, encode_target
 from treeviz.data.csv_text import CsvFile, listing, quote, read_text
 from treeviz.data.prepare import standardized
 from treeviz.data.refusal import RefusalError, Remedy
+from treeviz.model.numerals import count
 
 _ID_NAME = re.compile(r"(.*[_ \-])?(id|index|idx|row|no|nr|rownames?|unnamed: 0)", re.IGNORECASE)
 _CAMEL_ID = re.compile(r".*[a-z](Id|ID)")
@@ -51,8 +52,8 @@ class Table:
 
     def describe(self, target_rule: str) -> str:
         """Say what the points and their targets are, and which columns are left out."""
-        count = len(self.columns)
-        columns = f"{count} numeric columns" if count > 1 else f"the numeric column {self.columns[0]!r}"
+        num_columns = len(self.columns)
+        columns = f"{num_columns} numeric columns" if num_columns > 1 else f"the numeric column {self.columns[0]!r}"
         return " ".join([f"Points are rows of {self.text.source}, {columns}. {target_rule}.", *self.notes])
 
     def refuse_placeholder_rows(self) -> None:
@@ -114,7 +115,7 @@ def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, ma
         numbers = {name: [value for value, out in zip(numbers[name], bad, strict=True) if not out] for name in used}
     skipped += num_totals + int(bad.sum())
     if skipped:
-        notes.append(f"Left out, unreadable or totals: {skipped} row{'s' if skipped > 1 else ''}.")
+        notes.append(f"Left out, unreadable or totals: {count(skipped, 'row')}.")
     _check_rows(cells, max_points)
     if not cells.has_header:
         notes.append("The file has no header line.")

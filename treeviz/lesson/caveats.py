@@ -8,7 +8,8 @@ from treeviz.lesson.facts import Facts
 from treeviz.lesson.links import FOREST, PageLink, link_to_stage
 from treeviz.lesson.sections import describe_eigenvalue, describe_when_dense_is_better
 from treeviz.model.network import paper_threshold
-from treeviz.style.palette import compact, count, percent, rounded
+from treeviz.model.numerals import agree, count, numeral
+from treeviz.style.palette import compact, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,9 @@ def make_caveats(facts: Facts) -> Sequence[Caveat]:
         ),
         Caveat(
             "Building is shared out among few iterations",
-            f"It took {compact(build)} operations here, {rounded(build / dense)} times what an iteration of the dense "
-            f"method takes, {compact(dense)}; {count(iterations, 'iteration')} "
-            f"{'has' if iterations == 1 else 'have'} been done so far. {GAUSS_NEWTON_MOVES}; {DESCENT_MOVES} cheaper "
+            f"It took {compact(build)} operations here, {numeral(build / dense, 2)} times what an iteration of the "
+            f"dense method takes, {compact(dense)}; {count(iterations, 'iteration')} "
+            f"{agree(iterations, 'has', 'have')} been done so far. {GAUSS_NEWTON_MOVES}; {DESCENT_MOVES} cheaper "
             "ones, among which building counts for less.",
             PageLink("Compare by iterations", "where-it-pays", settings={"family": "all"}),
         ),
@@ -118,7 +119,7 @@ def make_caveats(facts: Facts) -> Sequence[Caveat]:
             "With the paper's threshold at m = 65,536, κ(G) tends to 1.4 for 16 random points in 16 dimensions, and to "
             "351 for 200 in 4; for 200 digits to 288, and to 17 once they are centred [computed]. "
             + (
-                f"Here it is {rounded(facts.conditioning)}. The larger it is, the more the sketch saves."
+                f"Here it is {numeral(facts.conditioning, 2)}. The larger it is, the more the sketch saves."
                 if math.isfinite(facts.conditioning)
                 else "Here G is singular, at least to round-off."
             ),
@@ -142,7 +143,7 @@ def _describe_conditioning(facts: Facts) -> str:
     smallest, chance = float(facts.eigenvalues[0]), facts.probability
     text = f"The smallest eigenvalue λ of G is {describe_eigenvalue(facts)} here"
     if chance and math.isfinite(facts.conditioning):
-        text += f", {smallest / chance:.2g} times p, for all eigenvalues shrink with p"
+        text += f", {numeral(smallest / chance, 2)} times p, for all eigenvalues shrink with p"
     text += f". κ, the largest over the smallest, is {_conditioning(facts.conditioning)}."
     at_zero = facts.expected_conditioning(0.0)
     at_paper = facts.expected_conditioning(paper_threshold(facts.width))
@@ -155,4 +156,4 @@ def _describe_conditioning(facts: Facts) -> str:
 
 
 def _conditioning(kappa: float) -> str:
-    return rounded(kappa) if math.isfinite(kappa) else "infinity"
+    return numeral(kappa, 2) if math.isfinite(kappa) else "infinity"

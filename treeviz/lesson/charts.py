@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 
 from treeviz.lesson.facts import Facts
 from treeviz.model.network import firing_probability, paper_threshold
+from treeviz.model.numerals import numeral
 from treeviz.model.types import Floats
 from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, VERMILION
 from treeviz.style.run_charts import cost_figure
@@ -29,7 +30,7 @@ def leaves_chart(facts: Facts) -> go.Figure:
             customdata=counts[chosen],
             name=name,
             marker={"color": color, "line": {"width": 0}},
-            hovertemplate="inner product near %{x:.2f}: %{customdata:,} neurons<extra></extra>",
+            hovertemplate="inner product near %{x:.2f}, neurons: %{customdata:,}<extra></extra>",
         )
     figure.add_vline(x=b, line={"color": VERMILION, "width": 2, "dash": "dash"}, annotation_text=f"b = {b:.2f}")
     figure.update_layout(bargap=0)
@@ -81,7 +82,7 @@ def levels_chart(facts: Facts) -> go.Figure:
         mode="lines+markers",
         name="nodes there",
         line={"color": GREY, "dash": "dot", "width": 2.5},
-        hovertemplate="level %{x}: %{y:,} nodes<extra></extra>",
+        hovertemplate="level %{x}, nodes: %{y:,}<extra></extra>",
     )
     figure.add_bar(
         x=levels,
@@ -106,7 +107,8 @@ def losses_chart(facts: Facts) -> go.Figure:
         mode="lines+markers",
         line={"color": BLUE, "width": 2.5},
         marker={"size": 8},
-        hovertemplate="iteration %{x}: %{y:.2e}<extra></extra>",
+        text=[numeral(loss, 3) for loss in losses.tolist()],
+        hovertemplate="iteration %{x}: %{text}<extra></extra>",
         showlegend=False,
     )
     _style(figure, "iteration", "loss ½‖f − y‖²")
@@ -128,7 +130,8 @@ def sketches_chart(facts: Facts) -> go.Figure:
             name=f"{factor} n rows",
             line={"color": color, "dash": dash, "width": 2},
             marker={"symbol": symbol, "size": 7},
-            hovertemplate=f"{factor} n rows, after %{{x}} products with G: %{{y:.1e}}<extra></extra>",
+            text=[numeral(norm, 2) for norm in norms.tolist()],
+            hovertemplate=f"{factor} n rows, products with G: %{{x}}, relative error %{{text}}<extra></extra>",
         )
     _style(figure, "products with G", "relative residual")
     figure.update_yaxes(type="log", exponentformat="power")
@@ -144,7 +147,7 @@ def touched_chart(facts: Facts) -> go.Figure:
         y=touched,
         name="touched",
         marker={"color": BLUE},
-        hovertemplate="iteration %{x}: %{y:,} neurons are touched<extra></extra>",
+        hovertemplate="iteration %{x}, neurons touched: %{y:,}<extra></extra>",
         showlegend=False,
     )
     figure.add_hline(y=facts.width, line={"color": GREY, "dash": "dot"}, annotation_text=f"all m = {facts.width:,}")
@@ -178,7 +181,8 @@ def rates_chart(facts: Facts) -> go.Figure:
         x=np.arange(factors.size),
         y=factors,
         marker={"color": BLUE},
-        hovertemplate="iteration %{x} multiplies the loss by %{y:.2e}<extra></extra>",
+        customdata=[numeral(factor, 3) for factor in factors.tolist()],
+        hovertemplate="iteration %{x} multiplies the loss by %{customdata}<extra></extra>",
         showlegend=False,
     )
     figure.add_hline(y=1.0, line={"color": VERMILION, "dash": "dash"}, annotation_text="1: no progress")

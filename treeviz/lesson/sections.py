@@ -13,7 +13,8 @@ from treeviz.lesson import charts
 from treeviz.lesson.facts import ALPHA, SKETCH_FACTORS, Facts
 from treeviz.lesson.links import PageLink, link_to_stage
 from treeviz.model.network import paper_threshold
-from treeviz.style.palette import compact, count, count_firing, percent, rounded
+from treeviz.model.numerals import agree, count, count_firing, numeral
+from treeviz.style.palette import compact, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,13 @@ def make_sections(facts: Facts) -> Sequence[Section]:
                 rf"p={tex(facts.probability)},\quad m\,p={tex(m * facts.probability)}",
                 rf"m\,e^{{-b^2/2}}={tex(m * bound)}",
             ],
-            f"Here {rounded(float(facts.num_firing.mean()))} of {m:,} neurons fire on a datapoint on average, "
+            f"Here {numeral(facts.num_firing.mean(), 2)} of {m:,} neurons fire on a datapoint on average, "
             f"{percent(firing / m)} on datapoint 0."
-            + (f" The bound is {rounded(bound / facts.probability)} times as large as p." if facts.probability else "")
+            + (
+                f" The bound is {numeral(bound / facts.probability, 2)} times as large as p."
+                if facts.probability
+                else ""
+            )
             + " [Bound: paper. The rest: computed.]",
             charts.sparsity_chart,
             link_to_stage("search", label="Show me the few that fire"),
@@ -182,8 +187,9 @@ def make_sections(facts: Facts) -> Sequence[Section]:
                 rf"m\,d={tex(m * d)}\text{{ weights}}",
             ],
             f"{percent(firing / m)} fire on one datapoint, {percent(touched / m)} on at least one of all {n}. The "
-            f"other {m - touched:,} neurons never move in this run, and {int(facts.num_touched[-1]):,} still move in "
-            "its last iteration so far. [Derived, and tested in every iteration.]",
+            f"other {count(m - touched, 'neuron')} never {agree(m - touched, 'moves', 'move')} in this run, and "
+            f"{int(facts.num_touched[-1]):,} still {agree(int(facts.num_touched[-1]), 'moves', 'move')} in its last "
+            "iteration so far. [Derived, and tested in every iteration.]",
             charts.touched_chart,
             link_to_stage("repair", label="Show me what changes"),
         ),
@@ -199,7 +205,7 @@ def make_sections(facts: Facts) -> Sequence[Section]:
                 rf"\text{{cost}}({iterations})=\frac{{{tex(build)}+{tex(steps)}}}{{{iterations}}}={tex(amortized)}",
                 rf"\text{{dense: }}{tex(dense)}",
             ],
-            f"After {count(iterations, 'iteration')} the forest has cost {rounded(amortized / dense)} times as many "
+            f"After {count(iterations, 'iteration')} the forest has cost {numeral(amortized / dense, 2)} times as many "
             f"operations an iteration as the dense method, building included. {_describe_break_even(facts)} "
             f"{describe_when_dense_is_better(facts)}",
             charts.amortized_chart,
@@ -280,9 +286,9 @@ def _describe_losses(facts: Facts) -> str:
     """Say where the loss came from and where it is."""
     losses = facts.trace.losses
     if losses.size == 1:
-        return f"The loss is {losses[0]:.2e} before the first move."
+        return f"The loss is {numeral(losses[0], 3)} before the first move."
     verb = "falls" if losses[-1] < losses[0] else "goes"
-    return f"The loss {verb} from {losses[0]:.2e} to {losses[-1]:.2e} by iteration {losses.size - 1}."
+    return f"The loss {verb} from {numeral(losses[0], 3)} to {numeral(losses[-1], 3)} by iteration {losses.size - 1}."
 
 
 def _describe_break_even(facts: Facts) -> str:
@@ -323,7 +329,7 @@ def _describe_progress(facts: Facts) -> str:
     if losses.size < 2:
         return "has done one iteration."
     if losses[-1] >= losses[0]:
-        return f"has let the loss grow from {losses[0]:.2e} to {losses[-1]:.2e}."
+        return f"has let the loss grow from {numeral(losses[0], 3)} to {numeral(losses[-1], 3)}."
     if losses[-1] >= 1e-6 * losses[0]:
         return f"has brought the loss to {percent(losses[-1] / losses[0])} of its start so far."
     falls = losses[1:] / losses[:-1]
@@ -334,13 +340,13 @@ def _describe_progress(facts: Facts) -> str:
 
 def describe_eigenvalue(facts: Facts) -> str:
     """Write the smallest eigenvalue of G; what is below round-off is 0."""
-    return f"{float(facts.eigenvalues[0]):.2g}" if math.isfinite(facts.conditioning) else "0"
+    return numeral(facts.eigenvalues[0], 2) if math.isfinite(facts.conditioning) else "0"
 
 
 def _describe_angle(facts: Facts) -> str:
     if facts.num_points == 1:
         return "There is one datapoint only."
-    return f"The smallest angle between two datapoints is {facts.smallest_angle:.2g}°."
+    return f"The smallest angle between two datapoints is {numeral(facts.smallest_angle, 2)}°."
 
 
 def tex(number: float) -> str:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
+from treeviz.model.numerals import count, numeral
 from treeviz.model.types import Ints
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
@@ -27,7 +28,7 @@ from treeviz.race.forecast import (
     expected_workload,
     forecast_curve,
 )
-from treeviz.style.palette import compact, rounded
+from treeviz.style.palette import compact
 
 _FAMILIES = {"all": "All", "gauss-newton": "Gauss–Newton", "gradient-descent": "Gradient descent", "sgd": "SGD"}
 # Compared at first; the others can be added.
@@ -210,7 +211,7 @@ def _conclude(curves: Sequence[Curve], widths: Ints, width: int) -> str:
     best, *others = ranking
     factors = [(other.title, other.operations[place] / best.operations[place]) for other in others]
     comparison = ", ".join(
-        f"{title} {rounded(factor)} times as many" if factor >= 1.05 else f"{title} about as many"
+        f"{title} {numeral(factor, 2)} times as many" if factor >= 1.05 else f"{title} about as many"
         for title, factor in factors
     )
     return (
@@ -240,7 +241,8 @@ def _explain(
         dots = "Dots are measured: races with at least as many iterations as chosen."
     else:
         dots = (
-            f"No race was as long as chosen, the longest had {longest:,} iterations: choose fewer to see it as a dot."
+            f"No race was as long as chosen, the longest had {count(longest, 'iteration')}: choose fewer to see it as "
+            "a dot."
         )
     raced = {run.contestant.family for run in runs}
     absent = [_FAMILIES[family] for family in dict.fromkeys(one.family for one in contestants) if family not in raced]

@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator as Row
 
 from treeviz.data.dataset import Split
+from treeviz.model.numerals import count, numeral
 from treeviz.pages.budget import wait_for_share
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
@@ -32,7 +33,7 @@ from treeviz.race.goals import Goals
 from treeviz.race.lane import Lane
 from treeviz.race.race import MAX_LAPS, Race, warm_up
 from treeviz.race.verdict import find_unfinished, finish_of, judge, name_leaders
-from treeviz.style.palette import compact, power_of_ten, seconds
+from treeviz.style.palette import compact, seconds
 
 _MAX_CONTESTANTS = 6
 _MAX_RACE_BYTES = 6 << 30
@@ -86,8 +87,8 @@ def render(settings: Settings) -> None:
         show_refusal(error, settings)
         return
     st.markdown(
-        f"All contestants get the same **{split.train.num_points} datapoints** and the same initial weights of "
-        f"**{settings.config.width:,} neurons**, and take turns on this machine."
+        f"All contestants get the same **{count(split.train.num_points, 'datapoint')}** and the same initial weights "
+        f"of **{count(settings.config.width, 'neuron')}**, and take turns on this machine."
     )
     kept, row = _choose_and_start(settings, split, kept)
     if kept is None:
@@ -164,7 +165,7 @@ def _choose_and_start(settings: Settings, split: Split, kept: KeptRace | None) -
             "Loss to reach",
             _LOSSES,
             value=1e-6,
-            format_func=power_of_ten,
+            format_func=lambda loss: numeral(loss, 1),
             key="until-loss",
             bind="query-params",
             help="A method is done when its loss, ½‖f − y‖² over all datapoints, is at most this.",
@@ -308,7 +309,7 @@ def _show(kept: KeptRace, stage: _Stage) -> None:
         _offer_to_go_on(race)
     else:
         words = "The race is paused" if race.is_paused else "The race is on"
-        spent = f"{race.seconds_spent:.0f} of {race.max_seconds:g} seconds"
+        spent = f"{race.seconds_spent:.0f} of {numeral(race.max_seconds, 6)} seconds"
         st.progress(min(1.0, race.seconds_spent / race.max_seconds), f"{words}: {spent}.")
     with st.container(horizontal=True):
         log_x = _is_log("Horizontal axes", "log-x")
@@ -378,7 +379,7 @@ def _table(race: Race) -> None:
             "What each method needed to reach a loss of",
             offered,
             value=race.until_loss,
-            format_func=power_of_ten,
+            format_func=lambda loss: numeral(loss, 1),
             key="table-loss",
             width=280,
         )
@@ -402,7 +403,7 @@ def _row(lane: Lane, loss: float) -> list[str]:
         f"{_STATES[lane.state]} {lane.contestant.title}",
         *(text.replace(" ", "\u00a0") for text in needed),  # a number and its unit on one line
         f"{lane.num_bytes / 1e6:.1f} MB" if lane.num_laps else "–",
-        "–" if lane.lowest_loss is None else f"{lane.lowest_loss:.1e}",
+        "–" if lane.lowest_loss is None else numeral(lane.lowest_loss, 2),
         "–" if lane.test_error is None else f"{lane.test_error:.3f}",
     ]
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from treeviz.model.numerals import count
 from treeviz.pages.notices import note
 from treeviz.pages.page import Page
 from treeviz.related.component import draw_map, show_map
@@ -39,7 +40,7 @@ def render() -> None:
     )
     listed, found = _filter(papers)
     ringed = "ringed on the map, " if st.session_state["paper-search"].strip() else ""
-    note(f"{sum(paper in found for paper in listed)} of {len(papers)} papers, {ringed}listed below the map.")
+    note(f"{sum(paper in found for paper in listed)} of {count(len(papers), 'paper')}, {ringed}listed below the map.")
     shown = {paper.key for paper in listed} | {paper.key for paper in papers if paper.role == "this"}
     by_title = {paper.title: paper for paper in papers}
     st.html(_ROOM)
@@ -132,7 +133,7 @@ def _nothing() -> None:
 
 def _list(papers: Sequence[Paper], num_all: int) -> None:
     """Write the papers that pass search and filters as a table."""
-    st.markdown(f"**The same as a list: {len(papers)} of {num_all} papers**")
+    st.markdown(f"**The same as a list: {len(papers)} of {count(num_all, 'paper')}**")
     if not papers:
         st.info("No paper matches. Shorten the search, widen the years, or choose fewer relations and themes.")
         return

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 import streamlit as st
 
+from treeviz.model.numerals import count
 from treeviz.pages.budget import MEMORY, Share, in_words, wait_for_share
 from treeviz.pages.settings import Settings
 from treeviz.search import find_engine
@@ -68,7 +69,8 @@ def open_run(settings: Settings) -> FrameMaker:
     share = wait_for_share(needed, "This run", lambda: _runs.has(settings.key))
     try:
         with st.spinner(
-            f"Drawing {settings.config.width:,} neurons, and building what is searched, about {in_words(needed)} …"
+            f"Drawing {count(settings.config.width, 'neuron')}, and building what is searched, about "
+            f"{in_words(needed)} …"
         ):
             maker = _hold(settings, settings.key, share)
     finally:
@@ -90,8 +92,9 @@ def _needed_bytes(settings: Settings) -> int:
     )
     if needed > _MAX_RUN_BYTES:
         raise ValueError(
-            f"{data.num_points} datapoints and {config.width:,} neurons need {needed / 1e9:.1f} GB with this search, "
-            f"and a page may take {_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a smaller width"
+            f"{count(data.num_points, 'datapoint')} and {count(config.width, 'neuron')} need {needed / 1e9:.1f} GB "
+            f"with this search, and a page may take {_MAX_RUN_BYTES / 1e9:.1f} GB: choose fewer datapoints or a "
+            "smaller width"
         )
     return needed + dense_bytes(data, config)
 

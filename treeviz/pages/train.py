@@ -6,6 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
+from treeviz.model.numerals import count, numeral
 from treeviz.pages.notices import explain_changes, note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.runs import open_run, wait_with_spinner
@@ -18,7 +19,7 @@ from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
 from treeviz.stage.question import Question
 from treeviz.style import sentences
-from treeviz.style.palette import compact, count, percent
+from treeviz.style.palette import compact, percent
 from treeviz.style.run_charts import cost_figure, loss_figure
 from treeviz.style.searches import describe_search
 from treeviz.training.background import BackgroundRun
@@ -122,8 +123,8 @@ def _numbers(run: BackgroundRun, cursor: int) -> None:
     items = (
         (
             "Loss ½‖f − y‖²",
-            f"{record.loss:.3e}",
-            f"before: {previous:.1e}" if previous is not None else "untrained",
+            f"{numeral(record.loss, 4)}",
+            f"before: {numeral(previous, 2)}" if previous is not None else "untrained",
             "f holds the network's outputs on the datapoints, y their targets; before this iteration's move.",
         ),
         (
@@ -180,8 +181,8 @@ def _list_numbers(run: BackgroundRun, record: StepRecord, report: WatchReport) -
             "Pairs watched",
             f"{report.num_watched:,}",
             f"{percent(report.num_watched / num_pairs)} of {compact(num_pairs)}",
-            f"Pairs of a neuron and a datapoint on the lists. The skin is {report.skin:.4g}: a pair is watched if its "
-            "inner product was at least b − skin at the start, or its neuron is promoted.",
+            f"Pairs of a neuron and a datapoint on the lists. The skin is {numeral(report.skin, 4)}: a pair is watched "
+            "if its inner product was at least b − skin at the start, or its neuron is promoted.",
         ),
         (
             "Neurons looked at",

@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from scipy import ndimage
 
+from treeviz.model.numerals import numeral
 from treeviz.model.types import Floats, Ints
 from treeviz.race.charts import COLORS
 from treeviz.style.palette import FONT_SIZE, GREY
@@ -98,12 +99,12 @@ def cheapest_figure(
                     np.array(titles, dtype=object)[winner],
                     np.broadcast_to(widths, winner.shape),
                     np.broadcast_to(iterations[:, None], winner.shape),
-                    lead,
+                    np.vectorize(lambda factor: numeral(factor, 3), otypes=[object])(lead),
                 ],
                 axis=-1,
             ),
-            hovertemplate="%{customdata[0]}<br>m = %{customdata[1]:,}, %{customdata[2]:,} iterations<br>"
-            "the next needs %{customdata[3]:.3g} times as many<extra></extra>",
+            hovertemplate="%{customdata[0]}<br>m = %{customdata[1]:,}, iterations: %{customdata[2]:,}<br>"
+            "the next needs %{customdata[3]} times as many<extra></extra>",
         )
     )
     rows, columns = np.nonzero(lead < _CLOSE)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from treeviz.model.numerals import count, numeral
 from treeviz.race.forecast import SMALLEST_WIDTH, Calibration, Measured, break_even_width, expected_workload
 from treeviz.race.lane import Lane
 from treeviz.race.race import Race
@@ -104,9 +105,9 @@ def _pair(there: Sequence[Finish]) -> tuple[Finish, Finish] | None:
 
 def _compare(race: Race, own: Finish, rival: Finish, loss: float) -> str:
     return (
-        f"To a loss of {loss:g}, {own.title} needed {_join(_operations(own, rival), _time(own, rival), rival)}; "
-        f"building was {own.build_share:.0%} of its operations and {own.build_time_share:.0%} of its time; "
-        f"{_break_even(race, own, rival)}."
+        f"To a loss of {numeral(loss, 6)}, {own.title} needed "
+        f"{_join(_operations(own, rival), _time(own, rival), rival)}; building was {own.build_share:.0%} of its "
+        f"operations and {own.build_time_share:.0%} of its time; {_break_even(race, own, rival)}."
     )
 
 
@@ -124,12 +125,15 @@ def _break_even(race: Race, own: Finish, rival: Finish) -> str:
         return "it is expected to need more operations here at every width"
     if width == SMALLEST_WIDTH:
         return f"it is expected to need fewer operations here at every width from {width} on"
-    return f"it is expected to need more operations here below m ≈ {float(f'{width:.2g}'):,.0f}"
+    return f"it is expected to need more operations here below m ≈ {numeral(width, 2)}"
 
 
 def _name_the_first(there: Sequence[Finish], loss: float) -> str:
     first, *others = sorted(there, key=lambda one: one.seconds)
-    text = f"{first.title} was the first to reach a loss of {loss:g}, after {first.iterations:,} iterations"
+    text = (
+        f"{first.title} was the first to reach a loss of {numeral(loss, 6)}, after "
+        f"{count(first.iterations, 'iteration')}"
+    )
     if not others:
         return f"{text}, and the only one."
     second = others[0]
@@ -141,14 +145,20 @@ def _none_reached(race: Race, loss: float) -> str:
     losses = {lane.contestant.title: lane.lowest_loss for lane in lanes}
     finite = {title: lowest for title, lowest in losses.items() if lowest is not None}
     if not finite:
-        return f"No iterative method has taken a step towards a loss of {loss:g}."
+        return f"No iterative method has taken a step towards a loss of {numeral(loss, 6)}."
     closest = min(finite, key=lambda title: finite[title])
     first = max(float(lane.column("loss")[0]) for lane in lanes if lane.num_laps)
     if not finite[closest] < (1 - _TIE) * first:
-        return f"No iterative method reached a loss of {loss:g}, or one below {first:.1e}, where all began."
+        return (
+            f"No iterative method reached a loss of {numeral(loss, 6)}, or one below {numeral(first, 2)}, where all "
+            "began."
+        )
     if max(finite.values()) <= (1 + _TIE) * finite[closest] and len(finite) > 1:
-        return f"No iterative method reached a loss of {loss:g}; all came to {finite[closest]:.1e}."
-    return f"No iterative method reached a loss of {loss:g}; {closest} came closest, to {finite[closest]:.1e}."
+        return f"No iterative method reached a loss of {numeral(loss, 6)}; all came to {numeral(finite[closest], 2)}."
+    return (
+        f"No iterative method reached a loss of {numeral(loss, 6)}; {closest} came closest, to "
+        f"{numeral(finite[closest], 2)}."
+    )
 
 
 def _operations(own: Finish, rival: Finish) -> tuple[str, int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from treeviz.model.numerals import count
 from treeviz.model.types import Floats, Ints
 
 
@@ -60,8 +61,8 @@ def rank_status(rank: int, num_active: int) -> str:
     if rank == num_active:
         return "ok"
     return (
-        f"the Gram matrix has rank {rank} on {num_active} datapoints: solved in the minimum-norm least-squares sense, "
-        "so some combination of the targets cannot be learned"
+        f"the Gram matrix has rank {rank} on {count(num_active, 'datapoint')}: solved in the minimum-norm "
+        "least-squares sense, so some combination of the targets cannot be learned"
     )
 
 

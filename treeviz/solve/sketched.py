@@ -8,6 +8,7 @@ import scipy.linalg as la
 from scipy.linalg import lapack
 
 from treeviz.model.ledger import Ledger, sketch_solve_costs
+from treeviz.model.numerals import numeral
 from treeviz.model.types import Floats, Ints
 from treeviz.solve.jacobian import Jacobian, count_sketch_matrix
 from treeviz.solve.report import Solution, SolveReport, rank_status, relative_norm, scatter, singular_below
@@ -95,7 +96,8 @@ def solve_sketched(
         status = rank_status(maker.rank, active.size)
         if status == "ok" and steps.size == _MAX_CG_ITERATIONS and steps[-1] > tolerance:
             status = (
-                f"conjugate gradient stopped at a relative residual of {steps[-1]:.1e} after {steps.size} iterations"
+                f"conjugate gradient stopped at a relative residual of {numeral(steps[-1], 2)} after {steps.size} "
+                "iterations"
             )
     ledger.post_all(
         sketch_solve_costs(

@@ -1,5 +1,6 @@
 """The badge of an iteration: whether it is exact, with what was compared."""
 
+from treeviz.model.numerals import count, numeral
 from treeviz.training.background import BackgroundRun
 from treeviz.training.verify import IterationCheck, check_loss
 
@@ -26,20 +27,23 @@ def describe_exactness(run: BackgroundRun, iteration: int) -> dict[str, str]:
         return _badge("waiting", f"{found}. The dense method has yet to reach this iteration.")
     loss = check_loss(run.trace, dense, iteration)
     if not loss.agrees:
-        how = f"by {loss.difference:.1e} of it, which round-off cannot explain"
+        how = f"by {numeral(loss.difference, 2)} of it, which round-off cannot explain"
         return _badge("wrong", f"The loss differs from the dense method's {how}. {found}.")
     if loss.is_comparable:
-        how = f"to {loss.difference:.0e}" if loss.difference else "to the last bit"
+        how = f"to {numeral(loss.difference, 1)}" if loss.difference else "to the last bit"
         return _badge("exact", f"{found}; the loss equals the dense method's {how}.")
     return _badge("exact", f"{found}. The loss {loss.excuse}, so only round-off is left to compare.")
 
 
 def _describe_scan(check: IterationCheck) -> str:
     if not check.num_inner_nodes:  # a search without trees of the datapoints
-        return f"Firing sets equal a scan of all {check.num_leaves:,} inner products, computed anew from the weights"
+        return (
+            f"Firing sets equal a scan of all {count(check.num_leaves, 'inner product')}, computed anew from the "
+            "weights"
+        )
     return (
-        f"Firing sets equal a scan of all {check.num_leaves:,} leaves; all {check.num_inner_nodes:,} inner "
-        "nodes hold the larger of their children"
+        f"Firing sets equal a scan of all {count(check.num_leaves, 'leaf')}; all "
+        f"{count(check.num_inner_nodes, 'inner node')} hold the larger of their children"
     )
 
 

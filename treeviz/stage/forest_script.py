@@ -10,9 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from treeviz.model.heap import tree_size
+from treeviz.model.numerals import agree, count, numeral
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.script_parts import FORWARD, MOVE, Heap, Line, Moves, SearchScript, Step, number
-from treeviz.style.palette import count, percent
+from treeviz.style.palette import percent
 from treeviz.training.record import StepRecord
 
 _ENTER = (
@@ -62,7 +63,7 @@ def _search(drawn: DrawnTree, num_trees: int, line: int) -> Iterator[Step]:
     num_nodes = tree_size(step.num_leaves)
     yield Step(
         fire if step.firing.size else line,
-        f"Tree {step.point} is searched: {step.visited.size:,} of {num_nodes:,} nodes entered "
+        f"Tree {step.point} is searched: {step.visited.size:,} of {count(num_nodes, 'node')} entered "
         f"({percent(step.visited.size / num_nodes)}), {num_nodes - step.visited.size:,} never looked at, "
         f"{count(step.firing.size, 'firing neuron')} found."
         f"{' The other trees are searched in the same way.' if num_trees > 1 else ''}",
@@ -79,7 +80,8 @@ def _repair(record: StepRecord, drawn: DrawnTree, moves: Moves, line: int) -> It
         yield Step(
             line,
             f"{'Most' if 2 * hidden > step.modified.size else 'Some'} changes lie in parts of tree {step.point} that "
-            f"are not drawn: the stubs hold {hidden:,} of its {step.modified.size:,} modified nodes. They go up first.",
+            f"are not drawn: the stubs hold {hidden:,} of its {count(step.modified.size, 'modified node')}. They go up "
+            "first.",
             writes=heap.write(stubs),
         )
     for leaf in np.flatnonzero(drawn.is_leaf & drawn.modified):
@@ -88,8 +90,8 @@ def _repair(record: StepRecord, drawn: DrawnTree, moves: Moves, line: int) -> It
     if step.modified.size:
         old, new = (values[step.num_leaves :] >= step.threshold for values in (step.before, step.after))
         text = (
-            f"Tree {step.point} is repaired: {step.modified.size:,} of {num_nodes:,} nodes modified "
-            f"({percent(step.modified.size / num_nodes)}). In all {len(record.firing)} trees: "
+            f"Tree {step.point} is repaired: {step.modified.size:,} of {count(num_nodes, 'node')} modified "
+            f"({percent(step.modified.size / num_nodes)}). In all {count(len(record.firing), 'tree')}: "
             f"{int(record.num_modified.sum()):,} of {len(record.firing) * num_nodes:,} "
             f"({percent(record.num_modified.sum() / (len(record.firing) * num_nodes))}). Here "
             f"{count(int((new & ~old).sum()), 'neuron')} will start and {int((old & ~new).sum()):,} will stop firing."
@@ -127,9 +129,9 @@ def _climb(
         outcome += ", so it no longer fires"
     yield Step(
         lines[0],
-        f"Neuron {neuron:,} moved by {moves.of(neuron)[0]:.3g}; in tree {step.point} its leaf goes from "
+        f"Neuron {neuron:,} moved by {numeral(moves.of(neuron)[0], 3)}; in tree {step.point} its leaf goes from "
         f"{number(stale, fresh)} to {number(fresh, stale)}{outcome}. Of its "
-        f"{count(int(drawn.depth[leaf]), 'ancestor')}, {num_changed} {'changes' if num_changed == 1 else 'change'}.",
+        f"{count(int(drawn.depth[leaf]), 'ancestor')}, {num_changed} {agree(num_changed, 'changes', 'change')}.",
         leaf,
         ((leaf, fresh),),
     )
@@ -141,7 +143,7 @@ def _climb(
         else:
             change = f"is {number(new, old)}; it was {number(old, new)}"
             if number(new, old) == number(old, new):
-                change = f"changes by {abs(new - old):.0e}, which is round-off"
+                change = f"changes by {numeral(abs(new - old), 1)}, which is round-off"
             yield Step(lines[1], f"Above neuron {neuron:,}, {node}: the larger of {pair} {change}.", row, ((row, new),))
 
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from treeviz.model.numerals import agree, count, count_firing, numeral
 from treeviz.model.types import Ints
 from treeviz.stage.pictures.detail import DrawnTree, draw_tree
 from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.pictures.watched import WatchList, leaves_to_show, watch_list
 from treeviz.stage.script import write_script
 from treeviz.stage.view import View
-from treeviz.style.palette import count, count_firing, percent
+from treeviz.style.palette import percent
 from treeviz.style.searches import describe_search
 from treeviz.style.sentences import describe_watching
 from treeviz.training.background import CONVERGED_LOSS
@@ -77,7 +78,7 @@ def _summarize(step: TreeStep, listed: WatchList | None, search: str) -> str:
         num_nodes = 2 * step.num_leaves - 1
         return (
             f"Tree {step.point}: {count(step.visited.size, 'node')} searched, {found}, {step.modified.size:,} of "
-            f"{num_nodes:,} nodes modified ({percent(step.modified.size / num_nodes)})."
+            f"{count(num_nodes, 'node')} modified ({percent(step.modified.size / num_nodes)})."
         )
     if listed is not None:
         found = f"{listed.neurons.size:,} of {count(step.num_leaves, 'neuron')} on its list, and {found}"
@@ -122,13 +123,13 @@ def _leaves(
 
 def _describe_status(record: StepRecord) -> str:
     if record.loss <= CONVERGED_LOSS:
-        return f"converged: the loss is {record.loss:.1e}, and what changes from here on is round-off"
+        return f"converged: the loss is {numeral(record.loss, 2)}, and what changes from here on is round-off"
     return "" if record.status == "ok" else record.status
 
 
 def _describe_record(record: StepRecord) -> dict[str, Any]:
     return {
-        "loss": f"{record.loss:.3e}",
+        "loss": numeral(record.loss, 4),
         "residual": seven_digits(record.residual),
         "dual": seven_digits(record.dual_step),
         "status": _describe_status(record),
@@ -142,7 +143,8 @@ def _compare(step: TreeStep, iteration: int) -> str:
     num_nodes = 2 * step.num_leaves - 1
     return (
         f"Tree {step.point} at iteration {iteration}, compared with the pinned iteration {step.iteration}: "
-        f"{step.modified.size:,} of {num_nodes:,} nodes differ ({percent(step.modified.size / num_nodes)})."
+        f"{step.modified.size:,} of {count(num_nodes, 'node')} {agree(step.modified.size, 'differs', 'differ')} "
+        f"({percent(step.modified.size / num_nodes)})."
     )
 
 

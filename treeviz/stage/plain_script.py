@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from treeviz.model.numerals import agree, count
 from treeviz.stage.script_parts import FORWARD, MOVE, Heap, Line, Scene, SearchScript, Step
-from treeviz.style.palette import count
 
 _SEARCH = (
     Line(
@@ -28,7 +28,8 @@ def _search(scene: Scene, line: int) -> Iterator[Step]:
     step = scene.drawn.step
     yield Step(
         line,
-        f"Of {step.num_leaves:,} neurons the search finds {step.firing.size:,} that fire on datapoint {step.point}. It "
+        f"Of {count(step.num_leaves, 'neuron')} the search finds {step.firing.size:,} that "
+        f"{agree(step.firing.size, 'fires', 'fire')} on datapoint {step.point}. It "
         "does not search this tree, which is drawn to show where they are.",
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from treeviz.model.config import TrainConfig
 from treeviz.model.heap import leaf_of
+from treeviz.model.numerals import agree, count, count_firing, numeral
 from treeviz.model.phases import PHASES
 from treeviz.stage.forest_script import FOREST
 from treeviz.stage.pictures.detail import DrawnTree
@@ -20,7 +21,7 @@ from treeviz.stage.pictures.watched import WatchList
 from treeviz.stage.plain_script import PLAIN
 from treeviz.stage.script_parts import Line, Scene, SearchScript, Step, number
 from treeviz.stage.watch_script import WATCH
-from treeviz.style.palette import count, count_firing, percent, rounded
+from treeviz.style.palette import percent
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
 
@@ -138,7 +139,8 @@ def _forward(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int, *, k
     yield Step(
         line + 1,
         f"The residual is f − y = {number(output)} − {f'({number(target)})' if target < 0 else number(target)} = "
-        f"{number(residual)}. Over all {count(record.residual.size, 'datapoint')} the loss is {record.loss:.3e}.",
+        f"{number(residual)}. Over all {count(record.residual.size, 'datapoint')} the loss is "
+        f"{numeral(record.loss, 4)}.",
     )
 
 
@@ -149,7 +151,7 @@ def _jacobian(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> 
     yield Step(
         line,
         f"Row {drawn.step.point} of J has {count(own, 'non-zero block')} of {width:,}, one a firing neuron, each "
-        f"±x/√m with {count(dimension, 'number')}. All {num_points} rows: {pairs:,} blocks, "
+        f"±x/√m with {count(dimension, 'number')}. In all {count(num_points, 'row')}: {count(pairs, 'block')}, "
         f"{percent(pairs / (width * num_points))} of J. It is never written out.",
     )
 
@@ -161,8 +163,8 @@ def _sketch(trace: Trace, record: StepRecord, line: int) -> Iterator[Step]:
         yield Step(line, "No neuron fires on any datapoint, so J is zero and there is nothing to sketch.")
         return
     text = (
-        f"Jᵀ has {trace.config.width * dimension:,} rows. A random sign matrix Π mixes them into {rows:,}, "
-        f"{rounded(rows / columns)} a datapoint, and only firing neurons need to be touched: A = Π Jᵀ is "
+        f"Jᵀ has {count(trace.config.width * dimension, 'row')}. A random sign matrix Π mixes them into {rows:,}, "
+        f"{numeral(rows / columns, 2)} a datapoint, and only firing neurons need to be touched: A = Π Jᵀ is "
         f"{rows:,} × {columns}."
     )
     if columns < num_points:
@@ -178,7 +180,7 @@ def _precondition(trace: Trace, record: StepRecord, line: int) -> Iterator[Step]
         yield Step(line, "There is no sketch, and nothing to precondition.")
         return
     met = report.preconditioned_conditioning
-    better = f"; behind P it is about {rounded(met)}" if met is not None and math.isfinite(met) else ""
+    better = f"; behind P it is about {numeral(met, 2)}" if met is not None and math.isfinite(met) else ""
     factor = "A is singular: its singular vectors take the part of P." if report.singular else "The factor R gives P."
     yield Step(
         line,
@@ -203,14 +205,14 @@ def _write_conditioning(trace: Trace, record: StepRecord) -> str:
     firing = record.firing
     active = np.flatnonzero(firing.counts)
     if active.size > _LARGEST_SPECTRUM:
-        return f"about {rounded(kappa)}"
+        return f"about {numeral(kappa, 2)}"
     eigenvalues = np.linalg.eigvalsh((trace.gram * trace.overlaps(record.iteration))[np.ix_(active, active)])
-    return rounded(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else "infinity"
+    return numeral(eigenvalues[-1] / eigenvalues[0], 2) if eigenvalues[0] > 0 else "infinity"
 
 
 def _solve(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Iterator[Step]:
     report, point = record.solve, drawn.step.point
-    g = f"For datapoint {point} it says g = {record.dual_step[point]:.3g}.".replace("-", "−")
+    g = f"For datapoint {point} it says g = {numeral(record.dual_step[point], 3)}."
     if report.status != "ok":
         g += f" {report.status[0].upper()}{report.status[1:]}."
     num_points = record.residual.size
@@ -235,7 +237,7 @@ def _solve(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int) -> Ite
         return
     for iteration, norm in enumerate(report.residual_norms[: report.iterations], start=1):
         last = iteration == report.iterations
-        text = f"Conjugate gradient, iteration {iteration}: relative error {norm:.1e} of J Jᵀ g."
+        text = f"Conjugate gradient, iteration {iteration}: relative error {numeral(norm, 2)} of J Jᵀ g."
         yield Step(line, f"{text} {g}" if last else text)
     if not report.iterations:
         yield Step(line, f"There was nothing left to solve. {g}")
@@ -249,9 +251,9 @@ def _move(scene: Scene, line: int) -> Iterator[Step]:
         return
     yield Step(
         line,
-        f"{count(record.touched.size, 'neuron')} of {step.num_leaves:,} fire on at least one datapoint "
-        f"({percent(record.touched.size / step.num_leaves)}). The others add max(z − b, 0) = 0 to every output, so "
-        "their gradient is zero and they stay."
+        f"{count(record.touched.size, 'neuron')} of {step.num_leaves:,} {agree(record.touched.size, 'fires', 'fire')} "
+        f"on at least one datapoint ({percent(record.touched.size / step.num_leaves)}). The others add max(z − b, 0) = "
+        "0 to every output, so their gradient is zero and they stay."
         + ("" if drifts is None else f" It takes {count(record.dual_step.size, 'addition')} to move them all."),
     )
     for row in np.flatnonzero(drawn.is_leaf):
@@ -260,10 +262,10 @@ def _move(scene: Scene, line: int) -> Iterator[Step]:
         if not num_points:
             continue
         here = "this one among them" if drawn.passes[row] else "not on this one"
-        far = "" if drifts is None else f"; they are now {drifts[neuron]:.3g} from where they started"
+        far = "" if drifts is None else f"; they are now {numeral(drifts[neuron], 3)} from where they started"
         yield Step(
             line + 1,
             f"Neuron {neuron:,} fires on {count(num_points, 'datapoint')}, {here}. Its weights move by "
-            f"{length:.3g}{far}.",
+            f"{numeral(length, 3)}{far}.",
             int(row),
         )

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from treeviz.model.numerals import agree, count
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
 from treeviz.stage.script_parts import Heap, Line, Scene, SearchScript, Step, Teller, number
-from treeviz.style.palette import count, percent
+from treeviz.style.palette import percent
 from treeviz.training.record import StepRecord
 
 _LIST = (
@@ -152,7 +153,7 @@ def _look(
     yield Step(
         promote if report.promoted.size else crossed,
         f"Of those looked at, {report.num_changed:,} now fire on other datapoints than before, and "
-        f"{report.promoted.size:,} {'was' if report.promoted.size == 1 else 'were'} promoted, {listed.num_promoted:,} "
+        f"{report.promoted.size:,} {agree(report.promoted.size, 'was', 'were')} promoted, {listed.num_promoted:,} "
         f"so far. On datapoint {step.point}, {count(int((new & ~old).sum()), 'neuron')} will start and "
         f"{int((old & ~new).sum()):,} will stop firing.",
     )

@@ -1,4 +1,4 @@
-"""Colours and number formats of all figures.
+"""Colours of all figures, and how they shorten counts, shares and durations. Other numbers are in model/numerals.py.
 
 `compact` and `percent` are also in web/numbers.js; one table of cases, tests/number_formats.json, checks both.
 
@@ -8,6 +8,8 @@ theirs, to be seen on a dark page as well as on a light one.
 
 import math
 from decimal import ROUND_HALF_UP, Decimal, localcontext
+
+from treeviz.model.numerals import numeral
 
 ORANGE = "#E69F00"
 BLUE = "#2B8CCB"
@@ -30,17 +32,7 @@ def compact(number: float) -> str:
 
 def seconds(duration: float) -> str:
     """Write a duration in s or ms with three digits."""
-    return f"{duration:.3g} s" if duration >= 1 else f"{1e3 * duration:.3g} ms"
-
-
-def count(quantity: int, noun: str) -> str:
-    """Write a number of things: 1 neuron, 1,200 neurons."""
-    return f"{quantity:,} {noun}{'' if quantity == 1 else 's'}"
-
-
-def count_firing(quantity: int) -> str:
-    """Write how many neurons fire: 1 neuron fires, 1,200 neurons fire."""
-    return f"{count(quantity, 'neuron')} fire{'s' if quantity == 1 else ''}"
+    return f"{numeral(duration, 3)} s" if duration >= 1 else f"{numeral(1e3 * duration, 3)} ms"
 
 
 def percent(share: float) -> str:
@@ -56,18 +48,3 @@ def percent(share: float) -> str:
     if value and value < 1e-6:
         return f"{rounded_value.normalize():e}\u00a0%"
     return f"{float(rounded_value):.8f}".rstrip("0").rstrip(".") + "\u00a0%"
-
-
-def rounded(number: float) -> str:
-    """Write a positive number with two digits: 1.8, 120, 3,100, and from a million on 1.2e+06."""
-    if number >= 1e6:
-        return f"{number:.1e}"
-    return f"{float(f'{number:.2g}'):,.0f}" if number >= 10 else f"{number:.2g}"
-
-
-def power_of_ten(number: float) -> str:
-    """Write a power of ten as one: 1, 0.1, 0.01, 10⁻³."""
-    exponent = round(math.log10(number))
-    if -3 < exponent < 4:
-        return f"{number:g}"
-    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from treeviz.model.numerals import numeral
 from treeviz.model.types import Floats
 from treeviz.style.palette import BLUE, FONT_SIZE, ORANGE, VERMILION
 
@@ -19,7 +20,8 @@ def loss_figure(losses: Floats, dense_losses: Floats, cursor: int, method: str =
         "mode": "markers",
         "name": "dense baseline",
         "marker": {"symbol": "square-open", "size": 15, "color": ORANGE, "line": {"width": 2.5}},
-        "hovertemplate": "dense, iteration %{x}: %{y:.3e}<extra></extra>",
+        "text": _in_words(dense_losses),
+        "hovertemplate": "dense, iteration %{x}: %{text}<extra></extra>",
     }
     own = {
         "x": np.arange(losses.size),
@@ -28,7 +30,8 @@ def loss_figure(losses: Floats, dense_losses: Floats, cursor: int, method: str =
         "name": f"through the {method}",
         "line": {"color": BLUE, "width": 2},
         "marker": {"size": 7},
-        "hovertemplate": f"{method}, iteration %{{x}}: %{{y:.3e}}<extra></extra>",
+        "text": _in_words(losses),
+        "hovertemplate": f"{method}, iteration %{{x}}: %{{text}}<extra></extra>",
     }
     return _figure([dense, own], cursor, "iteration", "loss ½‖f − y‖²", losses.size)
 
@@ -56,11 +59,16 @@ def cost_figure(
             "name": name,
             "line": {"color": color, "width": 2, "dash": dash},
             "marker": {"symbol": symbol, "size": 8, "color": color},
-            "hovertemplate": f"{name}<br>after %{{x}} iterations: %{{y:.4s}} {unit} per iteration<extra></extra>",
+            "text": _in_words(values),
+            "hovertemplate": f"{name}<br>iterations done: %{{x}}, %{{text}} {unit} per iteration<extra></extra>",
         }
         for name, values, color, dash, symbol in curves
     ]
     return _figure(series, cursor + 1, "iterations done, t", f"{unit} per iteration", costs.size + 1, first=1)
+
+
+def _in_words(values: Floats) -> list[str]:
+    return [numeral(value, 4) for value in values.tolist()]
 
 
 def _figure(

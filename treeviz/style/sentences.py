@@ -1,8 +1,9 @@
 """What happened in an iteration, in plain sentences with its own numbers."""
 
 from treeviz.model.network import firing_probability
+from treeviz.model.numerals import agree, count, numeral
 from treeviz.search.engine import WatchReport
-from treeviz.style.palette import count, percent, seconds
+from treeviz.style.palette import percent, seconds
 from treeviz.style.searches import describe_search
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
@@ -12,11 +13,11 @@ def describe_cost(trace: Trace, record: StepRecord) -> str:
     """Compare the iteration's operations with the dense method's."""
     own, dense = record.num_operations, sum(trace.dense_costs(record).values())
     factor = dense / max(own, 1)
-    relation = f"{factor:.3g} times as many" if factor >= 1 else f"only {factor:.2g} times as many"
+    relation = f"{numeral(factor, 3)} times as many" if factor >= 1 else f"only {numeral(factor, 2)} times as many"
     built = f", not counting building {describe_search(trace.config.search).kept}" if trace.build_costs else ""
     return (
-        f"This iteration took {count(own, 'operation')} and {seconds(record.num_seconds)}{built}. The dense method "
-        f"spends {count(dense, 'operation')} on it: {relation}."
+        f"Iteration {record.iteration} took {count(own, 'operation')} and {seconds(record.num_seconds)}{built}. The "
+        f"dense method spends {count(dense, 'operation')} on it: {relation}."
     )
 
 
@@ -27,7 +28,7 @@ def describe_watching(trace: Trace, record: StepRecord, report: WatchReport) -> 
     num_promoted = trace.promoted_before(record.iteration + 1).size
     if num_promoted:
         farther = (
-            f"{num_promoted:,} {'has' if num_promoted == 1 else 'have'} moved farther than the skin so far, "
+            f"{num_promoted:,} {agree(num_promoted, 'has', 'have')} moved farther than the skin so far, "
             f"{f'{report.promoted.size:,}' if report.promoted.size else 'none'} in this iteration: promoted, that is, "
             "watched on all datapoints."
         )
@@ -36,7 +37,8 @@ def describe_watching(trace: Trace, record: StepRecord, report: WatchReport) -> 
     return (
         "In a wide network weights move little, and an inner product changes by no more than its neuron moves. So a "
         f"pair that was below b − skin = {lowered} at the start cannot fire while its neuron has moved less than the "
-        f"skin, {report.skin:.3g}: only {report.num_watched:,} of {num_pairs:,} pairs are watched "
+        f"skin, {numeral(report.skin, 3)}: only {report.num_watched:,} of {count(num_pairs, 'pair')} "
+        f"{agree(report.num_watched, 'is', 'are')} watched "
         f"({percent(report.num_watched / num_pairs)}), and this iteration looked at {report.num_due:,} of the "
         f"{count(num_listed, 'neuron')} on a list. {farther}"
     )
@@ -45,25 +47,29 @@ def describe_watching(trace: Trace, record: StepRecord, report: WatchReport) -> 
 def describe_sparsity(width: int, threshold: float) -> str:
     """Say how many neurons theory expects to fire on a datapoint."""
     chance = firing_probability(threshold)
+    expected = round(chance * width)
     return (
         f"A fresh neuron's inner product with a unit-length datapoint is a standard normal number, at least "
-        f"b = {threshold:.3f} with probability {percent(chance)}: about {chance * width:,.0f} of {width:,} fire."
+        f"b = {threshold:.3f} with probability {percent(chance)}: about {expected:,} of {width:,} "
+        f"{agree(expected, 'fires', 'fire')}."
     )
 
 
 def compare_losses(trace: Trace, dense: Trace) -> str:
-    """Say how closely two runs agree, over the iterations both have done while the loss is above 1e-8."""
+    """Say how closely two runs agree, over the iterations both have done while the loss is above 10⁻⁸."""
     pairs = [(a, b) for a, b in zip(trace.records, dense.records, strict=False) if a.loss > 1e-8]
     if not pairs:
         return "The dense baseline is being trained beside it."
     worst = max(abs(a.loss - b.loss) / a.loss for a, b in pairs)
     same_sets = all(a.firing.equals(b.firing) for a, b in pairs)
-    extent = f"over {len(pairs)} iteration{'s' if len(pairs) > 1 else ''} with a loss above 10⁻⁸"
+    extent = f"over {count(len(pairs), 'iteration')} with a loss above 10⁻⁸"
     if same_sets and worst <= 1e-9:
-        return f"The two coincide: the same firing sets, and losses that differ by {worst:.1g} at most, {extent}."
+        return (
+            f"The two coincide: the same firing sets, and losses that differ by {numeral(worst, 1)} at most, {extent}."
+        )
     conditioning = max(a.solve.conditioning or 0.0 for a, _ in pairs)
     reason = (
-        f"with condition numbers up to {conditioning:.1g}, round-off is amplified from step to step"
+        f"with condition numbers up to {numeral(conditioning, 1)}, round-off is amplified from step to step"
         if conditioning > 1e6
         else "their steps are not the same"
     )

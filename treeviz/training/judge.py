@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treeviz.data.dataset import Dataset
+from treeviz.model.numerals import agree, count, numeral
 from treeviz.model.types import Floats, Ints
 from treeviz.solve.report import SolveReport
 
@@ -97,8 +98,8 @@ class Judge:
         if not loss > _DIVERGENCE_FACTORS[self._method] * self._scale:
             return ""
         return (
-            f"diverging: the loss is {loss:.1e}, and it was {self._first_loss:.1e} at the start; "
-            "use a smaller step_size"
+            f"diverging: the loss is {numeral(loss, 2)}, and it was {numeral(self._first_loss or 0.0, 2)} at the "
+            "start; use a smaller step_size"
         )
 
     def _find_stall(self) -> str:
@@ -110,9 +111,9 @@ class Judge:
             if share == _STANDS_STILL and losses[-1] > (1 + share) * losses[-window]:
                 continue  # it goes up and down, as it may where steps are as long as they can be
             if losses[-1] > 2 * losses[-window]:
-                rise = f"the loss rose from {losses[-window]:.2g} to {losses[-1]:.2g}"
+                rise = f"the loss rose from {numeral(losses[-window], 2)} to {numeral(losses[-1], 2)}"
                 return f"diverging: {rise} over {window:,} iterations; widen the network or use a smaller step_size"
-            fell = "did not fall" if losses[-1] > losses[-window] else f"fell by less than {100 * share:.2g} %"
+            fell = "did not fall" if losses[-1] > losses[-window] else f"fell by less than {numeral(100 * share, 2)} %"
             remedy = "lower the threshold, widen the network, or train on fewer points"
             return f"stalled: the loss {fell} over {window:,} iterations; {remedy}"
         return ""
@@ -124,8 +125,8 @@ def _describe_silent(fires: NDArray[np.bool_]) -> str:
     if not silent:
         return ""
     return (
-        f"{silent} of {fires.size} datapoints fire no neuron and cannot be learned: "
-        "lower the threshold or widen the network"
+        f"{silent} of {count(fires.size, 'datapoint')} {agree(silent, 'fires', 'fire')} no neuron and cannot be "
+        "learned: lower the threshold or widen the network"
     )
 
 

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from treeviz.model.numerals import count, numeral
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
 
@@ -34,12 +35,12 @@ def conclusion(trace: Trace, until_loss: float, *, is_interrupted: bool) -> str:
     """Say how the run ended and what an iteration cost on average."""
     if not trace.records:
         return "Interrupted before the first iteration was done."
-    last, count = trace.records[-1], len(trace.records)
-    reached = f"loss at most {until_loss:g}" if last.loss <= until_loss else "not converged"
+    last = trace.records[-1]
+    reached = f"loss at most {numeral(until_loss, 6)}" if last.loss <= until_loss else "not converged"
     ending = "interrupted" if is_interrupted else reached
     own, dense = trace.amortized()[-1], trace.amortized(of="dense")[-1]
     return (
-        f"\n{count} iterations, {ending}: loss {last.loss:.3e}.\n"
+        f"\n{count(len(trace.records), 'iteration')}, {ending}: loss {numeral(last.loss, 4)}.\n"
         f"Amortized per iteration, building included: {own:,.0f} operations, {trace.amortized('seconds')[-1]:.4f} s; "
         f"the dense method {dense:,.0f} operations ({dense / own:.2f} times as many)."
     )

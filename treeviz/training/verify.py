@@ -76,7 +76,7 @@ def check_loss(trace: Trace, dense: Trace, iteration: int) -> LossCheck:
     met = [record.solve.conditioning or 1.0 for record in trace.records[:iteration]]
     difference, excuse = abs(ours - theirs) / max(theirs, np.finfo(float).tiny), ""
     if ours <= LOSS_FLOOR and theirs <= LOSS_FLOOR:
-        excuse = "is below 1e-8"
+        excuse = "is below 10⁻⁸"
     elif max(met, default=1.0) >= MAX_CONDITIONING:
         excuse = "follows badly conditioned steps"
     elif not difference <= LOSS_TOLERANCE and _follows_a_tie(trace, dense, iteration):

@@ -18,6 +18,7 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.ledger import Ledger, Stopwatch, gram_solve_operations
 from treeviz.model.network import BLOCK_ROWS, initial_weight_blocks, leaf_blocks, output_signs
+from treeviz.model.numerals import agree, count
 from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Lap, Prediction, Workload
 from treeviz.solve.exact import GramSolution, solve_gram
@@ -130,8 +131,8 @@ class RandomFeatures:
         notes = []
         if silent:
             notes.append(
-                f"{silent} of {self._y.size} datapoints fire no neuron and cannot be learned: "
-                "lower the threshold or widen the network"
+                f"{silent} of {count(self._y.size, 'datapoint')} {agree(silent, 'fires', 'fire')} no neuron and cannot "
+                "be learned: lower the threshold or widen the network"
             )
         if solution.status != "ok":
             notes.append(solution.status)

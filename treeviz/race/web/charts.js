@@ -1,7 +1,7 @@
 // The charts of a race: lines against one another or time, and bars of the phases.
 
 import { find, setText } from "../../style/web/dom.js";
-import { clamp, compact, grouped, percent, scientific, total } from "../../style/web/numbers.js";
+import { clamp, compact, numeral, percent, things, total } from "../../style/web/numbers.js";
 import { findLap, lapAt } from "./clock.js";
 import { makeScale } from "./scale.js";
 import { escapeText, linePath, markedPoints, markerAt, partLabel } from "./shapes.js";
@@ -153,7 +153,7 @@ function back({ chart, x, y, left, right, top, bottom }) {
 function rule({ chart, y, left, right, bottom }) {
   if (chart.rule === null || y.place(chart.rule) > bottom - 4) return ""; // on a linear axis it would lie on the axis
   const at = y.place(chart.rule).toFixed(1);
-  const words = `${escapeText(chart.rule_label)} ${scientific(chart.rule, 3)}`;
+  const words = `${escapeText(chart.rule_label)} ${numeral(chart.rule, 3)}`;
   const label = `<text class="rule-label" x="${left + 4}" y="${Number(at) - 5}">${words}</text>`;
   return `<path class="rule" d="M${left} ${at}H${right}"/>${label}`;
 }
@@ -237,13 +237,13 @@ export class PhaseView {
         const share = percent(count / (totals[row] || 1));
         span.style.display = count ? "" : "none";
         span.style.flex = `0 1 ${(100 * count) / full}%`;
-        span.title = `${contestant.title}, ${name}: ${grouped(count)} operations, ${share}`;
+        span.title = `${contestant.title}, ${name}: ${things(count, "operation")}, ${share}`;
         setText(find(span, "i", HTMLElement), partLabel(name, share, (bar.clientWidth * count) / full));
         if (count) shares.push(`${name} ${share}`);
       }
-      bar.setAttribute("aria-label", `${contestant.title}: ${grouped(totals[row])} operations; ${shares.join(", ")}`);
+      bar.setAttribute("aria-label", `${contestant.title}: ${things(totals[row], "operation")}; ${shares.join(", ")}`);
       setText(end, totals[row] ? compact(totals[row]) : "–");
-      end.setAttribute("title", `${grouped(totals[row])} operations`);
+      end.setAttribute("title", things(totals[row], "operation"));
     });
   }
 }

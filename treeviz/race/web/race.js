@@ -3,7 +3,7 @@
 
 import { find, setText } from "../../style/web/dom.js";
 import { mounter } from "../../style/web/mount.js";
-import { clamp, grouped, scientific } from "../../style/web/numbers.js";
+import { clamp, grouped, numeral, things } from "../../style/web/numbers.js";
 import { LineView, PhaseView } from "./charts.js";
 import { Clock, SLIDER_STEPS, lapAt } from "./clock.js";
 import { escapeText, markerAt } from "./shapes.js";
@@ -21,8 +21,8 @@ const COLUMNS = {
 
 const FORMATS = {
   count: grouped,
-  loss: (/** @type {number} */ value) => scientific(value, 6),
-  seconds: (/** @type {number} */ value) => `${value >= 100 ? value.toFixed(1) : scientific(value, 4)} s`,
+  loss: (/** @type {number} */ value) => numeral(value, 6),
+  seconds: (/** @type {number} */ value) => `${value >= 100 ? value.toFixed(1) : numeral(value, 4)} s`,
 };
 
 /**
@@ -170,7 +170,7 @@ export class Race {
     const lines = [
       `iteration ${write(contestant, "iteration", lap, grouped)}`,
       `loss ${write(contestant, "loss", lap, FORMATS.loss)}`,
-      `${write(contestant, "operations", lap, grouped)} operations`,
+      write(contestant, "operations", lap, (count) => things(count, "operation")),
       write(contestant, "seconds", lap, FORMATS.seconds),
     ];
     if (COLUMNS[chart.y]) lines.push(`${COLUMNS[chart.y]}: ${write(contestant, chart.y, lap, format)}`);

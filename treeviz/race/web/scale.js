@@ -1,6 +1,6 @@
 // From the numbers of an axis to pixels, and the numbers written along it.
 
-import { compact, powerOfTen, range, scientific } from "../../style/web/numbers.js";
+import { compact, powerOfTen, range, numeral } from "../../style/web/numbers.js";
 
 /** @import { Axis } from "./types.js" */
 
@@ -94,5 +94,5 @@ function linearAxis(axis, lowest, highest, maxTicks) {
   const first = Math.ceil(low / apart);
   const values = range(Math.floor(high / apart) - first + 1).map((place) => (first + place) * apart);
   const isShort = axis.format === "count" && high >= 1e4;
-  return [low, high, values.map((value) => [value, isShort ? compact(value) : scientific(value, 4)])];
+  return [low, high, values.map((value) => [value, isShort ? compact(value) : numeral(value, 4)])];
 }

@@ -3,7 +3,7 @@
 
 import { find, partsOf, setAttributes, svg } from "../../style/web/dom.js";
 import { mounter } from "../../style/web/mount.js";
-import { clamp } from "../../style/web/numbers.js";
+import { clamp, things } from "../../style/web/numbers.js";
 import { MARGIN, REACH, View, boxAround, findSpot, insidePicture, neighbour } from "./view.js";
 
 /** @import { Band, Box, Drawing, Paper, Point } from "./types.js" */
@@ -97,7 +97,7 @@ class PaperMap {
     this.foundKey.hidden = !this.found.size;
     this.selected = data.selected;
     if (!this.shown.has(this.current)) this.current = this.shown.has(this.selected) ? this.selected : this.home;
-    const label = `${this.shown.size} papers. The arrow keys go from one to the next, Enter opens it.`;
+    const label = `${things(this.shown.size, "paper")}. The arrow keys go from one to the next, Enter opens it.`;
     this.canvas.setAttribute("aria-label", label);
     for (const [key, { group, paper }] of this.nodes) {
       const isShown = this.shown.has(key);

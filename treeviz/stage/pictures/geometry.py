@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from treeviz.model.firing import FiringSets
 from treeviz.model.network import initial_weights
+from treeviz.model.numerals import agree, count
 from treeviz.model.types import Floats, Ints
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
@@ -82,13 +83,14 @@ class NeuronPlane:
             space = "This is the whole weight space: a neuron's coordinates are its weights."
         else:
             space = (
-                f"A plane through the weight space of {self.dimension:,} dimensions: across, a neuron's inner product "
-                f"with datapoint {self.point}, which is its leaf; upward: {self.labels[1]}."
+                f"A plane through the weight space of {count(self.dimension, 'dimension')}: across, a neuron's inner "
+                f"product with datapoint {self.point}, which is its leaf; upward: {self.labels[1]}."
             )
         (touched, all_touched), (never, all_never) = self.shares["touched"], self.shares["never-firing"]
         return (
-            f"{space} Shown are {touched:,} of the {all_touched:,} neurons that fire on some datapoint in this "
-            f"iteration and {never:,} of the {all_never:,} that never fire on any."
+            f"{space} Shown are {touched:,} of the {count(all_touched, 'neuron')} that "
+            f"{agree(all_touched, 'fires', 'fire')} on some datapoint in this iteration and {never:,} of the "
+            f"{all_never:,} that never {agree(all_never, 'fires', 'fire')} on any."
         )
 
 

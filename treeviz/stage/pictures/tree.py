@@ -6,8 +6,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from treeviz.model.heap import tree_size
+from treeviz.model.numerals import count
 from treeviz.stage.pictures.detail import DrawnTree, Mask
-from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, VERMILION, compact, count
+from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, VERMILION, compact
 
 
 def tree_figure(tree: DrawnTree) -> go.Figure:
@@ -90,9 +91,9 @@ def describe_tree(tree: DrawnTree) -> str:
     step = tree.step
     return (
         f"Max-tree of datapoint {step.point} at iteration {step.iteration}, threshold b = {step.threshold:.3f}. "
-        f"{tree.nodes.size} of its {tree_size(step.num_leaves):,} nodes are drawn, {tree.is_stub.sum()} of them stubs. "
-        f"The search entered {count(step.visited.size, 'node')} and found {count(step.firing.size, 'firing neuron')}; "
-        f"the move then changed {count(step.modified.size, 'node')}."
+        f"{tree.nodes.size} of its {count(tree_size(step.num_leaves), 'node')} are drawn, {tree.is_stub.sum()} of them "
+        f"stubs. The search entered {count(step.visited.size, 'node')} and found "
+        f"{count(step.firing.size, 'firing neuron')}; the move then changed {count(step.modified.size, 'node')}."
     )
 
 

@@ -120,7 +120,7 @@ export class Atlas {
     );
     this.labels.replaceChildren(...trees, ...columns);
     const [sum, all] = [total(counts.map(total)), points * total(levels)];
-    const share = `${grouped(sum)} of ${grouped(all)} nodes (${percent(sum / all)})`;
+    const share = `${grouped(sum)} of ${things(all, "node")} (${percent(sum / all)})`;
     setText(this.totals, `${this.prefix} ${things(points, "tree")}: ${this.mode} ${share}.`);
     setAttribute(this.svg, "aria-label", `Share of nodes ${this.mode}, by tree and level. ${this.totals.textContent}`);
   }

@@ -1,7 +1,7 @@
 // Draws all watch lists of a run: a bar for each datapoint, of the neurons firing, watched and neither.
 
 import { el, setAttribute, setAttributes, setText, svg } from "../../style/web/dom.js";
-import { clamp, grouped, percent, range, things, total } from "../../style/web/numbers.js";
+import { agree, clamp, grouped, percent, range, things, total } from "../../style/web/numbers.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Stage } from "./stage.js" */
@@ -103,12 +103,12 @@ export class ListBars {
       return svg("text", place, String(tree));
     });
     this.labels.replaceChildren(...labels);
-    const pairs = `${grouped(total(watched))} of ${grouped(listed * points)} pairs`;
+    const pairs = `${grouped(total(watched))} of ${things(listed * points, "pair")}`;
     const share = percent(total(watched) / Math.max(1, listed * points));
     setText(
       this.totals,
-      `${things(points, "list")}, for the ${things(listed, "neuron")} that ever move: ${pairs} watched (${share}), ` +
-        `${grouped(total(firing))} fire.`,
+      `${things(points, "list")}, for the ${things(listed, "neuron")} that ever ${agree(listed, "moves", "move")}: ` +
+        `${pairs} watched (${share}), ${grouped(total(firing))} ${agree(total(firing), "fires", "fire")}.`,
     );
     setAttribute(this.svg, "aria-label", `Neurons firing and watched on each datapoint. ${this.totals.textContent}`);
   }
@@ -139,8 +139,11 @@ export class ListBars {
   point(tree) {
     if (this.lists?.watched[tree] === undefined) return setText(this.hint, LISTS_HINT);
     const { listed, watched, firing } = this.lists;
-    const counts = `${grouped(watched[tree])} of ${things(listed, "neuron")} watched, ${grouped(firing[tree])} fire`;
-    setText(this.hint, `List of datapoint ${tree}: ${counts}.`);
+    const found = `${grouped(firing[tree])} ${agree(firing[tree], "fires", "fire")}`;
+    setText(
+      this.hint,
+      `List of datapoint ${tree}: ${grouped(watched[tree])} of ${things(listed, "neuron")} watched, ${found}.`,
+    );
   }
 
   fillTable() {

@@ -1,7 +1,9 @@
 // Draws what stands beside the pictures: narration, pseudocode, badge, bars of the vectors, the node inspected.
 
 import { el, setAttribute, setText, svg } from "../../style/web/dom.js";
-import { decimals, grouped, things } from "../../style/web/numbers.js";
+import { agree, decimals, grouped, numeral, things } from "../../style/web/numbers.js";
+
+import { neuronOf } from "./heap.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Stage } from "./stage.js" */
@@ -37,13 +39,14 @@ export class Panel {
     this.values = null;
     /** @type {Frame | null} */
     this.frame = null;
-    /** @type {number | null} */
-    this.selected = null;
+    this.told = ""; // what the inspector says
+    new ResizeObserver(() => this.scrollCode()).observe(this.code); // it is lower while a node is inspected
   }
 
   /** @param {Header} header */
   setHeader({ code, phases }) {
     this.notes = code.map(({ note }) => note);
+    this.line = NaN;
     const lines = code.map(({ phase, text, indent }) => {
       const index = phases.findIndex(({ id }) => id === phase);
       const title = `go to the phase ${phases[index].title}`;
@@ -62,13 +65,14 @@ export class Panel {
   show(frame, moment, badge) {
     setAttribute(this.narration, "aria-live", this.stage.player.playing ? "off" : "polite");
     setText(this.narration, moment.text);
-    [...this.code.children].forEach((item, line) => {
-      if (line === moment.line) item.setAttribute("aria-current", "step");
-      else item.removeAttribute("aria-current");
-    });
     if (this.line !== moment.line) {
       this.line = moment.line;
+      [...this.code.children].forEach((item, line) => {
+        if (line === moment.line) item.setAttribute("aria-current", "step");
+        else item.removeAttribute("aria-current");
+      });
       this.symbols.replaceChildren(...withSubscripts(this.notes[moment.line] ?? ""));
+      this.scrollCode();
     }
     const { status } = frame.record;
     this.status.hidden = !status;
@@ -77,7 +81,17 @@ export class Panel {
     setText(this.verdict, BADGES[badge.state]);
     setText(this.reason, badge.text);
     this.drawBars(frame, moment.phase.hasDualStep);
-    this.inspect(frame);
+    this.inspect(frame, moment);
+  }
+
+  /** Have the current line in view, where not all lines are. */
+  scrollCode() {
+    const item = this.code.children[this.line];
+    if (!(item instanceof HTMLElement)) return;
+    const { offsetTop, offsetHeight } = item;
+    const { scrollTop, clientHeight } = this.code;
+    if (offsetTop >= scrollTop && offsetTop + offsetHeight <= scrollTop + clientHeight) return;
+    this.code.scrollTop = offsetTop - (clientHeight - offsetHeight) / 2;
   }
 
   /**
@@ -94,26 +108,56 @@ export class Panel {
     const title = isSolved ? "Dual step g, a bar per datapoint" : "Residual f − y, a bar per datapoint";
     setText(this.title, title);
     const top = roundedUp(largest);
-    this.scale.replaceChildren(...[top, 0, -top].map((value) => el("span", {}, String(value).replace("-", "−"))));
+    this.scale.replaceChildren(...[top, 0, -top].map((value) => el("span", {}, numeral(value, 1))));
     this.bars.replaceChildren(...barsOf(values, 32, 32 / top, (point) => (point === tree ? "chosen" : "")));
-    const [most, own] = [largest, values[tree]].map((value) => value.toPrecision(3));
+    const [most, own] = [largest, values[tree]].map((value) => numeral(value, 3));
     const words = `The largest is ${most} in size; that of datapoint ${tree} is ${own}.`;
     setAttribute(this.bars, "aria-label", `${title}. ${words}`);
   }
 
-  /** @param {Frame} frame */
-  inspect(frame) {
+  /**
+   * Say of the node selected what is known by now.
+   * @param {Frame} frame
+   * @param {Moment} moment
+   */
+  inspect(frame, moment) {
     const { selected } = this.stage;
-    if (frame === this.frame && selected === this.selected) return;
-    [this.frame, this.selected] = [frame, selected];
     const row = selected === null ? -1 : frame.nodes.id.indexOf(selected);
     this.hint.hidden = selected !== null;
-    if (row < 0) {
-      const waiting = selected === null ? [] : [el("p", { class: "hint" }, "The node is being fetched …")];
-      this.stage.replace(this.inspector, ...waiting);
-      return;
-    }
-    const [title, ...lines] = this.stage.tree.describe(frame, row);
+    const [title, ...lines] =
+      selected === null ? [""] : row < 0 ? this.describeAbsent(selected) : this.describe(frame, row, moment);
+    const told = [title, ...lines].join("\n");
+    if (frame === this.frame && told === this.told) return;
+    [this.frame, this.told] = [frame, told];
+    if (selected === null) return this.stage.replace(this.inspector);
+    const close = el("button", { onclick: () => this.stage.select(null) }, "close");
+    const heading = el("div", { class: "heading" }, el("h3", {}, title), close);
+    const draw = el("button", { onclick: () => this.stage.open(selected) }, "draw it");
+    const leaf = frame.leaves[row];
+    const second = this.stage.player.lowered === null ? "" : "; dashed: b − skin";
+    const caption = `Its leaf in all trees, up from b where it fires${second}:`;
+    const more = row < 0 ? [draw] : leaf ? [el("p", {}, caption), this.strip(leaf)] : [];
+    this.stage.replace(this.inspector, heading, ...lines.map((line) => el("p", {}, line)), ...more);
+  }
+
+  /**
+   * A node that is not among those drawn: a title, then a line.
+   * @param {number} node
+   */
+  describeAbsent(node) {
+    const { width } = this.stage.player.header;
+    const title = node >= width ? `Neuron ${grouped(neuronOf(node, width))}` : `Node ${grouped(node)}`;
+    return [title, "It is not among the nodes drawn here."];
+  }
+
+  /**
+   * A drawn node: a title, then lines.
+   * @param {Frame} frame
+   * @param {number} row
+   * @param {Moment} moment
+   */
+  describe(frame, row, moment) {
+    const [title, ...lines] = this.stage.tree.describe(frame, row, moment);
     const path = [];
     for (let at = row; at >= 0; at = frame.nodes.parent[at]) {
       path.push(`${grouped(frame.nodes.id[at])} (${decimals(frame.nodes.before[at])})`);
@@ -121,14 +165,10 @@ export class Panel {
     lines.push(`Path to the root, with maxima: ${path.join(" ‹ ")}.`);
     /** @type {Leaf | undefined} */
     const leaf = frame.leaves[row];
-    if (leaf) lines.push(sharing(leaf));
+    if (leaf) lines.push(sharing(leaf, moment.phase.isAfterMove || moment.isCompared));
     const lists = leaf?.[4]?.length;
     if (lists) lines.push(`It is on the watch lists of ${lists} of ${things(leaf[0].length, "datapoint")}.`);
-    const close = el("button", { onclick: () => this.stage.select(null) }, "close");
-    const second = this.stage.player.lowered === null ? "" : "; dashed: b − skin";
-    const caption = `Its leaf in all trees, up from b where it fires${second}:`;
-    const strip = leaf ? [el("p", {}, caption), this.strip(leaf)] : [];
-    this.stage.replace(this.inspector, el("h3", {}, title), ...lines.map((line) => el("p", {}, line)), ...strip, close);
+    return [title, ...lines];
   }
 
   /**
@@ -144,7 +184,11 @@ export class Panel {
     const depth = lowered === null ? Infinity : 32 + (header.threshold - lowered) * unit;
     if (depth < 64) bars.push(svg("path", { class: "skin-line", d: `M0 ${depth}H${BARS}` }));
     const strip = { class: "bars", viewBox: `0 0 ${BARS} 64`, preserveAspectRatio: "none", role: "img" };
-    return svg("svg", { ...strip, "aria-label": `Its leaf in all ${before.length} trees, above or below b` }, ...bars);
+    return svg(
+      "svg",
+      { ...strip, "aria-label": `Its leaf in ${things(before.length, "tree")}, above or below b` },
+      ...bars,
+    );
   }
 }
 
@@ -179,15 +223,16 @@ function barsOf(values, zero, unit, classOf) {
 }
 
 /**
- * On which datapoints a neuron fires, before the move and after.
+ * On which datapoints a neuron fires, and once it has moved, what that changed.
  * @param {Leaf} leaf
+ * @param {boolean} isAfter the move
  */
-export function sharing([, , before, after]) {
+export function sharing([, , before, after], isAfter) {
   if (!before.length) return "It fires on no datapoint, so it does not move.";
   const list = (/** @type {number[]} */ points) =>
-    `${points.length === 1 ? "datapoint" : "datapoints"} ${points.join(", ")}`;
-  const gained = after.filter((point) => !before.includes(point));
-  const lost = before.filter((point) => !after.includes(point));
+    `${agree(points.length, "datapoint", "datapoints")} ${points.join(", ")}`;
+  const gained = isAfter ? after.filter((point) => !before.includes(point)) : [];
+  const lost = isAfter ? before.filter((point) => !after.includes(point)) : [];
   const changes = [];
   if (gained.length) changes.push(`also on ${list(gained)}`);
   if (lost.length) changes.push(`no longer on ${list(lost)}`);

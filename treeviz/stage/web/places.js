@@ -11,7 +11,8 @@ const TREE_TOP = 20;
 const TREE_SIDE = 16;
 const [SMALLEST_UNIT, LARGEST_UNIT] = [4.5, 90]; // pixels a leaf takes
 const FULL_UNIT = 11; // pixels a leaf takes where nodes have their full size
-const TREE_HEIGHT = 430; // pixels from the root to the deepest leaves, unless levels would be too near or too far apart
+const SMALLEST_NODE = 0.5; // of its full size; less only in a tree that is made to fit
+const TREE_HEIGHT = 380; // pixels from the root to the deepest leaves, unless levels would be too near or too far apart
 const [SMALLEST_LEVEL, LARGEST_LEVEL] = [23, 62];
 const LEAF_LABEL = 12.5; // pixels a leaf's label needs
 const LETTER = 5.7; // pixels a letter of a label takes
@@ -24,6 +25,7 @@ const THUMB = 16; // pixels the thumb of the scrub bar is wide
 /**
  * @typedef {object} Layout
  * @property {number} unit pixels a leaf takes
+ * @property {number} zoom as it is: not below that at which the tree fills the width
  * @property {number} size of a node, 1 is full
  * @property {number} width
  * @property {number} height
@@ -35,20 +37,24 @@ const THUMB = 16; // pixels the thumb of the scrub bar is wide
 /**
  * @param {Pick<Nodes, "x" | "depth" | "parent">} nodes
  * @param {number} available pixels of width
- * @param {number} zoom
+ * @param {number} wanted zoom; 1 gives a leaf at least the room it needs, 0 makes the tree fit
  * @returns {Layout}
  */
-export function layOutTree({ x, depth, parent }, available, zoom) {
+export function layOutTree({ x, depth, parent }, available, wanted) {
   const span = Math.max(...x) + 0.5;
   const deepest = Math.max(...depth);
-  const unit = clamp((available - 2 * TREE_SIDE) / span, SMALLEST_UNIT, LARGEST_UNIT) * zoom;
+  const fitting = Math.min((available - 2 * TREE_SIDE) / span, LARGEST_UNIT);
+  const legible = Math.max(fitting, SMALLEST_UNIT);
+  const zoom = Math.max(wanted, fitting / legible);
+  const unit = legible * zoom;
   const width = Math.max(available, span * unit + 2 * TREE_SIDE);
   const level = clamp(TREE_HEIGHT / Math.max(deepest, 1), SMALLEST_LEVEL, LARGEST_LEVEL);
   const left = (width - span * unit) / 2;
   const at = x.map((place, row) => /** @type {Point} */ ([left + place * unit, TREE_TOP + depth[row] * level]));
   return {
     unit,
-    size: clamp(unit / FULL_UNIT, 0.5, 1),
+    zoom,
+    size: clamp(unit / FULL_UNIT, SMALLEST_NODE * Math.min(zoom, 1), 1),
     width,
     height: TREE_TOP + deepest * level + (unit >= LEAF_LABEL ? LEAF_ROOM : STUB_ROOM),
     at,
@@ -110,11 +116,11 @@ export function labelsOf(nodes, moment, layout, numNeurons) {
  * @param {Nodes} nodes
  * @param {number} row
  * @param {Pick<Moment, "row" | "values" | "written">} moment
- * @param {Pick<Layout, "unit" | "at">} layout
+ * @param {Pick<Layout, "unit" | "width" | "at">} layout
  * @param {number} numNeurons
  * @returns {{ text: string, transform: string, box: Box | null }}
  */
-function labelOf(nodes, row, moment, { unit, at }, numNeurons) {
+function labelOf(nodes, row, moment, { unit, width, at }, numNeurons) {
   const beside = (/** @type {string} */ text, /** @type {number} */ left, /** @type {number} */ base) => {
     const box = boxAt(at[row], left, base - 9, text.length * LETTER, 11);
     return { text, transform: `translate(${left.toFixed(1)} ${base})`, box };
@@ -130,7 +136,10 @@ function labelOf(nodes, row, moment, { unit, at }, numNeurons) {
   }
   const text = `#${neuronOf(nodes.id[row], numNeurons)} ${value}`;
   const isFitting = unit >= LEAF_LABEL;
-  if (row === moment.row && !isFitting) return beside(text, (-text.length * LETTER) / 2, 22);
+  if (row === moment.row && !isFitting) {
+    const [x, long] = [at[row][0], text.length * LETTER];
+    return beside(text, clamp(-long / 2, -x, width - x - long), 22); // in view also below the first and the last leaf
+  }
   return { text: isFitting ? text : "", transform: "translate(-4 13) rotate(90)", box: null };
 }
 

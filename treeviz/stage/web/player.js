@@ -8,6 +8,7 @@ import { advance, lengthsOf, nearestStepAbout, settle } from "./cursor.js";
 const FRAMES_KEPT = 240; // of all views together
 const AHEAD = 3; // iterations fetched before they are wanted
 const REST = 300; // milliseconds without a move after which the cursor rests
+const FOLLOW = 1000; // milliseconds of playing between reports of the iteration to the server, for what follows the cursor
 const LONGEST_TICK = 100; // milliseconds of playing made up for at most: a tab that was hidden goes on where it was
 export const PATIENCE = 6000; // milliseconds until a question without an answer is asked again
 
@@ -54,8 +55,9 @@ export class Player {
     this.owed = [];
     /** @type {number | null} heap number of the node that the cursor is to keep to in the next frame */
     this.held = null;
-    /** @type {number | null} the iteration that the server was last told the cursor rests in */
+    /** @type {number | null} the iteration that the server was last told the cursor is in */
     this.reported = null;
+    this.reportedAt = 0;
     /** @type {string | null} name of the frame that the last question was for, if it was missing under the cursor */
     this.awaited = null;
     this.playing = false;
@@ -99,7 +101,7 @@ export class Player {
   }
 
   /**
-   * Ask for the frame under the cursor, then for those around it; say where the cursor rests.
+   * Ask for the frame under the cursor, then for those around it; say where the cursor rests, or passes while it plays.
    * One question at a time, but what is under the cursor waits for no other.
    */
   ask() {
@@ -119,8 +121,9 @@ export class Player {
     const isFieldMissing = this.header.planar && !this.fields?.error && !this.fields?.values[iteration];
     const isNews = this.reported !== iteration || ((behind || isFieldMissing) && now - this.askedAt > PATIENCE / 4);
     if (isResting) this.host.rest();
-    if (!wanted.length && !(isResting && isNews)) return;
-    if (isResting) this.reported = iteration;
+    const isPassing = this.playing && this.frame && this.reported !== iteration && now - this.reportedAt >= FOLLOW;
+    if (!wanted.length && !(isResting && isNews) && !isPassing) return;
+    if (isResting || isPassing) [this.reported, this.reportedAt] = [iteration, now];
     [this.isWaiting, this.askedAt, this.awaited] = [true, now, this.frame ? null : this.name(iteration)];
     this.asked += 1;
     const question = { run: this.header.run, nonce: this.asked, view: this.view, wanted, cursor: this.reported };

@@ -11,6 +11,7 @@ import { OutputPicture } from "./output.js";
 import { Panel } from "./panel.js";
 import { Plane } from "./plane.js";
 import { PATIENCE, Playback, Player } from "./player.js";
+import { closedWords, detailOfAll } from "./room.js";
 import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
 
@@ -53,6 +54,7 @@ export class Stage {
     this.notices = part("notices", HTMLElement);
     this.summary = part("summary", HTMLElement);
     this.watching = part("watching", HTMLElement);
+    this.closed = part("closed", HTMLElement);
     this.transport = new Transport(this, part);
     this.panel = new Panel(this, part);
     this.tree = new TreePicture(this, part);
@@ -232,10 +234,20 @@ export class Stage {
     this.player.go({ iteration: at.iteration, phase: 0, step: 0 });
   }
 
+  /** Show all nodes of the tree, made to fit the panel, if so many can be drawn. */
   showWhole() {
-    [this.tree.zoom, this.selected] = [1, null];
+    const detail = detailOfAll(this.player.header);
+    if (detail === null) return;
+    this.tree.setZoom(0);
+    this.selected = null;
+    this.look({ opened: [], detail: Math.max(detail, this.player.view.detail) });
+  }
+
+  /** Close what was opened, and show all that is drawn then at its usual size. */
+  closeAll() {
+    this.tree.setZoom(1);
+    this.selected = null;
     this.look({ opened: [] });
-    if (this.shown) this.tree.layOut();
   }
 
   /**
@@ -249,9 +261,25 @@ export class Stage {
     else this.select(row < 0 ? null : id[row]);
   }
 
-  /** @param {number} node */
+  /** @param {number} node it becomes the latest, the last to be closed for want of room */
   open(node) {
-    this.look({ opened: [...this.player.view.opened, node] });
+    this.look({ opened: [...this.player.view.opened.filter((other) => other !== node), node] });
+  }
+
+  /**
+   * Say which branches had to be closed for one that was opened, and offer ways back.
+   * @param {Frame | null} old
+   * @param {Frame} frame
+   */
+  sayClosed(old, frame) {
+    const words = old ? closedWords(old, frame) : "";
+    const { detail } = frame.view;
+    const more = this.player.header.details.find((count) => count > detail);
+    const back = el("button", { onclick: () => this.look({ opened: old?.view.opened ?? [] }) }, "back");
+    const ways = more
+      ? [back, el("button", { onclick: () => this.look({ detail: more }) }, `draw up to ${more}`)]
+      : [back];
+    this.replace(this.closed, ...(words ? [el("span", {}, words), ...ways] : []));
   }
 
   /** @param {number | null} node */
@@ -339,6 +367,7 @@ export class Stage {
     if (frame !== this.shown) player.holdNode(frame);
     this.moment = momentOf(frame, header.phases, player.at);
     if (frame !== this.shown) {
+      this.sayClosed(this.shown, frame);
       this.shown = frame;
       this.tree.setFrame(frame);
       setText(this.summary, frame.summary);

@@ -4,6 +4,7 @@ import { el, setAttribute, setText, svg } from "../../style/web/dom.js";
 import { clamp } from "../../style/web/numbers.js";
 import { cursorAt, placeOf } from "./cursor.js";
 import { ticksOf } from "./places.js";
+import { wholeTree } from "./room.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Stage } from "./stage.js" */
@@ -26,6 +27,8 @@ export class Transport {
     this.button = part("play", HTMLButtonElement);
     this.icon = part("play-icon", SVGPathElement);
     this.pin = part("pin", HTMLButtonElement);
+    this.whole = part("whole", HTMLButtonElement);
+    this.closeAll = part("close-all", HTMLButtonElement);
     this.jump = part("jump", HTMLInputElement);
     this.tree = part("tree-number", HTMLInputElement);
     this.detail = part("detail", HTMLSelectElement);
@@ -41,9 +44,10 @@ export class Transport {
     const onClick = (/** @type {string} */ name, /** @type {() => void} */ act) =>
       part(name, HTMLButtonElement).addEventListener("click", act);
     onClick("play", () => stage.current?.play(!stage.current.playing));
-    onClick("zoom-in", () => stage.tree.setZoom(stage.tree.zoom * 1.5));
-    onClick("zoom-out", () => stage.tree.setZoom(stage.tree.zoom / 1.5));
+    onClick("zoom-in", () => stage.tree.zoomBy(1.5));
+    onClick("zoom-out", () => stage.tree.zoomBy(1 / 1.5));
     onClick("whole", () => stage.showWhole());
+    onClick("close-all", () => stage.closeAll());
     onClick("pin", () => stage.pin());
     onClick("copy", () => this.copyLink());
     onClick("keys", () => this.help.showModal());
@@ -78,8 +82,13 @@ export class Transport {
   }
 
   /** @param {Header} header */
-  setHeader({ details, points, phases }) {
-    setText(this.phaseKeys, `1 to ${phases.length}`);
+  setHeader(header) {
+    const { details, points, phases } = header;
+    setText(this.phaseKeys, `1 to ${Math.min(9, phases.length)}`); // a key is one digit
+    const { words, why, isPossible } = wholeTree(header);
+    setText(this.whole, words);
+    setAttribute(this.whole, "title", why);
+    this.whole.disabled = !isPossible;
     this.detail.replaceChildren(...details.map((count) => el("option", { value: count }, `up to ${count}`)));
     this.tree.max = String(points - 1);
   }
@@ -130,6 +139,7 @@ export class Transport {
     set(this.detail, detail);
     const place = String(placeOf(at, phases.length));
     if (this.scrub.value !== place) this.scrub.value = place;
+    this.closeAll.hidden = !frame.view.opened.length;
     setText(this.pin, pinned === null ? "pin, to compare" : `unpin iteration ${pinned}`);
   }
 

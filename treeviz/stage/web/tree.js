@@ -41,6 +41,7 @@ export class TreePicture {
     this.moment = null;
     /** @type {Layout | null} */
     this.layout = null;
+    this.pointed = -1; // row
     this.ringKey = el("li", {});
     this.listen();
     this.text.addEventListener("toggle", () => this.fillText());
@@ -82,7 +83,7 @@ export class TreePicture {
     const zoom = (/** @type {WheelEvent} */ event) => {
       if (!event.ctrlKey) return; // plain scrolling stays the page's own
       event.preventDefault();
-      this.setZoom(this.zoom * Math.exp(-event.deltaY / 200), event.clientX);
+      this.setZoom((this.layout?.zoom ?? 1) * Math.exp(-event.deltaY / 200), event.clientX);
     };
     scroller.addEventListener("wheel", zoom, { passive: false });
   }
@@ -99,20 +100,26 @@ export class TreePicture {
    * @param {MouseEvent} event
    */
   point(row, { clientX, clientY }) {
+    this.pointed = row;
     this.tip.hidden = row < 0;
     if (!this.frame) return;
     const { kind, id } = this.frame.nodes;
     this.stage.hover(row >= 0 && kind[row] === 1 ? id[row] : null);
-    if (row < 0) return;
-    const [title, ...lines] = this.describe(this.frame, row);
-    this.tip.replaceChildren(el("strong", {}, title), ...lines.map((line) => el("div", {}, line)));
+    this.fillTip();
     const box = this.box.getBoundingClientRect();
     const left = clamp(clientX - box.left + 14, 0, Math.max(0, box.width - this.tip.offsetWidth - 4));
     this.tip.style.transform = `translate(${left}px, ${clientY - box.top + 16}px)`;
   }
 
+  /** Say of the node pointed at what is known by now. */
+  fillTip() {
+    if (this.tip.hidden || !this.frame || !this.moment) return;
+    const [title, ...lines] = this.describe(this.frame, this.pointed, this.moment);
+    this.tip.replaceChildren(el("strong", {}, title), ...lines.map((line) => el("div", {}, line)));
+  }
+
   /**
-   * Zoom sideways only: a tree is wide, its levels are few.
+   * Zoom sideways only: a tree is wide, its levels are few. It always fills the panel, so 0 shows it whole.
    * @param {number} zoom
    * @param {number} [clientX] the place that stays where it is; the middle, if it is not given
    */
@@ -121,9 +128,14 @@ export class TreePicture {
     const box = this.scroller.getBoundingClientRect();
     const at = clientX === undefined ? box.width / 2 : clientX - box.left;
     const share = (this.scroller.scrollLeft + at) / this.layout.width;
-    this.zoom = clamp(zoom, 1, 24);
+    this.zoom = clamp(zoom, 0, 24);
     this.layOut();
     this.scroller.scrollLeft = share * this.layout.width - at;
+  }
+
+  /** @param {number} factor */
+  zoomBy(factor) {
+    if (this.layout) this.setZoom(this.layout.zoom * factor);
   }
 
   /** @param {Frame} frame */
@@ -163,6 +175,7 @@ export class TreePicture {
   /** @param {Moment} moment */
   show(moment) {
     this.moment = moment;
+    this.fillTip();
     const { frame, layout, stage } = this;
     if (!frame || !layout) return;
     const { nodes } = frame;
@@ -205,13 +218,15 @@ export class TreePicture {
   }
 
   /**
-   * A drawn node in words: a title, then lines.
+   * A drawn node in words, as far as it is known at a moment: a title, then lines.
    * @param {Frame} frame
    * @param {number} row
+   * @param {Moment} moment
    */
-  describe(frame, row) {
-    const { id, kind, before, after, neurons, firing, visited, watched, modified, ...bits } = frame.nodes;
+  describe(frame, row, { phase, isCompared, ...known }) {
+    const { id, kind, before, neurons, firing, visited, watched, modified, ...bits } = frame.nodes;
     const { threshold, width } = this.stage.player.header;
+    const isAfter = phase.isAfterMove || isCompared; // before that, nothing is said of what the move will change
     const passes = isSet(bits.passes, row);
     const sign = `${decimals(before[row], threshold)} ${passes ? "≥" : "<"} b = ${decimals(threshold, before[row])}`;
     const node = grouped(id[row]);
@@ -226,17 +241,21 @@ export class TreePicture {
             `${isStub ? "Stub" : "Inner node"} ${node}`,
             `Maximum ${sign}; ${things(neurons[row], "neuron")} below, ${grouped(firing[row])} firing.`,
           ];
-    if (watched && kind[row] === 1) lines.push(this.whyWatched(frame, row));
+    if (watched && kind[row] === 1) lines.push(this.whyWatched(frame, row, known.promoted[row] === 1));
     else if (watched) lines.push(`${grouped(watched[row])} of them watched.${isStub ? " Click to open it." : ""}`);
     else if (isStub) {
-      const counts = [treeSize(neurons[row]), visited?.[row] ?? 0, modified[row]];
-      const [size, entered, changed] = counts.map(grouped);
-      lines.push(`${size} nodes: ${entered} entered, ${changed} modified. Click to open it.`);
+      const inside = [`${grouped(visited?.[row] ?? 0)} entered`, `${grouped(modified[row])} modified`];
+      const found = inside.slice(0, isAfter ? 2 : 1).join(", ");
+      lines.push(`${things(treeSize(neurons[row]), "node")}: ${found}. Click to open it.`);
     }
-    if (!watched && !isSet(bits.entered, row)) lines.push("Not entered: a maximum above it is below b.");
-    const [old, now] = [before[row], after[row]];
-    const isModified = isSet(bits.changes, row);
-    lines.push(isModified ? `Modified: ${decimals(old, now)} → ${decimals(now, old)}.` : "Not modified.");
+    if (!watched && !known.entered[row]) {
+      const why = isSet(bits.entered, row) ? "Not entered yet." : "Not entered: a maximum above it is below b.";
+      lines.push(why);
+    }
+    const [old, now] = [before[row], known.values[row]];
+    if (isAfter && known.written[row] && old !== now) {
+      lines.push(`Modified: ${decimals(old, now)} → ${decimals(now, old)}.`);
+    } else if (isAfter) lines.push(isCompared ? "Not modified." : "Not modified so far.");
     return lines;
   }
 
@@ -244,11 +263,12 @@ export class TreePicture {
    * Why a leaf is on the watch list of its tree, or is not.
    * @param {Frame} frame
    * @param {number} row
+   * @param {boolean} isPromoted by now
    */
-  whyWatched({ nodes, leaves }, row) {
-    const { watched = [], promoted = "", promotes = "" } = nodes;
+  whyWatched({ nodes, leaves }, row, isPromoted) {
+    const { watched = [], promoted = "" } = nodes;
     const lowered = decimals(this.stage.player.lowered ?? 0);
-    const next = isSet(promotes, row) ? " This move takes it farther than the skin: it is promoted." : "";
+    const next = isPromoted ? " This move takes it farther than the skin: it is promoted." : "";
     if (isSet(promoted, row)) return "Promoted, so watched in every tree.";
     if (watched[row]) return `Watched: at the start it was at least b − skin = ${lowered}.${next}`;
     if (leaves[row]?.[4]?.length === 0) return "Not watched: at the start it fired nowhere, so it never moves.";

@@ -1,4 +1,5 @@
-// How numbers are written, and a few that everything else uses. `compact` and `percent` are also in palette.py.
+// How numbers and counted things are written, and a few functions that everything else uses. `compact` and `percent` are
+// also in palette.py; `numeral`, `things` (there `count`) and `agree` in model/numerals.py.
 
 /** @param {number} value @param {number} low @param {number} high */
 export const clamp = (value, low, high) => Math.max(low, Math.min(value, high));
@@ -15,8 +16,14 @@ export const isSet = (bits, index) => bits[index] === "1";
 /** With commas; small numbers that are not whole with two decimals. @param {number} value */
 export const grouped = (value) => value.toLocaleString("en-US", { maximumFractionDigits: value < 100 ? 2 : 0 });
 
-/** 1 neuron, 1,200 neurons. @param {number} count @param {string} noun */
-export const things = (count, noun) => `${grouped(count)} ${noun}${count === 1 ? "" : "s"}`;
+/** @type {Record<string, string>} */
+const PLURALS = { branch: "branches", leaf: "leaves" };
+
+/** 1 neuron, 1,200 neurons, 2 leaves. @param {number} count @param {string} noun */
+export const things = (count, noun) => `${grouped(count)} ${agree(count, noun, PLURALS[noun] ?? `${noun}s`)}`;
+
+/** The form of a word that goes with a count: of 1, `one`; of all others, `many`. @param {number} count @param {string} one @param {string} many */
+export const agree = (count, one, many) => (count === 1 ? one : many);
 
 /** @type {[number, string][]} */
 const UNITS = [
@@ -62,14 +69,20 @@ export const powerOfTen = (power) =>
   `10${String(power).replace(/./g, (sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(sign)]))}`;
 
 /**
- * So many digits; very small and very large numbers with a power of ten: 0.0012, 1.2·10⁻⁷.
+ * Write a number with at most so many digits: 6.249, 0.0012, 3,100.
+ * Down from 0.001 and up from a million with a power of ten: 1.2·10⁻⁷, 10⁶. Halves go away from zero.
  * @param {number} value
  * @param {number} digits
  */
-export function scientific(value, digits) {
-  if (value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e6))
-    return String(Number(value.toPrecision(digits)));
-  const [number, power] = value.toExponential(digits - 1).split("e");
+export function numeral(value, digits) {
+  const size = Math.abs(Number(value.toPrecision(digits)));
+  const sign = value < 0 && size ? "−" : "";
+  if (Number.isNaN(value)) return "no number";
+  if (size === Infinity) return `${sign}∞`;
+  if (size === 0 || (size > 1e-3 && size < 1e6)) {
+    return sign + size.toLocaleString("en-US", { maximumSignificantDigits: digits });
+  }
+  const [factor, power] = size.toExponential(digits - 1).split("e");
   const ten = powerOfTen(Number(power));
-  return Number(number) === 1 ? ten : `${Number(number)}·${ten}`;
+  return sign + (Number(factor) === 1 ? ten : `${Number(factor)}·${ten}`);
 }
