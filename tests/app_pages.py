@@ -1,7 +1,9 @@
 """Pages of the app without a browser."""
 
+import io
 import sys
 
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 
@@ -23,6 +25,28 @@ def open_page(name, **state):
     for key, value in {"shown": name, **state}.items():
         app.session_state[key] = value
     return rerun(app)
+
+
+def uploading(monkeypatch, content, name="table.csv"):
+    """Have the control of every app hold this file; return what it holds, a list to put another file in, or none."""
+    held = [named(content, name)]
+
+    def draw(*_, on_change, **options):
+        file = held[0] if held else None
+        if file and st.session_state.get("drawn-file", file) is not file:
+            on_change()  # as Streamlit does where a viewer chooses another file
+        if file:
+            st.session_state["drawn-file"] = file
+        return file
+
+    monkeypatch.setattr(st, "file_uploader", draw)
+    return held
+
+
+def named(content, name):
+    file = io.BytesIO(content if isinstance(content, bytes) else content.encode())
+    file.name = name
+    return file
 
 
 def press(app, label):
