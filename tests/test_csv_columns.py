@@ -11,7 +11,6 @@ from test_csv_shapes import READ, table_of
 from treeviz.data.csv_columns import Column, find_columns
 from treeviz.data.csv_options import CsvOptions
 from treeviz.data.refusal import RefusalError
-from treeviz.pages import csv_choice
 
 ROOT = Path(__file__).parent.parent
 PEOPLE = (
@@ -164,4 +163,8 @@ def test_a_file_and_its_options_stay_while_another_dataset_is_shown(monkeypatch)
     held.append(named("q,y\n1.5,2\n3.5,3\n5,7\n5,8\n", "next.csv"))
     app.run()
     assert any("**4 datapoints**" in words.value for words in app.markdown)
-    csv_choice._find_columns.clear()
+    assert not [words for words in sidebar_words(app) if "In use" in words]
+    held.clear()
+    app.run()
+    app.button(key="remove-upload").click().run()
+    assert any("Choose a CSV file: numeric" in words for words in sidebar_words(app))

@@ -25,6 +25,7 @@ class Upload:
     """An uploaded file, hashed once: it may be large."""
 
     name: str
+    file_id: str  # Streamlit's, another one for every upload
     content: bytes = field(repr=False)
     digest: str = field(init=False)
 
@@ -81,18 +82,17 @@ def _upload() -> Upload | None:
         key="csv",
         max_upload_size=min(MAX_BYTES // 2**20, st.get_option("server.maxUploadSize")),
         help="Separator, decimal mark, header line and encoding are found, or asked for where the file leaves a doubt.",
-        on_change=_forget_upload,
     )
-    if uploaded is not None and "upload" not in st.session_state:
-        st.session_state.upload = Upload(uploaded.name, uploaded.getvalue())
     file: Upload | None = st.session_state.get("upload")
-    if file is not None and uploaded is None:
+    if uploaded is not None and (file is None or file.file_id != uploaded.file_id):
+        file = st.session_state.upload = Upload(uploaded.name, uploaded.file_id, uploaded.getvalue())
+    elif uploaded is None and file is not None:  # whether it was forgotten or removed cannot be told
         note(f"In use: **{plain(file.name)}**, uploaded before.")
+        st.button("Remove the file", on_click=_let_go_of_upload, key="remove-upload")
     return file
 
 
-def _forget_upload() -> None:
-    """Let go of the file: the viewer has removed it, or chosen another."""
+def _let_go_of_upload() -> None:
     st.session_state.pop("upload", None)
 
 
