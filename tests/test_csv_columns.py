@@ -150,7 +150,10 @@ def test_names_are_shown_as_they_are(monkeypatch):
 
 def test_a_file_and_its_options_stay_while_another_dataset_is_shown(monkeypatch):
     held = uploading(monkeypatch, PEOPLE)
-    app = open_csv(**{"csv-target": "y", "csv-skip_bad_rows": True, "csv-standardize": False})
+    app = open_csv()
+    app.selectbox(key="csv-target").set_value("y")  # by its control, as a viewer does: what is set is never forgotten
+    app.toggle(key="csv-skip_bad_rows").set_value(True)
+    app.toggle(key="csv-standardize").set_value(False).run()
     for _ in range(2):
         app.selectbox(key="data").set_value("circle").run()
         assert not app.error
