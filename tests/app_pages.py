@@ -1,7 +1,9 @@
 """Pages of the app without a browser."""
 
+import io
 import sys
 
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 
@@ -27,6 +29,19 @@ def open_page(name, address=None, **state):
     for key, value in {"shown": name, **state}.items():
         app.session_state[key] = value
     return rerun(app)
+
+
+def uploading(monkeypatch, content, name="table.csv"):
+    """Have the control of every app hold this file; return what it holds, a list to put another file in, or none."""
+    held = [named(content, name)]
+    monkeypatch.setattr(st, "file_uploader", lambda *_, **options: held[0] if held else None)
+    return held
+
+
+def named(content, name):
+    file = io.BytesIO(content if isinstance(content, bytes) else content.encode())
+    file.name, file.file_id = name, str(id(file))
+    return file
 
 
 def press(app, label):

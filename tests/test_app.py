@@ -90,21 +90,49 @@ def fill(page, label, text):
     page.keyboard.press("Enter")
 
 
+def choose(page, label, text):
+    """Choose an entry of a list by what it begins with, or type one that is not there."""
+    page.get_by_role("combobox", name=label).fill(text)
+    page.get_by_role("option", name=re.compile(rf"^(Add: )?{re.escape(text)}")).first.click()
+
+
 def test_a_csv_file_is_uploaded_and_trained(page, server, tmp_path):
     open_page(page, server)
     upload(page, tmp_path / "table.csv", "a,b,kind\n1,2,x\n3,1,y\n2,5,x\n4,4,y\n")
-    fill(page, "Target column", "kindd")
+    choose(page, "Target column", "kindd")
     page.get_by_test_id("stAlert").filter(has_text="'kindd'").wait_for()
-    fill(page, "Target column", "kind")
+    choose(page, "Target column", "kind · text")
     StageDriver(page, server).wait()
     assert "n = 4" in page.get_by_test_id("stMain").inner_text()
+
+
+def test_an_upload_stays_when_a_button_leads_to_another_page_and_while_other_data_are_shown(page, server, tmp_path):
+    page.goto(f"{server}/theory?{CALM}")
+    upload(page, tmp_path / "table.csv", "a,b,kind\n1,2,x\n3,1,y\n2,5,x\n4,4,y\n")
+    choose(page, "Target column", "kind")
+    page.get_by_role("button", name="Show me on the stage").first.click()
+    StageDriver(page, server).wait()
+    assert "n = 4" in page.get_by_test_id("stMain").inner_text()
+    sidebar = page.get_by_test_id("stSidebar")
+    sidebar.get_by_text("In use: table.csv, uploaded before.").wait_for()
+    for name in ("circle", "your own CSV"):
+        page.get_by_label("Dataset").first.click()
+        page.get_by_role("option", name=name, exact=True).click()
+        page.get_by_test_id("stMain").get_by_text(f"n = {8 if name == 'circle' else 4}").wait_for()
+        StageDriver(page, server).wait()
+    assert sidebar.get_by_role("combobox", name="Target column").input_value() == "kind · text"
+    upload(page, tmp_path / "other.csv", "a,b,y\n1,2,1\n3,1,2\n2,5,5\n")
+    page.get_by_test_id("stAlert").filter(has_text="no target column 'kind'").wait_for()
+    sidebar.get_by_role("button", name="Remove other.csv").click()
+    sidebar.get_by_role("button", name="Remove the file").click()
+    sidebar.get_by_text("Choose a CSV file").wait_for()
 
 
 @pytest.mark.slow
 def test_what_a_csv_error_asks_for_can_be_done_on_the_page(page, server, tmp_path):
     open_page(page, server)
     upload(page, tmp_path / "table.csv", "a,b,c,kind\n1,2,3,x\n3,1,4,y\n2,5,1,z\n0,0,0,y\n")
-    fill(page, "Target column", "kind")
+    choose(page, "Target column", "kind · text")
     page.get_by_test_id("stAlert").filter(has_text=re.compile("Class to learn.*in the sidebar")).wait_for()
     fill(page, "Class to learn (positive)", "y")
     page.get_by_test_id("stAlert").filter(has_text=re.compile("Add a constant coordinate.*in the sidebar")).wait_for()

@@ -1,10 +1,12 @@
 """Pages and the sidebar without a browser: pages are found, datasets are offered, and an upload is parsed once."""
 
-import io
+import dataclasses
 import sys
 
 import numpy as np
 import pytest
+import streamlit as st
+from app_pages import uploading
 from click.testing import CliRunner
 from server import ROOT
 from streamlit.testing.v1 import AppTest
@@ -14,8 +16,8 @@ from treeviz import Dataset, load_dataset
 from treeviz.cli import main
 from treeviz.data import catalogue, dataset
 from treeviz.data.dataset import Split
-from treeviz.pages import data_choice
-from treeviz.pages.page import find_pages
+from treeviz.pages import data_choice, entry
+from treeviz.pages.page import Page, find_pages
 
 PATHS = {
     "Watch one run": "",
@@ -135,8 +137,7 @@ def parsed(monkeypatch):
     """The app with an uploaded file; the targets of the tables that were parsed since."""
     data_choice._load.clear()
     rows = "".join(f"{a},{b},{a + 2 * b},{c}\n" for a, b, c in np.random.default_rng(0).random((30, 3)))
-    upload = io.BytesIO(f"a,b,u,v\n{rows}".encode())
-    monkeypatch.setattr(data_choice.st, "file_uploader", lambda *args, **options: upload)
+    uploading(monkeypatch, f"a,b,u,v\n{rows}")
     targets, read_table = [], dataset.read_table
 
     def count(file, options, **limits):
@@ -158,13 +159,12 @@ def test_an_upload_is_parsed_once_for_all_pages_viewers_and_settings_of_the_netw
     assert not app.error and any("**n = 20**" in text and "**m = 128**" in text for text in texts(app))
     assert parsed == ["u"]
     app.number_input(key="csv-n").set_value(10).run()
-    app.text_input(key="csv-target").set_value("v").run()
+    app.selectbox(key="csv-target").set_value("v").run()
     assert not app.error and parsed == ["u", "u", "v"]
 
 
 def test_a_file_that_cannot_be_used_is_refused_once_with_the_place_of_the_remedy(parsed):
-    app = open_app("race", data="your own CSV")
-    app.text_input(key="csv-target").set_value("w").run()
+    app = open_app("race", **{"data": "your own CSV", "csv-target": "w"})
     app.number_input(key="seed").set_value(3).run()
     assert "there is no target column 'w'" in app.error[0].value and "under the file" in app.error[0].value
     assert "use “Target column”" in app.error[0].value
@@ -193,3 +193,64 @@ def test_what_an_address_asks_in_vain_is_said():
     notices = app.session_state["notices"]
     assert len(notices) == 2, notices
     assert "seed=-1" in notices[0] and "is 0" in notices[0] and "not a setting" in notices[1]
+
+
+def open_address(monkeypatch, path, **address):
+    """Open the page with this path at an address."""
+    page = next(page for page in find_pages() if page.path == path)
+    stand_in = dataclasses.replace(page, path=path or "x")
+    monkeypatch.setattr(entry, "find_pages", lambda: (stand_in, Page("Stage", "", 9, lambda settings: None)))
+    switch, opened = st.switch_page, []
+
+    def switch_to(page, query_params):
+        opened.append(page)
+        switch(page, query_params=address if len(opened) == 1 else query_params)
+
+    monkeypatch.setattr(st, "switch_page", switch_to)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.session_state["wanted_page"] = path
+    assert not app.run().exception
+    return app
+
+
+def said_of_the_address(app):
+    return [info.value for info in app.main.info if "in the address" in info.value]
+
+
+CALM = {"data": "circle", "width": "64"}
+LISTS = {
+    "race": {"contestants": ["Forest", "Dense"], "until-loss": "10⁻³", "limit": "60"},
+    "where-it-pays": {"family": "SGD"},
+    "theory": {"paper": "false", "b": "1.5"},
+    "related": {"paper-search": "Zhuo"},
+}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_every_page_names_what_an_address_asks_in_vain(monkeypatch, path):
+    app = open_address(monkeypatch, path, **CALM, **LISTS[path])
+    assert said_of_the_address(app) == []
+    address = {**CALM, **LISTS[path], "width": "abc", "noise": "[x](y)", "seed": "1e400", "settings": "1"}
+    app = open_address(monkeypatch, path, **address)
+    width, noise, seed, settings = said_of_the_address(app)
+    assert width == "“width=abc” in the address cannot be used; width is 65536."
+    assert noise.startswith("“noise” in the address is not a setting") and settings.startswith("“settings” in the")
+    assert seed == "“seed=1e400” in the address cannot be used; seed is 0."
+    app.number_input(key="seed").set_value(3).run()
+    assert said_of_the_address(app) == []  # other settings now
+
+
+def test_a_list_in_an_address_is_taken_whole_or_named(monkeypatch):
+    app = open_address(monkeypatch, "race", **CALM, contestants=["Forest", "zzz", "*b*"])
+    (said,) = said_of_the_address(app)
+    assert said.startswith(r"“contestants=Forest\&contestants=zzz") and "contestants is forest." in said
+
+
+def test_what_was_asked_of_one_page_is_not_said_on_another(monkeypatch):
+    app = open_address(monkeypatch, "race", width="64", seed="-1", data="your own CSV")
+    assert said_of_the_address(app) == []  # no data yet: nothing is settled
+    app.selectbox(key="data").set_value("circle").run()
+    assert len(said_of_the_address(app)) >= 1
+    app.session_state["wanted_page"] = ""
+    app.run()
+    assert said_of_the_address(app) == []

@@ -53,6 +53,8 @@ def test_a_question_is_read_as_it_was_asked():
     )
 
 
+# Nested no deeper than Python's JSON can read: what it cannot read, or is no JSON at all, breaks its own session inside
+# Streamlit before any of our code runs, again at every message, until the page is reloaded. Other sessions go on.
 FORGED = [
     '{"asked": {"run": 1e999, "nonce": NaN, "view": []}}',
     '{"asked": {"run": "RUN", "nonce": {}, "view": [], "wanted": [[]], "fields": null, "cursor": "x"}}',

@@ -26,7 +26,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from treeviz import cli, serving
 from treeviz.cli import main
-from treeviz.pages import data_choice
+from treeviz.pages import csv_choice
 from treeviz.serving import MAX_UPLOAD_MB, Place, default_processes, haproxy_configuration
 
 ROOT = Path(__file__).parent.parent
@@ -87,10 +87,10 @@ def test_processes_share_the_processors(monkeypatch):
 
 def test_a_server_takes_smaller_files_where_it_is_told_to(monkeypatch):
     offered = []
-    monkeypatch.setattr(data_choice.st, "file_uploader", lambda *_, **options: offered.append(options))
-    data_choice._choose_csv()
-    monkeypatch.setattr(data_choice.st, "get_option", {"server.maxUploadSize": MAX_UPLOAD_MB}.get)
-    data_choice._choose_csv()
+    monkeypatch.setattr(csv_choice.st, "file_uploader", lambda *_, **options: offered.append(options))
+    csv_choice.choose_csv()
+    monkeypatch.setattr(csv_choice.st, "get_option", {"server.maxUploadSize": MAX_UPLOAD_MB}.get)
+    csv_choice.choose_csv()
     assert [options["max_upload_size"] for options in offered] == [64, MAX_UPLOAD_MB]
     assert f"--server.maxUploadSize={MAX_UPLOAD_MB}" in serving._app_command(Place("127.0.0.1", 1))
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from treeviz.data.csv_dialect import CsvText
+from treeviz.data.csv_dialect import CsvText, find_dialect
 from treeviz.data.csv_numbers import is_number_like
 from treeviz.data.csv_options import CsvOptions
-from treeviz.data.csv_text import listing, quote
+from treeviz.data.csv_text import CsvFile, listing, quote, read_text
 from treeviz.data.refusal import MARKS, RefusalError, Remedy
 
 _COMPARED = 1000  # lines, to tell a header from data
+_MOST_RAGGED = 2**22  # cells of a table that is filled up to its longest line, if it has more cells than characters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +32,14 @@ class Cells:
     def __len__(self) -> int:
         return len(self.places)
 
+    def column(self, name: str) -> list[str]:
+        """Return the cells under a name."""
+        return self.columns[self.names.index(name)]
+
+    def by_name(self) -> dict[str, list[str]]:
+        """Return all columns under their names; for a loop, as there may be thousands."""
+        return dict(zip(self.names, self.columns, strict=True))
+
     def keep(self, rows: NDArray[np.bool_]) -> "Cells":
         """Return the rows where `rows` is true."""
         chosen = np.flatnonzero(rows).tolist()
@@ -43,7 +52,7 @@ class Cells:
 
     def refuse(self, row: int, name: str, fault: str) -> RefusalError:
         """Return the one message about a single cell, which it shows as the file has it."""
-        cell = self.columns[self.names.index(name)][row]
+        cell = self.column(name)[row]
         shown = f"{quote(cell)} " if cell else ""
         return RefusalError(
             f"{self.text.source}, line {self.line(row)}, column {quote(name)}: the cell {shown}{fault}; "
@@ -54,11 +63,40 @@ class Cells:
         )
 
 
-def parse_cells(text: CsvText, options: CsvOptions, max_features: int) -> tuple[Cells, int]:
+def open_cells(file: CsvFile, options: CsvOptions, max_features: int) -> tuple[Cells, int]:
+    """Read a file as far as its names and cells; return how many rows are too long to be kept."""
+    source, content, encoding_note = read_text(file, options.encoding)
+    text = find_dialect(source, content, options.separator, encoding_note)
+    count = max(text.first_count, text.usual_count)
+    if count - 1 > max_features:
+        raise RefusalError(
+            f"{source} has {count:,} columns; at most {max_features:,} are possible besides the target: remove columns"
+        )
+    cells, num_long = _parse(text, options, max_features)
+    seen: set[str] = set()
+    for name in cells.names:
+        if name in seen:
+            raise RefusalError(
+                f"{source}: two columns are named {quote(name)}; rename or remove one in the header line"
+            )
+        seen.add(name)
+    return cells, num_long
+
+
+def _parse(text: CsvText, options: CsvOptions, max_features: int) -> tuple[Cells, int]:
     """Parse the rows as text, and settle which line holds the names; return how many rows are too long to be kept."""
     import pandas as pd  # slow to import
 
     width = min(text.largest_count, max_features + 2)
+    # Short lines are filled up to the longest: a few kilobytes could become gigabytes.
+    if (text.table.count("\n") + 1) * width > max(len(text.table), _MOST_RAGGED):
+        line = next((line for line, cells in text.records() if len(cells) >= width), None)
+        where = f"line {line}" if line else "a line without text"
+        raise RefusalError(
+            f"{text.source}, {where}: {text.largest_count:,} cells, and most lines have {text.usual_count:,}; delete "
+            "the extra cells, or ",
+            Remedy("separator"),
+        )
     try:
         with warnings.catch_warnings():
             # Without this a row longer than `width` would lose its last cells in silence.
@@ -81,7 +119,8 @@ def parse_cells(text: CsvText, options: CsvOptions, max_features: int) -> tuple[
             "as CSV, or ",
             Remedy("separator"),
         ) from None
-    columns = [[cell.strip() for cell in frame[j].fillna("").tolist()] for j in range(width)]
+    filled_in = frame.fillna("")  # once, and not for each of thousands of columns
+    columns = [[cell.strip() for cell in filled_in[j].tolist()] for j in range(width)]
     filled = np.zeros(len(frame), dtype=bool)
     for column in columns:
         filled |= np.fromiter(map(bool, column), dtype=bool, count=len(column))
@@ -117,7 +156,7 @@ def parse_cells(text: CsvText, options: CsvOptions, max_features: int) -> tuple[
 
 def _has_header(source: str, first: list[str], columns: list[list[str]], options: CsvOptions) -> bool:
     """Whether the first line holds names: compare it with the columns of numbers below it."""
-    if options.target in first:
+    if options.target and options.target in first:
         return True
     for_names = for_data = 0
     for cell, column in zip(first, columns, strict=True):
@@ -138,15 +177,10 @@ def _has_header(source: str, first: list[str], columns: list[list[str]], options
 
 
 def check_names(cells: Cells, options: CsvOptions) -> None:
-    """Refuse repeated names, and names in the options that the file does not have."""
+    """Refuse names in the options that the file does not have, and an empty target."""
     source = cells.text.source
-    seen: set[str] = set()
-    for name in cells.names:
-        if name in seen:
-            raise RefusalError(
-                f"{source}: two columns are named {quote(name)}; rename or remove one in the header line"
-            )
-        seen.add(name)
+    if not options.target:
+        raise RefusalError("the target must be the name of a column, not empty; ", Remedy("target"))
     wanted = [("target", options.target)]
     wanted += [(option, name) for option in ("columns", "leave_out") for name in getattr(options, option)]
     for option, name in wanted:

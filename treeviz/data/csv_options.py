@@ -17,6 +17,7 @@ class CsvOptions:
     Parameters
     ----------
     target : the name of the column to learn; in a file without a header line columns are named column 1, column 2, …
+        Empty to look at the columns only, with `find_columns`.
     positive : learn this class (+1) against all others (-1).
     separator : comma, semicolon, tab, pipe or space (any white space), as a character or in words. None: decided from
         all lines; refused in doubt.
@@ -52,7 +53,7 @@ class CsvOptions:
 
     def __post_init__(self) -> None:
         """Check every option; write marks as characters and names as tuples."""
-        if not isinstance(self.target, str) or not self.target.strip():
+        if not isinstance(self.target, str):
             raise RefusalError(f"the target must be the name of a column, not {self.target!r}; ", Remedy("target"))
         self._set("target", self.target.strip())
         for option, allowed in (("separator", SEPARATORS), ("decimal", DECIMALS), ("thousands", THOUSANDS)):

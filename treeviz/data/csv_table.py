@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from treeviz.data.csv_cells import Cells, check_names, parse_cells
-from treeviz.data.csv_dialect import CsvText, find_dialect
+from treeviz.data.csv_cells import Cells, check_names, open_cells
+from treeviz.data.csv_dialect import CsvText
 from treeviz.data.csv_numbers import find_format, is_number_like
 from treeviz.data.csv_options import CsvOptions
 from treeviz.data.csv_target import Target, encode_target
-from treeviz.data.csv_text import CsvFile, listing, quote, read_text
+from treeviz.data.csv_text import CsvFile, listing, quote
 from treeviz.data.prepare import standardized
 from treeviz.data.refusal import RefusalError, Remedy
 from treeviz.model.numerals import count
@@ -25,6 +25,7 @@ _ID_NAME = re.compile(r"(.*[_ \-])?(id|index|idx|row|no|nr|rownames?|unnamed: 0)
 _CAMEL_ID = re.compile(r".*[a-z](Id|ID)")
 _TOTALS = {"total", "totals", "grand total", "sum", "summe", "gesamt", "gesamtsumme", "mean", "average", "mittelwert"}
 _MOST_CATEGORIES = 50
+_MOST_NUMBERS = 2**24  # of a table with columns for categories; a file of a few megabytes could become gigabytes
 _TOO_LARGE = "is infinite or too large"
 _EXACT = 2.0**53  # whole numbers beyond it are not held exactly
 _MARK = re.compile("[.,]").search
@@ -90,14 +91,8 @@ def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, ma
     ValueError
         For anything that cannot be used, naming the column, the line and the value, and saying what to do.
     """
-    source, content, encoding_note = read_text(file, options.encoding)
-    text = find_dialect(source, content, options.separator, encoding_note)
-    if max(text.first_count, text.usual_count) - 1 > max_features:
-        raise RefusalError(
-            f"{source} has {max(text.first_count, text.usual_count):,} columns; at most {max_features:,} are possible "
-            "besides the target: remove columns"
-        )
-    cells, skipped = parse_cells(text, options, max_features)
+    cells, skipped = open_cells(file, options, max_features)
+    text, source = cells.text, cells.text.source
     check_names(cells, options)
     used = [
         name
@@ -107,8 +102,9 @@ def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, ma
     ]
     notes = [*text.notes]
     cells, num_totals = _without_totals(cells, options)
-    number_format = find_format(source, (cells.columns[cells.names.index(name)] for name in used), options)
-    numbers = {name: number_format.read(cells.columns[cells.names.index(name)]) for name in used}
+    columns = cells.by_name()
+    number_format = find_format(source, (columns[name] for name in used), options)
+    numbers = {name: number_format.read(columns[name]) for name in used}
     numeric, bad = _find_numeric(cells, used, numbers, options)
     if bad.any():
         cells = cells.keep(~bad)
@@ -122,31 +118,23 @@ def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, ma
     if number_format.decimal == ",":
         notes.append("Numbers have a decimal comma.")
 
-    place = cells.names.index(options.target)
-    target = encode_target(
-        source, options, cells.columns[place], _array(numbers[options.target]) if options.target in numeric else None
-    )
-    features, columns, left_out = _choose_features(cells, used, numeric, numbers, options)
+    classes = _array(numbers[options.target]) if options.target in numeric else None
+    target = encode_target(source, options, cells.column(options.target), classes)
+    features, names, left_out = _choose_features(cells, numeric, numbers, options, max_features)
     if not features:
         parts: list[str | Remedy] = [
             f"{source}: no numeric feature column is left besides the target {quote(options.target)} (left out: "
-            f"{listing([name for names in left_out.values() for name in names]) or 'none'}); add columns of numbers"
+            f"{listing([name for group in left_out.values() for name in group]) or 'none'}); add columns of numbers"
         ]
         if left_out["not numbers"]:
             parts += [", or, to use text, ", Remedy("one_hot", True)]
         raise RefusalError(*parts)
-    if len(features) > max_features:
-        raise RefusalError(
-            f"{source}: with a column for each category there are {len(features):,} columns, and at most "
-            f"{max_features:,} are possible; ",
-            Remedy("leave_out"),
-        )
-    for reason, names in left_out.items():
-        if names:
-            notes.append(f"Left out, {reason}: {listing(names)}.")
+    for reason, group in left_out.items():
+        if group:
+            notes.append(f"Left out, {reason}: {listing(group)}.")
     table = np.stack(features, axis=1)  # (N, d)
     table.setflags(write=False)
-    return Table(text, table, target, tuple(columns), cells.places, tuple(notes))
+    return Table(text, table, target, tuple(names), cells.places, tuple(notes))
 
 
 def _without_totals(cells: Cells, options: CsvOptions) -> tuple[Cells, int]:
@@ -173,8 +161,9 @@ def _find_numeric(
     """Return the columns of numbers, and the rows in which a used cell cannot be read; refuse the first such cell."""
     numeric: set[str] = set()
     bad = np.zeros(len(cells), dtype=bool)
+    columns = cells.by_name()
     for name in used:
-        column = cells.columns[cells.names.index(name)]
+        column = columns[name]
         values = _array(numbers[name])
         faults = {
             row: "is empty" if not column[row] else "is not a number" if np.isnan(values[row]) else _TOO_LARGE
@@ -185,7 +174,7 @@ def _find_numeric(
         is_target = name == options.target
         if is_target and options.positive is not None and read < filled:
             read = 0  # a column such as 1, 2, x is a column of classes, not of numbers with a slip in it
-        if filled and 2 * read >= filled and read:
+        if is_numeric(filled, read):
             numeric.add(name)
         else:
             other = next((row for row in faults if _MARK(column[row]) and is_number_like(column[row])), None)
@@ -226,10 +215,10 @@ def _check_rows(cells: Cells, max_points: int | None) -> None:
 
 def _choose_features(
     cells: Cells,
-    used: list[str],
     numeric: set[str],
     numbers: dict[str, list[float | None]],
     options: CsvOptions,
+    max_features: int,
 ) -> tuple[list[NDArray[np.float64]], list[str], dict[str, list[str]]]:
     """Return the feature columns, their names, and by reason the names of columns that are left out."""
     features: list[NDArray[np.float64]] = []
@@ -249,13 +238,13 @@ def _choose_features(
         if name == options.target or name in options.leave_out or (options.columns and name not in options.columns):
             continue
         column = cells.columns[place]
-        if name not in used:
+        if name not in numbers:
             left_out["without a name"].append(name)
         elif not any(column):
             left_out["empty"].append(name)
         elif name in numeric:
             values = _array(numbers[name])
-            if not options.columns and _is_identifier(name, place, values):
+            if not options.columns and is_identifier(name, place, values):
                 left_out["row numbers or identifiers"].append(name)
             elif options.standardize and not options.columns and not standardized(values).any():
                 left_out["constant"].append(name)
@@ -276,13 +265,26 @@ def _choose_features(
             elif len(values_found) > min(_MOST_CATEGORIES, max(2, len(column) // 2)):
                 left_out["too many values"].append(name)
             else:
-                for value in values_found[1:] if len(values_found) == 2 else values_found:
+                used_values = values_found[1:] if len(values_found) == 2 else values_found
+                most = min(max_features, _MOST_NUMBERS // len(column))
+                if len(features) + len(used_values) > most:
+                    raise RefusalError(
+                        f"{cells.text.source}: with a column for each category there are more than {most:,} columns, "
+                        f"the most that are possible with {len(column):,} rows; ",
+                        Remedy("leave_out"),
+                    )
+                for value in used_values:
                     features.append(np.array([float(cell == value) for cell in column]))
                     columns.append(f"{name} = {value or '(empty)'}")
     return features, columns, left_out
 
 
-def _is_identifier(name: str, place: int, values: NDArray[np.float64]) -> bool:
+def is_numeric(filled: int, read: int) -> bool:
+    """Whether a column is one of numbers: at least half of its filled cells can be read."""
+    return 0 < filled <= 2 * read
+
+
+def is_identifier(name: str, place: int, values: NDArray[np.float64]) -> bool:
     """Whether a column numbers its rows: whole numbers, all different, and by its name, size or order no quantity."""
     if np.abs(values).max() >= _EXACT and (values == np.round(values)).all():
         return bool(np.abs(values).max() < 1e30)

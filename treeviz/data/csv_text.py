@@ -106,7 +106,7 @@ def _decode(content: str | bytes, source: str, encoding: str | None) -> tuple[st
         ) from None
     except ValueError as error:
         raise RefusalError(
-            f"{source} is not valid {encoding!r} ({error}); save it as UTF-8, or ", Remedy("encoding")
+            f"{source} is not valid {encoding!r} ({quote(str(error))}); save it as UTF-8, or ", Remedy("encoding")
         ) from None
 
 

@@ -5,7 +5,7 @@ in where the numbers come from. A `Split` is made in one go, and its test points
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Self
 
@@ -222,10 +222,14 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Training points, and test points that went through the same map; test is None if there can be none."""
+    """Training points, and test points that went through the same map; test is None if there can be none.
+
+    `notes` are sentences on what is left out of a CSV file, and on what was decided about it.
+    """
 
     train: Dataset
     test: Dataset | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of_points(cls, train: Dataset, X: NDArray[np.float64], y: NDArray[np.float64], which: str) -> Self:
@@ -313,7 +317,7 @@ class Split:
         preparation = Preparation.of(
             table.features, standardize=given.standardize, lift=given.lift, column_label=table.column_label
         )
-        return cls.of_rows(
+        split = cls.of_rows(
             table.features,
             y,
             chosen,
@@ -323,6 +327,7 @@ class Split:
             description=f"{table.describe(rule)} {preparation.describe(choice)}",
             row_label=table.row_label,
         )
+        return replace(split, notes=table.notes)
 
 
 def choose_rows(N: int, num_points: int, generator: np.random.Generator) -> NDArray[np.intp]:

@@ -3,14 +3,16 @@
 import gc
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import NoReturn
 
 import streamlit as st
 
 import treeviz.pages.preload  # noqa: F401  (first: the others import Plotly)
+from treeviz.pages.csv_choice import keep_csv_options
 from treeviz.pages.glossary import show_glossary
-from treeviz.pages.notices import usable_part
+from treeviz.pages.notices import show_changes, usable_part
 from treeviz.pages.page import Page, find_pages
 from treeviz.pages.page_links import show_way_back, wanted_page
 from treeviz.pages.settings import Settings, choose_settings, keep_training
@@ -45,13 +47,16 @@ _ROOM = """<style>
 def _draw(page: Page) -> None:
     """Draw a page about the data chosen, or say that some have still to be."""
     settings: Settings | None = st.session_state.settings
-    if not page.needs_data:
-        page.render()
-    elif settings is None:
+    if page.needs_data and settings is None:
         st.info("Choose a CSV file and its target column in the sidebar, or one of the other datasets.")
         page.render_rest()
-    else:
-        page.render(settings)
+        return
+    key = (page.path, settings and settings.key)
+    with show_changes(key) if page.path else nullcontext():  # the stage says itself what it could not use
+        if page.needs_data:
+            page.render(settings)
+        else:
+            page.render()
 
 
 @st.cache_resource(show_spinner=False)
@@ -71,12 +76,14 @@ def run() -> None:
     ]
     chosen = st.navigation(pages, position="top")
     if (path := wanted_page()) is not None:
+        keep_csv_options()
         # With an empty address: Streamlit refuses to clear one that widgets are bound to, and they write it anew.
         st.switch_page(next(page for page in pages if page.url_path == path), query_params={})
-    if "address" not in st.session_state:  # it is the stage's, if the stage is what it opens
-        st.session_state.address = {} if chosen.url_path else st.query_params.to_dict()
     address = {name: st.query_params.get_all(name) for name in st.query_params}
+    if "address" not in st.session_state:  # it is the stage's, if the stage is what it opens
+        st.session_state.address, st.session_state.asked = ({}, address) if chosen.url_path else (address, {})
     if (usable := usable_part(address)) != address:
+        keep_csv_options()
         st.switch_page(chosen, query_params=usable)
     st.html(_ROOM)
     show_glossary()

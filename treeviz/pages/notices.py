@@ -1,11 +1,23 @@
 """Small text, refusals, and what in an address could not be used."""
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
-from treeviz.pages.settings import Settings
+if TYPE_CHECKING:
+    from treeviz.pages.settings import Settings
+
+_MARKUP = re.compile(r"[\\`*_\[\]<>$~&#|]|:(?=\w)")
+
+
+def plain(text: str) -> str:
+    """Write text that is not the app's own, such as the name of a column, so that Markdown shows it as it is."""
+    return _MARKUP.sub(r"\\\g<0>", text)
 
 
 def note(text: str) -> None:
@@ -13,9 +25,9 @@ def note(text: str) -> None:
     st.markdown(f":small[{text}]")
 
 
-def show_refusal(error: ValueError, settings: Settings) -> None:
+def show_refusal(error: ValueError, settings: "Settings") -> None:
     """Say why these settings cannot be used, and where to change them."""
-    text = f"{str(error)[0].upper()}{str(error)[1:]}."
+    text = plain(f"{str(error)[0].upper()}{str(error)[1:]}.")
     if settings.data.csv is not None:
         text += " The settings named here are in the sidebar, under the file."
     st.error(text, icon=":material/error:")
@@ -40,22 +52,61 @@ def _is_usable(text: str) -> bool:
         return True
 
 
-def explain_changes(address: Mapping[str, str], other_names: Sequence[str]) -> tuple[str, ...]:
-    """Say which settings in an address were not taken as they are, once the sidebar has been drawn.
+def explain_changes(address: Mapping[str, Sequence[str]], other_names: Sequence[str] = ()) -> tuple[str, ...]:
+    """Say which settings in an address were not taken as they are, once all settings of the page have been drawn.
 
     A value that a widget cannot hold becomes its default; `other_names` in an address are not settings.
     """
     notices = []
-    for name, text in address.items():
+    for name, texts in address.items():
         if name in other_names:
             continue
-        if not _can_be_key(name) or name not in st.session_state:
+        if not _is_setting(name):
             notices.append(
                 f"“{name[:40]}” in the address is not a setting of this page with these data, and was left out."
             )
-        elif not _means(text, st.session_state[name]):
-            notices.append(f"“{name}={text[:40]}” in the address cannot be used; {name} is {st.session_state[name]}.")
+        elif not _is_taken(name, texts):
+            asked, value = "&".join(f"{name}={text}" for text in texts), st.session_state[name]
+            kept = ", ".join(map(str, value)) or "empty" if isinstance(value, list | tuple) else value
+            notices.append(f"“{asked[:40]}” in the address cannot be used; {name} is {kept}.")
     return tuple(notices)
+
+
+@contextmanager
+def show_changes(key: Hashable) -> Iterator[None]:
+    """Say above what is drawn within which settings of the address that opened the page were not taken.
+
+    It is said until `key` is another: the page, or what it shows.
+    """
+    state = st.session_state
+    if "changes_of" in state and state.changes_of != key:
+        state.asked = {}
+        state.changes = ()
+    state.changes_of = key
+    place = st.container() if state.asked or state.get("changes") else None
+    yield
+    if state.asked:
+        state.changes, state.asked = explain_changes(state.asked), {}
+    if place:
+        for notice in state.changes:
+            place.info(plain(notice), icon=":material/link:")
+
+
+def _is_setting(name: str) -> bool:
+    """Whether a widget writes this name into the address: Streamlit lets no one else write it."""
+    if not _can_be_key(name) or name not in st.session_state:
+        return False
+    try:
+        st.query_params[name] = st.query_params.get_all(name)
+    except StreamlitAPIException:
+        return True
+    return False
+
+
+def _is_taken(name: str, texts: Sequence[str]) -> bool:
+    """Whether a widget has what was asked for: it is still in the address, or is the default, which is not written."""
+    value = st.session_state[name]
+    return list(texts) == st.query_params.get_all(name) or (len(texts) == 1 and _means(texts[0], value))
 
 
 def _means(text: str, value: object) -> bool:

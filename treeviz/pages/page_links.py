@@ -48,5 +48,6 @@ def _follow(link: PageLink) -> None:
     for key, value in link.settings.items():
         st.session_state[key] = value
     if not link.page:  # the stage opens there, as if an address had named the moment
-        st.session_state.address, st.session_state.run = dict(link.moment), None
+        st.session_state.address = {name: [text] for name, text in link.moment.items()}
+        st.session_state.run = None
     st.session_state.wanted_page = link.page

@@ -1,6 +1,6 @@
 """The training page: the stage, where one run is seen step by step, and the charts that follow its cursor."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -50,12 +50,13 @@ def render(settings: Settings) -> None:
     _show_run(settings, plays)
 
 
-def _find_start(maker: FrameMaker, address: Mapping[str, str]) -> tuple[Moment, tuple[str, ...]]:
+def _find_start(maker: FrameMaker, address: Mapping[str, Sequence[str]]) -> tuple[Moment, tuple[str, ...]]:
     """Find the moment to open a run at; an address may ask for one that has still to be computed."""
-    wait_with_spinner(maker.run, wanted_iteration(address))
+    wanted = {name: texts[-1] for name, texts in address.items() if texts}
+    wait_with_spinner(maker.run, wanted_iteration(wanted))
     if not maker.run.num_computed:  # it failed; the page says so
         return Moment(), ()
-    moment, notices = read_moment(address, maker)
+    moment, notices = read_moment(wanted, maker)
     return moment, explain_changes(address, NAMES) + notices
 
 
