@@ -259,7 +259,7 @@ def test_a_race_prints_a_table_and_the_verdict():
         assert int(rows[title][0]) == len(losses) - 1
         assert float(rows[title][5]) == pytest.approx(losses[-1], rel=0.06)
     assert "Kernel ridge (NTK)" in rows
-    assert "To a loss of 10⁻⁵, Forest needed " in done.stdout and "Of all, " in done.stdout
+    assert "To a loss of 10⁻⁵, Forest needed " in done.stdout and "Of those that iterate, " in done.stdout
 
 
 def test_a_race_as_json_and_as_csv_hold_the_same():

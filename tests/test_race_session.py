@@ -248,8 +248,8 @@ def test_a_race_is_extended_by_its_buttons(monkeypatch):
     monkeypatch.setitem(CONTESTANTS, "dense", scripted("dense", losses=losses, stop_reasons={5: "solved"}))
     app = press(open_page("race", contestants=TWO), "Start")
     race = race_in(app)
-    assert ended(race) and "To a loss of 1e-06" not in words(rerun(app)), "no rival has a kind"
-    first = "The forest was the first to reach a loss of 1e-06, after 3 iterations"
+    assert ended(race) and "To a loss of 10⁻⁶" not in words(rerun(app)), "no rival has a kind"
+    first = "The forest was the first to reach a loss of 10⁻⁶, after 3 iterations"
     assert first in words(app) and "Go on" not in words(app)
     assert button(app, "Extend the race").disabled
     app.select_slider(key="until-loss").set_value(1e-12)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from treeviz.model.numerals import count, numeral
+from treeviz.model.numerals import agree, count, numeral
 from treeviz.race.forecast import SMALLEST_WIDTH, Calibration, Measured, break_even_width, expected_workload
 from treeviz.race.lane import Lane
 from treeviz.race.race import Race
@@ -53,10 +53,10 @@ def finish_of(lane: Lane, loss: float) -> Finish | None:
 
 
 def judge(race: Race, loss: float) -> str:
-    """Say in one sentence which method won, by how much, and at which widths it would be otherwise.
+    """Say which method won, by how much, at which widths it would be otherwise, and who is not in this comparison.
 
-    A method through trees is compared with the fastest dense one of its family; without such a pair the sentence names
-    the method that was first.
+    A method through trees is compared with the dense ones of its family: in operations with the one that needed the
+    fewest, in time with the fastest. Without such a pair the sentence names the method that was first.
     """
     if not race.is_over:
         return "The race is on."
@@ -64,7 +64,7 @@ def judge(race: Race, loss: float) -> str:
     if not there:
         return _none_reached(race, loss)
     pair = _pair(there)
-    return _compare(race, *pair, loss) if pair else _name_the_first(there, loss)
+    return f"{_compare(race, *pair, loss) if pair else _name_the_first(there, loss)}{_name_the_others(race, loss)}"
 
 
 def name_leaders(race: Race, loss: float) -> str:
@@ -75,8 +75,8 @@ def name_leaders(race: Race, loss: float) -> str:
     fewest = min(there, key=lambda one: one.operations)
     fastest = min(there, key=lambda one: one.seconds)
     if fewest is fastest:
-        return f"Of all, {fewest.title} needed the fewest operations and the least time."
-    return f"Of all, {fewest.title} needed the fewest operations, {fastest.title} the least time."
+        return f"Of those that iterate, {fewest.title} needed the fewest operations and the least time."
+    return f"Of those that iterate, {fewest.title} needed the fewest operations, {fastest.title} the least time."
 
 
 def find_unfinished(race: Race) -> list[Lane]:
@@ -91,28 +91,38 @@ def _finishers(race: Race, loss: float) -> list[Finish]:
     return [finish for finish in (finish_of(lane, loss) for lane in lanes) if finish]
 
 
-def _pair(there: Sequence[Finish]) -> tuple[Finish, Finish] | None:
-    """Choose a method through trees, the first in the race, and its fastest dense rival."""
+def _pair(there: Sequence[Finish]) -> tuple[Finish, Finish, Finish] | None:
+    """Choose a method through trees, the first in the race, and its dense rivals: fewest operations, least time."""
     for own in there:
         contestant = own.lane.contestant
         if contestant.kind == "trees":
             others = [(one, one.lane.contestant) for one in there]
             rivals = [one for one, other in others if other.kind == "dense" and other.family == contestant.family]
             if rivals:
-                return own, min(rivals, key=lambda one: one.seconds)
+                return own, min(rivals, key=lambda one: one.operations), min(rivals, key=lambda one: one.seconds)
     return None
 
 
-def _compare(race: Race, own: Finish, rival: Finish, loss: float) -> str:
+def _compare(race: Race, own: Finish, fewest: Finish, fastest: Finish, loss: float) -> str:
+    if fewest is fastest:
+        compared = _join(_operations(own, fewest), _time(own, fewest), fewest)
+    else:
+        (operations, better), (time, quicker) = _operations(own, fewest), _time(own, fastest)
+        compared = (
+            f"{operations} {'than' if better else 'as'} {fewest.title}, of the dense methods the one with the fewest, "
+            f"and {time} {'than' if quicker else 'as'} {fastest.title}, the fastest of them"
+        )
     return (
-        f"To a loss of {numeral(loss, 6)}, {own.title} needed "
-        f"{_join(_operations(own, rival), _time(own, rival), rival)}; building was {own.build_share:.0%} of its "
-        f"operations and {own.build_time_share:.0%} of its time; {_break_even(race, own, rival)}."
+        f"To a loss of {numeral(loss, 6)}, {own.title} needed {compared}; building was {own.build_share:.0%} of its "
+        f"operations and {own.build_time_share:.0%} of its time{_break_even(race, own, fewest)}."
     )
 
 
 def _break_even(race: Race, own: Finish, rival: Finish) -> str:
-    """Say at which widths it would need more operations than its rival, for as many iterations as it did."""
+    """Say at which widths it would need more operations than its rival, for as many iterations as it did.
+
+    Nothing where it is expected to need fewer at all widths: then no width is worth a word.
+    """
     width = break_even_width(
         own.lane.contestant,
         rival.lane.contestant,
@@ -122,10 +132,10 @@ def _break_even(race: Race, own: Finish, rival: Finish) -> str:
         Calibration.of(Measured.of(own.lane, race.config), expected_workload(race.data.X, race.config)),
     )
     if width is None:
-        return "it is expected to need more operations here at every width"
+        return f"; at every width looked at, from {SMALLEST_WIDTH} on, it is expected to need more operations here"
     if width == SMALLEST_WIDTH:
-        return f"it is expected to need fewer operations here at every width from {width} on"
-    return f"it is expected to need more operations here below m ≈ {numeral(width, 2)}"
+        return ""
+    return f"; it is expected to need more operations here below m ≈ {numeral(width, 2)}"
 
 
 def _name_the_first(there: Sequence[Finish], loss: float) -> str:
@@ -135,9 +145,24 @@ def _name_the_first(there: Sequence[Finish], loss: float) -> str:
         f"{count(first.iterations, 'iteration')}"
     )
     if not others:
-        return f"{text}, and the only one."
+        return f"{text}, and the only one of those that iterate."
     second = others[0]
     return f"{text}, with {_join(_time(first, second), _operations(first, second), second)}, the next."
+
+
+def _name_the_others(race: Race, loss: float) -> str:
+    """Name those that did not reach the loss, and those that are solved at once, which nothing above speaks of."""
+    late = [one.contestant.title for one in race.lanes if not one.contestant.is_reference and not finish_of(one, loss)]
+    text = f" {_list(late)} did not reach it." if late else ""
+    solved = [finish.title for lane in race.lanes if lane.contestant.is_reference and (finish := finish_of(lane, loss))]
+    if solved:
+        text += f" {_list(solved)}, solved at once, {agree(len(solved), 'is', 'are')} in the table alone."
+    return text
+
+
+def _list(titles: Sequence[str]) -> str:
+    *others, last = titles
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _none_reached(race: Race, loss: float) -> str:
