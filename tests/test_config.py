@@ -134,6 +134,7 @@ def test_the_defaults_are_those_of_the_contract():
         "step_size": 1.0,
         "batch_size": 8,
         "skin": None,
+        "activation": "shifted",
         "ridge": 0.0,
         "sketch_factor": 8,
         "tolerance": 1e-12,

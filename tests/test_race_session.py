@@ -257,7 +257,10 @@ def test_a_race_is_extended_by_its_buttons(monkeypatch):
     press(app, "Extend the race")
     assert ended(race)
     shown = words(rerun(app))
-    assert "The forest was the first to reach a loss of 1e-12, after 6 iterations, and the only one." in shown
+    assert (
+        "The forest was the first to reach a loss of 10⁻¹², after 6 iterations, and the only one of those that iterate."
+        in shown
+    )
     assert "**The dense**: solved." in shown and first not in shown
     assert app.select_slider(key="table-loss").value == 1e-12
 

@@ -460,7 +460,8 @@ def test_a_file_of_an_earlier_release_is_the_run_it_was(path):
         }
         assert set(old.costs) == set(new.costs) and set(old.seconds) == set(new.seconds)
         assert_same_report(old.watch, new.watch)
-    assert loaded.build_costs == trainer.trace.build_costs
+    if loaded.config.search != "watch":  # lists were charged less then: no first look, no sorting, no rule of the skin
+        assert loaded.build_costs == trainer.trace.build_costs
 
 
 def assert_same_report(old, new):

@@ -90,8 +90,8 @@ def make_sections(facts: Facts) -> Sequence[Section]:
                 rf"p={tex(facts.probability)},\quad m\,p={tex(m * facts.probability)}",
                 rf"m\,e^{{-b^2/2}}={tex(m * bound)}",
             ],
-            f"Here {numeral(facts.num_firing.mean(), 2)} of {m:,} neurons fire on a datapoint on average, "
-            f"{percent(firing / m)} on datapoint 0."
+            f"Of m = {m:,}, a datapoint fires {numeral(facts.num_firing.mean(), 2)} on average, and datapoint 0 "
+            f"{percent(firing / m)}."
             + (
                 f" The bound is {numeral(bound / facts.probability, 2)} times as large as p."
                 if facts.probability
@@ -275,7 +275,7 @@ def _describe_search(facts: Facts) -> str:
     firing, size = int(facts.num_firing[0]), 2 * facts.width - 1
     if not firing:
         return "The root is below b, so no neuron fires, and the search ends there."
-    found = f"It finds {'the one neuron that fires' if firing == 1 else f'all {firing:,} neurons that fire'}. "
+    found = f"It finds {agree(firing, 'the one that fires', f'all {firing:,} that fire')}. "
     if 4 * int(facts.visited_by_level.sum()) >= size:
         return f"{found}So many neurons fire here that the search can skip little."
     last_full = max(level for level, visited in enumerate(facts.visited_by_level) if 2 * visited >= 1 << level)

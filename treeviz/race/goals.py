@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from treeviz.model.numerals import count
 from treeviz.race.lane import Lane, State
 from treeviz.training.judge import require_loss
 
@@ -38,9 +39,9 @@ class Goals:
         is_lower = goals.max_laps < self.max_laps or goals.max_seconds < self.max_seconds
         if is_lower or goals.until_loss > self.until_loss:
             raise ValueError(
-                f"a race is extended to a loss of at most {self.until_loss:g}, at least {self.max_laps:,} iterations "
-                f"and at least {self.max_seconds:g} seconds, which it has now; got {goals.until_loss:g}, "
-                f"{goals.max_laps:,} and {goals.max_seconds:g}"
+                f"a race is extended to a loss of at most {self.until_loss:g}, at least "
+                f"{count(self.max_laps, 'iteration')} and at least {self.max_seconds:g} seconds, which it has now; got "
+                f"{goals.until_loss:g}, {goals.max_laps:,} and {goals.max_seconds:g}"
             )
         return goals
 
@@ -56,7 +57,7 @@ class Goals:
         if lane.stop_reason:
             return "stopped", lane.stop_reason
         if lane.num_laps >= self.max_laps:
-            return "stopped", f"loss not reached in {lane.num_laps:,} iterations, the limit"
+            return "stopped", f"loss not reached in {count(lane.num_laps, 'iteration')}, the limit"
         if seconds_spent >= self.max_seconds:
             return "stopped", "loss not reached when the time was over"
         return None

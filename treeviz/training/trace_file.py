@@ -60,7 +60,8 @@ class TraceParts(NamedTuple):
 def write_trace(path: str | os.PathLike[str], trace: TraceParts) -> None:
     """Write a run to a compressed file of plain arrays and JSON (.npz, no pickle), whole or not at all."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **to_arrays(trace))
+    arrays: dict[str, Any] = to_arrays(trace)  # numbers and text alone: nothing is pickled
+    np.savez_compressed(buffer, **arrays)
     write_whole(path, buffer.getvalue())
 
 
