@@ -218,16 +218,14 @@ def test_growth_of_expected_operations():
 
 
 def moves_to_a_small_loss(name, options, n, width, b):
-    """Return the number of moves until the loss is at most 1e-6, or "stalls"."""
+    """Return the number of moves until the loss is at most 1e-6, or "not within 300"."""
     threshold = None if b == "paper" else float(b)
     config = TrainConfig(width=width, threshold=threshold, search="watch", solver="exact")
     trainer = Trainer(load_dataset(name, n, **options), config, keep_records=False)
-    for moves in range(101):
+    for moves in range(301):
         if trainer.advance() <= 1e-6:
             return str(moves)
-        if trainer.stop_reason:
-            return trainer.stop_reason.split(":")[0].replace("stalled", "stalls")
-    return "more than 100"
+    return "not within 300"
 
 
 MOVES = rows_after(ALGORITHM, "| data | options | n | m | b | moves |")
@@ -235,7 +233,10 @@ MOVES = rows_after(ALGORITHM, "| data | options | n | m | b | moves |")
 
 @pytest.mark.parametrize(
     "row",
-    [pytest.param(row, marks=[pytest.mark.slow] if row[2] == "200" else []) for row in MOVES],
+    [
+        pytest.param(row, marks=[pytest.mark.slow] if row[2] == "200" or row[-1] == "not within 300" else [])
+        for row in MOVES
+    ],
     ids=" ".join,
 )
 def test_moves_to_a_small_loss(row):

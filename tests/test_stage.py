@@ -200,7 +200,7 @@ def test_playing_needs_no_server_and_goes_on_into_what_is_computed_meanwhile(pag
 
 @pytest.mark.slow
 def test_more_is_computed_when_the_cursor_reaches_the_end(stage):
-    """This run stalls, so it is computed a dozen iterations ahead and no further until somebody asks."""
+    """This run does not converge, so it is computed a dozen iterations ahead and no further until somebody asks."""
     stage.open("data=moons&width=256&seed=1")
     stage.rest()
     stage.press("End")

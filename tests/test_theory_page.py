@@ -72,6 +72,15 @@ def test_a_caveat_is_demonstrated_on_other_settings(page, server):
 
 
 @pytest.mark.slow
+def test_the_run_that_stalls_is_shown_stalled(page, server):
+    open_lesson(page, server)
+    page.get_by_role("button", name="Show me a run that stalls").click()
+    stage = StageDriver(page, server).wait()
+    stage.wait_for(80)
+    assert "stalled: the loss no longer changes" in stage.part("status").inner_text()
+
+
+@pytest.mark.slow
 def test_the_glossary_is_on_every_page(page, server):
     for path in ("", "theory", "race", "where-it-pays", "related"):
         page.goto(f"{server}/{path}?{CALM}")

@@ -489,9 +489,19 @@ def test_run_stops_when_the_step_diverges():
     assert 1 < len(trace.records) < 50 and trace.records[-1].status.startswith("diverged")
 
 
-def test_a_stall_is_said_in_words():
-    records = steps(sphere(), 8, width=64, ridge=1e3)
-    assert [("stalled" in record.status) for record in records] == [False] * 4 + [True] * 4
+@each_variant
+def test_a_stall_is_said_in_words(search, solver):
+    """Two targets at one input: the others are learned, and from then on nothing changes."""
+    twice = Dataset(sphere(5, 3).X[[0, 1, 2, 0, 3]], np.array([1.0, -1.0, 1.0, -2.0, -1.0]))
+    records = steps(twice, 16, search=search, solver=solver, width=256)
+    stalled = ["stalled: the loss no longer changes" in record.status for record in records]
+    assert stalled == sorted(stalled) and not any(stalled[:6]) and stalled[-1]
+    assert "share their input" in records[-1].status and "the others are learned" in records[-1].status
+
+
+def test_a_slow_run_is_not_called_stalled():
+    records = steps(sphere(), 30, width=64, ridge=1e3)
+    assert [record.status[:11] for record in records] == ["ok"] * 20 + ["slow so far"] * 10
 
 
 @pytest.mark.parametrize("search", ["forest", "dense"])

@@ -2,24 +2,30 @@
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from treeviz.data.dataset import Dataset
+from treeviz.model.config import TrainConfig
 from treeviz.model.numerals import agree, count, numeral
 from treeviz.model.types import Floats, Ints
 from treeviz.solve.report import SolveReport
 
-# Stalled: over this many iterations the loss fell by less than this share. First-order methods are slow by nature, so
-# they count as stalled only if the loss stands still, or after many iterations. Below _ROUND_OFF times the size of what
-# is learned, ||y||^2 or the first loss, there is nothing left to fall.
-_STANDS_STILL = 1e-12
-_STALLS = {
-    "gauss-newton": ((5, 0.01),),
-    "gradient-descent": ((5, _STANDS_STILL), (1000, 0.01)),
-    "sgd": ((2000, 0.01),),
-}
+# Stalled: the losses repeat themselves, to within this share of them (algorithm.md §4). A first-order method may be
+# very slow and still go on, so for it only round-off is the same.
+_SAME_WITHIN = {"gauss-newton": 1e-6, "gradient-descent": 1e-12, "sgd": 1e-12}
+# They do so for two periods, for this many iterations, and where mini-batches differ for a whole epoch.
+_SHORTEST_STRETCH = 5
+_LONGEST_PERIOD = 24
+_TINY_STEP = 1e-6
+_FLOOR_WITHIN = 1e-6  # of the loss: no more than this is left above what cannot be learned
+# Slow so far: in this many iterations the lowest loss did not fall by this share. Many such runs converge later
+# (algorithm.md §4), so it is said, and no reason to stop.
+_SLOW_AFTER = {"gauss-newton": 20, "gradient-descent": 1000, "sgd": 2000}
+_WORTH_HAVING = 0.01
+# Below _ROUND_OFF times the size of what is learned, ||y||^2 or the first loss, there is nothing left to fall.
 _ROUND_OFF = 1e-24
 # Diverging: this many times the first loss. A Gauss-Newton step may overshoot far and come back.
 _DIVERGENCE_FACTORS = {"gauss-newton": 1e6, "gradient-descent": 100.0, "sgd": 100.0}
@@ -38,18 +44,25 @@ class Judge:
     Parameters
     ----------
     data : what is learned.
-    method : one of `model.config.METHODS`; what counts as a stall depends on it.
+    config : of the run. What counts as a stall depends on the method, and what to do about it on the threshold.
 
     Attributes
     ----------
     stop_reason : why further steps would change nothing worth having, in words; empty while there is no such reason.
     """
 
-    def __init__(self, data: Dataset, method: str) -> None:
-        self._y, self._method = data.y, method
-        self._conflicts = _conflicting_targets(data)
+    def __init__(self, data: Dataset, config: TrainConfig) -> None:
+        self._y, self._config = data.y, config
+        self._groups = data.duplicate_groups()
+        self._conflicts = _conflicting_targets(data, self._groups)
         self._first_loss: float | None = None
-        self._recent_losses: deque[float] = deque(maxlen=_STALLS[method][-1][0])
+        self._stretch = _SHORTEST_STRETCH
+        if config.mini_batch(data.num_points, 0) is not None:  # so many iterations hold a whole epoch
+            self._stretch = max(self._stretch, 2 * -(-data.num_points // config.batch_size))
+        longest = max(self._stretch, 2 * _LONGEST_PERIOD) + _LONGEST_PERIOD
+        self._losses: deque[float] = deque(maxlen=longest)  # the last ones
+        self._mark = math.inf  # the lowest loss, as it was when it last fell by a share worth having
+        self._since_mark = 0
         self.stop_reason = ""
 
     def judge(self, counts: Ints, residual: Floats, loss: float, report: SolveReport, *, diverged: bool) -> str:
@@ -63,7 +76,7 @@ class Judge:
         diverged : whether the move was left out because it would have left the range of finite numbers.
         """
         self._first_loss = loss if self._first_loss is None else self._first_loss
-        self._recent_losses.append(loss)
+        self._follow(loss)
         fires = counts > 0
         if diverged or not fires.any():
             self.stop_reason = (
@@ -73,13 +86,14 @@ class Judge:
                 else _NO_NEURON_FIRES
             )
             return self.stop_reason
-        diverging, stalled = self._find_divergence(loss), ""
+        diverging, stalled, slow = self._find_divergence(loss), "", ""
         if not diverging and loss > _ROUND_OFF * self._scale:
-            stalled = self._find_stall()
+            stalled = self._find_stall(residual, fires)
+            slow = "" if stalled else self._find_slowness()
         learned = "" if residual[fires].any() else "every datapoint that can be learned is learned exactly"
         self.stop_reason = diverging or stalled or learned
         solve = report.status if report.status != "ok" else ""
-        return "; ".join(filter(None, (diverging, _describe_silent(fires), solve, stalled))) or "ok"
+        return "; ".join(filter(None, (diverging, _describe_silent(fires), solve, stalled, slow))) or "ok"
 
     def unlearnable(self, counts: Ints) -> dict[int, str]:
         """Return the datapoints that cannot be moved or cannot be fitted, each with the reason."""
@@ -93,30 +107,75 @@ class Judge:
         """The size of what is learned."""
         return max(float(self._y @ self._y), self._first_loss or 0.0)
 
+    def _follow(self, loss: float) -> None:
+        """Keep the loss, and count the iterations since it last fell by a share worth having."""
+        self._losses.append(loss)
+        if loss < (1 - _WORTH_HAVING) * self._mark:
+            self._mark, self._since_mark = loss, 0
+        else:
+            self._since_mark += 1
+
     def _find_divergence(self, loss: float) -> str:
         """Say how far the loss is above the first one, if that is out of all proportion."""
-        if not loss > _DIVERGENCE_FACTORS[self._method] * self._scale:
+        if not loss > _DIVERGENCE_FACTORS[self._config.method] * self._scale:
             return ""
         return (
             f"diverging: the loss is {numeral(loss, 2)}, and it was {numeral(self._first_loss or 0.0, 2)} at the "
             "start; use a smaller step_size"
         )
 
-    def _find_stall(self) -> str:
-        """Say how little the loss fell in the last iterations, if that is so little that no more can be expected."""
-        losses = self._recent_losses
-        for window, share in _STALLS[self._method]:
-            if len(losses) < window or losses[-1] <= (1 - share) * losses[-window]:
-                continue
-            if share == _STANDS_STILL and losses[-1] > (1 + share) * losses[-window]:
-                continue  # it goes up and down, as it may where steps are as long as they can be
-            if losses[-1] > 2 * losses[-window]:
-                rise = f"the loss rose from {numeral(losses[-window], 2)} to {numeral(losses[-1], 2)}"
-                return f"diverging: {rise} over {window:,} iterations; widen the network or use a smaller step_size"
-            fell = "did not fall" if losses[-1] > losses[-window] else f"fell by less than {numeral(100 * share, 2)} %"
-            remedy = "lower the threshold, widen the network, or train on fewer points"
-            return f"stalled: the loss {fell} over {window:,} iterations; {remedy}"
-        return ""
+    def _find_stall(self, residual: Floats, fires: NDArray[np.bool_]) -> str:
+        """Say that the losses repeat themselves, if they do, and what can be done."""
+        period = _find_period(self._losses, _SAME_WITHIN[self._config.method], self._stretch)
+        if not period:
+            return ""
+        what = "no longer changes" if period == 1 else f"repeats itself every {period} iterations"
+        return f"stalled: the loss {what}; {self._explain_floor(residual, fires) or self._remedy}"
+
+    def _explain_floor(self, residual: Floats, fires: NDArray[np.bool_]) -> str:
+        """Say which datapoints cannot be learned, if all of the loss is theirs."""
+        silent = 0.5 * float(residual[~fires] @ residual[~fires])
+        groups = [group for group in self._groups if fires[group[0]]]
+        in_conflict = sum(0.5 * group.size * float(np.var(self._y[group])) for group in groups)
+        loss = self._losses[-1]
+        if loss - silent - in_conflict > _FLOOR_WITHIN * loss:
+            return ""
+        whose = ["that fire no neuron (lower the threshold or widen the network)"] if silent else []
+        if in_conflict:
+            whose.append("that share their input with another one and not the target (drop one of them)")
+        return f"all of it is that of datapoints {' or '.join(whose)}, and the others are learned"
+
+    @property
+    def _remedy(self) -> str:
+        """What made most stalled runs converge (algorithm.md §4)."""
+        config = self._config
+        if config.step_size is not None and config.step_size < _TINY_STEP:
+            return "use a larger step_size"
+        if config.resolved_threshold > 0:
+            return "lower the threshold, or widen the network and keep the threshold"
+        return "widen the network and keep the threshold at 0, or train on fewer points"
+
+    def _find_slowness(self) -> str:
+        """Say that the loss has not fallen for long, if so. It may yet fall."""
+        if self._since_mark < _SLOW_AFTER[self._config.method]:
+            return ""
+        share = f"{100 * _WORTH_HAVING:g} %"
+        return (
+            f"slow so far: in {count(self._since_mark, 'iteration')} the loss has not come {share} below "
+            f"{numeral(self._mark, 2)}"
+        )
+
+
+def _find_period(losses: Sequence[float], share: float, shortest: int) -> int:
+    """Return after how many iterations the losses repeat themselves, to within a share of them; 0 if they do not."""
+    for period in range(1, _LONGEST_PERIOD + 1):
+        stretch = max(shortest, 2 * period)
+        if len(losses) < stretch + period:
+            return 0
+        pairs = ((losses[-i], losses[-i - period]) for i in range(1, stretch + 1))
+        if all(abs(new - old) <= share * old for new, old in pairs):
+            return period
+    return 0
 
 
 def _describe_silent(fires: NDArray[np.bool_]) -> str:
@@ -125,15 +184,15 @@ def _describe_silent(fires: NDArray[np.bool_]) -> str:
     if not silent:
         return ""
     return (
-        f"{silent} of {count(fires.size, 'datapoint')} {agree(silent, 'fires', 'fire')} no neuron and cannot be "
-        "learned: lower the threshold or widen the network"
+        f"{silent} of {count(fires.size, 'datapoint')} {agree(silent, 'fires', 'fire')} no neuron, so no move is made "
+        f"for {agree(silent, 'it', 'them')}: lower the threshold or widen the network"
     )
 
 
-def _conflicting_targets(data: Dataset) -> dict[int, str]:
+def _conflicting_targets(data: Dataset, groups: Sequence[Ints]) -> dict[int, str]:
     """Find datapoints that share their input with another one but not the target: no function fits both."""
     reasons = {}
-    for group in data.duplicate_groups():
+    for group in groups:
         if np.ptp(data.y[group]) > 0:
             for point in group:
                 others = ", ".join(str(other) for other in group if other != point)

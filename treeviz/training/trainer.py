@@ -79,7 +79,7 @@ class Trainer:
         self.trace.engine = weakref.ref(self._engine)
         self._keeps_records, self._num_steps = keep_records, 0
         self._is_torn = False  # between the beginning of a move and its record
-        self._judge = Judge(data, config.method)
+        self._judge = Judge(data, config)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Set up a copy, such as one in another process: its trace refers to its own engine."""
