@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from stage_driver import StageDriver
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
+OFFERED = ("Forest", "Compaction", "Dense", "Dense, sparse rest", "Compact table")
 SMALL, WIDE = "data=sphere&width=1024", "data=digits&width=65536"
 
 
@@ -20,11 +21,11 @@ def open_race(page, server, query=SMALL):
 def choose(page, *titles):
     """Take these contestants instead of those offered."""
     pills = page.get_by_role("toolbar", name="Contestants")
-    for title in ("Forest", "Dense", "Dense, sketched", "Compaction"):
+    for title in OFFERED:
         if title not in titles:
             pills.get_by_role("button", name=title, exact=True).click()
     for title in titles:
-        if title not in ("Forest", "Dense", "Dense, sketched", "Compaction"):
+        if title not in OFFERED:
             pills.get_by_role("button", name=title, exact=True).click()
 
 
@@ -66,7 +67,7 @@ def test_a_race_is_run_judged_and_scrubbed(page, server):
     assert re.search(r"Forest needed [\d.]+ times (fewer|more) operations", verdict), verdict
     assert page.get_by_test_id("stException").count() == 0
     rows = clock_rows(page)
-    assert list(rows) == ["Forest", "Dense", "Dense, sketched", "Compaction"]
+    assert list(rows) == list(OFFERED)
     iterations = {cells[0] for cells in rows.values()}
     assert len(iterations) == 1, "Gauss-Newton makes the same steps, however it is computed"
 

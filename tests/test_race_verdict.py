@@ -78,7 +78,7 @@ def finish(lane, loss=1e-3):
 def test_the_sentence_compares_a_tree_method_with_its_dense_rival(costs, seconds, words):
     forest = lane_of("forest", costs, seconds, LOSSES, build=(40, 0.1))
     dense = lane_of("dense", 413, 2.07, LOSSES)
-    slower = lane_of("dense-sketch", 10, 5.0, LOSSES)
+    slower = lane_of("dense-sketch", 5000, 5.0, LOSSES)
     text = said(race_of(forest, slower, dense))
     (own, own_seconds), (rival, rival_seconds) = finish(forest), finish(dense)
     shape = re.match(
@@ -98,6 +98,21 @@ def test_the_sentence_compares_a_tree_method_with_its_dense_rival(costs, seconds
         assert float(spans) == pytest.approx(ratio, abs=0.051) and ratio > 1
     assert float(build) == pytest.approx(100 * 40 / own, abs=0.51)
     assert float(build_time) == pytest.approx(100 * 0.1 / own_seconds, abs=0.51)
+
+
+@pytest.mark.parametrize(
+    ("costs", "seconds", "words"),
+    [
+        (100, 1.0, "2.0 times fewer operations than Dense, sparse rest, and 2.0 times less time than Dense"),
+        (100, 8.0, "2.0 times fewer operations than Dense, sparse rest, but 4.0 times more time than Dense"),
+        (200, 2.0, "about as many operations as Dense, sparse rest, and about as much time as Dense"),
+    ],
+)
+def test_the_dense_rivals_may_differ_in_operations_and_in_time(costs, seconds, words):
+    """The rival in operations is the dense method that needed the fewest, the rival in time the fastest."""
+    fast, few = lane_of("dense", 1000, 2.0, LOSSES), lane_of("dense-sparse", 200, 9.0, LOSSES)
+    text = said(race_of(fast, few, lane_of("forest", costs, seconds, LOSSES)))
+    assert text.startswith(f"To a loss of 0.001, Forest needed {words}; building was"), text
 
 
 def test_the_leaders_are_of_all_and_references_are_ignored():

@@ -59,12 +59,14 @@ def make_caveats(facts: Facts) -> Sequence[Caveat]:
             "The set of touched neurons never grows",
             f"So one dense pass can drop all but {percent(touched / m)} of the neurons here for good, and train what "
             "is left densely. This *compaction* is exact, and often beats the trees.",
-            PageLink("Race compaction", "race", settings={"contestants": ["forest", "compact", "dense"]}),
+            PageLink("Race compaction", "race", settings={"contestants": ["forest", "table", "compact", "dense"]}),
         ),
         Caveat(
             "Touching costs more than searching",
             f"Searching all trees took {compact(search)} operations in the first iteration here, repairing them "
-            f"{compact(repair)}. The forest beats dense only where |U| (d + log m) is less than m d.",
+            f"{compact(repair)}. A flat table of their inner products, read whole in every iteration, needs fewer "
+            "operations than the trees on all the data we tried. The forest beats dense only where |U| (d + log m) is "
+            "less than m d.",
             link_to_stage("repair", label="Show me the repair"),
         ),
         Caveat(

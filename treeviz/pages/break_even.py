@@ -31,7 +31,16 @@ from treeviz.style.palette import compact, rounded
 
 _FAMILIES = {"all": "All", "gauss-newton": "Gauss–Newton", "gradient-descent": "Gradient descent", "sgd": "SGD"}
 # Compared at first; the others can be added.
-_DEFAULTS = ("forest", "compact", "dense", "descent-forest", "descent-compact", "descent-dense", "sgd-forest")
+_DEFAULTS = (
+    "forest",
+    "table",
+    "compact",
+    "dense-sparse",
+    "descent-forest",
+    "descent-table",
+    "descent-dense-sparse",
+    "sgd-forest",
+)
 _DIMENSIONS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 _NUM_SAMPLES = 2048
 

@@ -107,7 +107,7 @@ def _choose_and_start(settings: Settings, split: Split) -> None:
         "Contestants, two to six",
         list(CONTESTANTS),
         selection_mode="multi",
-        default=["forest", "dense", "dense-sketch", "compact"],
+        default=["forest", "table", "compact", "dense", "dense-sparse"],
         format_func=lambda key: CONTESTANTS[key].title,
         key="contestants",
         bind="query-params",

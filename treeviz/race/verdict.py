@@ -54,16 +54,16 @@ def finish_of(lane: Lane, loss: float) -> Finish | None:
 def judge(race: Race, loss: float) -> str:
     """Say in one sentence which method won, by how much, and at which widths it would be otherwise.
 
-    A method through trees is compared with the fastest dense one of its family; without such a pair the sentence names
-    the method that was first.
+    A method through trees is compared with the strongest dense ones of its family: in operations with the one that
+    needed the fewest, in time with the fastest. Without such rivals the sentence names the method that was first.
     """
     if not race.is_over:
         return "The race is on."
     there = _finishers(race, loss)
     if not there:
         return _none_reached(race, loss)
-    pair = _pair(there)
-    return _compare(race, *pair, loss) if pair else _name_the_first(there, loss)
+    rivals = _rivals(there)
+    return _compare(race, *rivals, loss) if rivals else _name_the_first(there, loss)
 
 
 def name_leaders(race: Race, loss: float) -> str:
@@ -84,23 +84,25 @@ def _finishers(race: Race, loss: float) -> list[Finish]:
     return [finish for finish in (finish_of(lane, loss) for lane in lanes) if finish]
 
 
-def _pair(there: Sequence[Finish]) -> tuple[Finish, Finish] | None:
-    """Choose a method through trees, the first in the race, and its fastest dense rival."""
+def _rivals(there: Sequence[Finish]) -> tuple[Finish, Finish, Finish] | None:
+    """Choose a method through trees, the first in the race, and its dense rivals in operations and in time."""
     for own in there:
         contestant = own.lane.contestant
         if contestant.kind == "trees":
             others = [(one, one.lane.contestant) for one in there]
             rivals = [one for one, other in others if other.kind == "dense" and other.family == contestant.family]
             if rivals:
-                return own, min(rivals, key=lambda one: one.seconds)
+                fewest = min(rivals, key=lambda one: one.operations)
+                return own, fewest, min(rivals, key=lambda one: one.seconds)
     return None
 
 
-def _compare(race: Race, own: Finish, rival: Finish, loss: float) -> str:
+def _compare(race: Race, own: Finish, fewest: Finish, fastest: Finish, loss: float) -> str:
     return (
-        f"To a loss of {loss:g}, {own.title} needed {_join(_operations(own, rival), _time(own, rival), rival)}; "
+        f"To a loss of {loss:g}, {own.title} needed "
+        f"{_join(_operations(own, fewest), fewest, _time(own, fastest), fastest)}; "
         f"building was {own.build_share:.0%} of its operations and {own.build_time_share:.0%} of its time; "
-        f"{_break_even(race, own, rival)}."
+        f"{_break_even(race, own, fewest)}."
     )
 
 
@@ -127,7 +129,7 @@ def _name_the_first(there: Sequence[Finish], loss: float) -> str:
     if not others:
         return f"{text}, and the only one."
     second = others[0]
-    return f"{text}, with {_join(_time(first, second), _operations(first, second), second)}, the next."
+    return f"{text}, with {_join(_time(first, second), second, _operations(first, second), second)}, the next."
 
 
 def _none_reached(race: Race, loss: float) -> str:
@@ -162,7 +164,8 @@ def _times(ratio: float, less: str, noun: str) -> tuple[str, int]:
     return (f"{ratio:,.1f} times {less} {noun}", 1) if ratio > 1 else (f"{1 / ratio:,.1f} times more {noun}", -1)
 
 
-def _join(first: tuple[str, int], second: tuple[str, int], rival: Finish) -> str:
-    """Make one comparison of two: "and" if they point the same way, else "but"."""
+def _join(first: tuple[str, int], rival: Finish, second: tuple[str, int], other: Finish) -> str:
+    """Make one comparison of two: "and" if they point the same way, else "but"; a rival in both is named once."""
     joint = "and" if first[1] == second[1] else "but"
-    return f"{first[0]} {joint} {second[0]} {'than' if second[1] else 'as'} {rival.title}"
+    named = "" if rival is other else f" {'than' if first[1] else 'as'} {rival.title},"
+    return f"{first[0]}{named} {joint} {second[0]} {'than' if second[1] else 'as'} {other.title}"

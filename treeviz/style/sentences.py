@@ -16,7 +16,7 @@ def describe_cost(trace: Trace, record: StepRecord) -> str:
     built = f", not counting building {describe_search(trace.config.search).kept}" if trace.build_costs else ""
     return (
         f"This iteration took {own:,} operations and {seconds(record.num_seconds)}{built}. The dense method spends "
-        f"{dense:,} operations on it: {relation}."
+        f"{dense:,} operations on it, if all but its products comes from the firing sets: {relation}."
     )
 
 

@@ -157,15 +157,17 @@ class Trace:
         Parameters
         ----------
         unit : "operations", or "seconds" of wall-clock time as measured.
-        of : this run's "method", or the "dense" method doing the same iterations (operations only: run a trainer with
-            search="dense" to measure its seconds).
+        of : this run's "method", or the "dense" method doing the same iterations, the one that needs the fewest
+            operations (operations only: run a trainer with search="dense-sparse" to measure its seconds).
         include_build : whether the one-time cost of building the trees is counted; the dense method has none.
         """
         if unit not in ("operations", "seconds") or of not in ("method", "dense"):
             raise ValueError(f"unit must be 'operations' or 'seconds', of 'method' or 'dense'; got {unit!r}, {of!r}")
         if of == "dense":
             if unit == "seconds":
-                raise ValueError('seconds of the dense method must be measured: run a Trainer with search="dense"')
+                raise ValueError(
+                    'seconds of the dense method must be measured: run a Trainer with search="dense-sparse"'
+                )
             steps = [float(sum(self.dense_costs(record).values())) for record in self.records]
             build = 0.0
         elif unit == "operations":
