@@ -7,6 +7,7 @@ import streamlit as st
 
 from treeviz.data.dataset import Split
 from treeviz.pages.budget import wait_for_share
+from treeviz.pages.node_price import choose_node_price, describe_node_price
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.runs import let_go
@@ -212,8 +213,9 @@ def _tell(act: Callable[[Race], None]) -> None:
 def _show(race: Race, was_over: bool) -> None:
     """Draw the verdict, the table and the charts of what has been done so far."""
     loss = st.session_state.get("table-loss", race.until_loss)
+    node_price = int(st.session_state.get("node-price") or 1)
     if race.is_over:
-        main, _, rest = _verdict(race, loss).partition("; ")
+        main, _, rest = _verdict(race, loss, node_price).partition("; ")
         st.markdown(f"**{main}**" + (f"; {rest}" if rest else ""))
     else:
         words = "The race is paused" if race.is_paused else "The race is on"
@@ -228,8 +230,11 @@ def _show(race: Race, was_over: bool) -> None:
         phases = st.segmented_control(
             "Phases as", ["shares", "operations"], default="shares", required=True, key="phases"
         )
+        node_price = choose_node_price()
+    if words := describe_node_price(node_price):
+        note(words)
     slots = choose_slots(list(CONTESTANTS), [lane.contestant.key for lane in race.lanes])
-    lanes = [lane for lane in race.lanes if lane.num_laps]
+    lanes = [lane.at_price(node_price) for lane in race.lanes if lane.num_laps]
     charts: list[LineChart | PhaseChart] = [
         *loss_charts(lanes, log_x=log_x, log_y=log_y, target_loss=race.until_loss),
         amortized_chart("seconds" if unit == "seconds" else "operations", log_x=log_x, log_y=log_y),
@@ -237,16 +242,17 @@ def _show(race: Race, was_over: bool) -> None:
         phase_chart(is_share=phases != "operations"),
     ]
     _charts(key="race-charts", data=race_payload(lanes, slots, charts))
-    _table(race)
+    _table(race, node_price)
     if race.is_over and not was_over:
         st.rerun()  # the whole page: nothing more to wait for
 
 
-def _verdict(race: Race, loss: float) -> str:
+def _verdict(race: Race, loss: float, node_price: int) -> str:
     """Judge once: it takes a forecast for many widths."""
     kept = st.session_state.get("verdict")
-    if kept is None or kept[0] != loss:
-        kept = (loss, f"{judge(race, loss)} {name_leaders(race, loss)}".strip())
+    if kept is None or kept[0] != (loss, node_price):
+        words = f"{judge(race, loss, node_price)} {name_leaders(race, loss, node_price)}"
+        kept = ((loss, node_price), words.strip())
         st.session_state.verdict = kept
     return str(kept[1])
 
@@ -255,7 +261,7 @@ def _is_log(label: str, key: str) -> bool:
     return st.segmented_control(label, ["log", "linear"], default="log", required=True, key=key) == "log"
 
 
-def _table(race: Race) -> None:
+def _table(race: Race, node_price: int) -> None:
     data, config = race.data, race.config
     note(
         f"This race: {data.name}, n = {data.num_points}, d = {data.dimension}, m = {config.width:,}, "
@@ -273,7 +279,7 @@ def _table(race: Race) -> None:
             width=280,
         )
     # A table of Markdown, and no data frame: its text can be read out, and nothing has to be imported for it first.
-    rows = [_TABLE, *(_row(lane, loss) for lane in race.lanes)]
+    rows = [_TABLE, *(_row(lane.at_price(node_price), loss) for lane in race.lanes)]
     rows.insert(1, ["---", *["---:"] * (len(_TABLE) - 1)])
     st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
     for reason, titles in _reasons(race).items():

@@ -51,24 +51,25 @@ def finish_of(lane: Lane, loss: float) -> Finish | None:
     return Finish(lane, lap, int(lane.column("operations")[lap]), float(lane.column("seconds")[lap]))
 
 
-def judge(race: Race, loss: float) -> str:
+def judge(race: Race, loss: float, node_price: int = 1) -> str:
     """Say in one sentence which method won, by how much, and at which widths it would be otherwise.
 
     A method through trees is compared with the strongest dense ones of its family: in operations with the one that
-    needed the fewest, in time with the fastest. Without such rivals the sentence names the method that was first.
+    needed the fewest, in time with the fastest. Without such rivals the sentence names the method that was first. A
+    tree node counts as `node_price` operations.
     """
     if not race.is_over:
         return "The race is on."
-    there = _finishers(race, loss)
+    there = _finishers(race, loss, node_price)
     if not there:
         return _none_reached(race, loss)
     rivals = _rivals(there)
-    return _compare(race, *rivals, loss) if rivals else _name_the_first(there, loss)
+    return _compare(race, *rivals, loss, node_price) if rivals else _name_the_first(there, loss)
 
 
-def name_leaders(race: Race, loss: float) -> str:
+def name_leaders(race: Race, loss: float, node_price: int = 1) -> str:
     """Say which method needed the fewest operations and which the least time; empty with fewer than two to compare."""
-    there = _finishers(race, loss)
+    there = _finishers(race, loss, node_price)
     if len(there) < 2:
         return ""
     fewest = min(there, key=lambda one: one.operations)
@@ -78,9 +79,9 @@ def name_leaders(race: Race, loss: float) -> str:
     return f"Of all, {fewest.title} needed the fewest operations, {fastest.title} the least time."
 
 
-def _finishers(race: Race, loss: float) -> list[Finish]:
+def _finishers(race: Race, loss: float, node_price: int) -> list[Finish]:
     """The methods that iterate and reached the loss."""
-    lanes = [lane for lane in race.lanes if not lane.contestant.is_reference]
+    lanes = [lane.at_price(node_price) for lane in race.lanes if not lane.contestant.is_reference]
     return [finish for finish in (finish_of(lane, loss) for lane in lanes) if finish]
 
 
@@ -97,16 +98,16 @@ def _rivals(there: Sequence[Finish]) -> tuple[Finish, Finish, Finish] | None:
     return None
 
 
-def _compare(race: Race, own: Finish, fewest: Finish, fastest: Finish, loss: float) -> str:
+def _compare(race: Race, own: Finish, fewest: Finish, fastest: Finish, loss: float, node_price: int) -> str:
     return (
         f"To a loss of {loss:g}, {own.title} needed "
         f"{_join(_operations(own, fewest), fewest, _time(own, fastest), fastest)}; "
         f"building was {own.build_share:.0%} of its operations and {own.build_time_share:.0%} of its time; "
-        f"{_break_even(race, own, fewest)}."
+        f"{_break_even(race, own, fewest, node_price)}."
     )
 
 
-def _break_even(race: Race, own: Finish, rival: Finish) -> str:
+def _break_even(race: Race, own: Finish, rival: Finish, node_price: int) -> str:
     """Say at which widths it would need more operations than its rival, for as many iterations as it did."""
     width = break_even_width(
         own.lane.contestant,
@@ -115,6 +116,7 @@ def _break_even(race: Race, own: Finish, rival: Finish) -> str:
         race.config,
         own.iterations + 1,
         Calibration.of(Measured.of(own.lane, race.config), expected_workload(race.data.X, race.config)),
+        node_price,
     )
     if width is None:
         return "it is expected to need more operations here at every width"
