@@ -16,6 +16,7 @@ from treeviz.cli import main
 from treeviz.model.infinite_width import shifted_ntk
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.forecast import expected_workload
+from treeviz.race.race import Race
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "treeviz"
@@ -264,6 +265,28 @@ def test_operations_to_a_small_loss(row):
         stated, in_brackets = (float(part.strip("()").replace(",", "")) for part in figure.split())
         assert last.loss <= 1e-6 and total == pytest.approx(1e6 * stated, rel=0.006), search
         assert iterations / len(before) == pytest.approx(1e6 * in_brackets, rel=0.006), search
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, marks=[] if row[0] == "sphere" else [pytest.mark.slow])
+        for row in rows_after(ALGORITHM, "| data | n | m | L-BFGS: iterations")
+    ],
+    ids=lambda row: " ".join(row[:3]),
+)
+def test_operations_of_optimizers_to_a_small_loss(row):
+    name, n, width, iterations, *figures = row
+    config = TrainConfig(width=int(width.replace(",", "")), solver="exact")
+    lbfgs, adam_iterations, adam, forest = figures
+    stated = {"l-bfgs": (iterations.split()[0], lbfgs), "adam": (adam_iterations, adam), "forest": ("", forest)}
+    contestants = [CONTESTANTS[key] for key in stated]
+    race = Race(load_dataset(name, int(n)), contestants, config, until_loss=1e-6, max_seconds=math.inf)
+    race.run()
+    for lane, (laps, operations) in zip(race.lanes, stated.values(), strict=True):
+        lap = lane.lap_reaching(1e-6)
+        assert laps in ("", str(lap))
+        assert lane.column("operations")[lap] == pytest.approx(1e6 * float(operations.replace(",", "")), rel=0.006)
 
 
 def test_the_table_needs_fewer_operations_than_the_forest_in_every_row():

@@ -293,7 +293,7 @@ def test_compaction_by_hand(make_engine):
     assert engine.move(sensed, np.array([2.0, -2.0]), ledger).shape == (2, 0)
     # 3 * 2 entries are looked at, 3 rows changed by 2 datapoints in 2 dimensions.
     assert ledger.costs == {"move": 6 + 12}
-    assert engine._W.tolist() == [[2.0, -1.0], [0.0, 2.5], [-2.0, 1.0]]
+    assert engine._kept.W.tolist() == [[2.0, -1.0], [0.0, 2.5], [-2.0, 1.0]]
 
 
 def test_the_table_by_hand(make_engine):

@@ -379,7 +379,7 @@ def by_hand(trainer, search, counted, firing, num_active, finds):
     size, pairs = len(counted), sum(firing[i].size for i in counted)
     touched = len(set().union(*(firing[i].tolist() for i in counted)))
     all_pairs = sum(fired.size for fired in firing)
-    kept = {"dense": m, "compact": trainer._engine._neurons.size if search == "compact" else 0}.get(search, 0)
+    kept = {"dense": m, "compact": trainer._engine._kept.neurons.size if search == "compact" else 0}.get(search, 0)
     degrees = np.bincount(np.concatenate(firing), minlength=m)
     overlaps = kept * n * (n + 1) // 2 if search in TREELESS else int((degrees**2).sum())
     batched = trainer.config.method == "sgd" and trainer.config.batch_size < num_active

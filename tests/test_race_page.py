@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from stage_driver import StageDriver
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
-OFFERED = ("Forest", "Compaction", "Dense", "Dense, sparse rest", "Compact table")
+OFFERED = ("Forest", "Compact table", "Compaction", "Dense", "Dense, sparse rest")
 SMALL, WIDE = "data=sphere&width=1024", "data=digits&width=65536"
 
 

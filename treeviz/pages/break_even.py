@@ -135,7 +135,7 @@ def render(settings: Settings) -> None:
         st.plotly_chart(figure, key="regions", config={"displayModeBar": False})
         note(
             "The cross marks the settings now; hatched, the next best needs less than 5 % more. Operations are not "
-            "seconds: race the methods to see both. Watch lists are missing: what they "
+            "seconds: race the methods to see both. Watch lists, Adam and L-BFGS are missing: what they "
             "cost depends on how a run goes, which no formula knows."
         )
 

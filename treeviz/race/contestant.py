@@ -21,7 +21,7 @@ from treeviz.search.engine import EngineMaker
 from treeviz.solve.sketched import SKETCH_BLOCKS
 from treeviz.training.trainer import Trainer
 
-FAMILIES = ("gauss-newton", "gradient-descent", "sgd", "reference")
+FAMILIES = ("gauss-newton", "gradient-descent", "sgd", "adam", "l-bfgs", "reference")
 THIS_APP = "here"  # the source of a method that this app describes and tests
 
 
