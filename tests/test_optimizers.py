@@ -10,7 +10,7 @@ from scripted import run
 from treeviz import Dataset, TrainConfig, load_dataset
 from treeviz.model.ledger import Ledger
 from treeviz.model.network import initial_weights, output_signs
-from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.contestants import CONTESTANTS, optimizers
 from treeviz.race.contestants.optimizers import LBFGS_MEMORY, Adam, KeptObjective, Lbfgs, OptimizerRunner
 
 DATA, CONFIG = load_dataset("sphere", 8, dimension=4), TrainConfig(width=300, seed=3)
@@ -147,6 +147,7 @@ def test_costs_by_hand(whole):
 
 
 def test_the_weights_of_before_are_restored_where_no_step_lowers_the_loss(monkeypatch):
+    monkeypatch.setattr(optimizers, "_MAX_TRIALS", 3)
     runner = OptimizerRunner(DATA, CONFIG, Lbfgs())
     runner.step()
     before = weights_of(runner)

@@ -180,8 +180,8 @@ def test_expected_costs_show_measured_races_as_dots(page, server):
     slider.focus()
     for _ in range(2):
         page.keyboard.press("ArrowLeft")
-    # Forest, compaction, dense; not those left out of the picture.
-    expect(plot.locator(".points path")).to_have_count(3)
+    # Of each contestant of the race: the family shows all of them.
+    expect(plot.locator(".points path")).to_have_count(5)
     expect(page.get_by_text("Dots are measured")).to_be_visible()
     page.get_by_role("radio", name="SGD").click()
     expect(page.get_by_text("SGD, forest")).to_have_count(0)  # within the family by their short names

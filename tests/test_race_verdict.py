@@ -181,9 +181,9 @@ def test_the_break_even_is_put_into_words(width, words, monkeypatch):
     asked = []
     monkeypatch.setattr(verdict, "break_even_width", lambda *given: asked.append(given) or width)
     race = race_of(lane_of("forest", 100, 1.0, LOSSES), lane_of("dense", 400, 2.0, LOSSES))
-    assert f"; {words}." in verdict.judge(race, 1e-3)
+    assert f"; {words}." in verdict.judge(race, 1e-3, 3)
     own, rival, X, config, laps, _, node_price = asked[0]
-    assert node_price == 1
+    assert node_price == 3
     assert (own.key, rival.key, laps, config) == ("forest", "dense", 3, CONFIG) and X is race.data.X
 
 

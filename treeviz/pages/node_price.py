@@ -15,7 +15,7 @@ def choose_node_price() -> int:
         key="node-price",
         bind="query-params",
         help="Operations that a tree node read or written counts as. A node is a place in memory that must be fetched, "
-        "a multiply-add of a matrix product is not: on one machine reading a node took as long as 90 to 350 of them. "
+        "a multiply-add of a matrix product is not: on one machine reading a node took as long as 90 to 340 of them. "
         "This weighs the nodes anew in all operations on the page, and changes no run.",
     )
     return int(price or 1)

@@ -82,10 +82,9 @@ def render(settings: Settings) -> None:
         show_refusal(error, settings)
         return
     st.markdown(
-        f"All contestants get the same **{split.train.num_points} datapoints** and the same initial weights of "
-        f"**{settings.config.width:,} neurons**, and take turns on this machine. One operation is a multiply-add, or "
-        "one tree node read or written: their numbers are the same in every race. Seconds are measured while this page "
-        "is drawn, and differ from race to race, most in short races."
+        f"All contestants get the same **{split.train.num_points} datapoints** and initial weights of "
+        f"**{settings.config.width:,} neurons**. Operations, multiply-adds and tree nodes, are the same in every race; "
+        "seconds differ, most in short ones."
     )
     _choose_and_start(settings, split)
     race: Race | None = st.session_state.get("race")

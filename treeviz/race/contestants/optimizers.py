@@ -275,7 +275,7 @@ def _predict_adam(load: Workload) -> Prediction:
 CONTESTANTS = (
     Contestant(
         key="adam",
-        title="Adam, compact",
+        title="Adam",
         family="adam",
         about="Adam, the usual optimizer of deep learning, on all datapoints and on the neurons that fire at the "
         f"start, with step size {ADAM_STEP_SIZE}. A neuron that never fires has no gradient, so Adam never moves it.",
@@ -288,7 +288,7 @@ CONTESTANTS = (
     ),
     Contestant(
         key="l-bfgs",
-        title="L-BFGS, compact",
+        title="L-BFGS",
         family="l-bfgs",
         about=f"L-BFGS, the usual quasi-Newton method, with a memory of {LBFGS_MEMORY} steps, on the neurons that fire "
         "at the start. A neuron that never fires is zero in every gradient, so no direction moves it.",
