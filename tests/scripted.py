@@ -43,6 +43,7 @@ class Script:
     build_seconds: dict = field(default_factory=lambda: {"build": 0.5})
     costs: dict = field(default_factory=lambda: {"search": 2, "forward": 3, "move": 5})
     seconds: dict = field(default_factory=lambda: {"search": 0.25, "move": 0.5})
+    build_nodes: dict = field(default_factory=dict)
     num_bytes: int = 8
     num_done: int = 0
 

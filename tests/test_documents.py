@@ -16,6 +16,7 @@ from treeviz.cli import main
 from treeviz.model.infinite_width import shifted_ntk
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.forecast import expected_workload
+from treeviz.race.race import Race
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "treeviz"
@@ -244,16 +245,56 @@ def test_moves_to_a_small_loss(row):
     assert moves_to_a_small_loss(name, options_of(options), int(n), int(width.replace(",", "")), b) == moves
 
 
-@pytest.mark.parametrize(("name", "ratio"), [("sphere", "0.62"), ("digits", "0.80")])
-def test_a_flat_table_needs_fewer_operations_than_the_forest(name, ratio):
-    assert f"{ratio} on {name}" in " ".join(section(5).split())
-    trace = Trainer(load_dataset(name), TrainConfig(width=4096, solver="exact")).run(30, 1e-6)
-    n, kept, flat, forest = trace.dataset.num_points, trace.records[0].touched.size, 0, 0
-    for record in trace.records:
-        forest += record.costs["search"] + record.costs["repair"]
-        pairs = sum(len(fired) for fired in record.firing)
-        flat += kept * n + n * pairs + n * record.touched.size  # scan, changes through K, writes
-    assert flat / forest == pytest.approx(float(ratio), abs=0.005)
+RIVALS = rows_after(ALGORITHM, "| data | options | n | m | forest | compact table")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, marks=[] if row[0] == "sphere" else [pytest.mark.slow]) for row in RIVALS],
+    ids=lambda row: " ".join(row[:4]),
+)
+def test_operations_to_a_small_loss(row):
+    """Building, all iterations before the loss is reached, and what it takes to know the loss; a mean iteration."""
+    name, options, n, width, *figures = row
+    data, m = load_dataset(name, int(n), **options_of(options)), int(width.replace(",", ""))
+    searches = ("forest", "table", "dense-sparse", "dense")
+    for search, figure in zip(searches, figures, strict=True):
+        trace = Trainer(data, TrainConfig(width=m, search=search, solver="exact")).run(100, 1e-6)
+        *before, last = trace.records
+        iterations = sum(record.num_operations for record in before)
+        total = sum(trace.build_costs.values()) + iterations + last.costs["search"] + last.costs["forward"]
+        stated, in_brackets = (float(part.strip("()").replace(",", "")) for part in figure.split())
+        assert last.loss <= 1e-6 and total == pytest.approx(1e6 * stated, rel=0.006), search
+        assert iterations / len(before) == pytest.approx(1e6 * in_brackets, rel=0.006), search
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, marks=[] if row[0] == "sphere" else [pytest.mark.slow])
+        for row in rows_after(ALGORITHM, "| data | n | m | L-BFGS: iterations")
+    ],
+    ids=lambda row: " ".join(row[:3]),
+)
+def test_operations_of_optimizers_to_a_small_loss(row):
+    name, n, width, iterations, *figures = row
+    config = TrainConfig(width=int(width.replace(",", "")), solver="exact")
+    lbfgs, adam_iterations, adam, forest = figures
+    stated = {"l-bfgs": (iterations.split()[0], lbfgs), "adam": (adam_iterations, adam), "forest": ("", forest)}
+    contestants = [CONTESTANTS[key] for key in stated]
+    race = Race(load_dataset(name, int(n)), contestants, config, until_loss=1e-6, max_seconds=math.inf)
+    race.run()
+    for lane, (laps, operations) in zip(race.lanes, stated.values(), strict=True):
+        lap = lane.lap_reaching(1e-6)
+        assert laps in ("", str(lap))
+        assert lane.column("operations")[lap] == pytest.approx(1e6 * float(operations.replace(",", "")), rel=0.006)
+
+
+def test_the_table_needs_fewer_operations_than_the_forest_in_every_row():
+    assert len(RIVALS) == 8
+    for row in RIVALS:
+        forest, table = ([float(part.strip("()").replace(",", "")) for part in cell.split()] for cell in row[4:6])
+        assert table[0] < forest[0] and table[1] < forest[1], row
 
 
 def test_products_with_g_by_rows_of_the_sketch():

@@ -14,16 +14,23 @@ from oracles import dense_scan, outputs_of, same_sets, sphere
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.model.config import METHODS, SEARCHES, SOLVERS
 from treeviz.model.firing import FiringSets, pair_steps
-from treeviz.model.ledger import Ledger, compaction_operations, neuron_trees_build_operations
+from treeviz.model.ledger import (
+    Ledger,
+    compaction_operations,
+    neuron_trees_build_operations,
+    table_build_operations,
+)
 from treeviz.model.masks import mask_product
 from treeviz.model.network import BLOCK_ROWS, initial_weight_blocks, initial_weights, leaf_blocks, output_signs
 from treeviz.search import find_engine
 from treeviz.search.compact import CompactEngine
 from treeviz.search.dense import DenseEngine
+from treeviz.search.dense_sparse import SparseRestEngine
 from treeviz.search.engine import Engine, Evaluation
 from treeviz.search.forest.engine import ForestEngine
 from treeviz.search.forest.trees import Forest
 from treeviz.search.neuron_trees.engine import NeuronTreesEngine
+from treeviz.search.table import TableEngine
 from treeviz.solve.jacobian import SparseJacobian
 from treeviz.solve.step_size import safe_step_size
 from treeviz.training.trace import Trace
@@ -256,10 +263,10 @@ SIGNS = np.array([1.0, 1.0, -1.0, 1.0])
 
 @pytest.fixture
 def make_engine(monkeypatch):
-    for module in ("compact", "neuron_trees.engine", "forest.engine"):
+    for module in ("compact", "table", "neuron_trees.engine", "forest.engine"):
         name = f"treeviz.search.{module}.initial_weight_blocks"
         monkeypatch.setattr(name, lambda *_: iter([(0, LEAVES[:3].copy()), (3, LEAVES[3:].copy())]))
-    monkeypatch.setattr("treeviz.search.dense.initial_weights", lambda *_: LEAVES.copy())
+    monkeypatch.setattr("treeviz.search.explicit.initial_weights", lambda *_: LEAVES.copy())
 
     def make(engine_class, **settings):
         ledger = Ledger()
@@ -286,7 +293,60 @@ def test_compaction_by_hand(make_engine):
     assert engine.move(sensed, np.array([2.0, -2.0]), ledger).shape == (2, 0)
     # 3 * 2 entries are looked at, 3 rows changed by 2 datapoints in 2 dimensions.
     assert ledger.costs == {"move": 6 + 12}
-    assert engine._W.tolist() == [[2.0, -1.0], [0.0, 2.5], [-2.0, 1.0]]
+    assert engine._kept.W.tolist() == [[2.0, -1.0], [0.0, 2.5], [-2.0, 1.0]]
+
+
+def test_the_table_by_hand(make_engine):
+    engine, ledger = make_engine(TableEngine)
+    # 4 * 2 * 2 multiply-adds, 4 * 2 comparisons, 3 neurons of 2 inner products kept; none of it is a tree node.
+    assert ledger.costs == {"build": 16 + 8 + 6} and table_build_operations(4, 2, 2, 3) == 30
+    assert ledger.nodes == {} and ledger.seconds.keys() == {"build"} and ledger.seconds["build"] >= 0
+    ledger = Ledger()
+    sensed = engine.evaluate(ledger)
+    # All 3 * 2 numbers are compared. Forward: 4 pairs and 2 datapoints.
+    assert ledger.costs == {"search": 6, "forward": 6} and ledger.nodes == {}
+    assert [neurons.tolist() for neurons in sensed.firing.sets()] == [[0, 1], [1, 2]]
+    assert sensed.outputs.tolist() == [1.0, -0.25] and sensed.visited_levels.shape == (2, 0)
+    assert (sensed.jacobian.num_pairs, sensed.jacobian.overlap_operations) == (4, 6)
+    ledger = Ledger()
+    assert engine.move(sensed, np.array([2.0, -2.0]), ledger).shape == (2, 0)
+    # 4 coefficients; 4 pairs * 2 columns, and 3 rows of 2 numbers written.
+    assert ledger.costs == {"move": 4, "repair": 8 + 6} and ledger.nodes == {}
+    assert engine._table.neurons.tolist() == [0, 1, 2]
+    assert engine._table.values.tolist() == [[2.0, -1.0], [0.0, 2.5], [-2.0, 1.0]]
+    # Datapoint 0 fires on neuron 0 alone now: only its row is written, and the whole table is compared as before.
+    ledger = Ledger()
+    sensed = engine.evaluate(ledger)
+    assert [neurons.tolist() for neurons in sensed.firing.sets()] == [[0], [1, 2]]
+    engine.move(sensed, np.array([2.0, 0.0]), ledger)
+    assert ledger.costs == {"search": 6, "forward": 5, "move": 3, "repair": 3 * 2 + 3 * 2}
+
+
+def test_dense_products_with_a_sparse_rest_by_hand(make_engine):
+    engine, ledger = make_engine(SparseRestEngine)
+    assert ledger.costs == {}
+    sensed = engine.evaluate(ledger)
+    # 4 * 2 * 2 products and 4 * 2 comparisons. Forward: 4 pairs and 2 datapoints.
+    assert ledger.costs == {"search": 24, "forward": 6}
+    assert [neurons.tolist() for neurons in sensed.firing.sets()] == [[0, 1], [1, 2]]
+    assert sensed.outputs.tolist() == [1.0, -0.25] and sensed.visited_levels.shape == (2, 0)
+    assert (sensed.jacobian.num_pairs, sensed.jacobian.overlap_operations) == (4, 6)
+    ledger = Ledger()
+    assert engine.move(sensed, np.array([2.0, -2.0]), ledger).shape == (2, 0)
+    # 4 pairs of 2 numbers.
+    assert ledger.costs == {"move": 8}
+    assert engine._W.tolist() == [[2.0, -1.0], [0.0, 2.5], [-2.0, 1.0], [0.0, -3.0]]
+
+
+def test_nodes_are_counted_apart_by_hand(make_engine):
+    """Of the forest and the neuron trees: what of the operations in the tests here and in test_ledger.py is nodes."""
+    for engine_class, built, searched, repaired in ((ForestEngine, 14, 12, 12), (NeuronTreesEngine, 12, 10, 9)):
+        engine, ledger = make_engine(engine_class)
+        assert ledger.nodes == {"build": built} and ledger.costs == {"build": 16 + built}
+        ledger = Ledger()
+        engine.move(engine.evaluate(ledger), np.array([2.0, -2.0]), ledger)
+        assert ledger.nodes == {"search": searched, "repair": repaired}
+        assert ledger.costs["search"] == searched and ledger.costs["repair"] == 8 + repaired
 
 
 def test_neuron_trees_by_hand(make_engine):
@@ -319,6 +379,10 @@ def test_neuron_trees_by_hand(make_engine):
         # 4 neurons, 1 datapoint: 8 products, 4 comparisons; 2 rows change.
         (DenseEngine, {"search": 12, "forward": 5}, {"move": 4 + 2 * 2}),
         (CompactEngine, {"search": 9, "forward": 4}, {"move": 3 + 2 * 2}),
+        # 4 neurons, 1 datapoint: 8 products, 4 comparisons; 2 pairs of 2 numbers.
+        (SparseRestEngine, {"search": 12, "forward": 3}, {"move": 2 * 2}),
+        # A column of 3 numbers; 2 pairs in both columns, 2 rows written in both columns.
+        (TableEngine, {"search": 3, "forward": 3}, {"move": 2, "repair": 2 * 2 + 2 * 2}),
     ],
 )
 def test_a_batch_by_hand(make_engine, engine_class, sensed, moved):
@@ -332,7 +396,15 @@ def test_a_batch_by_hand(make_engine, engine_class, sensed, moved):
 
 
 @pytest.mark.parametrize(
-    ("engine_class", "overlaps"), [(ForestEngine, 6), (NeuronTreesEngine, 6), (DenseEngine, 12), (CompactEngine, 9)]
+    ("engine_class", "overlaps"),
+    [
+        (ForestEngine, 6),
+        (NeuronTreesEngine, 6),
+        (SparseRestEngine, 6),
+        (TableEngine, 6),
+        (DenseEngine, 12),
+        (CompactEngine, 9),
+    ],
 )
 def test_the_step_rule_by_hand(make_engine, engine_class, overlaps):
     """K = 1 and C_ii = 2: G = diag(2, 2) / 4, largest eigenvalue 1/2."""
@@ -350,12 +422,13 @@ def test_costs_of_whole_runs_are_sums_by_hand():
     fires = initial_weights(0, m, d) @ data.X.T >= b
     kept = int(fires.any(axis=1).sum())
     assert 0 < kept < m
-    compact, trees = (
+    compact, trees, table, mixed = (
         Trainer(data, TrainConfig(width=m, threshold=b, search=search, solver="exact"))
-        for search in ("compact", "neuron-trees")
+        for search in ("compact", "neuron-trees", "table", "dense-sparse")
     )
     assert compact.trace.build_costs == {"build": m * n * d + m * n + kept * d}
     assert trees.trace.build_costs == {"build": m * n * d + m * (2 * n - 1)}
+    assert table.trace.build_costs == {"build": m * n * d + m * n + kept * n} and mixed.trace.build_costs == {}
     for _ in range(4):
         record = compact.step()
         touched = record.touched.size
@@ -378,6 +451,13 @@ def test_costs_of_whole_runs_are_sums_by_hand():
             "move": pairs,
             "repair": pairs * n + record.touched.size * (2 * n - 1),
         }
+        shared = {phase: record.costs[phase] for phase in ("forward", "jacobian", "solve")}
+        assert table.step().costs == shared | {
+            "search": kept * n,
+            "move": pairs,
+            "repair": pairs * n + record.touched.size * n,
+        }
+        assert mixed.step().costs == shared | {"search": m * n * (d + 1), "move": pairs * d}
 
 
 # Replay and files
@@ -719,7 +799,9 @@ def test_bytes_are_at_least_the_arrays_named(search):
         "forest": 8 * 2 * m * n + coefficients,
         "neuron-trees": 8 * 2 * m * n + coefficients,
         "dense": 8 * m * d + 4 * m * n,
+        "dense-sparse": 8 * m * d + 8 * m * n,
         "compact": 8 * num_kept * d + 4 * num_kept * n + 8 * num_kept,
+        "table": 8 * num_kept * (n + 1) + coefficients,
         "watch": 23 * num_kept + 18 * int(fires.sum()),
     }[search]
     assert at_least <= trainer.num_bytes <= find_engine(search).required_bytes(m, n, d) + 8 * 8192 * n + 16 * m

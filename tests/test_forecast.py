@@ -28,6 +28,7 @@ from treeviz.race.race import Race
 from treeviz.search.neuron_trees.trees import NeuronTrees
 
 EXACT = ("dense", "descent-dense")
+KEEPS = ("compact", "table", "adam")  # the neurons that fire at the start
 PREDICTED = [key for key, one in CONTESTANTS.items() if one.predict is not None]
 SETTINGS = {  # dataset, its options, width, threshold, mini-batch
     "sphere": ("sphere", {"num_points": 16, "dimension": 16}, 4096, None, 8),
@@ -63,6 +64,11 @@ def by_phase(prediction, num_laps):
 # Predictions against ledgers
 
 
+def closeness(key):
+    """Relative, of a whole run: Adam does nearly all for all neurons kept, and their number is this network's own."""
+    return 1e-12 if key in EXACT else 0.1 if key == "adam" else 0.05
+
+
 @each_setting
 def test_a_calibrated_prediction_is_the_ledger(setting):
     lanes, runs, expected = raced(setting)
@@ -70,14 +76,27 @@ def test_a_calibrated_prediction_is_the_ledger(setting):
         lane = lanes[key]
         prediction = CONTESTANTS[key].predict(Calibration.of(runs[key], expected).apply(expected))
         spent = sum(lane.costs.values())
-        assert prediction.total(lane.num_laps) == pytest.approx(spent, rel=1e-12 if key in EXACT else 0.05), key
+        assert prediction.total(lane.num_laps) == pytest.approx(spent, rel=closeness(key)), key
         assert sum(prediction.build.values()) == pytest.approx(lane.build_operations, rel=0.02), key
         predicted = by_phase(prediction, lane.num_laps)
         for phase in {*predicted, *lane.costs}:
             if max(lane.costs[phase], predicted.get(phase, 0.0)) > 0.05 * spent:
-                # A mini-batch run's batches are few, and how many neurons compaction keeps is this network's own.
-                tolerance = 1e-12 if key in EXACT else 0.1 if key == "sgd-forest" or "compact" in key else 0.05
+                # A mini-batch run's batches are few, and how many neurons fire at the start is this network's own.
+                is_rough = key.startswith("sgd-") or key.endswith(KEEPS)
+                tolerance = 1e-12 if key in EXACT else 0.1 if is_rough else 0.05
                 assert predicted[phase] == pytest.approx(lane.costs[phase], rel=tolerance), (key, phase)
+
+
+@each_setting
+def test_a_node_has_the_same_price_in_a_prediction_and_in_a_race(setting):
+    lanes, runs, expected = raced(setting)
+    for key in PREDICTED:
+        lane = lanes[key].at_price(10)
+        load = replace(Calibration.of(runs[key], expected).apply(expected), node_price=10)
+        prediction = CONTESTANTS[key].predict(load)
+        assert sum(prediction.build.values()) == pytest.approx(lane.build_operations, rel=0.02), key
+        assert prediction.total(lane.num_laps) == pytest.approx(sum(lane.costs.values()), rel=closeness(key)), key
+        assert (sum(lane.costs.values()) > sum(lanes[key].costs.values())) == (CONTESTANTS[key].kind == "trees"), key
 
 
 @pytest.mark.parametrize("setting", ["sphere", "circle", "breast-cancer", "diabetes"])
@@ -87,11 +106,11 @@ def test_the_beginning_is_predicted_without_a_run(setting):
     for key in PREDICTED:
         lane, prediction = lanes[key], CONTESTANTS[key].predict(expected)
         built = sum(prediction.build.values())
-        assert built == pytest.approx(lane.build_operations, rel=0.01 if "compact" in key else 0), key
+        assert built == pytest.approx(lane.build_operations, rel=0.01 if key.endswith(KEEPS) else 0), key
         if not key.endswith("sketch"):
             num_laps = expected.num_batches if lane.contestant.family == "sgd" else 1
             spent = lane.column("lap_operations")[:num_laps].sum()
-            assert prediction.total(num_laps) - built == pytest.approx(spent, rel=0.05), key
+            assert prediction.total(num_laps) - built == pytest.approx(spent, rel=max(closeness(key), 0.05)), key
 
 
 def test_sketched_predictions_know_how_fast_conjugate_gradient_is():

@@ -46,7 +46,7 @@ PAIRS, OVERLAPS, TOUCHED = 4, 6, 3
 @pytest.fixture
 def make_engine(monkeypatch):
     """Build an engine over the network above, and return it with the ledger of its build."""
-    monkeypatch.setattr("treeviz.search.dense.initial_weights", lambda *_: LEAVES.copy())
+    monkeypatch.setattr("treeviz.search.explicit.initial_weights", lambda *_: LEAVES.copy())
     monkeypatch.setattr("treeviz.search.forest.engine.initial_weight_blocks", lambda *_: iter([(0, LEAVES.copy())]))
 
     def make(engine_class, solver="exact"):

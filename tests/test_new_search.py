@@ -140,3 +140,15 @@ def test_the_page_shows_it(monkeypatch):
     assert describe_search("dummy").explanation in text
     labels = [metric.label for metric in app.metric]
     assert "Touched neurons" in labels and "Nodes searched" not in labels and "Pairs watched" not in labels
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_table_is_chosen_in_the_sidebar_and_described():
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
+    app.query_params["data"], app.query_params["width"], app.query_params["search"] = "sphere", "64", "table"
+    app.run()
+    assert not app.exception
+    (maker,) = runs._runs._values.values()
+    assert maker.run.config.search == "table"
+    text = " ".join(element.value for element in (*app.markdown, *app.caption))
+    assert describe_search("table").explanation in text and "not counting building the table" in text

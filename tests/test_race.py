@@ -233,7 +233,8 @@ class Descending:
         self.data, self.b = data, config.resolved_threshold
         self.W = initial_weights(config.seed, config.width, data.dimension)
         self.a = output_signs(config.seed, config.width) / math.sqrt(config.width)
-        self.build_costs, self.build_seconds, self.num_bytes, self.laps = {}, {}, self.W.nbytes, 0
+        self.build_costs, self.build_seconds, self.build_nodes = {}, {}, {}
+        self.num_bytes, self.laps = self.W.nbytes, 0
 
     def predict(self, X):
         return np.maximum(X @ self.W.T - self.b, 0.0) @ self.a

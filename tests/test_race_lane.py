@@ -9,6 +9,7 @@ import pytest
 from scripted import CONFIG, Script, run, scripted, sphere
 
 from treeviz import Dataset
+from treeviz.race.contestant import Lap
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.lane import COLUMNS, Lane, measure_error
 from treeviz.race.report import LAP_COLUMNS
@@ -38,6 +39,27 @@ def test_a_lane_adds_up_its_runners_laps(key):
     assert lane.column("lap_seconds").sum() + lane.build_seconds == pytest.approx(sum(lane.seconds.values()))
 
 
+def test_nodes_are_counted_apart_and_priced_by_hand():
+    lane = Lane(scripted())
+    lane.begin(Script(build_costs={"build": 100}, build_nodes={"build": 40}))
+    costs, nodes = {"search": 8, "forward": 2, "repair": 10}, {"search": 8, "repair": 5}
+    for number in range(3):
+        lane.add(Lap(number, 1.0, costs, {"search": 0.5}, 4, 6, nodes=nodes))
+    assert lane.build_nodes == 40 and lane.nodes == {"build": 40, "search": 24, "repair": 15}
+    # The loss of a lap is known after its search and forward pass.
+    assert lane.column("nodes").tolist() == [48, 61, 74] and lane.column("lap_nodes").tolist() == [13] * 3
+    dear = lane.at_price(3)
+    assert dear.build_operations == 100 + 2 * 40
+    assert dear.column("operations").tolist() == [110 + 2 * 48, 130 + 2 * 61, 150 + 2 * 74]
+    assert dear.column("lap_operations").tolist() == [20 + 2 * 13] * 3
+    assert dear.costs == {"build": 180, "search": 72, "forward": 6, "repair": 60}
+    assert dear.column("seconds").tolist() == lane.column("seconds").tolist()
+    # The lane itself is as it was, and goes on without the copy.
+    lane.add(Lap(3, 1.0, costs, {"search": 0.5}, 4, 6, nodes=nodes))
+    assert lane.column("operations").tolist() == [110, 130, 150, 170] and lane.build_operations == 100
+    assert dear.num_laps == 3 and lane.at_price(1).column("operations").tolist() == [110, 130, 150, 170]
+
+
 def test_a_lane_by_hand():
     lane = Lane(scripted())
     assert lane.num_laps == 0 and lane.last_loss is None and lane.lowest_loss is None
@@ -57,6 +79,8 @@ def test_a_lane_by_hand():
         "num_firing": [4] * 3,
         "num_pairs": [5] * 3,
         "num_overlaps": [7] * 3,
+        "nodes": [0] * 3,
+        "lap_nodes": [0] * 3,
         "cg_iterations": [1] * 3,
     }
     assert (lane.lowest_loss, lane.last_loss) == (4, 5)

@@ -12,6 +12,7 @@ from stage_driver import StageDriver
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 # Two methods that go on for as long as they may.
 LONG = "data=digits&width=1024&until-loss=10⁻¹²&limit=300&contestants=SGD%2C+dense&contestants=SGD%2C+forest"
+OFFERED = ("Forest", "Compact table", "Compaction", "Dense", "Dense, sparse rest")
 SMALL, WIDE = "data=sphere&width=1024", "data=digits&width=65536"
 
 
@@ -23,11 +24,11 @@ def open_race(page, server, query=SMALL):
 def choose(page, *titles):
     """Take these contestants instead of those offered."""
     pills = page.get_by_role("toolbar", name="Contestants")
-    for title in ("Forest", "Dense", "Dense, sketched", "Compaction"):
+    for title in OFFERED:
         if title not in titles:
             pills.get_by_role("button", name=title, exact=True).click()
     for title in titles:
-        if title not in ("Forest", "Dense", "Dense, sketched", "Compaction"):
+        if title not in OFFERED:
             pills.get_by_role("button", name=title, exact=True).click()
 
 
@@ -79,7 +80,7 @@ def test_a_race_is_run_judged_and_scrubbed(page, server):
     assert re.search(r"Forest needed [\d.]+ times (fewer|more) operations", verdict), verdict
     assert page.get_by_test_id("stException").count() == 0
     rows = clock_rows(page)
-    assert list(rows) == ["Forest", "Dense", "Dense, sketched", "Compaction"]
+    assert list(rows) == list(OFFERED)
     iterations = {cells[0] for cells in rows.values()}
     assert len(iterations) == 1, "Gauss-Newton makes the same steps, however it is computed"
 
@@ -264,8 +265,8 @@ def test_expected_costs_show_measured_races_as_dots(page, server):
     slider.focus()
     for _ in range(2):
         page.keyboard.press("ArrowLeft")
-    # Forest, compaction, dense; not those left out of the picture.
-    expect(plot.locator(".points path")).to_have_count(3)
+    # Of each contestant of the race: the family shows all of them.
+    expect(plot.locator(".points path")).to_have_count(5)
     expect(page.get_by_text("Dots are measured")).to_be_visible()
     page.get_by_role("radio", name="SGD").click()
     expect(page.get_by_text("SGD, forest")).to_have_count(0)  # within the family by their short names

@@ -19,6 +19,7 @@ from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.forecast import Measured
 from treeviz.race.goals import Goals
 from treeviz.race.race import Race
+from treeviz.style.palette import compact
 
 TWO = ["forest", "dense"]
 SESSION = "test session id"  # of every AppTest
@@ -80,7 +81,7 @@ def test_of_an_old_race_numbers_are_kept_and_nothing_else(monkeypatch):
     press(app, "Start")
     assert ended(race_in(app))
     app.session_state.shown = "break_even"
-    app.session_state["iterations"] = 1
+    app.session_state["iterations"], app.session_state["compare-all"] = 1, TWO
     shown = words(rerun(app))
     assert "taken from the last race on these data (m = 64)" in shown and "Dots are measured" in shown
     assert dots_of(app) == ["Forest, measured", "Dense, measured"]
@@ -93,6 +94,46 @@ def test_of_an_old_race_numbers_are_kept_and_nothing_else(monkeypatch):
     assert old() is None
 
 
+def test_the_price_of_a_node_is_in_all_operations_that_pages_show():
+    app = press(open_page("race", contestants=["forest", "dense-sparse"]), "Start")
+    assert ended(app.session_state.race)
+    plain, judged = words(rerun(app)), re_judged(app)
+    forest, dense = app.session_state.race.lanes
+
+    def rows(text):
+        found = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("| ✓")]
+        return {cells[1]: cells[3] for cells in found}
+
+    app.session_state["node-price"] = "10"
+    dear, dearly_judged = words(rerun(app)), re_judged(app)
+    assert "counts as 10 operations here" in dear and "counts as 10 operations here" not in plain
+    lap = forest.lap_reaching(1e-6)
+    operations, nodes = forest.column("operations")[lap], forest.column("nodes")[lap]
+    assert 0 < nodes < operations
+    assert rows(plain)["✓ Forest"] == compact(operations)
+    assert rows(dear)["✓ Forest"] == compact(operations + 9 * nodes)
+    assert rows(dear)["✓ Dense, sparse rest"] == rows(plain)["✓ Dense, sparse rest"] != "–"
+    rival = dense.column("operations")[dense.lap_reaching(1e-6)]
+    for words_of, own in ((judged, operations), (dearly_judged, operations + 9 * nodes)):
+        factor = max(rival / own, own / rival)
+        assert f"needed {factor:,.1f} times {'fewer' if own < rival else 'more'} operations" in words_of
+    app.session_state.shown = "break_even"
+    app.session_state["iterations"] = 1
+    points = {}
+    for price in ("1", "10"):
+        app.session_state["node-price"] = price
+        assert ("counts as 10 operations here" in words(rerun(app))) == (price == "10")
+        traces = json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
+        points[price] = next(trace["y"] for trace in traces if trace["name"] == "Forest, measured")
+    first, its_nodes = (lane_total(forest, name) for name in ("operations", "nodes"))
+    assert points == {"1": [first], "10": [first + 9 * its_nodes]}
+
+
+def lane_total(lane, name):
+    """Of building and the first iteration."""
+    return getattr(lane, f"build_{name}") + lane.column(f"lap_{name}")[0]
+
+
 def dots_of(app):
     """Names of the measured dots in the chart of expected operations."""
     traces = json.loads(app.get("plotly_chart")[0].proto.spec)["data"]
@@ -102,7 +143,7 @@ def dots_of(app):
 def test_a_curve_takes_its_sizes_from_its_own_run_before_a_newer_one_of_its_family():
     def measured(key, touched):
         sizes = {"num_touched": touched, "num_firing": touched, "num_pairs": 60, "num_overlaps": 150}
-        return Measured(CONTESTANTS[key], CONFIG, 5, {**sizes, "cg_iterations": 0}, {})
+        return Measured(CONTESTANTS[key], CONFIG, 5, {**sizes, "cg_iterations": 0}, {}, {})
 
     runs, data = [measured("dense", 10), measured("forest", 40), measured("sgd-dense", 90)], sphere()
     touched = {

@@ -68,7 +68,7 @@ def test_a_caveat_is_demonstrated_on_other_settings(page, server):
         .get_by_role("button", pressed=True)
         .or_(page.locator("[data-testid=stBaseButton-pillsActive]"))
     )
-    assert sorted(chosen.all_inner_texts()) == ["Compaction", "Dense", "Forest"]
+    assert sorted(chosen.all_inner_texts()) == ["Compact table", "Compaction", "Dense", "Forest"]
 
 
 @pytest.mark.slow

@@ -698,7 +698,7 @@ def test_saving_where_nothing_can_be_written_is_an_os_error(tmp_path):
             trainer.trace.save(path)
 
 
-@pytest.mark.parametrize("search", ["forest", "dense"])
+@pytest.mark.parametrize("search", ["forest", "dense-sparse"])
 def test_amortized_costs_are_sums_by_hand(search):
     trainer = trainer_of(search=search)
     for _ in range(3):
@@ -724,7 +724,7 @@ def test_amortized_costs_are_sums_by_hand(search):
     expected = [sum(dense[:t]) / t for t in (1, 2, 3)]
     for include_build in (True, False):
         assert trace.amortized(of="dense", include_build=include_build) == pytest.approx(expected, rel=1e-15)
-    if search == "dense":
+    if search == "dense-sparse":
         assert np.array_equal(trace.amortized(of="dense"), trace.amortized())
 
 

@@ -239,7 +239,8 @@ def test_sentences_say_the_records_numbers(trained):
     assert f"{record.num_operations:,} operations" in sentences.describe_cost(trace, record)
     dense_operations = sum(trace.dense_costs(record).values())
     assert f"spends {dense_operations:,} operations" in sentences.describe_cost(trace, record)
-    assert f": {dense_operations / record.num_operations:.3g} times as many." in sentences.describe_cost(trace, record)
+    factor = f"{dense_operations / record.num_operations:.3g}"
+    assert f"from the firing sets: {factor} times as many." in sentences.describe_cost(trace, record)
     dear = dataclasses.replace(record, costs={"search": 4 * dense_operations})
     assert ": only 0.25 times as many." in sentences.describe_cost(trace, dear)
     assert "coincide" in sentences.compare_losses(trace, dense)

@@ -188,7 +188,7 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
 @_data_options
 @click.option(
     "--methods",
-    default="forest,dense,dense-sketch,compact",
+    default="forest,table,compact,dense,dense-sparse",
     show_default=True,
     help="Contestants, separated by commas; --list shows all.",
 )
@@ -282,7 +282,7 @@ def _run_with_progress(contest: "Race") -> bool:
 @click.option("--list", "is_list", is_flag=True, help="List the cases and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON instead of the tables.")
 def bench(quick: bool, output: Path, cases: str | None, is_list: bool, as_json: bool) -> None:
-    """Measure time and memory against the strongest dense baseline. Ctrl-C ends it and keeps what is done."""
+    """Measure time and memory against the dense baseline. Ctrl-C ends it and keeps what is done."""
     from tqdm import tqdm
 
     from treeviz.bench import page, report

@@ -49,7 +49,7 @@ class Candidate:
 
 # The baseline first: ratios are its numbers over the others'.
 BASELINE = "dense"
-CANDIDATES = tuple(Candidate(name, name) for name in (BASELINE, "compact", "forest", "watch"))
+CANDIDATES = tuple(Candidate(name, name) for name in (BASELINE, "dense-sparse", "compact", "forest", "watch"))
 
 
 @dataclass(frozen=True, slots=True)

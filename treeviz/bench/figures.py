@@ -12,6 +12,7 @@ from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, 
 # A candidate is told by colour and by marker; one that has none of its own gets the last.
 _STYLES = {
     "dense": (ORANGE, "square"),
+    "dense-sparse": (GREY, "x"),
     "compact": (GREEN, "triangle-up"),
     "forest": (BLUE, "circle"),
     "watch": (VERMILION, "diamond"),

@@ -16,7 +16,9 @@ METHODS = ("gauss-newton", "gradient-descent", "sgd")
 SEARCHES = {
     "forest": "treeviz.search.forest.engine.ForestEngine",
     "dense": "treeviz.search.dense.DenseEngine",
+    "dense-sparse": "treeviz.search.dense_sparse.SparseRestEngine",
     "compact": "treeviz.search.compact.CompactEngine",
+    "table": "treeviz.search.table.TableEngine",
     "neuron-trees": "treeviz.search.neuron_trees.engine.NeuronTreesEngine",
     "watch": "treeviz.search.watch.engine.WatchEngine",
 }
@@ -37,8 +39,10 @@ class TrainConfig:
     method : "gauss-newton" (the paper's), "gradient-descent" (the same move with the residual as dual step), or "sgd"
         (with the residual on a mini-batch only).
     search : "forest" (one max-tree per datapoint), "dense" (every inner product recomputed in each iteration),
-        "compact" (the same for the neurons that fire at the start only), "neuron-trees" (one max-tree per neuron), or
-        "watch" (lists of the pairs that may fire before their neuron has moved by the skin).
+        "dense-sparse" (the same, and all that follows from the firing sets alone), "compact" ("dense" for the neurons
+        that fire at the start only), "table" (the inner products of those neurons kept up to date, all read in each
+        iteration), "neuron-trees" (one max-tree per neuron), or "watch" (lists of the pairs that may fire before their
+        neuron has moved by the skin).
     solver : "sketch" (preconditioned conjugate gradient), or "exact" (Cholesky of the Gram matrix); same iterates. A
         first-order method solves nothing.
     step_size : > 0, factor on the move; 1.0 is the full Gauss-Newton step. None: 1.0, or for a first-order method the

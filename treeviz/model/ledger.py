@@ -21,15 +21,24 @@ Number = TypeVar("Number", int, float)
 
 
 class Ledger:
-    """Operations and seconds of one iteration (or of the build) by phase; phases are those in `PHASES`."""
+    """Operations and seconds of one iteration (or of the build) by phase; phases are those in `PHASES`.
+
+    Attributes
+    ----------
+    costs, seconds : operations and seconds, by phase.
+    nodes : how many of the operations were tree nodes read or written, by phase; only of phases that had any.
+    """
 
     def __init__(self) -> None:
         self.costs: dict[str, int] = {}
         self.seconds: dict[str, float] = {}
+        self.nodes: dict[str, int] = {}
 
-    def post(self, phase: str, operations: int) -> None:
-        """Add `operations` to a phase."""
+    def post(self, phase: str, operations: int, nodes: int = 0) -> None:
+        """Add `operations` to a phase, of which so many are tree nodes read or written."""
         self.costs[_known(phase)] = self.costs.get(phase, 0) + int(operations)
+        if nodes:
+            self.nodes[phase] = self.nodes.get(phase, 0) + int(nodes)
 
     def post_all(self, costs: Mapping[str, int]) -> None:
         """Add operations to several phases."""
@@ -82,14 +91,23 @@ def _known(phase: str) -> str:
     return phase
 
 
-def forest_build_operations(width: Number, num_points: Number, dimension: Number) -> Number:
+def forest_build_operations(
+    width: Number, num_points: Number, dimension: Number, node_price: Number | int = 1
+) -> Number:
     """All inner products, m * n * d, and one write for each of the 2m - 1 nodes of n trees."""
-    return width * num_points * dimension + (2 * width - 1) * num_points
+    return width * num_points * dimension + node_price * (2 * width - 1) * num_points
 
 
-def neuron_trees_build_operations(width: Number, num_points: Number, dimension: Number) -> Number:
+def neuron_trees_build_operations(
+    width: Number, num_points: Number, dimension: Number, node_price: Number | int = 1
+) -> Number:
     """All inner products, m * n * d, and one write for each of the 2n - 1 nodes of m trees."""
-    return width * num_points * dimension + (2 * num_points - 1) * width
+    return width * num_points * dimension + node_price * (2 * num_points - 1) * width
+
+
+def table_build_operations(width: Number, num_points: Number, dimension: Number, num_kept: Number) -> Number:
+    """All inner products, m * n * d, each compared with the threshold, and n numbers kept a neuron that fires."""
+    return width * num_points * dimension + width * num_points + num_kept * num_points
 
 
 def compaction_operations(width: Number, num_points: Number, dimension: Number, num_kept: Number) -> Number:
@@ -212,10 +230,10 @@ def sketch_solve_costs(
     }
 
 
-def dense_evaluation_costs(width: Number, num_points: Number, dimension: Number) -> dict[str, Number]:
-    """Every inner product recomputed (m n d) and compared with the threshold (m n); outputs from all m n entries."""
+def dense_evaluation_costs(width: Number, num_points: Number, dimension: Number, pairs: Number) -> dict[str, Number]:
+    """Every inner product recomputed (m n d) and compared with the threshold (m n); outputs from `pairs` entries."""
     entries = width * num_points
-    return {"search": entries * dimension + entries, "forward": forward_operations(entries, num_points)}
+    return {"search": entries * dimension + entries, "forward": forward_operations(pairs, num_points)}
 
 
 def dense_iteration_costs(
@@ -226,10 +244,20 @@ def dense_iteration_costs(
     The move looks for the rows that fire (m n) and changes those (|U| n d). With mini-batches, n is their size.
     """
     return {
-        **dense_evaluation_costs(width, num_points, dimension),
+        **dense_evaluation_costs(width, num_points, dimension, width * num_points),
         **solve_costs,
         "move": width * num_points + num_touched * num_points * dimension,
     }
+
+
+def sparse_rest_iteration_costs(
+    width: Number, num_points: Number, dimension: Number, pairs: Number, solve_costs: Mapping[str, Number]
+) -> dict[str, Number]:
+    """Cost by phase of one iteration with dense products and all else from the firing pairs; the solver's cost given.
+
+    All m n inner products are recomputed and compared; outputs cost one a pair, and the move d a pair.
+    """
+    return {**dense_evaluation_costs(width, num_points, dimension, pairs), **solve_costs, "move": pairs * dimension}
 
 
 def dense_overlap_operations(width: Number, num_points: Number) -> Number:

@@ -170,6 +170,11 @@ def outputs_at(X: Floats, weight_blocks: Iterable[tuple[int, Floats]], signs: Fl
     return total / math.sqrt(signs.size)
 
 
+def output_shift(signs: NDArray[np.number], threshold: float, activation: str) -> float:
+    """Return what an activation adds to every output: 0, or b sum_r a_r / sqrt(m) if it is "clipped", max(z, b)."""
+    return float(threshold * np.sum(signs) / math.sqrt(signs.size)) if activation == "clipped" else 0.0
+
+
 class ImplicitWeights:
     """Trained weights as W(0) + coefficients @ X: an iteration changes sum_i k_i coefficients and no row of W.
 

@@ -11,6 +11,7 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.numerals import count, numeral
 from treeviz.model.types import Ints
+from treeviz.pages.node_price import choose_node_price, describe_node_price
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.race import measured_races
@@ -32,7 +33,16 @@ from treeviz.style.palette import compact
 
 _FAMILIES = {"all": "All", "gauss-newton": "Gauss–Newton", "gradient-descent": "Gradient descent", "sgd": "SGD"}
 # Compared at first; the others can be added.
-_DEFAULTS = ("forest", "compact", "dense", "descent-forest", "descent-compact", "descent-dense", "sgd-forest")
+_DEFAULTS = (
+    "forest",
+    "table",
+    "compact",
+    "dense-sparse",
+    "descent-forest",
+    "descent-table",
+    "descent-dense-sparse",
+    "sgd-forest",
+)
 _DIMENSIONS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 _NUM_SAMPLES = 2048
 
@@ -79,6 +89,7 @@ def render(settings: Settings) -> None:
             help="The price of one inner product. The angles between the datapoints stay as they are.",
             width=200,
         )
+        node_price = choose_node_price()
     offered = [key for key, one in CONTESTANTS.items() if one.family in counts and one.predict is not None]
     keys = st.pills(
         "Compare",
@@ -95,7 +106,10 @@ def render(settings: Settings) -> None:
     widths, fresh = _expect(data, config, f"{settings.data_key} {config.threshold} {config.seed}")
     runs = [run for race in measured_races(settings) for run in race if run.num_laps]
     loads = [
-        [replace(load, dimension=dimension) for load in map(_calibration(one, runs, data).apply, fresh)]
+        [
+            replace(load, dimension=dimension, node_price=node_price)
+            for load in map(_calibration(one, runs, data).apply, fresh)
+        ]
         for one in contestants
     ]
     slots = choose_slots(list(CONTESTANTS), [one.key for one in contestants])
@@ -104,11 +118,11 @@ def render(settings: Settings) -> None:
             _title(one, family),
             slots[one.key],
             forecast_curve(one, own, counts[one.family]),
-            _dots(one, runs, counts[one.family]) if dimension == data.dimension else [],
+            _dots(one, runs, counts[one.family], node_price) if dimension == data.dimension else [],
         )
         for one, own in zip(contestants, loads, strict=True)
     ]
-    st.markdown(_conclude(curves, widths, config.width))
+    st.markdown(f"{_conclude(curves, widths, config.width)} {describe_node_price(node_price)}")
     left, right = st.columns(2)
     with left:
         st.markdown("**Expected operations against width**")
@@ -122,8 +136,8 @@ def render(settings: Settings) -> None:
         st.plotly_chart(figure, key="regions", config={"displayModeBar": False})
         note(
             "The cross marks the settings now; hatched, the next best needs less than 5 % more. Operations are not "
-            "seconds: race the methods to see both. Watch lists are missing: what they cost depends on how far neurons "
-            "move, which no formula knows."
+            "seconds: race the methods to see both. Watch lists, Adam and L-BFGS are missing: what they "
+            "cost depends on how a run goes, which no formula knows."
         )
 
 
@@ -172,10 +186,12 @@ def _calibration(contestant: Contestant, runs: Sequence[Measured], data: Dataset
     return Calibration()
 
 
-def _dots(contestant: Contestant, runs: Sequence[Measured], num_iterations: int) -> list[tuple[int, float]]:
+def _dots(
+    contestant: Contestant, runs: Sequence[Measured], num_iterations: int, node_price: int
+) -> list[tuple[int, float]]:
     """Return width and operations of the contestant's runs that have so many iterations."""
     return [
-        (run.config.width, run.operations[num_iterations])
+        (run.config.width, run.operations_at(num_iterations, node_price))
         for run in runs
         if run.contestant.key == contestant.key and num_iterations in run.operations
     ]

@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator as Row
 from treeviz.data.dataset import Split
 from treeviz.model.numerals import count, numeral
 from treeviz.pages.budget import wait_for_share
+from treeviz.pages.node_price import choose_node_price, describe_node_price
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.races import RACES, KeptRace, leave_race, open_race, show_race, shown_race
@@ -87,8 +88,9 @@ def render(settings: Settings) -> None:
         show_refusal(error, settings)
         return
     st.markdown(
-        f"All contestants get the same **{count(split.train.num_points, 'datapoint')}** and the same initial weights "
-        f"of **{count(settings.config.width, 'neuron')}**, and take turns on this machine."
+        f"All contestants get the same **{count(split.train.num_points, 'datapoint')}** and initial weights of "
+        f"**{count(settings.config.width, 'neuron')}**. Operations, multiply-adds and tree nodes, are the same in "
+        "every race; seconds differ, most in short ones."
     )
     kept, row = _choose_and_start(settings, split, kept)
     if kept is None:
@@ -152,7 +154,7 @@ def _choose_and_start(settings: Settings, split: Split, kept: KeptRace | None) -
         "Contestants, two to six",
         list(CONTESTANTS),
         selection_mode="multi",
-        default=["forest", "dense", "dense-sketch", "compact"],
+        default=["forest", "table", "compact", "dense", "dense-sparse"],
         format_func=lambda key: CONTESTANTS[key].title,
         key="contestants",
         bind="query-params",
@@ -303,8 +305,9 @@ def _show(kept: KeptRace, stage: _Stage) -> None:
     """Draw the verdict, the table and the charts of what has been done so far."""
     race = kept.race
     loss = st.session_state.get("table-loss", race.until_loss)
+    node_price = int(st.session_state.get("node-price") or 1)
     if race.is_over:
-        main, _, rest = _verdict(kept, loss).partition("; ")
+        main, _, rest = _verdict(kept, loss, node_price).partition("; ")
         st.markdown(f"**{main}**" + (f"; {rest}" if rest else ""))
         _offer_to_go_on(race)
     else:
@@ -320,8 +323,11 @@ def _show(kept: KeptRace, stage: _Stage) -> None:
         phases = st.segmented_control(
             "Phases as", ["shares", "operations"], default="shares", required=True, key="phases"
         )
+        node_price = choose_node_price()
+    if words := describe_node_price(node_price):
+        note(words)
     slots = choose_slots(list(CONTESTANTS), [lane.contestant.key for lane in race.lanes])
-    lanes = [lane for lane in race.lanes if lane.num_laps]
+    lanes = [lane.at_price(node_price) for lane in race.lanes if lane.num_laps]
     charts: list[LineChart | PhaseChart] = [
         *loss_charts(lanes, log_x=log_x, log_y=log_y, target_loss=race.until_loss),
         amortized_chart("seconds" if unit == "seconds" else "operations", log_x=log_x, log_y=log_y),
@@ -329,7 +335,7 @@ def _show(kept: KeptRace, stage: _Stage) -> None:
         phase_chart(is_share=phases != "operations"),
     ]
     _charts(key="race-charts", data=race_payload(lanes, slots, charts))
-    _table(race)
+    _table(race, node_price)
     _look(kept, stage)
 
 
@@ -352,12 +358,13 @@ def _offer_to_go_on(race: Race) -> None:
             st.button(label, icon=":material/more_time:", on_click=_extend, args=(goals,), key="go-on")
 
 
-def _verdict(kept: KeptRace, loss: float) -> str:
+def _verdict(kept: KeptRace, loss: float, node_price: int) -> str:
     """Judge once: it takes a forecast for many widths."""
-    of = (kept.key, loss, [(lane.state, lane.num_laps) for lane in kept.race.lanes])
+    of = (kept.key, loss, node_price, [(lane.state, lane.num_laps) for lane in kept.race.lanes])
     last = st.session_state.get("verdict")
     if last is None or last[0] != of:
-        last = (of, f"{judge(kept.race, loss)} {name_leaders(kept.race, loss)}".strip())
+        words = f"{judge(kept.race, loss, node_price)} {name_leaders(kept.race, loss, node_price)}"
+        last = (of, words.strip())
         st.session_state.verdict = last
     return str(last[1])
 
@@ -366,7 +373,7 @@ def _is_log(label: str, key: str) -> bool:
     return st.segmented_control(label, ["log", "linear"], default="log", required=True, key=key) == "log"
 
 
-def _table(race: Race) -> None:
+def _table(race: Race, node_price: int) -> None:
     data, config = race.data, race.config
     note(
         f"This race: {data.name}, n = {data.num_points}, d = {data.dimension}, m = {config.width:,}, "
@@ -384,7 +391,7 @@ def _table(race: Race) -> None:
             width=280,
         )
     # A table of Markdown, and no data frame: its text can be read out, and nothing has to be imported for it first.
-    rows = [_TABLE, *(_row(lane, loss) for lane in race.lanes)]
+    rows = [_TABLE, *(_row(lane.at_price(node_price), loss) for lane in race.lanes)]
     rows.insert(1, ["---", *["---:"] * (len(_TABLE) - 1)])
     st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
     for reason, titles in _reasons(race).items():

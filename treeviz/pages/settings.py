@@ -12,7 +12,7 @@ from treeviz.pages.data_choice import DataChoice, choose_data
 from treeviz.style.sentences import describe_sparsity
 
 # What the stage can show, by the names `TrainConfig.search` has for them.
-_SEARCHES = {"forest": "forest", "watch lists": "watch"}
+_SEARCHES = {"forest": "forest", "watch lists": "watch", "table": "table"}
 # Where it is not found by rule: what is offered first, and what is more than enough to watch everything.
 _SKIN, _LARGEST_SKIN = 0.5, 100.0
 # What `choose_training` draws, on the page of one run only.
@@ -101,7 +101,8 @@ def choose_training(settings: Settings) -> Settings:
             bind="query-params",
             help="How the neurons that fire are found. Forest: every iteration searches a tree for each datapoint, and "
             "repairs all trees after the move. Watch lists: every datapoint keeps a list of the neurons that may fire "
-            "on it, and after the move only those that may have come to b are looked at. Both give the same steps.",
+            "on it, and after the move only those that may have come to b are looked at. Table: the inner products of "
+            "the neurons that fire at the start stand in a flat table, all of which is read. All give the same steps.",
         )
         skin = _choose_skin() if search == "watch lists" else None
         solver = st.segmented_control(

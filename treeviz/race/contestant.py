@@ -21,7 +21,7 @@ from treeviz.search.engine import EngineMaker
 from treeviz.solve.sketched import SKETCH_BLOCKS
 from treeviz.training.trainer import Trainer
 
-FAMILIES = ("gauss-newton", "gradient-descent", "sgd", "reference")
+FAMILIES = ("gauss-newton", "gradient-descent", "sgd", "adam", "l-bfgs", "reference")
 THIS_APP = "here"  # the source of a method that this app describes and tests
 
 
@@ -40,6 +40,7 @@ class Lap:
     stop_reason : why nothing further can happen, in words; empty while the contestant can go on.
     activity : how many neurons and pairs fire on the n datapoints; None where no neurons are trained.
     cg_iterations : conjugate-gradient iterations of its solve; 0 if it had none.
+    nodes : how many of the operations were tree nodes read or written, by phase.
     """
 
     iteration: int
@@ -52,16 +53,20 @@ class Lap:
     stop_reason: str = ""
     activity: Activity | None = None
     cg_iterations: int = 0
+    nodes: Mapping[str, int] = field(default_factory=dict)
 
 
 class Runner(Protocol):
     """A contestant under way. What came before its first iteration is in `build_costs` and `build_seconds`, by phase.
+
+    `build_nodes` says how many of those operations were tree nodes read or written.
 
     Drawing the initial weights is not charged: every contestant is given them.
     """
 
     build_costs: Mapping[str, int]
     build_seconds: Mapping[str, float]
+    build_nodes: Mapping[str, int]
 
     @property
     def num_bytes(self) -> int:
@@ -101,6 +106,7 @@ class Workload:
     num_entered : inner nodes >= b of all neuron trees together.
     sketch_factor : rows of the sketch per datapoint.
     cg_iterations : conjugate-gradient iterations of a sketched solve.
+    node_price : operations that a tree node read or written counts as.
     """
 
     width: int
@@ -113,6 +119,7 @@ class Workload:
     num_entered: float
     sketch_factor: int
     cg_iterations: float
+    node_price: float = 1
 
     @property
     def batch_size(self) -> float:
@@ -162,7 +169,7 @@ class Contestant:
     kind : "trees" if it searches trees, "dense" if it handles all m neurons in every iteration, or "other".
     about : a sentence or two on what it does and where it comes from.
     start : makes its `Runner`, and says what memory that needs.
-    predict : what a `Workload` costs it; None where no formula can say, because that depends on how far neurons move.
+    predict : what a `Workload` costs it; None where no formula can say, because that depends on how the run goes.
     preprocessing, iteration : formulas of what it spends before its first iteration, and in each.
     exactness : whether its steps are those of computing everything, in a word or two.
     source : the publication, in Markdown; `THIS_APP`; or empty for a method of the textbooks.
@@ -196,9 +203,7 @@ class Contestant:
     def forecast(self, load: Workload) -> Prediction:
         """Return what a workload costs; ValueError if no formula can say."""
         if self.predict is None:
-            raise ValueError(
-                f"what {self.title} costs depends on how far neurons move, and no formula knows that: race it"
-            )
+            raise ValueError(f"what {self.title} costs depends on how the run goes, and no formula knows that: race it")
         return self.predict(load)
 
 
@@ -208,6 +213,7 @@ class TrainerRunner:
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
         self.build_costs, self.build_seconds = trainer.trace.build_costs, trainer.trace.build_seconds
+        self.build_nodes: Mapping[str, int] = trainer.ledger.nodes
 
     @property
     def num_bytes(self) -> int:
@@ -229,6 +235,7 @@ class TrainerRunner:
             stop_reason=self._trainer.stop_reason,
             activity=Activity(firing.neurons.size, firing.num_pairs, int((firing.degrees.astype(np.int64) ** 2).sum())),
             cg_iterations=record.solve.iterations,
+            nodes=self._trainer.ledger.nodes,
         )
 
     def predict(self, X: Floats) -> Floats:

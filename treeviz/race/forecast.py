@@ -41,7 +41,8 @@ class Measured:
     config : settings of the race.
     num_laps : iterations done.
     means : of sizes of its iterations, columns of its lane; empty if there are none.
-    operations : of building and so many iterations, for those of `ITERATIONS` that were done.
+    operations, nodes : of building and so many iterations, for those of `ITERATIONS` that were done; how many of the
+        operations were tree nodes.
     """
 
     contestant: Contestant
@@ -49,19 +50,26 @@ class Measured:
     num_laps: int
     means: Mapping[str, float]
     operations: Mapping[int, float]
+    nodes: Mapping[int, float]
 
     @classmethod
     def of(cls, lane: Lane, config: TrainConfig) -> "Measured":
         """Take the numbers of a lane as far as it has come."""
-        lap_operations, *sizes = lane.columns("lap_operations", *_SIZES)
+        lap_operations, lap_nodes, *sizes = lane.columns("lap_operations", "lap_nodes", *_SIZES)
         totals = lane.build_operations + np.cumsum(lap_operations)
+        nodes = lane.build_nodes + np.cumsum(lap_nodes)
         return cls(
             contestant=lane.contestant,
             config=config,
             num_laps=totals.size,
             means={name: float(values.mean()) for name, values in zip(_SIZES, sizes, strict=True) if values.size},
             operations={count: float(totals[count - 1]) for count in ITERATIONS if count <= totals.size},
+            nodes={count: float(nodes[count - 1]) for count in ITERATIONS if count <= totals.size},
         )
+
+    def operations_at(self, num_iterations: int, node_price: int) -> float:
+        """Return the operations of building and so many iterations, each tree node counted as `node_price`."""
+        return self.operations[num_iterations] + (node_price - 1) * self.nodes[num_iterations]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,18 +181,20 @@ def break_even_width(
     config: TrainConfig,
     num_iterations: int,
     calibration: Calibration | None = None,
+    node_price: int = 1,
 ) -> int | None:
     """Return the width from which on `contestant` is expected to need fewer operations than `rival`.
 
     The smallest width looked at if it does at every width; None if it does not even at the largest. With
-    `config.threshold` None the threshold is the paper's at each width.
+    `config.threshold` None the threshold is the paper's at each width. A tree node counts as `node_price` operations.
     """
     calibration = calibration or Calibration()
     with_batches = contestant.family == "sgd"
 
     def wins(width: int) -> bool:
         own = replace(config, width=width)
-        load = calibration.apply(expected_workload(X, own, num_samples=_FEW_SAMPLES, with_batches=with_batches))
+        fresh = expected_workload(X, own, num_samples=_FEW_SAMPLES, with_batches=with_batches)
+        load = replace(calibration.apply(fresh), node_price=node_price)
         return contestant.forecast(load).total(num_iterations) < rival.forecast(load).total(num_iterations)
 
     powers = [1 << power for power in range(SMALLEST_WIDTH.bit_length() - 1, LARGEST_WIDTH.bit_length())]

@@ -1,5 +1,6 @@
 """A lane: what one contestant of a race has done so far, number by number, and how it ended."""
 
+import copy
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ class _Spent(NamedTuple):
 
     operations: int
     seconds: float
+    nodes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,9 @@ COLUMNS: Mapping[str, Column] = {
     "num_firing": Column(lambda lap, spent: (lap.activity or _NO_ACTIVITY).num_touched, is_reported=False),
     "num_pairs": Column(lambda lap, spent: (lap.activity or _NO_ACTIVITY).num_pairs, is_reported=False),
     "num_overlaps": Column(lambda lap, spent: (lap.activity or _NO_ACTIVITY).num_overlaps, is_reported=False),
+    # How many of the operations above were tree nodes read or written.
+    "nodes": Column(lambda lap, spent: spent.nodes + _until_loss(lap.nodes), is_reported=False),
+    "lap_nodes": Column(lambda lap, spent: sum(lap.nodes.values()), is_reported=False),
     # Of conjugate gradient in the lap's solve.
     "cg_iterations": Column(lambda lap, spent: lap.cg_iterations, is_reported=False),
 }
@@ -75,6 +80,8 @@ class Lane:
     test_error : at the end of its way; None where there are no test points, or its outputs there are beyond finite
         numbers. See `report.test_error_name`.
     costs, seconds : of everything so far by phase, building included.
+    nodes, build_nodes : how many of the operations were tree nodes read or written; of everything so far by phase, and
+        of building.
     """
 
     def __init__(self, contestant: Contestant) -> None:
@@ -85,7 +92,9 @@ class Lane:
         self.num_bytes = 0
         self.last_loss: float | None = None
         self.test_error: float | None = None
+        self.build_nodes = 0
         self.costs: Counter[str] = Counter()
+        self.nodes: Counter[str] = Counter()
         self.seconds: Counter[str] = Counter()
         # A row a lap. Viewers read it while it grows: rows are never changed.
         self._table = np.empty((64, len(COLUMNS)))
@@ -128,6 +137,19 @@ class Lane:
         reached = np.flatnonzero(self.column("loss") <= loss)
         return int(reached[0]) if reached.size else None
 
+    def at_price(self, node_price: int) -> "Lane":
+        """Return this lane as far as it has come, each tree node counted as `node_price` operations in place of one."""
+        priced = copy.copy(self)
+        count = priced._num_laps
+        priced._table = priced._table[:count].copy()
+        for operations, nodes in (("operations", "nodes"), ("lap_operations", "lap_nodes")):
+            priced._table[:, _PLACES[operations]] += (node_price - 1) * priced._table[:, _PLACES[nodes]]
+        priced.build_operations += (node_price - 1) * priced.build_nodes
+        priced.costs = Counter(
+            {phase: cost + (node_price - 1) * self.nodes[phase] for phase, cost in priced.costs.items()}
+        )
+        return priced
+
     def begin(self, runner: Runner) -> None:
         """Take down what building took, once."""
         if self._has_begun:
@@ -136,8 +158,10 @@ class Lane:
         self._has_begun, self.state = True, "running"
         self.build_operations = sum(runner.build_costs.values())
         self.build_seconds = sum(runner.build_seconds.values())
-        self._spent = _Spent(self.build_operations, self.build_seconds)
+        self.build_nodes = sum(runner.build_nodes.values())
+        self._spent = _Spent(self.build_operations, self.build_seconds, self.build_nodes)
         self.costs, self.seconds = Counter(runner.build_costs), Counter(runner.build_seconds)
+        self.nodes = Counter(runner.build_nodes)
 
     def add(self, lap: Lap) -> None:
         """Take down a lap."""
@@ -150,10 +174,13 @@ class Lane:
         self.stop_reason = lap.stop_reason
         if not math.isfinite(lap.loss):
             self.stop_reason = lap.stop_reason or "diverged: its loss is no longer a finite number"
-        operations, seconds = sum(lap.costs.values()), sum(lap.seconds.values())
-        self._spent = _Spent(self._spent.operations + operations, self._spent.seconds + seconds)
+        operations, seconds, nodes = (sum(part.values()) for part in (lap.costs, lap.seconds, lap.nodes))
+        self._spent = _Spent(
+            self._spent.operations + int(operations), self._spent.seconds + seconds, self._spent.nodes + int(nodes)
+        )
         # New ones each time, for viewers may be reading the old.
         self.costs, self.seconds = self.costs + Counter(lap.costs), self.seconds + Counter(lap.seconds)
+        self.nodes = self.nodes + Counter(lap.nodes)
 
     def end(self, state: State, reason: str, test_error: float = math.inf) -> None:
         """Take down how it ended, unless it is over already."""

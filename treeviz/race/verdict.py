@@ -52,24 +52,26 @@ def finish_of(lane: Lane, loss: float) -> Finish | None:
     return Finish(lane, lap, int(lane.column("operations")[lap]), float(lane.column("seconds")[lap]))
 
 
-def judge(race: Race, loss: float) -> str:
+def judge(race: Race, loss: float, node_price: int = 1) -> str:
     """Say which method won, by how much, at which widths it would be otherwise, and who is not in this comparison.
 
-    A method through trees is compared with the dense ones of its family: in operations with the one that needed the
-    fewest, in time with the fastest. Without such a pair the sentence names the method that was first.
+    A method through trees is compared with the strongest dense ones of its family: in operations with the one that
+    needed the fewest, in time with the fastest. Without such rivals the sentence names the method that was first. A
+    tree node counts as `node_price` operations.
     """
     if not race.is_over:
         return "The race is on."
-    there = _finishers(race, loss)
+    there = _finishers(race, loss, node_price)
     if not there:
         return _none_reached(race, loss)
-    pair = _pair(there)
-    return f"{_compare(race, *pair, loss) if pair else _name_the_first(there, loss)}{_name_the_others(race, loss)}"
+    rivals = _rivals(there)
+    said = _compare(race, *rivals, loss, node_price) if rivals else _name_the_first(there, loss)
+    return f"{said}{_name_the_others(race, loss)}"
 
 
-def name_leaders(race: Race, loss: float) -> str:
+def name_leaders(race: Race, loss: float, node_price: int = 1) -> str:
     """Say which method needed the fewest operations and which the least time; empty with fewer than two to compare."""
-    there = _finishers(race, loss)
+    there = _finishers(race, loss, node_price)
     if len(there) < 2:
         return ""
     fewest = min(there, key=lambda one: one.operations)
@@ -85,40 +87,35 @@ def find_unfinished(race: Race) -> list[Lane]:
     return sorted(short, key=lambda lane: lane.contestant.kind != "dense")
 
 
-def _finishers(race: Race, loss: float) -> list[Finish]:
+def _finishers(race: Race, loss: float, node_price: int) -> list[Finish]:
     """The methods that iterate and reached the loss."""
-    lanes = [lane for lane in race.lanes if not lane.contestant.is_reference]
+    lanes = [lane.at_price(node_price) for lane in race.lanes if not lane.contestant.is_reference]
     return [finish for finish in (finish_of(lane, loss) for lane in lanes) if finish]
 
 
-def _pair(there: Sequence[Finish]) -> tuple[Finish, Finish, Finish] | None:
-    """Choose a method through trees, the first in the race, and its dense rivals: fewest operations, least time."""
+def _rivals(there: Sequence[Finish]) -> tuple[Finish, Finish, Finish] | None:
+    """Choose a method through trees, the first in the race, and its dense rivals in operations and in time."""
     for own in there:
         contestant = own.lane.contestant
         if contestant.kind == "trees":
             others = [(one, one.lane.contestant) for one in there]
             rivals = [one for one, other in others if other.kind == "dense" and other.family == contestant.family]
             if rivals:
-                return own, min(rivals, key=lambda one: one.operations), min(rivals, key=lambda one: one.seconds)
+                fewest = min(rivals, key=lambda one: one.operations)
+                return own, fewest, min(rivals, key=lambda one: one.seconds)
     return None
 
 
-def _compare(race: Race, own: Finish, fewest: Finish, fastest: Finish, loss: float) -> str:
-    if fewest is fastest:
-        compared = _join(_operations(own, fewest), _time(own, fewest), fewest)
-    else:
-        (operations, better), (time, quicker) = _operations(own, fewest), _time(own, fastest)
-        compared = (
-            f"{operations} {'than' if better else 'as'} {fewest.title}, of the dense methods the one with the fewest, "
-            f"and {time} {'than' if quicker else 'as'} {fastest.title}, the fastest of them"
-        )
+def _compare(race: Race, own: Finish, fewest: Finish, fastest: Finish, loss: float, node_price: int) -> str:
     return (
-        f"To a loss of {numeral(loss, 6)}, {own.title} needed {compared}; building was {own.build_share:.0%} of its "
-        f"operations and {own.build_time_share:.0%} of its time{_break_even(race, own, fewest)}."
+        f"To a loss of {numeral(loss, 6)}, {own.title} needed "
+        f"{_join(_operations(own, fewest), fewest, _time(own, fastest), fastest)}; "
+        f"building was {own.build_share:.0%} of its operations and {own.build_time_share:.0%} of its time"
+        f"{_break_even(race, own, fewest, node_price)}."
     )
 
 
-def _break_even(race: Race, own: Finish, rival: Finish) -> str:
+def _break_even(race: Race, own: Finish, rival: Finish, node_price: int) -> str:
     """Say at which widths it would need more operations than its rival, for as many iterations as it did.
 
     Nothing where it is expected to need fewer at all widths: then no width is worth a word.
@@ -130,6 +127,7 @@ def _break_even(race: Race, own: Finish, rival: Finish) -> str:
         race.config,
         own.iterations + 1,
         Calibration.of(Measured.of(own.lane, race.config), expected_workload(race.data.X, race.config)),
+        node_price,
     )
     if width is None:
         return f"; at every width looked at, from {SMALLEST_WIDTH} on, it is expected to need more operations here"
@@ -147,7 +145,7 @@ def _name_the_first(there: Sequence[Finish], loss: float) -> str:
     if not others:
         return f"{text}, and the only one of those that iterate."
     second = others[0]
-    return f"{text}, with {_join(_time(first, second), _operations(first, second), second)}, the next."
+    return f"{text}, with {_join(_time(first, second), second, _operations(first, second), second)}, the next."
 
 
 def _name_the_others(race: Race, loss: float) -> str:
@@ -203,7 +201,8 @@ def _times(ratio: float, less: str, noun: str) -> tuple[str, int]:
     return (f"{ratio:,.1f} times {less} {noun}", 1) if ratio > 1 else (f"{1 / ratio:,.1f} times more {noun}", -1)
 
 
-def _join(first: tuple[str, int], second: tuple[str, int], rival: Finish) -> str:
-    """Make one comparison of two: "and" if they point the same way, else "but"."""
+def _join(first: tuple[str, int], rival: Finish, second: tuple[str, int], other: Finish) -> str:
+    """Make one comparison of two: "and" if they point the same way, else "but"; a rival in both is named once."""
     joint = "and" if first[1] == second[1] else "but"
-    return f"{first[0]} {joint} {second[0]} {'than' if second[1] else 'as'} {rival.title}"
+    named = "" if rival is other else f" {'than' if first[1] else 'as'} {rival.title},"
+    return f"{first[0]}{named} {joint} {second[0]} {'than' if second[1] else 'as'} {other.title}"

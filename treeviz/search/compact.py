@@ -15,15 +15,20 @@ from treeviz.search.dense import DenseEngine, DenseNeurons
 from treeviz.search.engine import Engine, Evaluation
 
 
-class CompactEngine(Engine):
-    """The dense method on U(0), the neurons that fire on at least one datapoint at the start (algorithm.md §5.1).
+class StartingNeurons:
+    """U(0), the neurons that fire on at least one datapoint at the start, with explicit weights (algorithm.md §5.1).
 
-    A neuron that fires on no datapoint has no gradient, so it never moves and never fires: dropping it changes nothing.
     The pass that finds them streams over blocks of neurons and keeps only the weights of those that fire.
+
+    Attributes
+    ----------
+    neurons : (|U(0)|,) ascending.
+    W : (|U(0)|, d) their weights, which training changes in place.
+    draw_seconds : the time it took to draw the initial weights.
     """
 
-    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
-        X, self._config, self._dimension = data.X, config, data.dimension
+    def __init__(self, X: Floats, config: TrainConfig, ledger: Ledger) -> None:
+        self._config, self._dimension = config, X.shape[1]
         threshold = config.resolved_threshold
         neurons, weights = [], []
         drawing = Stopwatch()
@@ -32,12 +37,46 @@ class CompactEngine(Engine):
                 fires = np.flatnonzero((rows @ X.T).max(axis=1) >= threshold)
                 neurons.append(first + fires)
                 weights.append(rows[fires])
-            self._neurons = np.concatenate(neurons)
-            self._W = np.concatenate(weights)  # (|U(0)|, d)
+            self.neurons = np.concatenate(neurons)
+            self.W = np.concatenate(weights)
         self.draw_seconds = drawing.seconds
         ledger.seconds["build"] -= drawing.seconds
-        ledger.post("build", compaction_operations(config.width, len(X), self._dimension, self._neurons.size))
-        self._few = DenseNeurons(self._W, signs[self._neurons], X, config)
+        ledger.post("build", compaction_operations(config.width, len(X), self._dimension, self.neurons.size))
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the neurons and their weights."""
+        return self.neurons.nbytes + self.W.nbytes
+
+    def weights(self, neurons: Ints | None) -> Floats:
+        """Redraw W(0), or some of its rows, and put the rows kept in their places."""
+        drawn = initial_weights(self._config.seed, self._config.width, self._dimension, neurons)
+        if neurons is None:
+            drawn[self.neurons] = self.W
+        elif self.neurons.size:
+            places = self.neurons.searchsorted(neurons)
+            is_kept = self.neurons.take(places, mode="clip") == neurons
+            drawn[is_kept] = self.W[places[is_kept]]
+        return drawn
+
+    def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
+        """Redraw W(0) block by block, with the rows kept in their places."""
+        for first, rows in initial_weight_blocks(self._config.seed, self._config.width, self._dimension):
+            low, high = self.neurons.searchsorted([first, first + len(rows)])
+            rows[self.neurons[low:high] - first] = self.W[low:high]
+            yield first, rows
+
+
+class CompactEngine(Engine):
+    """The dense method on U(0), the neurons that fire on at least one datapoint at the start (algorithm.md §5.1).
+
+    A neuron that fires on no datapoint has no gradient, so it never moves and never fires: dropping it changes nothing.
+    """
+
+    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
+        self._kept = StartingNeurons(data.X, config, ledger)
+        self.draw_seconds = self._kept.draw_seconds
+        self._few = DenseNeurons(self._kept.W, signs[self._kept.neurons], data.X, config)
 
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
@@ -47,7 +86,7 @@ class CompactEngine(Engine):
     @property
     def num_bytes(self) -> int:
         """Bytes of what is kept of the neurons that fire."""
-        return self._few.num_bytes + self._neurons.nbytes
+        return self._few.num_bytes + self._kept.neurons.nbytes
 
     def evaluate(self, ledger: Ledger, batch: Ints | None = None) -> Evaluation:
         """Recompute the inner products of the neurons kept."""
@@ -55,7 +94,7 @@ class CompactEngine(Engine):
 
         def find_firing() -> FiringSets:
             few = evaluation.firing
-            return FiringSets(self._neurons[few.neurons], few.indptr, few.points, few.num_points)
+            return FiringSets(self._kept.neurons[few.neurons], few.indptr, few.points, few.num_points)
 
         return replace(evaluation, find_firing=find_firing)
 
@@ -66,18 +105,8 @@ class CompactEngine(Engine):
 
     def weights(self, neurons: Ints | None) -> Floats:
         """Redraw W(0) and put the rows kept in their places."""
-        drawn = initial_weights(self._config.seed, self._config.width, self._dimension, neurons)
-        if neurons is None:
-            drawn[self._neurons] = self._W
-        elif self._neurons.size:
-            places = self._neurons.searchsorted(neurons)
-            is_kept = self._neurons.take(places, mode="clip") == neurons
-            drawn[is_kept] = self._W[places[is_kept]]
-        return drawn
+        return self._kept.weights(neurons)
 
     def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
         """Redraw W(0) block by block, with the rows kept in their places."""
-        for first, rows in initial_weight_blocks(self._config.seed, self._config.width, self._dimension):
-            low, high = self._neurons.searchsorted([first, first + len(rows)])
-            rows[self._neurons[low:high] - first] = self._W[low:high]
-            yield first, rows
+        return self._kept.weight_blocks()

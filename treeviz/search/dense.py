@@ -1,6 +1,5 @@
 """The dense method: explicit weights, every inner product recomputed in each iteration."""
 
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -10,9 +9,10 @@ from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, forward_operations
 from treeviz.model.masks import column_counts, mask_product, row_counts
-from treeviz.model.network import Signs, initial_weights
+from treeviz.model.network import Signs
 from treeviz.model.types import Floats, Ints
-from treeviz.search.engine import Engine, Evaluation
+from treeviz.search.engine import Evaluation
+from treeviz.search.explicit import ExplicitEngine
 from treeviz.solve.jacobian import DenseJacobian
 
 
@@ -111,13 +111,11 @@ class DenseNeurons:
             yield slice(low, min(low + self.BLOCK, len(self._W)))
 
 
-class DenseEngine(Engine):
-    """The strongest dense method: all m neurons explicit, every inner product recomputed."""
+class DenseEngine(ExplicitEngine):
+    """The dense method: all m neurons explicit, all of them handled in every phase, by BLAS."""
 
     def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
-        start = time.perf_counter()
-        self._W = initial_weights(config.seed, config.width, data.dimension)
-        self.draw_seconds = time.perf_counter() - start
+        super().__init__(data, config)
         self._neurons = DenseNeurons(self._W, np.asarray(signs), data.X, config)
 
     @staticmethod
@@ -139,11 +137,3 @@ class DenseEngine(Engine):
         """Change the rows of W that fire somewhere. There is no tree to repair."""
         self._neurons.move(dual_step, ledger)
         return np.zeros((dual_step.size, 0), dtype=np.int64)
-
-    def weights(self, neurons: Ints | None) -> Floats:
-        """Return a copy of W or of some of its rows."""
-        return self._W.copy() if neurons is None else self._W[neurons]
-
-    def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
-        """Yield W whole."""
-        yield 0, self._W

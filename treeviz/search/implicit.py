@@ -1,4 +1,4 @@
-"""What the searches through trees have in common: weights are implicit, inner products live in the trees."""
+"""What searches that keep all inner products have in common: they are brought up to date, and weights are implicit."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -16,41 +16,42 @@ from treeviz.search.results import SearchResult, UpdateResult
 from treeviz.solve.jacobian import SparseJacobian
 
 
-class Trees(Protocol):
-    """A structure over all inner products that is searched by threshold and repaired for the neurons that moved."""
+class Products(Protocol):
+    """A structure over inner products that is searched by threshold and repaired for the neurons that moved."""
 
     def query_all(self, threshold: float, points: Ints | None = None) -> SearchResult:
         """Find the pairs >= the threshold, of all datapoints or of some."""
 
     def add_product(self, firing: FiringSets, steps: Floats, basis: Floats) -> UpdateResult:
-        """Add to the leaves of the firing neurons and repair what lies above."""
+        """Add to the inner products of the firing neurons and repair what depends on them."""
 
 
-class TreeEngine(Engine):
-    """A network whose inner products are kept in trees, which a subclass builds.
+class ImplicitEngine(Engine):
+    """A network whose inner products are kept, in trees or in a table that a subclass builds.
 
     Parameters
     ----------
-    trees : hold all inner products at the initial weights.
+    products : hold the inner products at the initial weights, of all neurons or of those that fire.
     data, signs, config : of the run.
     """
 
-    def __init__(self, trees: Trees, data: Dataset, signs: Signs, config: TrainConfig) -> None:
-        self._trees, self._X, self._gram, self._signs = trees, data.X, data.gram, np.asarray(signs)
+    def __init__(self, products: Products, data: Dataset, signs: Signs, config: TrainConfig) -> None:
+        self._products, self._X, self._gram, self._signs = products, data.X, data.gram, np.asarray(signs)
         self._threshold = config.resolved_threshold
         self._implicit = ImplicitWeights(data.X, self._signs, config.seed)
         self._has_searched = False
 
     @property
     def num_bytes(self) -> int:
-        """Bytes of the weights' coefficients; the subclass adds those of its trees."""
+        """Bytes of the weights' coefficients; the subclass adds those of its inner products."""
         return self._implicit.num_bytes
 
     def evaluate(self, ledger: Ledger, batch: Ints | None = None) -> Evaluation:
-        """Search the trees; outputs come from the leaves reached."""
+        """Search the inner products; outputs come from those found."""
         with ledger.time("search"):
-            found = self._trees.query_all(self._threshold, batch)
-        ledger.post("search", int(found.num_visited.sum()))
+            found = self._products.query_all(self._threshold, batch)
+        num_visited = int(found.num_visited.sum())
+        ledger.post("search", num_visited + found.num_compared, num_visited)
         if not self._has_searched:  # the neurons that fire at the start, and no others, ever move
             self._keep_starting(found.firing.neurons)
             self._has_searched = True
@@ -67,15 +68,16 @@ class TreeEngine(Engine):
         self._implicit.keep(neurons)
 
     def move(self, evaluation: Evaluation, dual_step: Floats, ledger: Ledger) -> Ints:
-        """Change the coefficients of the firing pairs, then the leaves of the touched neurons and what lies above."""
+        """Change the coefficients of the firing pairs, then the inner products of the touched neurons."""
         firing = evaluation.firing
         with ledger.time("move"):
             steps = pair_steps(firing, dual_step, self._signs)
             self._implicit.add(firing, steps)
         ledger.post("move", firing.num_pairs)
         with ledger.time("repair"):
-            update = self._trees.add_product(firing, steps, self._gram)
-        ledger.post("repair", firing.num_pairs * dual_step.size + update.num_operations)
+            update = self._products.add_product(firing, steps, self._gram)
+        num_changes = firing.num_pairs * dual_step.size + update.num_written
+        ledger.post("repair", num_changes + update.num_operations, update.num_operations)
         return update.modified_levels
 
     def weights(self, neurons: Ints | None) -> Floats:

@@ -1,4 +1,4 @@
-"""What trees return: where a search went and what it found, what an update changed."""
+"""What a structure over all inner products returns: what a search found and read, what an update changed."""
 
 from dataclasses import dataclass
 
@@ -10,18 +10,20 @@ from treeviz.model.types import Floats, Ints
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchResult:
-    """What one threshold query of all trees found and where it went.
+    """What one threshold query of all datapoints found and where it went.
 
     Attributes
     ----------
-    firing : the neurons found in each tree.
-    products : (sum_i k_i,) the leaf values z_ri of the pairs in `firing`, in its order.
-    visited_levels : (n, levels) nodes entered on each level of each tree, the root's level first.
+    firing : the neurons found for each datapoint.
+    products : (sum_i k_i,) the inner products z_ri of the pairs in `firing`, in its order.
+    visited_levels : (n, levels) nodes entered on each level of each tree, the root's level first; (n, 0) without trees.
+    num_compared : numbers outside of trees that were compared with the threshold.
     """
 
     firing: FiringSets
     products: Floats
     visited_levels: Ints
+    num_compared: int = 0
 
     @property
     def num_visited(self) -> Ints:
@@ -38,11 +40,13 @@ class UpdateResult:
     modified_levels : (n, levels) nodes whose value changed on each level of each tree, leaves included.
     num_operations : leaves written plus ancestors recomputed, in all trees together.
     modified : per tree, the ascending nodes whose value changed; None when only counts were asked for.
+    num_written : numbers written outside of trees.
     """
 
     modified_levels: Ints
     num_operations: int
     modified: tuple[Ints, ...] | None
+    num_written: int = 0
 
     @property
     def num_modified(self) -> Ints:

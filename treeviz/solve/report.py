@@ -42,6 +42,22 @@ class SolveReport:
     def __post_init__(self) -> None:
         self.residual_norms.flags.writeable = False
 
+    @classmethod
+    def nothing_solved(cls, num_active: int) -> "SolveReport":
+        """Report on an iteration of a first-order method, which solves no system."""
+        return cls(
+            iterations=0,
+            residual_norms=np.zeros(0),
+            conditioning=None,
+            preconditioned_conditioning=None,
+            rank=num_active,
+            num_active=num_active,
+            num_sketch_rows=0,
+            num_sketches=0,
+            singular=False,
+            status="ok",
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solution:

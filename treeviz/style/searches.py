@@ -43,6 +43,24 @@ _DESCRIPTIONS: Mapping[str, SearchDescription] = {
             "skin is **promoted**: from then on it is on all lists."
         ),
     ),
+    "table": SearchDescription(
+        title="table",
+        kept="the table",
+        explanation=(
+            "Here the trees are only drawn, and the method does not search them. Instead the inner products of the "
+            "neurons that fire somewhere at the start stand in a flat *table*; the others never move, so they are "
+            "left out. An iteration *reads* the whole table for the neurons that fire, *moves* those, and brings their "
+            "rows of the table up to date."
+        ),
+    ),
+    "dense-sparse": SearchDescription(
+        title="dense products",
+        kept="nothing",
+        explanation=(
+            "Here the trees are only drawn, and the method does not search them. Every iteration computes all inner "
+            "products anew and compares them with b. It then *moves* the neurons that fire, and keeps nothing else."
+        ),
+    ),
 }
 
 

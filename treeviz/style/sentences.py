@@ -17,7 +17,8 @@ def describe_cost(trace: Trace, record: StepRecord) -> str:
     built = f", not counting building {describe_search(trace.config.search).kept}" if trace.build_costs else ""
     return (
         f"Iteration {record.iteration} took {count(own, 'operation')} and {seconds(record.num_seconds)}{built}. The "
-        f"dense method spends {count(dense, 'operation')} on it: {relation}."
+        f"dense method spends {count(dense, 'operation')} on it, if all but its products comes from the firing sets: "
+        f"{relation}."
     )
 
 

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets, moved_rows, pair_steps, places_of
-from treeviz.model.network import initial_weight_blocks, leaf_blocks, output_signs
+from treeviz.model.network import initial_weight_blocks, leaf_blocks, output_shift, output_signs
 from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Engine
 from treeviz.search.forest.trees import Forest
@@ -96,9 +96,9 @@ class Trace:
     @cached_property
     def output_shift(self) -> float:
         """What the activation adds to every output: 0, or b sum_r a_r / sqrt(m) where it is "clipped"."""
-        if self.config.activation == "shifted":
+        if self.config.activation == "shifted":  # the signs need not be drawn
             return 0.0
-        return float(self.config.resolved_threshold * self.output_signs.sum() / math.sqrt(self.config.width))
+        return output_shift(self.output_signs, self.config.resolved_threshold, self.config.activation)
 
     @property
     def losses(self) -> Floats:
@@ -164,15 +164,17 @@ class Trace:
         Parameters
         ----------
         unit : "operations", or "seconds" of wall-clock time as measured.
-        of : this run's "method", or the "dense" method doing the same iterations (operations only: run a trainer with
-            search="dense" to measure its seconds).
+        of : this run's "method", or the "dense" method doing the same iterations, the one that needs the fewest
+            operations (operations only: run a trainer with search="dense-sparse" to measure its seconds).
         include_build : whether the one-time cost of building the trees is counted; the dense method has none.
         """
         if unit not in ("operations", "seconds") or of not in ("method", "dense"):
             raise ValueError(f"unit must be 'operations' or 'seconds', of 'method' or 'dense'; got {unit!r}, {of!r}")
         if of == "dense":
             if unit == "seconds":
-                raise ValueError('seconds of the dense method must be measured: run a Trainer with search="dense"')
+                raise ValueError(
+                    'seconds of the dense method must be measured: run a Trainer with search="dense-sparse"'
+                )
             steps = [float(sum(self.dense_costs(record).values())) for record in self.records]
             build = 0.0
         elif unit == "operations":

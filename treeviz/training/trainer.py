@@ -46,6 +46,7 @@ class Trainer:
     trace : the `Trace` of all steps so far.
     step_size : factor on the move; None until the first step finds it, if `config.step_size` is None.
     threshold : b.
+    ledger : of the last step; before the first, of building.
 
     Raises
     ------
@@ -73,7 +74,7 @@ class Trainer:
         self.threshold = config.resolved_threshold
         self.step_size = 1.0 if config.step_size is None and config.method == "gauss-newton" else config.step_size
         self._signs = DrawnSigns(config.seed, config.width)
-        ledger = Ledger()
+        self.ledger = ledger = Ledger()
         self._engine = make_engine(data, self._signs, config, ledger)
         self.trace = Trace(data, config, ledger.costs, ledger.seconds, self._engine.draw_seconds)
         self.trace.engine = weakref.ref(self._engine)
@@ -186,6 +187,7 @@ class Trainer:
             modified_levels = self._engine.move(learned, dual_step, ledger)
         status = self._judge.judge(whole.jacobian.counts, residual, loss, solution.report, diverged=diverged)
         self._num_steps += 1
+        self.ledger = ledger
         if firing is None or touched is None:
             self._is_torn = False
             return loss, None
@@ -289,17 +291,5 @@ class Trainer:
 
 def _gradient(learned: Evaluation, residual: Floats) -> Solution:
     """Gradient descent as a solve: the gradient of the loss is J^T residual, so the dual step is the residual."""
-    num_active = int(np.count_nonzero(learned.jacobian.counts))
-    report = SolveReport(
-        iterations=0,
-        residual_norms=np.zeros(0),
-        conditioning=None,
-        preconditioned_conditioning=None,
-        rank=num_active,
-        num_active=num_active,
-        num_sketch_rows=0,
-        num_sketches=0,
-        singular=False,
-        status="ok",
-    )
-    return Solution(np.where(learned.jacobian.counts > 0, residual, 0.0), report)
+    fires = learned.jacobian.counts > 0
+    return Solution(np.where(fires, residual, 0.0), SolveReport.nothing_solved(int(np.count_nonzero(fires))))

@@ -31,7 +31,7 @@ def expected_marked_nodes(num_leaves: int, share: float) -> float:
 
 
 def _build(load: Workload) -> dict[str, float]:
-    return {"build": forest_build_operations(load.width, load.num_points, load.dimension)}
+    return {"build": forest_build_operations(load.width, load.num_points, load.dimension, load.node_price)}
 
 
 def _through_the_trees(load: Workload, num_trees: float, num_pairs: float, num_touched: float) -> dict[str, float]:
@@ -44,10 +44,10 @@ def _through_the_trees(load: Workload, num_trees: float, num_pairs: float, num_t
     entered = expected_marked_nodes(load.width, firing_share) - firing_share * load.width
     repaired = expected_marked_nodes(load.width, num_touched / load.width)
     return {
-        "search": num_trees * (1 + 2 * entered),
+        "search": load.node_price * num_trees * (1 + 2 * entered),
         "forward": num_pairs + num_trees,
         "move": num_pairs,
-        "repair": load.num_points * (num_pairs + repaired),
+        "repair": load.num_points * (num_pairs + load.node_price * repaired),
     }
 
 

@@ -44,6 +44,7 @@ class KernelRidge:
         ledger.post("build", _build_operations(data.num_points, data.dimension))
         self.build_costs: Mapping[str, int] = ledger.costs
         self.build_seconds: Mapping[str, float] = ledger.seconds
+        self.build_nodes: Mapping[str, int] = ledger.nodes
         self._outputs = np.zeros(data.num_points)
         self._alpha = np.zeros(data.num_points)
         self._solution: GramSolution | None = None

@@ -13,15 +13,15 @@ def _costs(load: Workload) -> dict[str, float]:
     """All m roots are looked at, and the children of every node that fires; a touched neuron's tree is rebuilt."""
     n, active = load.num_points, load.activity
     return {
-        "search": load.width + 2 * load.num_entered,
+        "search": load.node_price * (load.width + 2 * load.num_entered),
         "forward": active.num_pairs + n,
         "move": active.num_pairs,
-        "repair": active.num_pairs * n + (2 * n - 1) * active.num_touched,
+        "repair": active.num_pairs * n + load.node_price * (2 * n - 1) * active.num_touched,
     }
 
 
 def _build(load: Workload) -> dict[str, float]:
-    return {"build": neuron_trees_build_operations(load.width, load.num_points, load.dimension)}
+    return {"build": neuron_trees_build_operations(load.width, load.num_points, load.dimension, load.node_price)}
 
 
 def _predict_exact(load: Workload) -> Prediction:

@@ -57,6 +57,7 @@ class RandomFeatures:
         ledger.post_all(_build_costs(width, num_points, data.dimension))
         self.build_costs: Mapping[str, int] = ledger.costs
         self.build_seconds: Mapping[str, float] = ledger.seconds
+        self.build_nodes: Mapping[str, int] = ledger.nodes
         self._dual = np.zeros(num_points)
         self._solution: GramSolution | None = None
         self._num_laps = 0

@@ -9,11 +9,11 @@ from treeviz.model.network import Signs, initial_weight_blocks, leaf_blocks
 from treeviz.model.types import Floats, Ints
 from treeviz.search.forest.scan import scan_forest
 from treeviz.search.forest.trees import Forest
-from treeviz.search.implicit import TreeEngine
+from treeviz.search.implicit import ImplicitEngine
 from treeviz.search.scan import Scan
 
 
-class ForestEngine(TreeEngine):
+class ForestEngine(ImplicitEngine):
     """Searches all trees in each iteration, and repairs them after the move (algorithm.md §2, §3)."""
 
     def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
@@ -24,7 +24,8 @@ class ForestEngine(TreeEngine):
         self._forest.load_compiled_loops()  # by this project's rules, compiling is no part of training
         self.draw_seconds = drawing.seconds
         ledger.seconds["build"] -= drawing.seconds  # every method starts from given initial weights
-        ledger.post("build", forest_build_operations(config.width, data.num_points, data.dimension))
+        num_nodes = self._forest.num_nodes
+        ledger.post("build", forest_build_operations(config.width, data.num_points, data.dimension), num_nodes)
         super().__init__(self._forest, data, signs, config)
         # Of the neurons that fire at the start, for replay: only these ever move.
         self._initial_rows: tuple[Ints, Floats] | None = None

@@ -4,11 +4,11 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.ledger import Ledger, Stopwatch, neuron_trees_build_operations
 from treeviz.model.network import Signs, initial_weight_blocks, leaf_blocks
-from treeviz.search.implicit import TreeEngine
+from treeviz.search.implicit import ImplicitEngine
 from treeviz.search.neuron_trees.trees import NeuronTrees
 
 
-class NeuronTreesEngine(TreeEngine):
+class NeuronTreesEngine(ImplicitEngine):
     """Alman et al.'s second structure: m trees over the datapoints, weights implicit as with the forest.
 
     A mini-batch saves nothing here: a tree holds a neuron's products with all datapoints.
@@ -21,7 +21,9 @@ class NeuronTreesEngine(TreeEngine):
             self.trees = NeuronTrees(config.width, data.num_points, leaf_blocks(data.X, weight_blocks))
         self.draw_seconds = drawing.seconds
         ledger.seconds["build"] -= drawing.seconds
-        ledger.post("build", neuron_trees_build_operations(config.width, data.num_points, data.dimension))
+        num_nodes = (2 * data.num_points - 1) * config.width
+        operations = neuron_trees_build_operations(config.width, data.num_points, data.dimension)
+        ledger.post("build", operations, num_nodes)
         super().__init__(self.trees, data, signs, config)
 
     @staticmethod

@@ -1,0 +1,27 @@
+"""What searches that keep all weights as they are have in common."""
+
+import time
+from collections.abc import Iterator
+
+from treeviz.data.dataset import Dataset
+from treeviz.model.config import TrainConfig
+from treeviz.model.network import initial_weights
+from treeviz.model.types import Floats, Ints
+from treeviz.search.engine import Engine
+
+
+class ExplicitEngine(Engine):
+    """A network whose weights W, (m, d), are kept and changed in place by a subclass."""
+
+    def __init__(self, data: Dataset, config: TrainConfig) -> None:
+        start = time.perf_counter()
+        self._W = initial_weights(config.seed, config.width, data.dimension)
+        self.draw_seconds = time.perf_counter() - start
+
+    def weights(self, neurons: Ints | None) -> Floats:
+        """Return a copy of W or of some of its rows."""
+        return self._W.copy() if neurons is None else self._W[neurons]
+
+    def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
+        """Yield W whole."""
+        yield 0, self._W
