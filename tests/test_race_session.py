@@ -29,7 +29,12 @@ SESSION = "test session id"  # of every AppTest
 def kept(monkeypatch):
     """Races of this test alone, which wait for viewers for as long as the test says."""
     monkeypatch.setattr(races, "_GRACE_SECONDS", 60.0)
+    forget_all()  # those of other tests in this process
     yield races.RACES
+    forget_all()
+
+
+def forget_all():
     clear_session_resource_cache(SESSION)
     for one in list(races.RACES._kept.values()):
         races.RACES.end_unviewed(one)
@@ -96,9 +101,9 @@ def test_of_an_old_race_numbers_are_kept_and_nothing_else(monkeypatch):
 
 def test_the_price_of_a_node_is_in_all_operations_that_pages_show():
     app = press(open_page("race", contestants=["forest", "dense-sparse"]), "Start")
-    assert ended(app.session_state.race)
+    assert ended(race_in(app))
     plain, judged = words(rerun(app)), re_judged(app)
-    forest, dense = app.session_state.race.lanes
+    forest, dense = race_in(app).lanes
 
     def rows(text):
         found = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if line.startswith("| ✓")]
@@ -329,7 +334,7 @@ def test_a_race_that_was_too_short_is_offered_more_time(monkeypatch):
 
 
 def test_the_verdict_is_of_all_that_was_done(endless, monkeypatch):
-    monkeypatch.setattr(race_page, "judge", lambda race, loss: f"{race.lanes[0].num_laps} iterations were judged")
+    monkeypatch.setattr(race_page, "judge", lambda race, *_: f"{race.lanes[0].num_laps} iterations were judged")
     app = press(open_page("race", contestants=TWO), "Start")
     race = race_in(app)
     for label in ("Cancel", "Cancel"):

@@ -20,6 +20,7 @@ from treeviz.model.firing import FiringSets, moved_rows, outputs_from_pairs
 from treeviz.model.infinite_width import Activity
 from treeviz.model.ledger import Ledger, compaction_operations, dense_evaluation_costs
 from treeviz.model.network import DrawnSigns, firing_probability, output_shift, outputs_at
+from treeviz.model.numerals import count
 from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Lap, Prediction, Workload
 from treeviz.search.compact import StartingNeurons
@@ -294,8 +295,8 @@ CONTESTANTS = (
         key="l-bfgs",
         title="L-BFGS",
         family="l-bfgs",
-        about=f"L-BFGS, the usual quasi-Newton method, with a memory of {LBFGS_MEMORY} steps, on the neurons that fire "
-        "at the start. A neuron that never fires is zero in every gradient, so no direction moves it.",
+        about=f"L-BFGS, the usual quasi-Newton method, with a memory of {count(LBFGS_MEMORY, 'step')}, on the neurons "
+        "that fire at the start. A neuron that never fires is zero in every gradient, so no direction moves it.",
         start=Optimized(Lbfgs),
         predict=None,
         preprocessing="m n d",
