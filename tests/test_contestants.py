@@ -306,3 +306,45 @@ def test_all_can_be_started_where_nothing_fires():
         assert lane.num_laps and lane.state != "failed", lane.contestant.key
         assert lane.state == "reached" or lane.reason
         assert lane.test_error is not None
+
+
+def value_of(formula, load):
+    """Work out a formula of the cost table with a workload's numbers."""
+    names = {
+        "Σt²": load.activity.num_overlaps,
+        "Σk": load.activity.num_pairs,
+        "log m": np.log2(load.width),
+        "log n": np.log2(load.num_points),
+        "products": load.cg_iterations,
+        "batches": load.num_batches,
+        "batch": load.batch_size,
+        "n³": load.num_points**3,
+        "n²": load.num_points**2,
+        "m": load.width,
+        "n": load.num_points,
+        "d": load.dimension,
+        "U": load.activity.num_touched,
+    }
+    total = 0.0
+    for term in formula.split(" + "):
+        above, _, below = term.partition("/")
+        factors = re.findall("|".join(map(re.escape, names)), above)
+        assert "".join(factors) == re.sub(r"[ ·()]", "", above).replace("logm", "log m").replace("logn", "log n"), term
+        total += np.prod([names[factor] for factor in factors]) / (names[below] if below else 1.0)
+    return total
+
+
+@pytest.mark.parametrize("threshold", [None, 0.0])
+@pytest.mark.parametrize(("name", "n", "width"), [("sphere", 20, 4096), ("digits", 200, 1 << 16), ("moons", 64, 1024)])
+def test_the_formulas_of_the_table_have_all_terms_that_matter(name, n, width, threshold):
+    """Constants are left out of them; a term that is left out would show at some sizes."""
+    config = TrainConfig(width=width, threshold=threshold)
+    load = expected_workload(load_dataset(name, num_points=n).X, config, num_samples=512)
+    checked = 0
+    for one in CONTESTANTS.values():
+        if one.predict is None or one.is_reference or "/batches" in one.iteration or "batch" in one.iteration:
+            continue
+        ratio = sum(one.forecast(load).iteration.values()) / value_of(one.iteration, load)
+        assert 0.2 < ratio < (8.0 if "products" in one.iteration else 4.0), (one.key, ratio)  # QR is 8 n³ and more
+        checked += 1
+    assert checked >= 10

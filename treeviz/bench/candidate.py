@@ -47,8 +47,8 @@ class Candidate:
         return f"needs about {needed / 1e9:.1f} GB, and {usable / 1e9:.1f} GB may be used on this machine"
 
 
-# The baseline first: ratios are its numbers over the others'. It is the strongest dense method we know, all inner products
-# and the rest from the firing sets; "dense" makes the rest of matrix products, too.
+# The baseline first: ratios are its numbers over the others'. It is the strongest dense method we know: all inner
+# products, and the rest from the firing sets. "dense" makes the rest of matrix products, too.
 BASELINE = "dense-sparse"
 CANDIDATES = tuple(Candidate(name, name) for name in (BASELINE, "dense", "compact", "forest", "watch"))
 

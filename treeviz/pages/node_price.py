@@ -28,6 +28,6 @@ def describe_node_price(node_price: int) -> str:
     if node_price == 1:
         return ""
     return (
-        f"Each tree node read or written counts as {count(node_price, 'operation')} here, and a multiply-add as one, wherever "
-        "this page shows operations."
+        f"Each tree node read or written counts as {count(node_price, 'operation')} here, and a multiply-add as one, "
+        "wherever this page shows operations."
     )

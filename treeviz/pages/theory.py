@@ -124,9 +124,10 @@ def _show_costs(settings: Settings, facts: Facts) -> None:
     st.markdown(
         f"Operations for **n = {facts.num_points}, m = {facts.width:,}, d = {facts.dimension}**, as expected of a "
         "fresh network by the formulas the app counts by. In formulas constants are left out; Σk stands for the pairs "
-        "that fire, U for the touched neurons, *products* for those with G that conjugate gradient takes. *Exact* "
-        "means the same steps as computing everything, up to round-off. The paper's own method is *Forest, sketched*; "
-        "*Forest* forms G outright."
+        "that fire, Σt² for the sum over all neurons of the number of datapoints they fire on, squared, U for the "
+        "touched neurons, *products* for those with G that conjugate gradient takes. *Exact* means the same steps as "
+        "computing everything, up to round-off. The paper's own method is *Forest, sketched*; *Forest* forms G "
+        "outright."
     )
     load = _expect(settings, facts.trace, f"{settings.data_key} {settings.config}")
     table, sources = cost_table(CONTESTANTS.values(), load)

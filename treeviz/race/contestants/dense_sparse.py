@@ -41,7 +41,7 @@ CONTESTANTS = (
         start=Trained(method="gauss-newton", search="dense-sparse", solver="exact"),
         predict=_predict_exact,
         preprocessing="none",
-        iteration="m n d + Σk d + n³",
+        iteration="m n d + Σk d + Σt² + n³",
         exactness="yes",
         source=THIS_APP,
         kind="dense",
