@@ -16,7 +16,7 @@ from treeviz.bench import candidate as contestant_module
 from treeviz.bench import measure as measure_module
 from treeviz.bench import memory, page, plan, report
 from treeviz.bench.analysis import QUANTITIES, fit_power_law, fits_of, notes_of, rows_of
-from treeviz.bench.candidate import BASELINE, CANDIDATES, Candidate, Run, cores_elsewhere, train
+from treeviz.bench.candidate import CANDIDATES, DENSE, Candidate, Run, cores_elsewhere, train
 from treeviz.bench.figures import GrowthCurve, RatioMark, growth_figure, ratio_figure
 from treeviz.bench.machine import describe_machine
 from treeviz.bench.measure import (
@@ -263,8 +263,16 @@ def test_who_does_not_fit_is_left_out_with_the_reason(engine, reason):
     assert json.loads(json.dumps(report.as_json(result)))["problems"][0]["contestants"][0]["status"] == left.status
 
 
+def test_ratios_are_to_the_faster_of_the_dense_methods():
+    for times, baseline in (((2.0, 1.0), "dense"), ((1.0, 2.0), "dense-sparse")):
+        runs = {name: [made_run(seconds)] for name, seconds in zip(DENSE, times, strict=True)}
+        rows = rows_of(made_result(runs | {"watch": [made_run(0.5)]}).measurements[0])
+        assert [row.outcome.candidate for row in rows if row.is_baseline] == [baseline]
+        assert [row.ratios["seconds_to_loss"].median for row in rows] == [1.0 / times[0], 1.0 / times[1], 2.0]
+
+
 def test_without_the_baseline_there_are_no_ratios():
-    big = Candidate(BASELINE, BASELINE, Enormous)
+    big = Candidate(DENSE[0], DENSE[0], Enormous)
     result = run_bench(Plan((Case(SMALL, 1),), ()), (big, CANDIDATES[1]), with_memory=False)
     _, compact = rows_of(result.measurements[0])
     assert compact.values["iteration_seconds"] is not None and not any(compact.ratios.values())
@@ -275,7 +283,7 @@ def test_a_loss_not_reached_has_no_time_to_it():
     one = CANDIDATES[0]
     run = train(one, SMALL.load(), one.config(SMALL), 1e-6, most=2)
     assert len(run.losses) == 2 and not run.is_reached and run.stop_reason == "not reached in 2 iterations"
-    result = made_result({BASELINE: [run], "watch": [made_run(1.0)]})
+    result = made_result({DENSE[0]: [run], "watch": [made_run(1.0)]})
     row = rows_of(result.measurements[0])[0]
     assert row.values["iteration_seconds"] is not None
     assert row.values["seconds_to_loss"] is None and row.values["seconds_to_loss_with_building"] is None
@@ -332,8 +340,8 @@ def test_medians_spreads_and_ratios_repeat_by_repeat():
     watch = [
         made_run(seconds, build, (1.0, 1e-2, 1e-4, 1e-7)) for seconds, build in ((1.0, 1.0), (3.0, 3.0), (2.0, 3.0))
     ]
-    peaks = {BASELINE: Peak(8_000_000), "watch": Peak(2_000_000)}
-    result = made_result({BASELINE: dense, "watch": watch}, peaks)
+    peaks = {DENSE[0]: Peak(8_000_000), "watch": Peak(2_000_000)}
+    result = made_result({DENSE[0]: dense, "watch": watch}, peaks)
     first, second = rows_of(result.measurements[0])
     assert first.num_iterations == 4
 
@@ -351,14 +359,14 @@ def test_medians_spreads_and_ratios_repeat_by_repeat():
 
 
 def test_memory_too_little_to_tell_has_no_ratio_and_no_fit():
-    runs = {BASELINE: [made_run(1.0)], "watch": [made_run(1.0)]}
-    result = made_result(runs, {BASELINE: Peak(8 << 20), "watch": Peak(1000)})
+    runs = {DENSE[0]: [made_run(1.0)], "watch": [made_run(1.0)]}
+    result = made_result(runs, {DENSE[0]: Peak(8 << 20), "watch": Peak(1000)})
     _, watch = rows_of(result.measurements[0])
     assert watch.values["peak_bytes"].median == 1000 and watch.ratios["peak_bytes"] is None
     assert "under 1" in report.as_text(result)
     growth = Growth("m", (SMALL,), 1)
     kept = {(fit.candidate, fit.quantity): fit.points for fit in fits_of(result, growth)}
-    assert len(kept[BASELINE, "peak_bytes"]) == 1 and kept["watch", "peak_bytes"] == ()
+    assert len(kept[DENSE[0], "peak_bytes"]) == 1 and kept["watch", "peak_bytes"] == ()
     assert len(kept["watch", "iteration_seconds"]) == 1
 
 
@@ -456,7 +464,7 @@ def test_json_holds_every_run_and_survives_being_read(tiny):
 
 
 def test_json_has_no_infinity():
-    result = made_result({BASELINE: [made_run(1.0, losses=(math.inf, math.nan), is_reached=False)]})
+    result = made_result({DENSE[0]: [made_run(1.0, losses=(math.inf, math.nan), is_reached=False)]})
     values = json.loads(json.dumps(report.as_json(result), allow_nan=False))
     assert values["problems"][0]["contestants"][0]["runs"][0]["losses"] == [None, None]
 
@@ -504,7 +512,7 @@ def test_the_page_needs_no_network_and_has_the_traces(tiny):
 
 def test_the_ratio_figure_has_a_mark_for_each_ratio(tiny):
     marks = page.ratio_marks(tiny)
-    figure = ratio_figure(marks, BASELINE)
+    figure = ratio_figure(marks, DENSE[0])
     assert (
         sum(len(trace.x) for trace in figure.data) == len(marks) == 2 * 2 * (len(NAMES) - 1)
     )  # panels, cases, candidates
@@ -520,7 +528,7 @@ def test_the_ratio_figure_has_a_mark_for_each_ratio(tiny):
 
 def test_the_page_shows_the_exact_numbers_to_the_pointer():
     marks = [RatioMark("time", "a case", "watch", 4.0, 3.5, 5.0, "4.00× (3.50 to 5.00)")]
-    (trace,) = ratio_figure(marks, BASELINE).data
+    (trace,) = ratio_figure(marks, DENSE[0]).data
     assert trace.customdata[0] == "4.00× (3.50 to 5.00)" and "customdata" in trace.hovertemplate
     assert trace.error_x.array[0] == pytest.approx(1.0) and trace.error_x.arrayminus[0] == pytest.approx(0.5)
 
@@ -540,7 +548,7 @@ def test_the_growth_figure_draws_the_law_and_names_its_exponent():
 
 def test_what_is_in_names_cannot_break_the_page():
     problem = replace(SMALL, width=300)
-    result = made_result({BASELINE: [made_run(1.0)], "<b>": [made_run(0.5)]}, problem=problem)
+    result = made_result({DENSE[0]: [made_run(1.0)], "<b>": [made_run(0.5)]}, problem=problem)
     assert "<b>" not in page.as_page(result).split("</script>")[-1]
 
 

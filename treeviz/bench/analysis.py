@@ -8,7 +8,7 @@ from typing import Literal
 
 from scipy.stats import linregress
 
-from treeviz.bench.candidate import BASELINE, Run
+from treeviz.bench.candidate import DENSE, Run
 from treeviz.bench.measure import BenchResult, Measurement, Outcome
 from treeviz.bench.memory import RESOLUTION_BYTES
 from treeviz.bench.plan import Axis, Growth, Problem
@@ -53,12 +53,14 @@ class Row:
     ratios : the baseline's number over this one's: above 1 where this one needs less. Times are compared repeat by
         repeat, for what disturbs the machine disturbs both of a repeat. None where either is None, or memory is too
         little to be told from nothing.
+    is_baseline : whether it is the dense method that trained in the least time, to which ratios are.
     """
 
     problem: Problem
     outcome: Outcome
     values: dict[Quantity, Spread | None]
     ratios: dict[Quantity, Spread | None]
+    is_baseline: bool = False
 
     @property
     def num_iterations(self) -> int | None:
@@ -109,8 +111,9 @@ def fit_power_law(sizes: Sequence[int], values: Sequence[float]) -> PowerLaw:
 
 
 def rows_of(measurement: Measurement) -> list[Row]:
-    """Return a row for each candidate."""
-    baseline = measurement.of(BASELINE)
+    """Return a row for each candidate; ratios are to the dense method that trained in the least time."""
+    dense = [outcome for name in DENSE if (outcome := measurement.of(name)) is not None and outcome.runs]
+    baseline = min(dense, key=lambda one: Spread.of([run.seconds for run in one.runs]).median, default=None)
     return [_row(measurement.problem, outcome, baseline) for outcome in measurement.outcomes]
 
 
@@ -125,7 +128,7 @@ def _row(problem: Problem, outcome: Outcome, baseline: Outcome | None) -> Row:
         pairs = zip(theirs, own, strict=True) if is_comparable else ()
         compared = [their / mine for their, mine in pairs]
         ratios[quantity] = Spread.of(compared) if compared else None
-    return Row(problem, outcome, values, ratios)
+    return Row(problem, outcome, values, ratios, is_baseline=outcome is baseline)
 
 
 def _numbers(outcome: Outcome, quantity: Quantity) -> list[float]:
