@@ -110,7 +110,7 @@ def test_a_paper_is_pointed_at_opened_and_followed_into_the_app(related, page):
     for text in (
         *PAPERS["bypass"].authors,
         "2022",
-        "Cites this paper",
+        "Later than this paper",
         PAPERS["bypass"].adds,
         PAPERS["bypass"].relates,
     ):
@@ -184,7 +184,7 @@ def test_papers_and_map_are_dragged_zoomed_and_reset(related, page):
 
 
 def test_search_and_filters_change_map_and_list_and_stay_in_the_address(related, page):
-    related.open("paper-relation=Referenced+by+this+paper&paper-search=gauss")
+    related.open("paper-relation=Earlier+than+this+paper&paper-search=gauss")
     expect(related.listed(1).first).to_contain_text(PAPERS["gaussian-transform"].title)
     related.search("")
     expect(related.listed(4)).to_have_count(4)
@@ -204,7 +204,7 @@ def test_search_and_filters_change_map_and_list_and_stay_in_the_address(related,
     page.get_by_role("button", name="Fast training of wide networks").click()
     related.listed(4)
     related.rest()
-    page.get_by_role("button", name="Referenced by this paper", exact=True).click()
+    page.get_by_role("button", name="Earlier than this paper", exact=True).click()
     expect(related.listed(len(PAPERS))).to_have_count(len(PAPERS))
     related.search("paszynski 2d")
     expect(related.listed(1).first).to_contain_text("Maciej Paszyński")

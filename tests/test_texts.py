@@ -133,7 +133,7 @@ def check_lesson(name, n, width, threshold, solver, seed):
     costs = record.costs
     first, first_dense = record.num_operations, sum(trace.dense_costs(record).values())
     answer = questions[-1][1]
-    assert f" = {compact(first)} operations" in answer and f"densely: {compact(first_dense)}." in answer
+    assert f" = {compact(first)} operations" in answer and f"that fire: {compact(first_dense)}." in answer
     assert ("it is here" in answer) == (first > first_dense)
     titles = [caveat.title for caveat in caveats]
     assert ("Repairing costs more than searching" in titles) == (costs.get("repair", 0) > costs.get("search", 0))

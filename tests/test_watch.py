@@ -39,10 +39,10 @@ def force(monkeypatch):
 
     def choose(path, cpus=2):
         monkeypatch.setattr(compiled, "num_threads", lambda: cpus)
-        monkeypatch.setattr(watch, "_LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
+        monkeypatch.setattr(watch, "LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
         monkeypatch.setattr(watch, "LARGE_VISIT", 2)
         monkeypatch.setattr(pairs_module, "LARGE_VISIT", 2)
-        monkeypatch.setattr(screening, "_LARGE_PRODUCTS", 0 if path == "compiled" else 1 << 60)
+        monkeypatch.setattr(screening, "LARGE_PRODUCTS", 0 if path == "compiled" else 1 << 60)
         monkeypatch.setattr(watch, "_CHUNK_ROWS", 7)
 
     return choose
@@ -120,7 +120,7 @@ def test_three_ways_to_the_same_lists(network, cpus):
     low = threshold - skin
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "num_threads", lambda: cpus)
-        patch.setattr(screening, "_LARGE_PRODUCTS", 0)
+        patch.setattr(screening, "LARGE_PRODUCTS", 0)
         patch.setattr(screening, "_BLOCK_BYTES", 1)
         streamed = pairs_from_stream(X, width, DrawnBlocks(0, X.shape[1]), low, threshold)
     scanned = pairs_from_blocks(X, initial_weight_blocks(0, width, X.shape[1]), low, threshold)
@@ -232,7 +232,7 @@ def test_any_walk_is_exact(path, walk, cpus):
     X, width, threshold, skin, duals = walk
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "num_threads", lambda: cpus)
-        patch.setattr(watch, "_LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
+        patch.setattr(watch, "LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
         patch.setattr(watch, "LARGE_VISIT", 2)
         patch.setattr(pairs_module, "LARGE_VISIT", 2)
         lists, W, signs = lists_of(X, width, threshold, skin)
@@ -259,7 +259,7 @@ def test_both_paths_do_the_same(walk):
     both = []
     for large in (0, 1 << 60):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(watch, "_LARGE_PAIRS", large)
+            patch.setattr(watch, "LARGE_PAIRS", large)
             both.append(lists_of(X, width, threshold, skin)[0])
     for dual in duals:
         left, right = (lists.move(dual) for lists in both)
@@ -301,8 +301,8 @@ def runs(draw):
 def test_training_is_that_of_the_dense_method(path, run, skin):
     data, settings_ = run
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watch, "_LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
-        patch.setattr(screening, "_LARGE_PRODUCTS", 0 if path == "compiled" else 1 << 60)
+        patch.setattr(watch, "LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
+        patch.setattr(screening, "LARGE_PRODUCTS", 0 if path == "compiled" else 1 << 60)
         lists = Trainer(data, TrainConfig(search="watch", skin=skin, **settings_))
         dense = Trainer(data, TrainConfig(search="dense", **settings_))
         condition = 1.0
@@ -529,7 +529,7 @@ def test_no_pair_is_missed_among_near_duplicates(path, problem, width, exponents
     duals[0] *= 0.7 / max(np.linalg.norm(duals[0] @ X / np.sqrt(width)), 1e-12)
     skin = float(np.linalg.norm(((W[0] @ X.T >= threshold) * duals[0]) @ X / np.sqrt(width)) * (1.0 + nudge * 2.0**-50))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(watch, "_LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
+        patch.setattr(watch, "LARGE_PAIRS", 0 if path == "compiled" else 1 << 60)
         pairs = pairs_from_blocks(X, [(0, W)], threshold - skin, threshold)
         signs = rng.choice([-1.0, 1.0], width)
         lists = WatchLists(

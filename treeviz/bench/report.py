@@ -172,7 +172,7 @@ def as_json(result: BenchResult) -> dict[str, Any]:
         "seconds": result.seconds,
         "is_interrupted": result.is_interrupted,
         "until_loss": result.until_loss,
-        "dense": DENSE,
+        "dense": list(DENSE),
         "machine": asdict(result.machine),
         "notes": notes_of(result),
         "memory_resolution_bytes": RESOLUTION_BYTES,

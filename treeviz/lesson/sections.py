@@ -233,7 +233,8 @@ def make_sections(facts: Facts) -> Sequence[Section]:
             f"No network has $10^{{{facts.required_width_exponent:.0f}}}$ neurons; this one has {m:,} and "
             + _describe_progress(facts)
             + f" Measured, an iteration has cost {compact(amortized)} operations, building included. Building alone "
-            f"takes m n d, so T iterations cost at least m n d / T each: less than m to the power 1 − α only if T is "
+            f"takes m n d, so T iterations cost at least m n d / T each: less than $m^{{1-\\alpha}}\\,n\\,d$ only "
+            "if T is "
             f"as large as $m^{{0.24}}$ = {m**ALPHA:.1f}, and T is {iterations} so far. {_describe_angle(facts)} λ is "
             f"{describe_eigenvalue(facts)} in this network. [Theorem: paper. Width and building: derived. The "
             "rest: measured.]",
@@ -247,8 +248,9 @@ def make_sections(facts: Facts) -> Sequence[Section]:
             "inputs, under a conjecture on orthogonal vectors (OVC; it follows from SETH, the strong exponential time "
             "hypothesis): no structure does both, replace a neuron in much less than n and find the firing neurons in "
             "much less than n m, less by a power ε > 0 (Alman, Liang, Song, Zhang, Zhuo; this paper claims the bound "
-            "as well). So replacing a neuron costs "
-            "about one visit to every datapoint in the worst case. This does **not** say that $m^{0.76}$ is best, and "
+            "as well). So a structure that "
+            "finds the firing neurons in much less than n m must, in the worst case, pay about n for each neuron "
+            "replaced. This does **not** say that $m^{0.76}$ is best, and "
             "does not rule out faster methods on inputs that are not the worst: *watch lists*, in the table below, are "
             "one.",
             [
@@ -276,10 +278,11 @@ def _describe_search(facts: Facts) -> str:
     if not firing:
         return "The root is below b, so no neuron fires, and the search ends there."
     found = f"It finds {agree(firing, 'the one that fires', f'all {firing:,} that fire')}. "
-    if 4 * int(facts.visited_by_level.sum()) >= size:
-        return f"{found}So many neurons fire here that the search can skip little."
+    skipped = 1 - int(facts.visited_by_level.sum()) / size
+    if skipped < 0.5:
+        return f"{found}So many neurons fire here that it can skip only {percent(skipped)}."
     last_full = max(level for level, visited in enumerate(facts.visited_by_level) if 2 * visited >= 1 << level)
-    return f"{found}Down to level {last_full} it reads at least half of a level's nodes, and fewer and fewer below."
+    return f"{found}Of level {last_full} it reads at least half of the nodes, and of those below a smaller share."
 
 
 def _describe_losses(facts: Facts) -> str:
@@ -311,8 +314,9 @@ def describe_when_dense_is_better(facts: Facts) -> str:
     terms = (
         "An iteration of the forest costs the nodes that searching reads, n Σk and the nodes written for the repair, "
         f"and the solve: {compact(search)} + {compact(repair)} + {compact(rest)} = {compact(own)} operations in the "
-        f"first one here. The dense method's costs m n d for all inner products, and the rest done as densely: "
-        f"{compact(dense)}. **Dense is better** where the first sum is larger than the second, which it "
+        f"first one here. The strongest dense method computes and compares all m n inner products, and takes the "
+        f"rest from the pairs that fire: {compact(dense)}. **Dense is better** where the first sum is larger than "
+        "the second, which it "
         f"{'is' if own > dense else 'is not'} here, "
     )
     if own >= dense:

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from treeviz.data.dataset import Dataset
+from treeviz.lesson.caveats import DESCENT_MOVES, GAUSS_NEWTON_MOVES
 from treeviz.model.config import TrainConfig
 from treeviz.model.numerals import count, numeral
 from treeviz.model.types import Ints
@@ -136,8 +137,8 @@ def render(settings: Settings) -> None:
         st.plotly_chart(figure, key="regions", config={"displayModeBar": False})
         note(
             "The cross marks the settings now; hatched, the next best needs less than 5 % more. Operations are not "
-            "seconds: race the methods to see both. Watch lists, Adam and L-BFGS are missing: what they "
-            "cost depends on how a run goes, which no formula knows."
+            "seconds: race the methods to see both. Watch lists and L-BFGS are missing, because what "
+            "they cost depends on how a run goes. Adam is in the table of the page about the method."
         )
 
 
@@ -156,8 +157,8 @@ def _choose_iterations(family: str) -> dict[str, int]:
             width=200,
         )
 
-    few = "Gauss–Newton needs 4 to 8 on sphere, breast cancer and centred digits, and far more on planar data."
-    many = "First-order methods need about 30 on centred digits, and hundreds to thousands on most other data."
+    few = f"{GAUSS_NEWTON_MOVES}."
+    many = f"To a loss of 10⁻⁶ {DESCENT_MOVES}."
     counts = {}
     if family in ("all", "gauss-newton"):
         label = "Gauss–Newton iterations" if family == "all" else "Iterations"
@@ -231,8 +232,8 @@ def _conclude(curves: Sequence[Curve], widths: Ints, width: int) -> str:
         for title, factor in factors
     )
     return (
-        f"**At m = {width:,} {best.title} is expected to need the fewest operations, "
-        f"{compact(best.operations[place])}**" + (f"; {comparison}." if comparison else ".")
+        f"**At m = {width:,} {best.title} is expected to need the fewest operations for the iterations "
+        f"set above, {compact(best.operations[place])}**" + (f"; {comparison}." if comparison else ".")
     )
 
 

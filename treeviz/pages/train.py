@@ -261,7 +261,8 @@ def _seconds_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
     return figure, run.dense_refusal or (
         "Wall-clock time measured on this machine while the page was in use, so it is noisy. The dense baseline "
         "is made of matrix products into buffers allocated once, an exact Gram matrix, and Cholesky. A race has "
-        "another: with a sparse rest, the products are the same, and what follows takes less time on wide networks."
+        "another: with a sparse rest, the products are the same, and what follows takes less time where few "
+        "neurons fire."
     )
 
 

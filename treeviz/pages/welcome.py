@@ -7,10 +7,11 @@ from treeviz.stage.component import INTRODUCED
 _STEPS = """
 1. **Search.** The tree of one datapoint. Its leaves are the inner products of all neurons with it. The search enters
    only the parts whose largest leaf reaches the threshold, and skips the rest.
-2. **Forward and solve.** The few neurons that fire make the output. A small system says how hard each datapoint pulls.
+2. **Forward and solve.** The neurons that fire make the output. A small system says how hard each datapoint pulls.
 3. **Move and repair.** Neurons that fire on any datapoint move, and no others. The marked nodes of this tree change.
-4. **Again.** Most runs need 4 to 8 such iterations. Charts below compare their cost with the dense method, which
-   computes every inner product anew in each iteration.
+4. **Again.** The 50 digits that open first need 7 such iterations to a loss of 10⁻⁶; other data need 4 to
+   hundreds. Charts below compare their cost with the dense method, which computes every inner product anew in each
+   iteration.
 """
 
 

@@ -36,7 +36,7 @@ def describe_watching(trace: Trace, record: StepRecord, report: WatchReport) -> 
     else:
         farther = "None has moved farther than the skin so far; one that does is promoted, watched on all datapoints."
     return (
-        "In a wide network weights move little, and an inner product changes by no more than its neuron moves. So a "
+        "An inner product changes by no more than its neuron moves. So a "
         f"pair that was below b − skin = {lowered} at the start cannot fire while its neuron has moved less than the "
         f"skin, {numeral(report.skin, 3)}: only {report.num_watched:,} of {count(num_pairs, 'pair')} "
         f"{agree(report.num_watched, 'is', 'are')} watched "

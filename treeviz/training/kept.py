@@ -48,5 +48,5 @@ class Kept(Generic[_Value]):
 
     def _drop(self, number: int) -> None:
         with self._lock:
-            for place in [place for place in self._values if place[0] == number]:
-                del self._values[place]
+            for place in [place for place in list(self._values) if place[0] == number]:
+                self._values.pop(place, None)

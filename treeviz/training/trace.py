@@ -195,7 +195,7 @@ class Trace:
             if leaves is None:
                 redrawn = self._redraw_trees(point)
                 for other in reversed(redrawn):  # the one asked for is the last to go
-                    _KEPT.put(self, ("initial leaves", other), redrawn[other])
+                    _KEPT.put(self, ("initial leaves", other), redrawn[other].copy())  # not a view of all of them
                 leaves = redrawn[point]
             leaves = np.array(leaves)
         return leaves

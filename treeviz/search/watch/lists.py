@@ -50,7 +50,7 @@ from treeviz.search.watch.screening import WatchedPairs
 # NumPy looks at this many neurons at a time, so that their dense rows stay in the cache.
 _CHUNK_ROWS = 1 << 13
 # Lists of this many pairs are worth loading a compiler.
-_LARGE_PAIRS = 1 << 11
+LARGE_PAIRS = 1 << 11
 # Outputs are summed up anew when all that was added and taken away is so many times what they are, and were at first.
 _MAX_TURNOVER = 1000.0
 
@@ -102,7 +102,7 @@ class WatchLists:
         self.gram, self._draw_rows, num_points = gram, draw_rows, len(gram)
         self._positions = np.zeros(num_points + 1)  # the totals of the dual steps, and the clock
         self._clear_outputs()
-        is_large = pairs.points.size >= _LARGE_PAIRS
+        is_large = pairs.points.size >= LARGE_PAIRS
         self._is_compiled = is_large and load_loops("watch.loops") is not None
         if num_points >= np.iinfo(np.int16).max or pairs.points.size > np.iinfo(np.int32).max:
             raise ValueError(
@@ -127,6 +127,7 @@ class WatchLists:
         self._due, self._breached = np.full(room, 0), np.full(room, 0)  # room to work in
         self.first_look = self._look_at(self._lists)
         self._usual_turnover = float(self._turnover.max())
+        self._num_moves_to_wait = self._pause = 0  # before outputs may be summed up anew
 
     @property
     def _loops(self) -> ModuleType | None:
@@ -218,7 +219,8 @@ class WatchLists:
         if breached.size:
             seen = self._promote(breached)
             num_changed, work = num_changed + seen.num_changed, work + seen.num_operations
-        if self._is_noisy():
+        self._num_moves_to_wait -= 1
+        if self._num_moves_to_wait < 0 and self._is_noisy():
             seen = self._sum_up_anew()
             work += seen.num_operations
             if seen.breached.size:  # those whose drift is the skin but for round-off
@@ -261,6 +263,9 @@ class WatchLists:
         seen = self._look_at(self._promoted) if self._promoted.neurons.size else None
         work += seen.num_operations if seen else 0
         seen = self._look_at(self._lists)
+        # Where weights far out cancel in the inner products themselves, it does not help: then ever more seldom.
+        self._pause = 2 * self._pause + 1 if self._is_noisy() else 0
+        self._num_moves_to_wait = self._pause
         return Seen(seen.breached, seen.num_due, 0, work + seen.num_operations)
 
     def _promote(self, rows: Ints) -> Seen:

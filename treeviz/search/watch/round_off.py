@@ -35,5 +35,5 @@ class RoundOff:
             fixed=2 * (d + 4) * LARGEST_NORMAL * d**0.5 * _UNIT,
             of_length=2 * (n + d + 8) * _UNIT,
             of_square=2 * (2 * n + d + 8) * _UNIT,
-            of_clock=16 * _UNIT,
+            of_clock=2 * (n + 8) * _UNIT,
         )

@@ -24,7 +24,7 @@ from treeviz.search.watch.round_off import LARGEST_NORMAL
 # The error bound of a product in single precision up to which it sorts out nearly as much as an exact one.
 _LARGEST_MARGIN = 0.05
 # From this many inner products on, compiled loops are worth loading. And the bytes of a block of weights.
-_LARGE_PRODUCTS, _BLOCK_BYTES = 1 << 22, 1 << 19
+LARGE_PRODUCTS, _BLOCK_BYTES = 1 << 22, 1 << 19
 
 Blocks = Iterable[tuple[int, Floats]]
 
@@ -127,7 +127,7 @@ def pairs_from_stream(
     num_points, dimension = X.shape
     block_rows = max(64, _BLOCK_BYTES // (8 * dimension))
     margin = (dimension + 4) * 2.0**-24 * LARGEST_NORMAL * dimension**0.5
-    is_large = width * num_points >= _LARGE_PRODUCTS and margin <= _LARGEST_MARGIN
+    is_large = width * num_points >= LARGE_PRODUCTS and margin <= _LARGEST_MARGIN
     loops = load_loops("watch.loops") if is_large else None
     if loops is None:
         return pairs_from_blocks(X, draw(0, width, BLOCK_ROWS), low, high)
