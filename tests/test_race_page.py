@@ -189,6 +189,7 @@ def test_a_race_ends_within_a_minute_of_its_last_tab(page, server, context):
     tab = context.new_page()
     open_race(tab, server, LONG)
     start(tab)
+    tab.wait_for_url(re.compile(r"[?&]race="))
     address = tab.url
     tab.close()
     page.wait_for_timeout(35_000)

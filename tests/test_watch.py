@@ -491,7 +491,7 @@ def near_duplicates(draw):
 
 
 @given(near_duplicates(), st.floats(-8.0, 12.0))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_round_off_stays_below_its_bounds(problem, exponent):
     X, rng = problem
     n, d = X.shape
@@ -513,7 +513,7 @@ def test_round_off_stays_below_its_bounds(problem, exponent):
 
 @each_path
 @given(near_duplicates(), st.integers(1, 5), st.lists(st.floats(-3.0, 9.0), min_size=1, max_size=6), st.integers(-3, 3))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_no_pair_is_missed_among_near_duplicates(path, problem, width, exponents, nudge):
     """The skin is where the first move ends but for its last bits, and some pair there is but for them at b - skin.
 

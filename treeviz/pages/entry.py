@@ -38,8 +38,8 @@ _ROOM = """<style>
 [data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
 .st-key-stage-answer { display: none; }
 @media (max-width: 640px) {
-  [data-testid="stMarkdownContainer"] table { font-size: 0.75rem; }
-  [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.3rem 0.2rem !important; }
+  [data-testid="stMarkdownContainer"] table { font-size: 0.72rem; }
+  [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.3rem 0.12rem !important; }
 }
 </style>"""
 

@@ -13,7 +13,7 @@ from treeviz.pages.budget import wait_for_share
 from treeviz.pages.node_price import choose_node_price, describe_node_price
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
-from treeviz.pages.races import RACES, KeptRace, leave_race, open_race, show_race, shown_race
+from treeviz.pages.races import RACES, KeptRace, keep_address, leave_race, open_race, show_race, shown_race
 from treeviz.pages.runs import let_go
 from treeviz.pages.settings import Settings
 from treeviz.race import report
@@ -304,6 +304,7 @@ def _extend(goals: Goals) -> None:
 def _show(kept: KeptRace, stage: _Stage) -> None:
     """Draw the verdict, the table and the charts of what has been done so far."""
     race = kept.race
+    keep_address(kept)
     loss = st.session_state.get("table-loss", race.until_loss)
     node_price = int(st.session_state.get("node-price") or 1)
     if race.is_over:

@@ -124,6 +124,12 @@ def show_race(kept: KeptRace) -> None:
     st.session_state.race_key = st.query_params["race"] = kept.key
 
 
+def keep_address(kept: KeptRace) -> None:
+    """Name a race in the address again, where the browser has not taken it: a refresh of the charts tells."""
+    if st.query_params.get("race") != kept.key:
+        st.query_params["race"] = kept.key
+
+
 def open_race() -> tuple[KeptRace | None, bool]:
     """Return the race that the address names, else the one shown last; and whether the address names one in vain."""
     named = st.query_params.get("race")
