@@ -187,7 +187,7 @@ def test_a_race_is_shown_to_all_who_have_its_address(page, server, context):
 @pytest.mark.slow
 def test_a_race_ends_within_a_minute_of_its_last_tab(page, server, context):
     tab = context.new_page()
-    open_race(tab, server, LONG)
+    open_race(tab, server, LONG.replace("width=1024", "width=65536"))  # at 1,024 it would be over by then
     start(tab)
     tab.wait_for_url(re.compile(r"[?&]race="))
     address = tab.url
