@@ -401,7 +401,7 @@ def test_numbers_have_three_digits(number, words):
 def test_peak_memory_is_that_of_the_arrays():
     if not memory.can_measure():
         pytest.skip("peak memory cannot be measured on this system")
-    problem, dense = Problem("sphere", 16, 16, 1 << 16), CANDIDATES[0]
+    problem, dense = Problem("sphere", 16, 16, 1 << 16), CANDIDATES[NAMES.index("dense")]
     compact = CANDIDATES[NAMES.index("compact")]
     with MemoryMeter() as meter:
         peaks = list(meter.measure([dense, compact], problem, problem.load(), 1e-6))
