@@ -159,6 +159,15 @@ def test_the_weights_of_before_are_restored_where_no_step_lowers_the_loss(monkey
 
 
 @pytest.mark.filterwarnings("error")
+def test_adam_may_overshoot_at_first():
+    """With half of all neurons firing its first step multiplies the loss by more than a hundred; it comes back."""
+    data = load_dataset("digits", num_points=50)
+    runner = OptimizerRunner(data, TrainConfig(width=65_536, threshold=0.0), Adam())
+    laps = [runner.step() for _ in range(4)]
+    assert laps[1].loss > 100 * laps[0].loss > laps[3].loss / 100
+    assert [lap.stop_reason for lap in laps] == [""] * 4 and laps[3].loss < laps[1].loss
+
+
 def test_an_overflow_is_a_reason_in_words():
     runner = OptimizerRunner(DATA, CONFIG, Adam(1e200))
     laps = [runner.step(), runner.step()]

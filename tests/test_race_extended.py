@@ -3,6 +3,7 @@
 import math
 import signal
 import threading
+import time
 from dataclasses import astuple, replace
 
 import numpy as np
@@ -200,6 +201,34 @@ def test_a_race_under_way_is_extended_and_goes_on():
     may_go_on.set()
     assert ended(race) and race._thread is thread
     assert [(lane.state, lane.num_laps) for lane in race.lanes] == [("reached", 4), ("stopped", 4)]
+
+
+def test_a_run_waits_for_the_last_step_of_the_run_before():
+    """The race is cancelled in a step and extended, and run in another thread before that step has ended."""
+    is_there, may_go_on, inside, most = threading.Event(), threading.Event(), [], []
+
+    def act():
+        inside.append(threading.get_ident())
+        most.append(len(inside))
+        is_there.set()
+        assert may_go_on.wait(PATIENCE)
+        inside.pop()
+
+    race = Race(sphere(), [scripted("one", act=act)], CONFIG, until_loss=0.0, max_laps=4)
+    runs = [threading.Thread(target=race.run) for _ in range(2)]
+    runs[0].start()
+    assert is_there.wait(PATIENCE)
+    race.cancel()
+    race.extend()
+    runs[1].start()
+    deadline = time.monotonic() + PATIENCE
+    while not race._taking_down._waiters and len(inside) < 2:
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.001)
+    may_go_on.set()
+    for thread in runs:
+        thread.join(PATIENCE)
+    assert max(most) == 1 and race.lanes[0].num_laps == 4 and len(most) == 4
 
 
 def test_goals_that_move_while_a_lane_ends_count():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.model.infinite_width import Activity, both_fire_probability
-from treeviz.model.ledger import gram_solve_operations
+from treeviz.model.ledger import PROBABILITY_OPERATIONS, gram_solve_operations
 from treeviz.model.network import BLOCK_ROWS, initial_weights, output_signs
 from treeviz.model.numerals import agree
 from treeviz.model.phases import PHASES
@@ -230,7 +230,7 @@ def test_kernel_ridge_starts_from_zero_and_touches_no_neuron():
 
 def test_kernel_ridge_charges_a_hand_count():
     runner, laps = run(KERNEL, sphere(4, 3), config_of())
-    assert runner.build_costs == {"build": 4 * 4 * 3 + kernel_ridge.KERNEL_VALUE_OPERATIONS * 10}
+    assert runner.build_costs == {"build": 4 * 4 * 3 + PROBABILITY_OPERATIONS * 10}
     assert laps[0].costs == {"forward": 4 + 16, "solve": 22 + 16}
     assert laps[1].costs == {"forward": 4}
 

@@ -130,14 +130,16 @@ def sort_operations(sizes: Ints) -> int:
     return math.ceil(float(np.sum(sizes * np.log2(np.maximum(sizes, 1)))))
 
 
-def skin_operations(num_points: int, dimension: int) -> int:
-    """Operations of the skin's rule (`search.watch.skin`): 1,024 neurons, two matrices of probabilities, a solve.
+# A probability that two datapoints fire the same neuron is an integral of up to 24 nodes, with an exponential, a
+# division and a few products each, or a series of about that length.
+PROBABILITY_OPERATIONS = 200
 
-    A probability that two datapoints fire the same neuron is charged 32, about what its series takes.
-    """
+
+def skin_operations(num_points: int, dimension: int) -> int:
+    """Operations of the skin's rule (`search.watch.skin`): 1,024 neurons, two matrices of probabilities, a solve."""
     pairs = num_points * (num_points + 1) // 2
-    solve = num_points**3 // 3 + num_points**2
-    return 1024 * num_points * dimension + 2 * pairs * (dimension + 32) + solve
+    probabilities = 2 * pairs * (dimension + PROBABILITY_OPERATIONS)
+    return 1024 * num_points * dimension + probabilities + gram_solve_operations(num_points)
 
 
 def forward_operations(pairs: Number, num_points: Number) -> Number:

@@ -55,7 +55,8 @@ class Races:
 
     def find(self, key: str | None) -> KeptRace | None:
         """Return the race of a key, None if there is none."""
-        return self._kept.get(key) if key else None
+        with self._lock:
+            return self._kept.get(key) if key else None
 
     def enter(self, kept: KeptRace) -> View:
         """Begin a session's view of a race."""

@@ -146,7 +146,7 @@ class Lane:
             priced._table[:, _PLACES[operations]] += (node_price - 1) * priced._table[:, _PLACES[nodes]]
         priced.build_operations += (node_price - 1) * priced.build_nodes
         priced.costs = Counter(
-            {phase: cost + (node_price - 1) * self.nodes[phase] for phase, cost in priced.costs.items()}
+            {phase: cost + (node_price - 1) * priced.nodes[phase] for phase, cost in priced.costs.items()}
         )
         return priced
 

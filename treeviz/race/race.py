@@ -84,7 +84,7 @@ class Race:
         self._has_begun = threading.Event()  # a lap was taken down, or all lanes are over
         self._is_running = self._is_closed = False
         # Held while something is taken down, so that nothing is after a cancel, whichever thread it comes from.
-        self._taking_down = threading.Lock()
+        self._taking_down = threading.Condition()
         self._callbacks: list[Callable[[], object]] = []
         self._ticket = self._new_ticket()
 
@@ -216,9 +216,10 @@ class Race:
 
         A race that is not over is cancelled. It cannot be extended any more.
         """
-        if not self.is_over:
-            self.cancel(reason)
-        self._close_if(lambda: True)
+        with self._taking_down:  # none may extend it in between
+            if not self.is_over:
+                self.cancel(reason)
+            self._close_if(lambda: True)
 
     def close_if_over(self) -> None:
         """Let go of all networks if the race is over; what `when_closed` was told is called if so."""
@@ -245,13 +246,16 @@ class Race:
             callback()
 
     def _begin(self) -> None:
+        """Begin a run when the one before has ended: of a race that was extended, it may be in its last step."""
         with self._taking_down:
+            self._taking_down.wait_for(lambda: not self._is_running)
             self._is_running = True
 
     def _rest(self) -> None:
         """End a run of the race: let go of the networks if it is closed, or no contestant can ever go on."""
         with self._taking_down:
             self._is_running = False
+            self._taking_down.notify_all()
             self._is_closed |= all(lane.is_over and lane.stop_reason for lane in self.lanes)
             if not self._is_closed:
                 return

@@ -63,7 +63,7 @@ def judge(race: Race, loss: float, node_price: int = 1) -> str:
         return "The race is on."
     there = _finishers(race, loss, node_price)
     if not there:
-        return _none_reached(race, loss)
+        return f"{_none_reached(race, loss)}{_name_the_solved(race, loss)}"
     rivals = _rivals(there)
     said = _compare(race, *rivals, loss, node_price) if rivals else _name_the_first(there, loss)
     return f"{said}{_name_the_others(race, loss)}"
@@ -149,13 +149,16 @@ def _name_the_first(there: Sequence[Finish], loss: float) -> str:
 
 
 def _name_the_others(race: Race, loss: float) -> str:
-    """Name those that did not reach the loss, and those that are solved at once, which nothing above speaks of."""
+    """Name those that iterate and did not reach the loss, and those that are solved at once."""
     late = [one.contestant.title for one in race.lanes if not one.contestant.is_reference and not finish_of(one, loss)]
-    text = f" {_list(late)} did not reach it." if late else ""
+    return f"{f' {_list(late)} did not reach it.' if late else ''}{_name_the_solved(race, loss)}"
+
+
+def _name_the_solved(race: Race, loss: float) -> str:
     solved = [finish.title for lane in race.lanes if lane.contestant.is_reference and (finish := finish_of(lane, loss))]
-    if solved:
-        text += f" {_list(solved)}, solved at once, {agree(len(solved), 'is', 'are')} in the table alone."
-    return text
+    if not solved:
+        return ""
+    return f" {_list(solved)}, solved at once, {agree(len(solved), 'is', 'are')} in the table alone."
 
 
 def _list(titles: Sequence[str]) -> str:

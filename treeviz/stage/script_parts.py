@@ -32,7 +32,9 @@ FORWARD = Line(
 )
 MOVE = (
     Line(
-        "move", "for each r that fires anywhere:", "A neuron below b adds max(z − b, 0) = 0, so its gradient is zero."
+        "move",
+        "for each r that fires anywhere:",
+        "What a neuron below b adds does not depend on its weights, so its gradient is zero.",
     ),
     Line(
         "move",

@@ -27,8 +27,8 @@ _SLOW_AFTER = {"gauss-newton": 20, "gradient-descent": 1000, "sgd": 2000}
 _WORTH_HAVING = 0.01
 # Below _ROUND_OFF times the size of what is learned, ||y||^2 or the first loss, there is nothing left to fall.
 _ROUND_OFF = 1e-24
-# Diverging: this many times the first loss. A Gauss-Newton step may overshoot far and come back.
-_DIVERGENCE_FACTORS = {"gauss-newton": 1e6, "gradient-descent": 100.0, "sgd": 100.0}
+# Diverging: this many times the first loss, and where steps may overshoot far and come back, so many times.
+_DIVERGENCE, _DIVERGENCE_OF_OVERSHOOTS = 100.0, 1e6
 _NO_NEURON_FIRES = "no neuron fires on any datapoint, so nothing can move: lower the threshold or widen the network"
 
 
@@ -45,14 +45,16 @@ class Judge:
     ----------
     data : what is learned.
     config : of the run. What counts as a stall depends on the method, and what to do about it on the threshold.
+    overshoots : whether a step may go far beyond its mark and come back, as those of Gauss-Newton; None: by the method.
 
     Attributes
     ----------
     stop_reason : why further steps would change nothing worth having, in words; empty while there is no such reason.
     """
 
-    def __init__(self, data: Dataset, config: TrainConfig) -> None:
+    def __init__(self, data: Dataset, config: TrainConfig, *, overshoots: bool | None = None) -> None:
         self._y, self._config = data.y, config
+        self._overshoots = config.method == "gauss-newton" if overshoots is None else overshoots
         self._groups = data.duplicate_groups()
         self._conflicts = _conflicting_targets(data, self._groups)
         self._first_loss: float | None = None
@@ -117,7 +119,7 @@ class Judge:
 
     def _find_divergence(self, loss: float) -> str:
         """Say how far the loss is above the first one, if that is out of all proportion."""
-        if not loss > _DIVERGENCE_FACTORS[self._config.method] * self._scale:
+        if not loss > (_DIVERGENCE_OF_OVERSHOOTS if self._overshoots else _DIVERGENCE) * self._scale:
             return ""
         return (
             f"diverging: the loss is {numeral(loss, 2)}, and it was {numeral(self._first_loss or 0.0, 2)} at the "

@@ -14,15 +14,12 @@ import numpy as np
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.infinite_width import shifted_ntk
-from treeviz.model.ledger import Ledger, gram_solve_operations
+from treeviz.model.ledger import PROBABILITY_OPERATIONS, Ledger, gram_solve_operations
 from treeviz.model.network import firing_probability
 from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Lap, Prediction, Workload
 from treeviz.solve.exact import GramSolution, solve_gram
 
-# One value of the kernel: the probability that both fire is an integral of up to 24 nodes, an exponential, a division
-# and a few products each, or a series of about that length.
-KERNEL_VALUE_OPERATIONS = 200
 _QUERY_VALUES = 1 << 22  # entries of the kernel between datapoints and queries held at a time
 
 
@@ -117,7 +114,7 @@ def predict_costs(load: Workload) -> Prediction:
 
 def _build_operations(num_points: int, dimension: int) -> int:
     """The Gram matrix of the data, n^2 d, and one triangle of the kernel matrix."""
-    return num_points**2 * dimension + KERNEL_VALUE_OPERATIONS * (num_points * (num_points + 1) // 2)
+    return num_points**2 * dimension + PROBABILITY_OPERATIONS * (num_points * (num_points + 1) // 2)
 
 
 CONTESTANTS = (

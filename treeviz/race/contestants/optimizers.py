@@ -97,9 +97,14 @@ class KeptObjective:
 
 
 class Rule(Protocol):
-    """How an optimizer chooses its moves. `num_copies` says how many arrays like the weights it keeps."""
+    """How an optimizer chooses its moves.
+
+    `num_copies` says how many arrays like the weights it keeps, `overshoots` whether its steps may go far beyond their
+    mark and come back.
+    """
 
     num_copies: int
+    overshoots: bool
 
     def arrive(self, objective: KeptObjective, ledger: Ledger) -> str:
         """Evaluate the network where the last move leads; return why that could not be found, in words, or ""."""
@@ -117,7 +122,7 @@ class OptimizerRunner:
         self.build_costs: Mapping[str, int] = ledger.costs
         self.build_seconds: Mapping[str, float] = ledger.seconds
         self.build_nodes: Mapping[str, int] = ledger.nodes
-        self._judge = Judge(data, replace(config, method="gradient-descent"))
+        self._judge = Judge(data, replace(config, method="gradient-descent"), overshoots=rule.overshoots)
         self._num_laps = 0
 
     @property
@@ -161,7 +166,7 @@ class OptimizerRunner:
 class Adam:
     """Adam: every weight moves by its gradient's running mean over the root of its running mean square."""
 
-    num_copies = 2
+    num_copies, overshoots = 2, True
 
     def __init__(self, step_size: float = ADAM_STEP_SIZE) -> None:
         self._step_size, self._num_steps = step_size, 0
@@ -194,7 +199,7 @@ class Lbfgs:
     7.4). A step is made shorter, by a parabola through what is known, until the loss falls enough.
     """
 
-    num_copies = 2 * LBFGS_MEMORY + 3
+    num_copies, overshoots = 2 * LBFGS_MEMORY + 3, False
 
     def __init__(self) -> None:
         self._pairs: deque[tuple[Floats, Floats, float]] = deque(maxlen=LBFGS_MEMORY)

@@ -18,7 +18,7 @@ def suggest_skin(X: Floats, y: Floats, threshold: float, width: int) -> float:
     """Return a skin that few neurons drift beyond, from the data alone.
 
     One Gauss-Newton step from outputs of zero moves the weights by J^T g with G g = y, so the squared moves of all
-    neurons add up to g^T G g = y^T g. With G the network's kernel (`kernel.shifted_ntk`), and shared out among the
+    neurons add up to g^T G g = y^T g. With G the network's kernel (`infinite_width.shifted_ntk`), and shared among the
     |U| neurons expected to fire, that is the mean square move of a neuron; the skin is three times its root. Farther
     than four below zero nothing is left that could be watched, so the skin ends at b + 4.
 
