@@ -11,6 +11,7 @@ import { MARGIN, REACH, View, boxAround, findSpot, insidePicture, neighbour } fr
 const ZOOM_STEP = 1.4;
 const CLICK = 5; // pixels a pointer may move in a click
 const NUDGE = 14; // pixels a key moves a paper
+const DRAWN_WITHIN = 3000; // milliseconds in which a slow page has drawn a paper's details
 const DETAILS_SEEN = 150; // pixels of a paper's details on the screen that are enough not to scroll to them
 const SHAPES = {
   this: "M-11-13H11Q13-13 13-11V11Q13 13 11 13H-11Q-13 13-13 11V-11Q-13-13-11-13Z",
@@ -61,7 +62,7 @@ class PaperMap {
     this.current = ""; // key of the paper that the Tab key leads to
     /** @type {Gesture | null} */
     this.gesture = null;
-    [this.isOpening, this.isDue] = [false, false];
+    this.isDue = false;
     /** @type {Map<string, number>} of labels, in pixels */
     this.widths = new Map();
     this.pen = document.createElement("canvas").getContext("2d");
@@ -113,8 +114,6 @@ class PaperMap {
     }
     this.rove();
     this.render();
-    if (this.isOpening) this.showDetails();
-    this.isOpening = false;
   }
 
   /** @param {Drawing} data */
@@ -343,18 +342,25 @@ class PaperMap {
   /** @param {string} key of a paper; the empty one closes the open paper */
   open(key) {
     this.selected = key || this.home;
-    this.isOpening = Boolean(key);
+    if (key) this.showDetails();
     this.point(null);
     this.send?.(key);
   }
 
-  /** Where the details stand below the map and out of sight, scroll to them, once they have been drawn. */
+  /**
+   * Where the details stand below the map and out of sight, scroll to them. A slow page draws them late, moves what is
+   * above them, and may draw this map anew before: so look again for a while, until the reader scrolls.
+   */
   showDetails() {
-    setTimeout(() => {
+    const look = setInterval(() => {
       const details = document.querySelector(".st-key-paper-details");
       const isBelow = details && details.getBoundingClientRect().top > innerHeight - DETAILS_SEEN;
       if (isBelow) details.scrollIntoView({ block: "nearest" });
     }, 100);
+    const stop = () => clearInterval(look);
+    const signal = AbortSignal.timeout(DRAWN_WITHIN);
+    signal.addEventListener("abort", stop);
+    for (const kind of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(kind, stop, { signal });
   }
 
   /** @param {string | null} key */
