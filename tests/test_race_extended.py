@@ -203,6 +203,29 @@ def test_a_race_under_way_is_extended_and_goes_on():
     assert [(lane.state, lane.num_laps) for lane in race.lanes] == [("reached", 4), ("stopped", 4)]
 
 
+def test_a_paused_race_rests_when_the_step_under_way_is_taken_down():
+    is_there, may_go_on = threading.Event(), threading.Event()
+
+    def act():
+        is_there.set()
+        assert may_go_on.wait(PATIENCE)
+
+    race = Race(sphere(), [scripted("one", act=act)], CONFIG, until_loss=0.0, max_laps=9)
+    race.start()
+    assert is_there.wait(PATIENCE)
+    race.pause()
+    assert race.is_paused and not race.is_resting and not race.lanes[0].num_laps
+    may_go_on.set()
+    deadline = time.monotonic() + PATIENCE
+    while not race.is_resting:
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.001)
+    laps = race.lanes[0].num_laps
+    assert laps
+    race.resume()
+    assert ended(race) and race.lanes[0].num_laps == 9 > laps
+
+
 def test_a_run_waits_for_the_last_step_of_the_run_before():
     """The race is cancelled in a step and extended, and run in another thread before that step has ended."""
     is_there, may_go_on, inside, most = threading.Event(), threading.Event(), [], []

@@ -112,13 +112,22 @@ def test_a_cancel_waits_for_what_is_being_taken_down(act, monkeypatch):
         def __init__(self):
             self._lock = threading.Lock()
 
-        def __enter__(self):
-            if not self._lock.acquire(blocking=False):
+        def acquire(self, blocking=True):
+            if self._lock.acquire(blocking=False):
+                return True
+            if blocking:
                 is_contended.set()
                 self._lock.acquire()
+            return blocking
+
+        def release(self):
+            self._lock.release()
+
+        def __enter__(self):
+            self.acquire()
 
         def __exit__(self, *error):
-            self._lock.release()
+            self.release()
 
     def slowly(lane, *what):
         if threading.current_thread() is not threading.main_thread():
@@ -128,7 +137,7 @@ def test_a_cancel_waits_for_what_is_being_taken_down(act, monkeypatch):
 
     monkeypatch.setattr(Lane, act, slowly)
     race = Race(sphere(), [scripted("a", losses=(0.0 if act == "end" else 1.0,)), scripted("b")], CONFIG)
-    race._taking_down = Watched()
+    race._taking_down = threading.Condition(Watched())
     race.start()
     assert is_taking.wait(PATIENCE)
     race.cancel()

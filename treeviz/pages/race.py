@@ -121,7 +121,7 @@ def _show_race(kept: KeptRace, row: Row) -> None:
     if not stage.is_over:
         with row:
             _controls(race)
-    is_live = not stage.is_over and not stage.is_paused
+    is_live = not stage.is_over and not stage.is_resting
     st.fragment(_show, run_every=_REFRESH_SECONDS if is_live else None)(kept, stage)
     if not is_live and kept.num_viewers > 1:
         st.fragment(_look, run_every=_LOOK_SECONDS)(kept, stage)
@@ -132,12 +132,13 @@ class _Stage(NamedTuple):
 
     is_over: bool
     is_paused: bool
+    is_resting: bool
     is_closed: bool
     goals: Goals
 
     @classmethod
     def of(cls, race: Race) -> "_Stage":
-        return cls(race.is_over, race.is_paused, race.is_closed, race.goals)
+        return cls(race.is_over, race.is_paused, race.is_resting, race.is_closed, race.goals)
 
 
 def _look(kept: KeptRace, stage: _Stage) -> None:

@@ -121,6 +121,11 @@ class Race:
         return self._ticket.is_paused and not self.is_over
 
     @property
+    def is_resting(self) -> bool:
+        """Whether it waits to be resumed, and the step that was under way has been taken down."""
+        return self.is_paused and not TURNS.is_held(self._ticket)
+
+    @property
     def is_over(self) -> bool:
         """Whether every lane is over, or the race was cancelled."""
         return self.is_cancelled or all(lane.is_over for lane in self.lanes)

@@ -67,6 +67,11 @@ class Turns:
                 self._owner = None
                 self._changed.notify_all()
 
+    def is_held(self, ticket: Ticket) -> bool:
+        """Return whether it is the ticket's turn; a paused one ends the turn it has."""
+        with self._changed:
+            return self._owner is ticket
+
     def pause(self, ticket: Ticket) -> None:
         """Let the ticket have no turn until it is resumed."""
         with self._changed:
