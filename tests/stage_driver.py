@@ -8,6 +8,7 @@ FORGET_TREE = """() => {
     url.searchParams.delete("tree");
     history.replaceState(history.state, "", url);
 }"""
+DRAWN = "() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 KNOWS_TREE = "() => new URL(location).searchParams.has('tree')"
 
 
@@ -35,6 +36,7 @@ class StageDriver:
     @property
     def where(self):
         """(iteration, number of the phase, step), the step counted from 1 as on the screen."""
+        self.page.evaluate(DRAWN)  # what was pressed has moved the cursor at once, and is drawn with the next frame
         found = re.match(r"Iteration (\d+) · phase (\d+), \w+ · step (\d+) of", self.part("where").inner_text())
         return tuple(map(int, found.groups()))
 
