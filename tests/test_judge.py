@@ -74,7 +74,7 @@ def test_the_remedy_depends_on_the_settings():
 
     assert remedy() == remedy(threshold=0.1) == "lower the threshold, or widen the network and keep the threshold"
     assert remedy(threshold=0.0) == "widen the network and keep the threshold at 0, or train on fewer points"
-    assert remedy(step_size=1e-9) == "use a larger step_size"
+    assert remedy(step_size=1e-9) == "use a larger step_size (of treeviz run: --step-size)"
 
 
 def test_a_loss_that_cannot_be_learned_is_explained():

@@ -29,6 +29,7 @@ _WORTH_HAVING = 0.01
 _ROUND_OFF = 1e-24
 # Diverging: this many times the first loss, and where steps may overshoot far and come back, so many times.
 _DIVERGENCE, _DIVERGENCE_OF_OVERSHOOTS = 100.0, 1e6
+_SMALLER_STEPS = "use a smaller step_size (of treeviz run: --step-size)"
 _NO_NEURON_FIRES = "no neuron fires on any datapoint, so nothing can move: lower the threshold or widen the network"
 
 
@@ -46,14 +47,17 @@ class Judge:
     data : what is learned.
     config : of the run. What counts as a stall depends on the method, and what to do about it on the threshold.
     overshoots : whether a step may go far beyond its mark and come back, as those of Gauss-Newton; None: by the method.
+    remedy : what to do about a loss that grows beyond bounds, in words.
 
     Attributes
     ----------
     stop_reason : why further steps would change nothing worth having, in words; empty while there is no such reason.
     """
 
-    def __init__(self, data: Dataset, config: TrainConfig, *, overshoots: bool | None = None) -> None:
-        self._y, self._config = data.y, config
+    def __init__(
+        self, data: Dataset, config: TrainConfig, *, overshoots: bool | None = None, remedy: str = _SMALLER_STEPS
+    ) -> None:
+        self._y, self._config, self._remedy_of_divergence = data.y, config, remedy
         self._overshoots = config.method == "gauss-newton" if overshoots is None else overshoots
         self._groups = data.duplicate_groups()
         self._conflicts = _conflicting_targets(data, self._groups)
@@ -83,7 +87,7 @@ class Judge:
         if diverged or not fires.any():
             self.stop_reason = (
                 "diverged: the next move would leave the range of finite numbers, so it was not made; "
-                "use a smaller step_size"
+                f"{self._remedy_of_divergence}"
                 if diverged
                 else _NO_NEURON_FIRES
             )
@@ -123,7 +127,7 @@ class Judge:
             return ""
         return (
             f"diverging: the loss is {numeral(loss, 2)}, and it was {numeral(self._first_loss or 0.0, 2)} at the "
-            "start; use a smaller step_size"
+            f"start; {self._remedy_of_divergence}"
         )
 
     def _find_stall(self, residual: Floats, fires: NDArray[np.bool_]) -> str:
@@ -152,7 +156,7 @@ class Judge:
         """What made most stalled runs converge (algorithm.md §4)."""
         config = self._config
         if config.step_size is not None and config.step_size < _TINY_STEP:
-            return "use a larger step_size"
+            return "use a larger step_size (of treeviz run: --step-size)"
         if config.resolved_threshold > 0:
             return "lower the threshold, or widen the network and keep the threshold"
         return "widen the network and keep the threshold at 0, or train on fewer points"

@@ -20,7 +20,7 @@ from treeviz.model.firing import FiringSets, moved_rows, outputs_from_pairs
 from treeviz.model.infinite_width import Activity
 from treeviz.model.ledger import Ledger, compaction_operations, dense_evaluation_costs
 from treeviz.model.network import DrawnSigns, firing_probability, output_shift, outputs_at
-from treeviz.model.numerals import count
+from treeviz.model.numerals import count, numeral
 from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Lap, Prediction, Workload
 from treeviz.search.compact import StartingNeurons
@@ -30,13 +30,25 @@ from treeviz.training.judge import Judge
 # Adam as in Kingma and Ba 2015, but for the step size. To a loss of 1e-6 on sphere and digits, at m = 4,096 and 65,536,
 # this one takes 131 to 139 iterations, 0.1 takes about as many, and 0.01 up to twice as many.
 ADAM_STEP_SIZE, ADAM_DECAYS, ADAM_EPSILON = 0.03, (0.9, 0.999), 1e-8
-# Multiply-adds a weight: 2 for each moment, one for the square, two corrections, a root, a quotient and the move.
+# Multiply-adds a weight: 2 for each moment, and one each for the square, the square's correction, the root, epsilon, the
+# quotient and the move. The mean's correction is a factor of the step size.
 ADAM_OPERATIONS = 10
 # Pairs of a step and a change of the gradient that L-BFGS remembers, as many as SciPy's.
 LBFGS_MEMORY = 10
 # A step is taken if the loss falls by this share of what the gradient promises, else it is made shorter.
 _ARMIJO, _MAX_TRIALS = 1e-4, 25
-_DIVERGED = "diverged: the loss is no longer a finite number; widen the network, or use a method with shorter steps"
+_NOTHING_MOVES = "the gradient is zero, so nothing moves any more"
+_COASTS = "no neuron fires on any datapoint, but the momentum of earlier gradients still moves weights"
+
+
+def direction_operations(num_pairs: int, *, has_moved: bool, begins_anew: bool = False) -> int:
+    """Multiply-adds a weight that L-BFGS takes to find a direction from its gradient and so many pairs.
+
+    After a move 5 for the new pair: the step, the change of the gradient, the product of both and their lengths. For each
+    pair 4, a product and a sum in both loops; if there are pairs, 2 for the scale: the length of the last change, and a
+    factor on all. Then 2, the sign and the slope, and another 2 where that is not downhill and the gradient takes over.
+    """
+    return (5 if has_moved else 0) + 4 * num_pairs + (2 if num_pairs else 0) + 2 + (2 if begins_anew else 0)
 
 
 class KeptObjective:
@@ -48,6 +60,10 @@ class KeptObjective:
     residual, loss, firing : at the weights last evaluated; `firing` names neurons by their place in U(0).
     """
 
+    residual: Floats
+    loss: float
+    firing: FiringSets
+
     def __init__(self, data: Dataset, config: TrainConfig, ledger: Ledger) -> None:
         self._data, self._threshold = data, config.resolved_threshold
         self.kept = StartingNeurons(data.X, config, ledger)
@@ -58,7 +74,6 @@ class KeptObjective:
         self._shift = 0.0
         if config.activation != "shifted":
             self._shift = output_shift(np.asarray(self._all_signs), self._threshold, config.activation)
-        self.evaluate(self.kept.W, Ledger())
 
     def evaluate(self, W: Floats, ledger: Ledger) -> float:
         """Find what fires at weights W, (|U(0)|, d), and the loss. Cost: |U(0)| n (d + 1), and Σ_i k_i + n."""
@@ -100,11 +115,14 @@ class Rule(Protocol):
     """How an optimizer chooses its moves.
 
     `num_copies` says how many arrays like the weights it keeps, `overshoots` whether its steps may go far beyond their
-    mark and come back.
+    mark and come back, `has_momentum` whether it may move weights that have no gradient, and `remedy` what to do if the
+    loss grows beyond bounds.
     """
 
     num_copies: int
     overshoots: bool
+    has_momentum: bool
+    remedy: str
 
     def arrive(self, objective: KeptObjective, ledger: Ledger) -> str:
         """Evaluate the network where the last move leads; return why that could not be found, in words, or ""."""
@@ -122,7 +140,8 @@ class OptimizerRunner:
         self.build_costs: Mapping[str, int] = ledger.costs
         self.build_seconds: Mapping[str, float] = ledger.seconds
         self.build_nodes: Mapping[str, int] = ledger.nodes
-        self._judge = Judge(data, replace(config, method="gradient-descent"), overshoots=rule.overshoots)
+        first_order = replace(config, method="gradient-descent")
+        self._judge = Judge(data, first_order, overshoots=rule.overshoots, remedy=rule.remedy)
         self._num_laps = 0
 
     @property
@@ -133,18 +152,21 @@ class OptimizerRunner:
 
     def step(self) -> Lap:
         """Do one iteration. A loss that is no longer a finite number, or a search without a result, ends the way."""
-        ledger, objective = Ledger(), self._objective
-        stop_reason = self._rule.arrive(objective, ledger)
+        ledger, objective, rule = Ledger(), self._objective, self._rule
+        stop_reason = rule.arrive(objective, ledger)
         firing, loss, num_moved = objective.firing, objective.loss, 0
-        status = stop_reason or _DIVERGED
-        if math.isfinite(loss):
+        status = stop_reason
+        if not math.isfinite(loss):
+            status = stop_reason = f"diverged: the loss is no longer a finite number; {rule.remedy}"
+        elif rule.has_momentum and not firing.num_pairs and (num_moved := rule.depart(objective, ledger)):
+            status = _COASTS
+        else:
             report = SolveReport.nothing_solved(int(np.count_nonzero(firing.counts)))
             judged = self._judge.judge(firing.counts, objective.residual, loss, report, diverged=False)
-            status = stop_reason or judged
-            stop_reason = stop_reason or self._judge.stop_reason
+            status, stop_reason = stop_reason or judged, stop_reason or self._judge.stop_reason
             if not stop_reason:
-                num_moved = self._rule.depart(objective, ledger)
-                stop_reason = "" if num_moved else "the gradient is zero, so nothing moves any more"
+                num_moved = rule.depart(objective, ledger)
+                stop_reason = "" if num_moved else _NOTHING_MOVES
         self._num_laps += 1
         return Lap(
             iteration=self._num_laps - 1,
@@ -154,7 +176,7 @@ class OptimizerRunner:
             num_touched=num_moved,
             num_modified=0,
             status=status,
-            stop_reason=stop_reason if math.isfinite(loss) else _DIVERGED,
+            stop_reason=stop_reason,
             activity=Activity(firing.neurons.size, firing.num_pairs, int((firing.degrees**2).sum())),
         )
 
@@ -164,9 +186,16 @@ class OptimizerRunner:
 
 
 class Adam:
-    """Adam: every weight moves by its gradient's running mean over the root of its running mean square."""
+    """Adam: every weight moves by its gradient's running mean over the root of its running mean square.
 
-    num_copies, overshoots = 2, True
+    The mean outlives the gradient, so a neuron that has stopped firing still moves, and may fire again.
+    """
+
+    num_copies, overshoots, has_momentum = 2, True, True
+    remedy = (
+        "use fewer neurons or a higher threshold: Adam's step size is fixed, and the more neurons fire, the more a step "
+        "changes the outputs"
+    )
 
     def __init__(self, step_size: float = ADAM_STEP_SIZE) -> None:
         self._step_size, self._num_steps = step_size, 0
@@ -179,17 +208,19 @@ class Adam:
         return ""
 
     def depart(self, objective: KeptObjective, ledger: Ledger) -> int:
-        """Move all neurons kept. Cost: 10 a weight."""
-        gradient, (first, second) = objective.gradient(ledger), ADAM_DECAYS
+        """Move the neurons kept that have a mean, until it no longer changes a digit. Cost: 10 a weight."""
+        gradient, (first, second), W = objective.gradient(ledger), ADAM_DECAYS, objective.kept.W
         self._num_steps += 1
         with ledger.time("move"), np.errstate(over="ignore", invalid="ignore"):
             self._mean = first * self._mean + (1 - first) * gradient
             self._square = second * self._square + (1 - second) * gradient**2
-            mean = self._mean / (1 - first**self._num_steps)
+            step_size = self._step_size / (1 - first**self._num_steps)
             root = np.sqrt(self._square / (1 - second**self._num_steps))
-            objective.kept.W -= self._step_size * mean / (root + ADAM_EPSILON)
+            moved = W - step_size * (self._mean / (root + ADAM_EPSILON))
+            num_moved = int(np.count_nonzero((moved != W).any(axis=1)))
+            W[:] = moved
         ledger.post("move", ADAM_OPERATIONS * gradient.size)
-        return len(gradient)
+        return num_moved
 
 
 class Lbfgs:
@@ -199,12 +230,13 @@ class Lbfgs:
     7.4). A step is made shorter, by a parabola through what is known, until the loss falls enough.
     """
 
-    num_copies, overshoots = 2 * LBFGS_MEMORY + 3, False
+    num_copies, overshoots, has_momentum = 2 * LBFGS_MEMORY + 3, False, False
+    remedy = "race another method"
 
     def __init__(self) -> None:
         self._pairs: deque[tuple[Floats, Floats, float]] = deque(maxlen=LBFGS_MEMORY)
         self._start: tuple[Floats, Floats, float] | None = None  # weights, gradient and loss before the move
-        self._direction: Floats = np.zeros(0)
+        self._direction, self._slope = np.zeros(0), 0.0
 
     def arrive(self, objective: KeptObjective, ledger: Ledger) -> str:
         """Search along the direction for a lower loss. Cost: an evaluation a trial, one at the least."""
@@ -213,9 +245,10 @@ class Lbfgs:
             objective.evaluate(W, ledger)
             return ""
         start, gradient, loss = self._start
-        slope, length = float(np.vdot(gradient, self._direction)), 1.0
+        slope, length = self._slope, 1.0
         if not self._pairs:  # nothing is known of the scale yet
             length = min(1.0, 1.0 / float(np.linalg.norm(gradient)))
+            ledger.post("move", W.size)
         for _ in range(_MAX_TRIALS):
             with ledger.time("move"):
                 np.add(start, length * self._direction, out=W)
@@ -228,10 +261,13 @@ class Lbfgs:
             length = min(max(shorter, 0.1 * length), 0.5 * length)
         W[:] = start
         objective.evaluate(W, ledger)
-        return f"no step along the direction of L-BFGS lowers the loss, of {_MAX_TRIALS} tried: it is as low as it gets"
+        return (
+            f"of {count(_MAX_TRIALS, 'step')} tried along the direction of L-BFGS none lowers the loss, "
+            f"{numeral(objective.loss, 3)}, by {numeral(_ARMIJO, 1)} of what the slope promises"
+        )
 
     def depart(self, objective: KeptObjective, ledger: Ledger) -> int:
-        """Take in what the last step showed, and find the next direction. Cost: (4 memory + 5) a weight."""
+        """Take in what the last step showed, and find the next direction. Cost: `direction_operations` a weight."""
         W, gradient = objective.kept.W, objective.gradient(ledger)
         with ledger.time("solve"):
             if self._start is not None:
@@ -239,12 +275,15 @@ class Lbfgs:
                 curvature = float(np.vdot(moved, change))
                 if curvature > 1e-10 * float(np.linalg.norm(moved) * np.linalg.norm(change)):
                     self._pairs.append((moved, change, curvature))
-            direction = -self.inverse_hessian_product(gradient)
-            if not np.vdot(direction, gradient) < 0.0:  # round-off has eaten it: begin anew
+            direction, num_pairs = -self.inverse_hessian_product(gradient), len(self._pairs)
+            slope = float(np.vdot(direction, gradient))
+            if begins_anew := not slope < 0.0:  # round-off has eaten it
                 self._pairs.clear()
                 direction = -gradient
-            self._start, self._direction = (W.copy(), gradient, objective.loss), direction
-        ledger.post("solve", (4 * len(self._pairs) + 5) * W.size)
+                slope = float(np.vdot(direction, gradient))
+            operations = direction_operations(num_pairs, has_moved=self._start is not None, begins_anew=begins_anew)
+            self._start, self._direction, self._slope = (W.copy(), gradient, objective.loss), direction, slope
+        ledger.post("solve", operations * W.size)
         return int(np.count_nonzero(direction.any(axis=1)))
 
     def inverse_hessian_product(self, gradient: Floats) -> Floats:
