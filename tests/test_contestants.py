@@ -308,9 +308,10 @@ def test_all_can_be_started_where_nothing_fires():
         assert lane.test_error is not None
 
 
-def value_of(formula, load):
-    """Work out a formula of the cost table with a workload's numbers."""
+def value_of(formula, load, **of_a_run):
+    """Work out a formula of the cost table with a workload's numbers, and with those that only a run knows."""
     names = {
+        **of_a_run,
         "Σt²": load.activity.num_overlaps,
         "Σk": load.activity.num_pairs,
         "log m": np.log2(load.width),
@@ -324,6 +325,7 @@ def value_of(formula, load):
         "n": load.num_points,
         "d": load.dimension,
         "U": load.activity.num_touched,
+        "8": 8,
     }
     total = 0.0
     for term in formula.split(" + "):
@@ -348,3 +350,26 @@ def test_the_formulas_of_the_table_have_all_terms_that_matter(name, n, width, th
         assert 0.2 < ratio < (8.0 if "products" in one.iteration else 4.0), (one.key, ratio)  # QR is 8 n³ and more
         checked += 1
     assert checked >= 10
+
+
+@pytest.mark.parametrize(
+    ("n", "width", "threshold"), [(20, 4096, None), (20, 4096, 0.0), (8, 1 << 16, None), (8, 1 << 16, 0.0)]
+)
+@pytest.mark.parametrize("key", ["watch", "descent-watch"])
+def test_the_formula_of_watch_lists_has_all_terms_that_a_ledger_shows(key, n, width, threshold):
+    """What is due, only a run knows. Where little is, what is left are the blocks of eight neurons gone through."""
+    data, config = load_dataset("sphere", num_points=n), TrainConfig(width=width, threshold=threshold)
+    runner, load = CONTESTANTS[key].start(data, config), expected_workload(data.X, config, num_samples=512)
+    engine = runner._trainer._engine
+    num_watched = engine.num_watched / engine.lists.neurons.size
+    spent = expected = 0.0
+    for number in range(12):
+        lap = runner.step()
+        if number == 0:  # it finds a step size, too
+            continue
+        degree = lap.activity.num_pairs / lap.activity.num_touched
+        run = {"due": engine.watch_report().num_due, "pairs": num_watched, "t": degree}
+        value, operations = value_of(CONTESTANTS[key].iteration, load, **run), sum(lap.costs.values())
+        assert operations < 8 * value, (number, operations / value)
+        spent, expected = spent + operations, expected + value
+    assert spent > 0.2 * expected

@@ -221,14 +221,8 @@ def test_the_weights_of_before_are_restored_where_no_step_lowers_the_loss(monkey
     start, gradient, _ = runner._rule._start
     runner._rule._start = start, gradient, -1.0  # a loss below which there is none
     lap = runner.step()
-    assert (
-        lap.stop_reason
-        == lap.status
-        == (
-            f"of 3 steps tried along the direction of L-BFGS none lowers the loss, {lap.loss:.3g}, by 10⁻⁴ of what the slope "
-            "promises"
-        )
-    )
+    words = f"of 3 steps tried along the direction of L-BFGS none lowers the loss, {lap.loss:.3g}, by 10⁻⁴ of what"
+    assert lap.stop_reason == lap.status == f"{words} the slope promises"
     assert np.array_equal(weights_of(runner), before) and math.isfinite(lap.loss)
 
 

@@ -125,8 +125,9 @@ def _show_costs(settings: Settings, facts: Facts) -> None:
         f"Operations for **n = {facts.num_points}, m = {facts.width:,}, d = {facts.dimension}**, as expected of a "
         "fresh network by the formulas the app counts by. In formulas constants are left out; Σk stands for the pairs "
         "that fire, Σt² for the sum over all neurons of the number of datapoints they fire on, squared, U for the "
-        "touched neurons, *products* for those with G that conjugate gradient takes. *Exact* means the same steps as "
-        "computing everything, up to round-off. The paper's own method is *Forest, sketched*; *Forest* forms G "
+        "touched neurons, *products* for those with G that conjugate gradient takes; *due* for the neurons that watch "
+        "lists look at, *pairs* for those they watch of one, t for the datapoints it fires on. *Exact* means the same "
+        "steps as computing everything, up to round-off. The paper's own method is *Forest, sketched*; *Forest* forms G "
         "outright."
     )
     load = _expect(settings, facts.trace, f"{settings.data_key} {settings.config}")

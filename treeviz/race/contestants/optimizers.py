@@ -30,7 +30,7 @@ from treeviz.training.judge import Judge
 # Adam as in Kingma and Ba 2015, but for the step size. To a loss of 1e-6 on sphere and digits, at m = 4,096 and 65,536,
 # this one takes 131 to 139 iterations, 0.1 takes about as many, and 0.01 up to twice as many.
 ADAM_STEP_SIZE, ADAM_DECAYS, ADAM_EPSILON = 0.03, (0.9, 0.999), 1e-8
-# Multiply-adds a weight: 2 for each moment, and one each for the square, the square's correction, the root, epsilon, the
+# Multiply-adds a weight: 2 for each moment, and one each for the square, its correction, the root, epsilon, the
 # quotient and the move. The mean's correction is a factor of the step size.
 ADAM_OPERATIONS = 10
 # Pairs of a step and a change of the gradient that L-BFGS remembers, as many as SciPy's.
@@ -44,9 +44,9 @@ _COASTS = "no neuron fires on any datapoint, but the momentum of earlier gradien
 def direction_operations(num_pairs: int, *, has_moved: bool, begins_anew: bool = False) -> int:
     """Multiply-adds a weight that L-BFGS takes to find a direction from its gradient and so many pairs.
 
-    After a move 5 for the new pair: the step, the change of the gradient, the product of both and their lengths. For each
-    pair 4, a product and a sum in both loops; if there are pairs, 2 for the scale: the length of the last change, and a
-    factor on all. Then 2, the sign and the slope, and another 2 where that is not downhill and the gradient takes over.
+    After a move 5 for the new pair: the step, the change of the gradient, the product of both and their lengths. For
+    each pair 4, a product and a sum in both loops; if there are pairs, 2 for the scale: the length of the last change,
+    and a factor on all. Then 2, the sign and the slope, and 2 more where it is not downhill and the gradient takes over.
     """
     return (5 if has_moved else 0) + 4 * num_pairs + (2 if num_pairs else 0) + 2 + (2 if begins_anew else 0)
 
