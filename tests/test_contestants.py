@@ -83,7 +83,7 @@ def test_all_say_what_they_are():
         assert one.key == key == key.lower() and not set(key) & set(" ,_/&?=")
         assert 2 < len(one.title) <= 30, "the table's first column has 30 places"
         assert one.about.endswith(".") and len(one.about) > 60, key
-        assert one.kind in ("trees", "dense", "other"), key
+        assert one.kind in ("trees", "dense", "table", "other"), key
         assert one.preprocessing and one.iteration and one.exactness, key
         assert one.source in ("", THIS_APP) or re.search(r"\*.+\*, \d{4}", one.source), key
 

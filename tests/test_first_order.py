@@ -18,6 +18,7 @@ from treeviz.solve.jacobian import DenseJacobian, SparseJacobian
 from treeviz.solve.step_size import safe_step_size
 from treeviz.stage.pictures.field import OutputField
 from treeviz.stage.pictures.geometry import neuron_plane
+from treeviz.training.dense_costs import table_costs
 
 METHODS = ("gradient-descent", "sgd")
 TREELESS = ("dense", "compact")
@@ -476,7 +477,14 @@ def test_dense_costs_are_those_of_the_dense_run(settings, threshold):
             break
         assert records["dense-sparse"].dual_step.any()
         for search, record in records.items():
-            assert trainers[search].trace.dense_costs(record) == records["dense-sparse"].costs, search
+            trace = trainers[search].trace
+            assert trace.dense_costs(record) == records["dense-sparse"].costs, search
+            num_kept = trace.records[0].firing.neurons.size
+            assert table_costs(record, data, trace.config, num_kept) == records["table"].costs, search
+    for trainer in trainers.values():
+        for include_build in (True, False):
+            expected = trainers["table"].trace.amortized(include_build=include_build)
+            assert np.array_equal(trainer.trace.amortized(of="table", include_build=include_build), expected)
 
 
 IDLE = [
@@ -490,10 +498,15 @@ IDLE = [
 
 @pytest.mark.parametrize("settings", IDLE, ids=str)
 def test_dense_costs_of_an_iteration_that_moves_nothing(settings):
-    forest, dense = (Trainer(sphere(), TrainConfig(width=12, search=s, **settings)) for s in ("forest", "dense-sparse"))
+    forest, dense, table = (
+        Trainer(sphere(), TrainConfig(width=12, search=search, **settings))
+        for search in ("forest", "dense-sparse", "table")
+    )
     for _ in range(6):
         left, right = forest.step(), dense.step()
         assert forest.trace.dense_costs(left) == right.costs
+        num_kept = forest.trace.records[0].firing.neurons.size
+        assert table_costs(left, sphere(), forest.config, num_kept) == table.step().costs
 
 
 # Pictures of a run that moved other neurons than those of its first batch

@@ -123,6 +123,25 @@ def test_the_dense_rivals_may_differ_in_operations_and_in_time(costs, seconds, w
     assert text.startswith(f"To a loss of 10⁻³, Forest needed {words}; building was"), text
 
 
+@pytest.mark.parametrize(
+    ("costs", "seconds", "words"),
+    [
+        (50, 4.0, "but 2.0 times more operations but 2.0 times less time than Compact table"),
+        (50, 1.0, "but 2.0 times more operations and 2.0 times more time than Compact table"),
+        (400, 4.0, "and 4.0 times fewer operations and 2.0 times less time than Compact table"),
+        (100, 2.0, "but about as many operations and about as much time as Compact table"),
+    ],
+)
+def test_the_sentence_also_compares_with_the_compact_table(costs, seconds, words):
+    forest, dense = lane_of("forest", 100, 2.0, LOSSES), lane_of("dense", 200, 4.0, LOSSES)
+    table = lane_of("table", costs, seconds, LOSSES)
+    others = lane_of("descent-table", 1, 0.1, LOSSES), lane_of("sgd-table", 1, 0.1, LOSSES)  # of other families
+    text = said(race_of(forest, dense, *others, table))
+    start = "To a loss of 10⁻³, Forest needed 2.0 times fewer operations and 2.0 times less time than Dense"
+    assert text.startswith(f"{start}, {words}; building was"), text
+    assert said(race_of(forest, dense, *others)).startswith(f"{start}; building was")
+
+
 def test_the_leaders_are_of_those_that_iterate():
     forest, dense = lane_of("forest", 100, 9.0, LOSSES), lane_of("dense", 400, 2.0, LOSSES)
     ridge = lane_of("kernel-ridge", 1, 1e-6, (1.0, 1e-9))

@@ -177,10 +177,12 @@ def test_charts_show_the_numbers_of_the_run(facts):
     np.testing.assert_allclose(built, facts.trace.amortized())
     np.testing.assert_allclose(iterations, facts.trace.amortized(include_build=False))
     np.testing.assert_allclose(dense, facts.trace.amortized(of="dense"))
+    np.testing.assert_allclose(charts.amortized_chart(facts).data[3].y, facts.trace.amortized(of="table"))
     for line, report in zip(charts.sketches_chart(facts).data, facts.sketches.values(), strict=True):
         assert len(line.y) == report.iterations + 1
     points = {point.name: (point.x[0], point.y[0]) for point in charts.bound_chart(facts).data}
-    assert points["keep all inner products"] == (7, 3500) and points["keep weights alone"] == (5, 7 * 500 * 5)
+    assert points["keep all inner products"] == (7, 3500) and points["dense: keep weights alone"] == (5, 7 * 500 * 5)
+    assert points["compact table"] == (7, 7 * record.firing.neurons.size)
     assert points["forest"] == pytest.approx((7 * (np.log2(500) + 1), record.firing.num_pairs * np.log2(500)))
 
 

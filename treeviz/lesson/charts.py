@@ -158,7 +158,7 @@ def touched_chart(facts: Facts) -> go.Figure:
 
 
 def amortized_chart(facts: Facts) -> go.Figure:
-    """Draw the amortized cost, with building and without, against the dense method's."""
+    """Draw the amortized cost, with building and without, against the dense method's and the compact table's."""
     trace = facts.trace
     figure = cost_figure(
         trace.amortized(),
@@ -166,7 +166,8 @@ def amortized_chart(facts: Facts) -> go.Figure:
         trace.amortized(of="dense"),
         -2,  # no cursor: left of everything shown
         "operations",
-        "dense method",
+        "dense products, sparse rest",
+        table=trace.amortized(of="table"),
     )
     figure.update_layout(height=_HEIGHT + 40)
     return figure
@@ -194,12 +195,16 @@ def rates_chart(facts: Facts) -> go.Figure:
 
 
 def bound_chart(facts: Facts) -> go.Figure:
-    """Draw what it costs to replace a neuron and to find the firing neurons, and the corner that the bound forbids."""
+    """Draw what it costs to replace a neuron and to find the firing neurons, and the corner that the bound forbids.
+
+    The compact table is drawn with the neurons that fire at the start; any others it cannot take in.
+    """
     n, m = facts.num_points, facts.width
     found, levels = float(facts.num_written[0]), np.log2(m)
     structures: tuple[tuple[str, Floats, str, str], ...] = (
         ("keep all inner products", np.array([n, n * m]), GREY, "square"),
-        ("keep weights alone", np.array([facts.dimension, n * m * facts.dimension]), GREY, "x"),
+        ("compact table", np.array([n, n * facts.num_touched[0]]), GREEN, "triangle-up"),
+        ("dense: keep weights alone", np.array([facts.dimension, n * m * facts.dimension]), GREY, "x"),
         ("forest", np.array([n * (levels + 1), max(1.0, found * levels)]), BLUE, "circle"),
         ("neuron trees", np.array([2 * n, m + found * max(1.0, np.log2(n))]), ORANGE, "diamond"),
     )

@@ -15,6 +15,9 @@ import numpy as np
 from treeviz.model.phases import PHASES
 from treeviz.model.types import Ints
 
+# What a tree node can be counted as, in operations; the ledger counts it as one.
+NODE_PRICES = (1, 3, 10, 100)
+
 T = TypeVar("T")
 # Whole numbers of what was done; where a formula is given expectations, it returns one.
 Number = TypeVar("Number", int, float)

@@ -2,17 +2,16 @@
 
 import streamlit as st
 
+from treeviz.model.ledger import NODE_PRICES
 from treeviz.model.numerals import count
-
-_PRICES = ("1", "3", "10", "100")
 
 
 def choose_node_price() -> int:
     """Ask how many operations a tree node counts as, 1 by the ledger's rules; return it."""
     price = st.segmented_control(
         "A tree node counts as",
-        _PRICES,
-        default=_PRICES[0],
+        [str(price) for price in NODE_PRICES],
+        default=str(NODE_PRICES[0]),
         required=True,
         key="node-price",
         bind="query-params",

@@ -127,8 +127,8 @@ def _show_costs(settings: Settings, facts: Facts) -> None:
         "that fire, Σt² for the sum over all neurons of the number of datapoints they fire on, squared, U for the "
         "touched neurons, *products* for those with G that conjugate gradient takes; *due* for the neurons that watch "
         "lists look at, *pairs* for those they watch of one, t for the datapoints it fires on. *Exact* means the same "
-        "steps as computing everything, up to round-off. The paper's own method is *Forest, sketched*; *Forest* forms G "
-        "outright."
+        "steps as computing everything, up to round-off. The paper's own method is *Forest, sketched*; *Forest* forms "
+        "G outright."
     )
     load = _expect(settings, facts.trace, f"{settings.data_key} {settings.config}")
     table, sources = cost_table(CONTESTANTS.values(), load)

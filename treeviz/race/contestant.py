@@ -167,7 +167,8 @@ class Contestant:
     key : its name on the command line and in addresses.
     title : its name on screen, short.
     family : one of `FAMILIES`; members of a family make the same steps, "reference" makes none.
-    kind : "trees" if it searches trees, "dense" if it handles all m neurons in every iteration, or "other".
+    kind : "trees" if it searches trees, "dense" if it handles all m neurons in every iteration, "table" if it keeps the
+        inner products without trees, or "other".
     about : a sentence or two on what it does and where it comes from.
     start : makes its `Runner`, and says what memory that needs.
     predict : what a `Workload` costs it; None where no formula can say, because that depends on how the run goes.
@@ -186,7 +187,7 @@ class Contestant:
     iteration: str
     exactness: str
     source: str
-    kind: Literal["trees", "dense", "other"] = "other"
+    kind: Literal["trees", "dense", "table", "other"] = "other"
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:

@@ -56,8 +56,8 @@ def judge(race: Race, loss: float, node_price: int = 1) -> str:
     """Say which method won, by how much, at which widths it would be otherwise, and who is not in this comparison.
 
     A method through trees is compared with the strongest dense ones of its family: in operations with the one that
-    needed the fewest, in time with the fastest. Without such rivals the sentence names the method that was first. A
-    tree node counts as `node_price` operations.
+    needed the fewest, in time with the fastest; and with the compact table of its family, which does without trees.
+    Without dense rivals the sentence names the method that was first. A tree node counts as `node_price` operations.
     """
     if not race.is_over:
         return "The race is on."
@@ -93,26 +93,40 @@ def _finishers(race: Race, loss: float, node_price: int) -> list[Finish]:
     return [finish for finish in (finish_of(lane, loss) for lane in lanes) if finish]
 
 
-def _rivals(there: Sequence[Finish]) -> tuple[Finish, Finish, Finish] | None:
-    """Choose a method through trees, the first in the race, and its dense rivals in operations and in time."""
+def _rivals(there: Sequence[Finish]) -> tuple[Finish, Finish, Finish, Finish | None] | None:
+    """Choose a method through trees, the first in the race, its dense rivals in operations and in time, and a table."""
     for own in there:
         contestant = own.lane.contestant
         if contestant.kind == "trees":
             others = [(one, one.lane.contestant) for one in there]
-            rivals = [one for one, other in others if other.kind == "dense" and other.family == contestant.family]
+            family = [(one, other.kind) for one, other in others if other.family == contestant.family]
+            rivals = [one for one, kind in family if kind == "dense"]
             if rivals:
                 fewest = min(rivals, key=lambda one: one.operations)
-                return own, fewest, min(rivals, key=lambda one: one.seconds)
+                table = next((one for one, kind in family if kind == "table"), None)
+                return own, fewest, min(rivals, key=lambda one: one.seconds), table
     return None
 
 
-def _compare(race: Race, own: Finish, fewest: Finish, fastest: Finish, loss: float, node_price: int) -> str:
+def _compare(
+    race: Race, own: Finish, fewest: Finish, fastest: Finish, table: Finish | None, loss: float, node_price: int
+) -> str:
+    operations = _operations(own, fewest)
+    dense = _join(operations, fewest, _time(own, fastest), fastest)
     return (
-        f"To a loss of {numeral(loss, 6)}, {own.title} needed "
-        f"{_join(_operations(own, fewest), fewest, _time(own, fastest), fastest)}; "
+        f"To a loss of {numeral(loss, 6)}, {own.title} needed {dense}{_beside_table(own, table, operations[1])}; "
         f"building was {own.build_share:.0%} of its operations and {own.build_time_share:.0%} of its time"
         f"{_break_even(race, own, fewest, node_price)}."
     )
+
+
+def _beside_table(own: Finish, table: Finish | None, than_dense: int) -> str:
+    """Go on with a comparison with the compact table, if there is one."""
+    if table is None:
+        return ""
+    operations = _operations(own, table)
+    joint = "and" if operations[1] == than_dense else "but"
+    return f", {joint} {_join(operations, table, _time(own, table), table)}"
 
 
 def _break_even(race: Race, own: Finish, rival: Finish, node_price: int) -> str:

@@ -1,6 +1,5 @@
 """Charts of a run: loss, and amortized cost, against the dense method."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import plotly.graph_objects as go
 
 from treeviz.model.numerals import numeral
 from treeviz.model.types import Floats
-from treeviz.style.palette import BLUE, FONT_SIZE, ORANGE, VERMILION
+from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, ORANGE, VERMILION
 
 
 def loss_figure(losses: Floats, dense_losses: Floats, cursor: int, method: str = "trees") -> go.Figure:
@@ -44,13 +43,19 @@ def cost_figure(
     unit: str,
     baseline: str,
     method: str = "trees",
+    table: Floats | None = None,
 ) -> go.Figure:
-    """Draw amortized cost(t) after t = 1, 2, ... iterations, with and without building, against the dense method."""
-    curves: Sequence[tuple[str, Floats, str, str, str]] = (
+    """Draw amortized cost(t) after t = 1, 2, ... iterations, with and without building, against the dense method.
+
+    `table` is that of the compact table with building, if it is to be drawn.
+    """
+    curves: list[tuple[str, Floats, str, str, str]] = [
         (baseline, dense, ORANGE, "solid", "square-open"),
         (f"{method}, building included", costs, BLUE, "solid", "circle"),
         (f"{method}, iterations only", costs_without_build, BLUE, "dot", "circle-open"),
-    )
+    ]
+    if table is not None:
+        curves.append(("compact table, building included", table, GREEN, "dash", "triangle-up"))
     series = [
         {
             "x": np.arange(1, values.size + 1),

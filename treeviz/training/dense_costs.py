@@ -1,4 +1,6 @@
-"""What the dense method would pay for an iteration that another method made."""
+"""What the dense method, and the compact table, would pay for an iteration that another method made."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from treeviz.model.ledger import (
     sketch_solve_costs,
     sparse_rest_iteration_costs,
     step_rule_operations,
+    table_build_operations,
 )
 from treeviz.solve.sketched import SKETCH_BLOCKS
 from treeviz.training.record import StepRecord
@@ -53,6 +56,28 @@ def dense_costs(record: StepRecord, data: Dataset, config: TrainConfig) -> dict[
         for phase, operations in _step_rule_costs(record, data, config, is_batched=batch is not None).items():
             costs[phase] = costs.get(phase, 0) + operations
     return costs
+
+
+def table_costs(record: StepRecord, data: Dataset, config: TrainConfig, num_kept: int) -> dict[str, int]:
+    """Return what the same iteration, solved the same way, costs with the compact table of so many neurons, |U(0)|.
+
+    It reads n numbers a neuron where the dense method computes m inner products a datapoint, and what the latter pays
+    for W, d a firing pair, it pays for coefficients, 1 a pair, and for its rows, n a pair and n a touched neuron.
+    """
+    costs = dense_costs(record, data, config)
+    num_points, dimension = data.X.shape
+    costs["search"] = costs["search"] // (config.width * (dimension + 1)) * num_kept
+    if "move" in costs:
+        costs["move"] //= dimension
+        costs["repair"] = num_points * (costs["move"] + record.touched.size)
+    return costs
+
+
+def table_operations(records: Sequence[StepRecord], data: Dataset, config: TrainConfig) -> tuple[list[float], float]:
+    """Return the operations of the compact table for each of a run's iterations, and for building it."""
+    (num_points, dimension), num_kept = data.X.shape, records[0].firing.neurons.size if records else 0
+    steps = [float(sum(table_costs(record, data, config, num_kept).values())) for record in records]
+    return steps, float(table_build_operations(config.width, num_points, dimension, num_kept))
 
 
 def _step_rule_costs(record: StepRecord, data: Dataset, config: TrainConfig, *, is_batched: bool) -> dict[str, int]:

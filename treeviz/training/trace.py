@@ -26,7 +26,7 @@ from treeviz.model.network import initial_weight_blocks, leaf_blocks, output_shi
 from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Engine
 from treeviz.search.forest.trees import Forest
-from treeviz.training.dense_costs import dense_costs
+from treeviz.training.dense_costs import dense_costs, table_operations
 from treeviz.training.kept import Kept
 from treeviz.training.record import StepRecord, TreeStep
 from treeviz.training.trace_file import TraceParts, read_trace, write_trace
@@ -157,7 +157,7 @@ class Trace:
         self,
         unit: Literal["operations", "seconds"] = "operations",
         *,
-        of: Literal["method", "dense"] = "method",
+        of: Literal["method", "dense", "table"] = "method",
         include_build: bool = True,
     ) -> Floats:
         """Return cost(t) = (build + sum of the first t iterations) / t for t = 1 .. T, shape (T,).
@@ -166,18 +166,20 @@ class Trace:
         ----------
         unit : "operations", or "seconds" of wall-clock time as measured.
         of : this run's "method", or the "dense" method doing the same iterations, the one that needs the fewest
-            operations (operations only: run a trainer with search="dense-sparse" to measure its seconds).
-        include_build : whether the one-time cost of building the trees is counted; the dense method has none.
+            operations; or the compact "table" doing them (of both operations only: run a trainer with
+            search="dense-sparse" or search="table" to measure seconds).
+        include_build : whether the one-time cost of building is counted; the dense method has none.
         """
-        if unit not in ("operations", "seconds") or of not in ("method", "dense"):
-            raise ValueError(f"unit must be 'operations' or 'seconds', of 'method' or 'dense'; got {unit!r}, {of!r}")
+        rules = "unit must be 'operations' or 'seconds', of 'method', 'dense' or 'table'"
+        if unit not in ("operations", "seconds") or of not in ("method", "dense", "table"):
+            raise ValueError(f"{rules}; got {unit!r}, {of!r}")
+        if of != "method" and unit == "seconds":
+            search = "dense-sparse" if of == "dense" else of
+            raise ValueError(f'seconds of the {of} method must be measured: run a Trainer with search="{search}"')
         if of == "dense":
-            if unit == "seconds":
-                raise ValueError(
-                    'seconds of the dense method must be measured: run a Trainer with search="dense-sparse"'
-                )
-            steps = [float(sum(self.dense_costs(record).values())) for record in self.records]
-            build = 0.0
+            steps, build = [float(sum(self.dense_costs(record).values())) for record in self.records], 0.0
+        elif of == "table":
+            steps, build = table_operations(self.records, self.dataset, self.config)
         elif unit == "operations":
             steps = [float(record.num_operations) for record in self.records]
             build = float(sum(self.build_costs.values()))

@@ -46,7 +46,7 @@ def direction_operations(num_pairs: int, *, has_moved: bool, begins_anew: bool =
 
     After a move 5 for the new pair: the step, the change of the gradient, the product of both and their lengths. For
     each pair 4, a product and a sum in both loops; if there are pairs, 2 for the scale: the length of the last change,
-    and a factor on all. Then 2, the sign and the slope, and 2 more where it is not downhill and the gradient takes over.
+    and a factor on all. Then 2, the sign and the slope, and 2 more where that is uphill and the gradient takes over.
     """
     return (5 if has_moved else 0) + 4 * num_pairs + (2 if num_pairs else 0) + 2 + (2 if begins_anew else 0)
 
@@ -193,8 +193,8 @@ class Adam:
 
     num_copies, overshoots, has_momentum = 2, True, True
     remedy = (
-        "use fewer neurons or a higher threshold: Adam's step size is fixed, and the more neurons fire, the more a step "
-        "changes the outputs"
+        "use fewer neurons or a higher threshold: Adam's step size is fixed, and the more neurons fire, the more a "
+        "step changes the outputs"
     )
 
     def __init__(self, step_size: float = ADAM_STEP_SIZE) -> None:

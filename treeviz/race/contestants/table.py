@@ -58,6 +58,7 @@ CONTESTANTS = (
         iteration="U n + n Σk + Σt² + n³",
         exactness="yes",
         source=THIS_APP,
+        kind="table",
     ),
     Contestant(
         key="descent-table",
@@ -71,6 +72,7 @@ CONTESTANTS = (
         iteration="U n + n Σk",
         exactness="yes",
         source=THIS_APP,
+        kind="table",
     ),
     Contestant(
         key="sgd-table",
@@ -84,5 +86,6 @@ CONTESTANTS = (
         iteration="U · batch + (n Σk)/batches",
         exactness="yes",
         source=THIS_APP,
+        kind="table",
     ),
 )
