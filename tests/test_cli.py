@@ -276,6 +276,48 @@ def test_a_race_as_json_and_as_csv_hold_the_same():
     assert report["contestants"][0]["state"] == "reached" and report["verdict"]
 
 
+def test_the_price_of_a_node_weighs_what_is_printed_and_changes_no_run(tmp_path):
+    nodes = {"build": 16 * (2 * 1024 - 1)}  # of 16 trees
+    paths = [tmp_path / f"{price}.npz" for price in (1, 10)]
+    command = ("run", "--data", "sphere", "--width", 1024, "--iterations", 3, "--json")
+    plain, dear = (
+        json.loads(call(*command, "--node-price", price, "--save", path).stdout)
+        for price, path in zip((1, 10), paths, strict=True)
+    )
+    assert (plain["node_price"], dear["node_price"]) == (1, 10) == (json.loads(call(*command).stdout)["node_price"], 10)
+    assert dear["build_costs"]["build"] == plain["build_costs"]["build"] + 9 * nodes["build"]
+    for one, other in zip(plain["records"], dear["records"], strict=True):
+        assert other["costs"]["search"] == 10 * one["costs"]["search"] == 10 * sum(one["num_visited"])
+        assert other["costs"]["repair"] > one["costs"]["repair"] and other["costs"]["solve"] == one["costs"]["solve"]
+        assert (one["loss"], one["dense_costs"]) == (other["loss"], other["dense_costs"])
+    costs = [sum(record["costs"].values()) for record in dear["records"]]
+    built = sum(dear["build_costs"].values())
+    assert dear["amortized_operations"][-1] == pytest.approx((built + sum(costs)) / len(costs), rel=1e-12)
+    first, second = (Trace.load(path) for path in paths)
+    assert [record.costs for record in first.records] == [record.costs for record in second.records]
+    text = call("run", "--data", "sphere", "--width", 1024, "--iterations", 3, "--node-price", 10).stdout
+    assert all(f"{cost:,}" in text for cost in (*costs, built))
+
+
+def test_the_price_of_a_node_in_a_race():
+    arguments = (*RACE, "--methods", "forest,dense-sparse")
+    plain, dear = (json.loads(call(*arguments, "--json", "--node-price", price).stdout) for price in (1, 100))
+    assert (plain["node_price"], dear["node_price"]) == (1, 100)
+    (forest, dense), (dear_forest, dear_dense) = plain["contestants"], dear["contestants"]
+    nodes = 16 * (2 * 1024 - 1)
+    assert dear_forest["build_operations"] == forest["build_operations"] + 99 * nodes
+    assert dear_forest["costs"]["search"] == 100 * forest["costs"]["search"]
+    assert dear_dense["costs"] == dense["costs"] and dear_forest["laps"]["loss"] == forest["laps"]["loss"]
+    assert "fewer operations" in plain["verdict"] and "more operations" in dear["verdict"]
+    done = call(*arguments, "--node-price", 100).stdout
+    assert f"{dear_forest['to_loss']['operations']:,}" in done and "counts as 100 operations" in done
+    rows = list(csv.DictReader(call(*arguments, "--csv", "--node-price", 100).stdout.splitlines()))
+    own = [int(row["operations"]) for row in rows if row["contestant"] == "forest"]
+    assert own == dear_forest["laps"]["operations"]
+    for command in ("run", "race"):
+        assert "'1', '3', '10', '100'" in call(command, "--node-price", 7).output
+
+
 def test_all_contestants_are_listed():
     lines = call("race", "--list").stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(CONTESTANTS)

@@ -13,6 +13,7 @@ import click
 from treeviz.data.csv_options import CsvOptions
 from treeviz.data.refusal import OPTIONS, RefusalError
 from treeviz.model.config import ACTIVATIONS, MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
+from treeviz.model.ledger import NODE_PRICES
 from treeviz.output import keep, print_result, reason_of, require_output
 from treeviz.serving import FEW_STUDENTS, Place, default_processes, find_haproxy, keep_serving
 from treeviz.training.record import StepRecord
@@ -93,6 +94,14 @@ def _data_options(command: _Command) -> _Command:
         click.option(
             "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of data, weights and sketches."
         ),
+        click.option(
+            "--node-price",
+            type=click.Choice([str(price) for price in NODE_PRICES]),
+            default="1",
+            show_default=True,
+            callback=lambda context, option, price: int(price),
+            help="Operations that a tree node read or written counts as in what is printed; it changes no run.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -129,7 +138,9 @@ def main() -> None:
 @click.option("--until-loss", type=float, default=1e-10, show_default=True, help="Stop at this loss.")
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the run to this file (.npz).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-def run(data: str, iterations: int, until_loss: float, save: Path | None, as_json: bool, **options: Any) -> None:
+def run(
+    data: str, node_price: int, iterations: int, until_loss: float, save: Path | None, as_json: bool, **options: Any
+) -> None:
     """Train once and print a row an iteration. Ctrl-C stops early and keeps what is done."""
     from tqdm import tqdm
 
@@ -152,34 +163,36 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
     except ValueError as error:
         raise click.ClickException(str(error)) from error
 
+    priced = report.PricedRun(trainer, node_price)
     interrupted = False
     fault: OSError | None = None  # what was printed could not be written: the run is kept all the same
     with tqdm(total=iterations, unit="iteration", leave=False, disable=None) as progress:
 
         def show(record: StepRecord) -> None:
+            own = priced.take(record)
             if not as_json:
-                progress.write(report.row(record), file=sys.stdout)
+                progress.write(report.row(own), file=sys.stdout)
             progress.set_postfix_str(f"loss {record.loss:.2e}")
             progress.update()
 
         try:
             if not as_json:
-                progress.write(report.heading(trainer.trace), file=sys.stdout)
+                progress.write(report.heading(priced.trace), file=sys.stdout)
             trainer.run(iterations, until_loss, on_step=show)
         except KeyboardInterrupt:
             interrupted = True
         except OSError as error:
             fault = error
-    trace = trainer.trace
-    is_saved = keep(trace.save, save) if save else True
+    is_saved = keep(trainer.trace.save, save) if save else True
     if isinstance(fault, BrokenPipeError):
         raise fault  # the reader has what it wanted
     if fault:
         raise click.ClickException(f"cannot print the run ({reason_of(fault)})") from fault
     if as_json:
-        print_result(json.dumps(report.as_json(trace, is_interrupted=interrupted), allow_nan=False), "run.json")
+        values = report.as_json(priced.trace, node_price=node_price, is_interrupted=interrupted)
+        print_result(json.dumps(values, allow_nan=False), "run.json")
     else:
-        print_result(report.conclusion(trace, until_loss, is_interrupted=interrupted), "run.txt")
+        print_result(report.conclusion(priced.trace, until_loss, is_interrupted=interrupted), "run.txt")
     if interrupted or not is_saved:
         sys.exit(130 if interrupted else 1)
 
@@ -200,6 +213,7 @@ def run(data: str, iterations: int, until_loss: float, save: Path | None, as_jso
 @click.option("--csv", "as_csv", is_flag=True, help="Print a line of CSV for every iteration.")
 def race(
     data: str,
+    node_price: int,
     methods: str,
     is_list: bool,
     until_loss: float,
@@ -242,11 +256,11 @@ def race(
     warm_up(CONTESTANTS[key] for key in keys)
     interrupted = _run_with_progress(contest)
     if as_json:
-        print_result(json.dumps(report.as_json(contest, until_loss), allow_nan=False), "race.json")
+        print_result(json.dumps(report.as_json(contest, until_loss, node_price), allow_nan=False), "race.json")
     elif as_csv:
-        print_result(report.as_csv(contest).removesuffix("\n"), "race.csv")
+        print_result(report.as_csv(contest, node_price).removesuffix("\n"), "race.csv")
     else:
-        print_result(report.as_text(contest, until_loss), "race.txt")
+        print_result(report.as_text(contest, until_loss, node_price), "race.txt")
     if interrupted:
         sys.exit(130)
 

@@ -23,6 +23,11 @@ T = TypeVar("T")
 Number = TypeVar("Number", int, float)
 
 
+def at_price(costs: Mapping[str, int], nodes: Mapping[str, int], node_price: int) -> dict[str, int]:
+    """Return operations by phase, each tree node among them counted as `node_price` operations in place of one."""
+    return {phase: cost + (node_price - 1) * nodes.get(phase, 0) for phase, cost in costs.items()}
+
+
 class Ledger:
     """Operations and seconds of one iteration (or of the build) by phase; phases are those in `PHASES`.
 

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from treeviz.model.infinite_width import Activity
+from treeviz.model.ledger import at_price
 from treeviz.model.phases import PHASES
 from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Lap, Runner
@@ -145,9 +146,7 @@ class Lane:
         for operations, nodes in (("operations", "nodes"), ("lap_operations", "lap_nodes")):
             priced._table[:, _PLACES[operations]] += (node_price - 1) * priced._table[:, _PLACES[nodes]]
         priced.build_operations += (node_price - 1) * priced.build_nodes
-        priced.costs = Counter(
-            {phase: cost + (node_price - 1) * priced.nodes[phase] for phase, cost in priced.costs.items()}
-        )
+        priced.costs = Counter(at_price(priced.costs, priced.nodes, node_price))
         return priced
 
     def begin(self, runner: Runner) -> None:

@@ -5,6 +5,7 @@ import io
 import math
 from typing import Any
 
+from treeviz.model.numerals import count
 from treeviz.race.lane import COLUMNS, Lane, is_classification
 from treeviz.race.race import Race
 from treeviz.race.verdict import finish_of, judge, name_leaders
@@ -20,18 +21,19 @@ def test_error_name(race: Race) -> str:
     return f"test error: {kind} on {race.test.num_points:,} other points"
 
 
-def as_text(race: Race, loss: float) -> str:
-    """Return a table of what each contestant needed to reach `loss`, and the verdict."""
+def as_text(race: Race, loss: float, node_price: int = 1) -> str:
+    """Return a table of what each contestant needed to reach `loss`, and the verdict, a node at a price."""
     data, config = race.data, race.config
     lines = [
         f"{data.name}: {data.description}",
         f"n = {data.num_points}, d = {data.dimension}, m = {config.width:,}, b = {config.resolved_threshold:.4f}, "
         f"seed {config.seed}; to a loss of {loss:g}; {test_error_name(race)}",
+        *([f"each tree node read or written counts as {count(node_price, 'operation')}"] if node_price > 1 else []),
         "",
         f"{'contestant':<30} {'iterations':>10} {'operations':>16} {'seconds':>9} {'memory':>9} {'loss':>9} "
         f"{'test error':>10}",
     ]
-    for lane in race.lanes:
+    for lane in (lane.at_price(node_price) for lane in race.lanes):
         finish = finish_of(lane, loss)
         there = (
             f"{finish.iterations:>10,} {finish.operations:>16,} {finish.seconds:>9.3f}"
@@ -44,11 +46,11 @@ def as_text(race: Race, loss: float) -> str:
         lines.append(f"{lane.contestant.title:<30} {there} {memory:>9} {lowest:>9} {error:>10}")
         if lane.reason:
             lines.append(f"{'':<30} {lane.state}: {lane.reason}")
-    return "\n".join([*lines, "", judge(race, loss), name_leaders(race, loss)]).rstrip()
+    return "\n".join([*lines, "", judge(race, loss, node_price), name_leaders(race, loss, node_price)]).rstrip()
 
 
-def as_json(race: Race, loss: float) -> dict[str, Any]:
-    """Return everything a script may want of a race, as plain JSON values."""
+def as_json(race: Race, loss: float, node_price: int = 1) -> dict[str, Any]:
+    """Return everything a script may want of a race, as plain JSON values, each tree node at a price."""
     data, config = race.data, race.config
     return {
         "dataset": {"name": data.name, "num_points": data.num_points, "dimension": data.dimension},
@@ -60,9 +62,10 @@ def as_json(race: Race, loss: float) -> dict[str, Any]:
             "seed": config.seed,
         },
         "until_loss": loss,
+        "node_price": node_price,
         "test_error": test_error_name(race),
-        "contestants": [_lane_values(lane, loss) for lane in race.lanes],
-        "verdict": judge(race, loss),
+        "contestants": [_lane_values(lane.at_price(node_price), loss) for lane in race.lanes],
+        "verdict": judge(race, loss, node_price),
     }
 
 
@@ -87,12 +90,12 @@ def _lane_values(lane: Lane, loss: float) -> dict[str, Any]:
     }
 
 
-def as_csv(race: Race) -> str:
-    """Return a line for every iteration of every contestant, under a header."""
+def as_csv(race: Race, node_price: int = 1) -> str:
+    """Return a line for every iteration of every contestant, under a header, each tree node at a price."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["contestant", "iteration", *LAP_COLUMNS])
-    for lane in race.lanes:
+    for lane in (lane.at_price(node_price) for lane in race.lanes):
         for lap, values in enumerate(zip(*_lap_values(lane).values(), strict=True)):
             writer.writerow([lane.contestant.key, lap, *values])
     return buffer.getvalue()

@@ -1,11 +1,35 @@
 """A run in text and as JSON, for the command line."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
+from treeviz.model.ledger import at_price
 from treeviz.model.numerals import count, numeral
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
+from treeviz.training.trainer import Trainer
+
+
+class PricedRun:
+    """A run as reports show it: each tree node counts as `node_price` operations. The run itself stays as it is.
+
+    Attributes
+    ----------
+    trace : of the iterations taken in so far, with these operations.
+    """
+
+    def __init__(self, trainer: Trainer, node_price: int) -> None:
+        """Take in what was built; the trainer must not have made a step."""
+        self._trainer, self._node_price = trainer, node_price
+        build_costs = at_price(trainer.trace.build_costs, trainer.ledger.nodes, node_price)
+        self.trace = replace(trainer.trace, build_costs=build_costs, records=[])
+
+    def take(self, record: StepRecord) -> StepRecord:
+        """Take in the iteration just made, and return its record with these operations."""
+        priced = replace(record, costs=at_price(record.costs, self._trainer.ledger.nodes, self._node_price))
+        self.trace.records.append(priced)
+        return priced
 
 
 def heading(trace: Trace) -> str:
@@ -46,8 +70,8 @@ def conclusion(trace: Trace, until_loss: float, *, is_interrupted: bool) -> str:
     )
 
 
-def as_json(trace: Trace, *, is_interrupted: bool) -> dict[str, Any]:
-    """Return everything a script may want of a run, as plain JSON values."""
+def as_json(trace: Trace, *, node_price: int, is_interrupted: bool) -> dict[str, Any]:
+    """Return everything a script may want of a run, as plain JSON values; `node_price` says how nodes are counted."""
     data, config = trace.dataset, trace.config
     return {
         "dataset": {
@@ -59,6 +83,7 @@ def as_json(trace: Trace, *, is_interrupted: bool) -> dict[str, Any]:
         "config": {name: getattr(config, name) for name in config.__dataclass_fields__}
         | {"resolved_threshold": config.resolved_threshold},
         "interrupted": is_interrupted,
+        "node_price": node_price,
         "build_costs": dict(trace.build_costs),
         "build_seconds": dict(trace.build_seconds),
         "draw_seconds": trace.draw_seconds,
