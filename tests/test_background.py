@@ -1,5 +1,6 @@
 """A run that computes ahead of its viewer."""
 
+import dataclasses
 import os
 import sys
 import threading
@@ -9,9 +10,9 @@ import numpy as np
 import pytest
 
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
-from treeviz.search.dense import DenseEngine
-from treeviz.training import background
+from treeviz.training import background, baseline
 from treeviz.training.background import BackgroundRun
+from treeviz.training.baseline import CANDIDATES, baseline_bytes
 from treeviz.training.turns import Ticket
 
 PATIENCE = 30
@@ -140,8 +141,34 @@ def test_a_dense_baseline_that_does_not_fit_is_refused_in_words(monkeypatch):
     run = finish(BackgroundRun(data, TrainConfig(width=100)))
     assert run.dense_trace is None
     assert "not trained here" in run.dense_refusal
-    monkeypatch.setattr(background, "_MAX_DENSE_BYTES", DenseEngine.required_bytes(100, 3, 3))  # it just fits
+    monkeypatch.setattr(background, "_MAX_DENSE_BYTES", baseline_bytes(data, TrainConfig(width=100)))  # it just fits
     assert finish(BackgroundRun(data, TrainConfig(width=100))).dense_trace.records
+
+
+@pytest.mark.parametrize("faster", CANDIDATES)
+def test_the_dense_method_that_is_faster_on_trial_is_trained(faster, monkeypatch):
+    """The first iteration of each does not count; the one chosen begins anew, and none is kept beside it."""
+
+    class TimedTrainer(Trainer):
+        def step(self):
+            record = super().step()
+            is_fast = (self.config.search == faster) == (record.iteration > 0)
+            return dataclasses.replace(record, seconds={"search": 1.0 if is_fast else 2.0})
+
+    monkeypatch.setattr(baseline, "Trainer", TimedTrainer)
+    data, config = load_dataset("circle"), TrainConfig(width=64, search="watch", solver="sketch")
+    dense = baseline.FasterDense(data, config)
+    for _ in range(4):
+        assert dense.trace is None
+        dense.step()
+    dense.step()
+    assert dense.seconds == {search: 1.0 if search == faster else 2.0 for search in CANDIDATES}
+    assert dense.trace.config == dataclasses.replace(config, search=faster, solver="exact")
+    dense.step()
+    expected = Trainer(data, dense.trace.config).run(2, until_loss=0.0)
+    assert dense.trace.losses.tolist() == expected.losses.tolist()
+    run = finish(BackgroundRun(data, config))
+    assert run.dense_trace.config.search == faster and len(run.dense_trace.records) == run.num_computed
 
 
 def test_a_finished_run_keeps_no_dense_network():

@@ -221,7 +221,7 @@ def test_states_differ_by_shape_not_only_by_colour(trained):
 
 def test_charts_hold_the_runs_numbers(trained):
     trace, dense = trained
-    figure = loss_figure(trace.losses, dense.losses, cursor=2)
+    figure = loss_figure(trace.losses, dense.losses, cursor=2, baseline="dense baseline")
     np.testing.assert_array_equal(figure.data[1].y, trace.losses)
     figure = cost_figure(
         trace.amortized(), trace.amortized(include_build=False), dense.amortized(), 2, "operations", "dense"
@@ -229,8 +229,8 @@ def test_charts_hold_the_runs_numbers(trained):
     np.testing.assert_array_equal(figure.data[1].y, trace.amortized())
     assert figure.data[1].x.tolist() == list(range(1, len(trace.records) + 1))
     assert figure.layout.shapes[0].x0 == 3, "after iteration 2 three are done"
-    assert loss_figure(np.zeros(0), np.zeros(0), 0).to_json()
-    assert loss_figure(np.zeros(3), np.zeros(3), 0).to_json()
+    assert loss_figure(np.zeros(0), np.zeros(0), 0, "dense baseline").to_json()
+    assert loss_figure(np.zeros(3), np.zeros(3), 0, "dense baseline").to_json()
 
 
 def test_sentences_say_the_records_numbers(trained):

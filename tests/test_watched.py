@@ -185,7 +185,7 @@ def test_the_sentence_holds_the_records_numbers(name):
 def test_charts_name_what_the_run_goes_through():
     losses = seen("circle").trace.losses
     for figure in (
-        loss_figure(losses, losses, 0, "watch lists"),
+        loss_figure(losses, losses, 0, "dense baseline", "watch lists"),
         cost_figure(losses, losses, losses, 0, "operations", "dense", "watch lists"),
     ):
         names = [trace.name for trace in figure.data]

@@ -23,6 +23,7 @@ from treeviz.style.palette import compact, percent
 from treeviz.style.run_charts import cost_figure, loss_figure
 from treeviz.style.searches import describe_search
 from treeviz.training.background import BackgroundRun
+from treeviz.training.baseline import CANDIDATES
 from treeviz.training.record import StepRecord
 
 _STAGE = "stage"
@@ -226,7 +227,13 @@ def _loss_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
     trace, dense = run.trace, run.dense_trace
     dense_losses = dense.losses if dense else np.empty(0)
     caption = run.dense_refusal or (sentences.compare_losses(trace, dense) if dense else "The dense baseline starts …")
-    return loss_figure(trace.losses, dense_losses, cursor, describe_search(run.config.search).title), caption
+    method, baseline = describe_search(run.config.search).title, _baseline(run)
+    return loss_figure(trace.losses, dense_losses, cursor, baseline, method), caption
+
+
+def _baseline(run: BackgroundRun) -> str:
+    """Return the name of the dense method trained beside a run."""
+    return CANDIDATES[run.dense_trace.config.search] if run.dense_trace else "dense baseline"
 
 
 def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
@@ -239,11 +246,13 @@ def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
         "operations",
         "dense products, sparse rest",
         describe_search(run.config.search).title,
+        table=None if run.config.search == "table" else trace.amortized(of="table"),
     )
     return figure, (
         "Amortized: (building + all iterations so far) / iterations so far. One operation is a multiply-add, or one "
         "tree node read or written. The dense method is the strongest in operations: it recomputes all inner products, "
-        "and takes everything else from the firing sets, with the same solver."
+        "and takes everything else from the firing sets, with the same solver. The compact table keeps the inner "
+        "products of the neurons that fire at the start, and reads them all."
     )
 
 
@@ -255,14 +264,13 @@ def _seconds_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
         dense.amortized("seconds") if dense else np.empty(0),
         cursor,
         "seconds",
-        "dense baseline",
+        _baseline(run),
         describe_search(run.config.search).title,
     )
     return figure, run.dense_refusal or (
-        "Wall-clock time measured on this machine while the page was in use, so it is noisy. The dense baseline "
-        "is made of matrix products into buffers allocated once, an exact Gram matrix, and Cholesky. A race has "
-        "another: with a sparse rest, the products are the same, and what follows takes less time where few "
-        "neurons fire."
+        "Wall-clock time measured on this machine while the page was in use, so it is noisy. Two dense methods did two "
+        "iterations each, and the one that was faster here is drawn: with matrix products for everything, or with "
+        "matrix products and then lists of the pairs that fire, which is faster where few do. Both solve by Cholesky."
     )
 
 

@@ -10,14 +10,14 @@ from treeviz.model.types import Floats
 from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, ORANGE, VERMILION
 
 
-def loss_figure(losses: Floats, dense_losses: Floats, cursor: int, method: str = "trees") -> go.Figure:
-    """Draw the loss of the method and, as open squares around its points, that of the dense baseline."""
+def loss_figure(losses: Floats, dense_losses: Floats, cursor: int, baseline: str, method: str = "trees") -> go.Figure:
+    """Draw the loss of the method and, as open squares around its points, that of the dense method `baseline`."""
     floor = 1e-33  # exact zeros have no place on a logarithmic axis
     dense = {
         "x": np.arange(dense_losses.size),
         "y": np.maximum(dense_losses, floor),
         "mode": "markers",
-        "name": "dense baseline",
+        "name": baseline,
         "marker": {"symbol": "square-open", "size": 15, "color": ORANGE, "line": {"width": 2.5}},
         "text": _in_words(dense_losses),
         "hovertemplate": "dense, iteration %{x}: %{text}<extra></extra>",

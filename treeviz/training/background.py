@@ -12,12 +12,11 @@ import threading
 import time
 import weakref
 from contextlib import nullcontext
-from dataclasses import replace
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.search.compiled import start_threads
-from treeviz.search.dense import DenseEngine
+from treeviz.training.baseline import FasterDense, baseline_bytes
 from treeviz.training.trace import Trace
 from treeviz.training.trainer import Trainer
 from treeviz.training.turns import Ticket, Turns
@@ -41,7 +40,7 @@ _NICENESS = 10
 
 def dense_bytes(data: Dataset, config: TrainConfig) -> int:
     """Return the memory that the dense baseline takes beside a run; 0 if it would need too much and is left out."""
-    needed = DenseEngine.required_bytes(config.width, data.num_points, data.dimension)
+    needed = baseline_bytes(data, config)
     return needed if needed <= _MAX_DENSE_BYTES else 0
 
 
@@ -58,7 +57,8 @@ class BackgroundRun:
     ----------
     trace : of the method; grows while the thread works.
     checks : one `IterationCheck` for each record of the trace; empty if not `is_checked`.
-    dense_trace : of the dense baseline, exact solver; None where it would not fit in memory, see `dense_refusal`.
+    dense_trace : of the dense baseline, exact solver: of the two dense methods the faster one here. None until that is
+        known, and where it would not fit in memory, see `dense_refusal`.
     error : what stopped the run, if something unforeseen did; without its traceback, which would hold the run.
     """
 
@@ -69,16 +69,16 @@ class BackgroundRun:
             self._trainer = Trainer(data, config)
         self.trace = self._trainer.trace
         self.checks: list[IterationCheck] = []
-        self.dense_trace: Trace | None = None
         self.dense_refusal = ""
         if not dense_bytes(data, config):
-            needed = DenseEngine.required_bytes(config.width, data.num_points, data.dimension)
+            needed = baseline_bytes(data, config)
             self.dense_refusal = (
                 f"The dense baseline would need another {needed / 1e9:.1f} GB, so it is not trained here; "
                 "its operations are still counted."
             )
         self.error: Exception | None = None
-        self._dense: Trainer | None = None
+        self._dense: FasterDense | None = FasterDense(data, config)
+        self.dense_trace: Trace | None = None
         self._needed = self._wanted = 0  # iterations that viewers wait for, and those to have in store
         self._last_request = 0.0
         self._ticket = Ticket()
@@ -170,14 +170,12 @@ class BackgroundRun:
         self.checks.append(check_iteration(self._trainer.step(), scan))
 
     def _step_dense(self) -> None:
-        if self._dense is None:
-            try:
-                self._dense = Trainer(self.data, replace(self.config, search="dense", solver="exact"))
-            except (MemoryError, ValueError) as error:
-                self.dense_refusal = f"The dense baseline cannot be trained beside this run: {error}."
-                return
-            self.dense_trace = self._dense.trace
-        self._dense.step()
+        assert self._dense is not None
+        try:
+            self._dense.step()
+        except (MemoryError, ValueError) as error:
+            self.dense_refusal = f"The dense baseline cannot be trained beside this run: {error}."
+        self.dense_trace = self._dense.trace
 
 
 def _work(reference: "weakref.ref[BackgroundRun]", changed: threading.Condition) -> None:
