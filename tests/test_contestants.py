@@ -308,6 +308,22 @@ def test_all_can_be_started_where_nothing_fires():
         assert lane.test_error is not None
 
 
+def test_adam_is_on_the_dial_with_iterations_of_its_own():
+    """Where all are compared; its cost is that of its formula, after as many iterations as are chosen for it."""
+    dial = open_page("break_even", family="all")
+    assert not dial.exception and "adam" in dial.session_state["compare-all"]
+    assert {slider.label for slider in dial.select_slider} >= {"Adam iterations", "First-order iterations"}
+    before = adams_share(dial)
+    dial.select_slider(key="adam-iterations").set_value(1000).run()
+    assert adams_share(dial) == pytest.approx(5 * before, rel=0.1)
+    assert "adam" not in open_page("break_even", family="sgd").session_state["compare-sgd"]
+
+
+def adams_share(dial):
+    (conclusion,) = (one.value for one in dial.markdown if "is expected to need the fewest" in one.value)
+    return float(re.search(r"Adam ([\d.,]+) times as many", conclusion)[1].replace(",", ""))
+
+
 def value_of(formula, load, **of_a_run):
     """Work out a formula of the cost table with a workload's numbers, and with those that only a run knows."""
     names = {

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from treeviz.data.dataset import Dataset
-from treeviz.lesson.caveats import DESCENT_MOVES, GAUSS_NEWTON_MOVES
+from treeviz.lesson.caveats import ADAM_MOVES, DESCENT_MOVES, GAUSS_NEWTON_MOVES
 from treeviz.model.config import TrainConfig
 from treeviz.model.numerals import count, numeral
 from treeviz.model.types import Ints
@@ -33,6 +33,10 @@ from treeviz.race.forecast import (
 from treeviz.style.palette import compact
 
 _FAMILIES = {"all": "All", "gauss-newton": "Gauss–Newton", "gradient-descent": "Gradient descent", "sgd": "SGD"}
+# Adam has one contestant, so it is compared with the others only.
+_NAMES = {**_FAMILIES, "adam": "Adam"}
+# Families whose iterations stay as chosen where those of first-order methods are varied.
+_FIXED = ("gauss-newton", "adam")
 # Compared at first; the others can be added.
 _DEFAULTS = (
     "forest",
@@ -42,7 +46,7 @@ _DEFAULTS = (
     "descent-forest",
     "descent-table",
     "descent-dense-sparse",
-    "sgd-forest",
+    "adam",
 )
 _DIMENSIONS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 _NUM_SAMPLES = 2048
@@ -131,14 +135,14 @@ def render(settings: Settings) -> None:
         st.plotly_chart(figure, key="expected", config={"displayModeBar": False})
         note(_explain(runs, curves, contestants, dimension, data.dimension))
     with right:
-        kind = "first-order iterations" if family == "all" else "iterations"
+        kind = "iterations of gradient descent and SGD" if family == "all" else "iterations"
         st.markdown(f"**Which method needs the fewest, by width and {kind}**")
         figure = _regions(contestants, loads, curves, widths, config.width, counts, is_all=family == "all")
         st.plotly_chart(figure, key="regions", config={"displayModeBar": False})
         note(
             "The cross marks the settings now; hatched, the next best needs less than 5 % more. Operations are not "
             "seconds: race the methods to see both. Watch lists and L-BFGS are missing, because what "
-            "they cost depends on how a run goes. Adam is in the table of the page about the method."
+            "they cost depends on how a run goes."
         )
 
 
@@ -167,6 +171,8 @@ def _choose_iterations(family: str) -> dict[str, int]:
         label = "First-order iterations" if family == "all" else "Iterations"
         first_order = choose(label, 1000, "first-order-iterations", many)
         counts |= {name: first_order for name in ("gradient-descent", "sgd") if family in ("all", name)}
+    if family == "all":
+        counts["adam"] = choose("Adam iterations", 200, "adam-iterations", f"{ADAM_MOVES}.")
     return counts
 
 
@@ -174,7 +180,7 @@ def _title(contestant: Contestant, family: str | None) -> str:
     """Its title, without the family's name where only that family is shown."""
     if family == "all":
         return contestant.title
-    title = contestant.title.removeprefix(f"{_FAMILIES[contestant.family]}, ")
+    title = contestant.title.removeprefix(f"{_NAMES[contestant.family]}, ")
     return f"{title[0].upper()}{title[1:]}"
 
 
@@ -208,11 +214,11 @@ def _regions(
     *,
     is_all: bool,
 ) -> go.Figure:
-    """Vary the iterations; those of Gauss-Newton stay as chosen where it is compared with first-order methods."""
+    """Vary the iterations; those of `_FIXED` families stay as chosen where all are compared."""
     iterations = np.unique(np.rint(np.geomspace(1, ITERATIONS[-1], 80)).astype(int))
     totals = np.empty((len(contestants), iterations.size, widths.size))
     for place, (one, own) in enumerate(zip(contestants, loads, strict=True)):
-        is_fixed = is_all and one.family == "gauss-newton"
+        is_fixed = is_all and one.family in _FIXED
         for column, prediction in enumerate(map(one.forecast, own)):
             times = [counts[one.family]] * iterations.size if is_fixed else iterations.tolist()
             totals[place, :, column] = [prediction.total(count) for count in times]
@@ -262,7 +268,7 @@ def _explain(
             "a dot."
         )
     raced = {run.contestant.family for run in runs}
-    absent = [_FAMILIES[family] for family in dict.fromkeys(one.family for one in contestants) if family not in raced]
+    absent = [_NAMES[family] for family in dict.fromkeys(one.family for one in contestants) if family not in raced]
     others = f" {' and '.join(absent)} did not race: as in the untrained network." if absent else ""
     return (
         "How many neurons fire while training is taken from the last race on these data (m = "
