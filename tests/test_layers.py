@@ -29,7 +29,8 @@ ALLOWED = {
     "pages": CORE | {"training", "style", "race", "stage", "lesson", "related", "pages"},
     "serving": {"training"},  # starts the app in processes of its own, each with its share of the memory
     "output": set(),
-    "cli": CORE | {"training", "race", "bench", "pages", "serving", "output"},
+    "cli": CORE | {"training", "race", "bench", "pages", "serving", "output", "cli_options"},
+    "cli_options": CORE,
     "__main__": {"cli"},
 }
 

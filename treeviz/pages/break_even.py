@@ -135,7 +135,7 @@ def render(settings: Settings) -> None:
         st.plotly_chart(figure, key="expected", config={"displayModeBar": False})
         note(_explain(runs, curves, contestants, dimension, data.dimension))
     with right:
-        kind = "iterations of gradient descent and SGD" if family == "all" else "iterations"
+        kind = "first-order iterations" if family == "all" else "iterations"
         st.markdown(f"**Which method needs the fewest, by width and {kind}**")
         figure = _regions(contestants, loads, curves, widths, config.width, counts, is_all=family == "all")
         st.plotly_chart(figure, key="regions", config={"displayModeBar": False})
