@@ -39,7 +39,7 @@ def read_the_method(page, url):
 
 
 def race_the_methods(page, url):
-    page.goto(f"{url}/race?data=digits&width=65536&limit=60")  # enough on a busy machine
+    page.goto(f"{url}/race?data=digits&width=65536&limit=300")  # enough on a busy machine
     page.get_by_role("button", name="Start").click()
     page.get_by_role("button", name="Cancel").wait_for()
     page.get_by_role("button", name="Cancel").wait_for(state="detached")
