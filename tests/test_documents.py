@@ -127,7 +127,7 @@ def test_every_room_is_described():
     assert rooms == set(re.findall(r"^\| `(\w+)/` \|", text, flags=re.MULTILINE))
 
 
-WORDS = r"(nobody|everybody|somebody|anybody|whoever|whosoever|lest|hence|thence|besides|thereof|whilst)"
+WORDS = r"(nobody|everybody|somebody|anybody|whoever|whosoever|lest|hence|thence|besides|thereof|whilst|anew|outright)"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -77,7 +77,7 @@ def run() -> None:
     chosen = st.navigation(pages, position="top")
     if (path := wanted_page()) is not None:
         keep_csv_options()
-        # With an empty address: Streamlit refuses to clear one that widgets are bound to, and they write it anew.
+        # With an empty address: Streamlit refuses to clear one that widgets are bound to, and they write it again.
         st.switch_page(next(page for page in pages if page.url_path == path), query_params={})
     address = {name: st.query_params.get_all(name) for name in st.query_params}
     if "address" not in st.session_state:  # it is the stage's, if the stage is what it opens
@@ -112,7 +112,7 @@ def serve(options: Sequence[str] = ()) -> NoReturn:
         for name, value in _SERVER_OPTIONS.items()
         if f"--{name}" not in given and known[name].env_var not in os.environ and not config.is_manually_set(name)
     ]
-    # Streamlit warns if options change after they were read, as they do here; then it sets its levels anew.
+    # Streamlit warns if options change after they were read, as they do here; then it sets its levels again.
     get_logger("streamlit.config").setLevel("ERROR")
     main(["run", __file__, *ours, *options])
     raise SystemExit(0)

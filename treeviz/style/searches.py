@@ -58,7 +58,7 @@ _DESCRIPTIONS: Mapping[str, SearchDescription] = {
         kept="nothing",
         explanation=(
             "Here the trees are only drawn, and the method does not search them. Every iteration computes all inner "
-            "products anew and compares them with b. It then *moves* the neurons that fire, and keeps nothing else."
+            "products again and compares them with b. It then *moves* the neurons that fire, and keeps nothing else."
         ),
     ),
 }

@@ -240,7 +240,7 @@ class Lbfgs:
                 if curvature > 1e-10 * float(np.linalg.norm(moved) * np.linalg.norm(change)):
                     self._pairs.append((moved, change, curvature))
             direction = -self.inverse_hessian_product(gradient)
-            if not np.vdot(direction, gradient) < 0.0:  # round-off has eaten it: begin anew
+            if not np.vdot(direction, gradient) < 0.0:  # round-off has eaten it: begin again
                 self._pairs.clear()
                 direction = -gradient
             self._start, self._direction = (W.copy(), gradient, objective.loss), direction
