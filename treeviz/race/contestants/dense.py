@@ -76,8 +76,8 @@ CONTESTANTS = (
         key="descent-dense",
         title="Gradient descent, dense",
         family="gradient-descent",
-        about="Gradient descent by ordinary backpropagation. Its step is half of the longest one at which the loss of the "
-        "network, linearised at the start, never grows.",
+        about="Gradient descent by ordinary backpropagation. Its step is half of the longest one with which the loss "
+        "of the network, linearised at the start, never grows.",
         start=Trained(method="gradient-descent", search="dense", step_size=None),
         predict=_predict_descent,
         preprocessing="none",
