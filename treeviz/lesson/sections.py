@@ -327,9 +327,9 @@ def describe_when_dense_is_better(facts: Facts) -> str:
     terms = (
         "An iteration of the forest costs the nodes that searching reads, n Σk and the nodes written for the repair, "
         f"and the solve: {compact(search)} + {compact(repair)} + {compact(rest)} = {compact(own)} operations in the "
-        f"first one here. The strongest dense method computes and compares all m n inner products, and takes the "
-        f"rest from the pairs that fire: {compact(dense)}. **Dense is better** where the first sum is larger than "
-        "the second, which it "
+        "first one here. The dense method, in the form that needs the fewest operations wherever at most half of all "
+        "pairs fire, computes and compares all m n inner products, and takes the rest from the pairs that fire: "
+        f"{compact(dense)}. **Dense is better** where the first sum is larger than the second, which it "
         f"{'is' if own > dense else 'is not'} here, "
     )
     if own >= dense:

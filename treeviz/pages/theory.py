@@ -128,11 +128,11 @@ def _show_caveats(found: Sequence[Caveat]) -> None:
 def _show_costs(settings: Settings, facts: Facts) -> None:
     st.markdown(
         f"Operations for **n = {facts.num_points}, m = {facts.width:,}, d = {facts.dimension}**, as expected of a "
-        "fresh network by the formulas the app counts by. In formulas constants are left out; Σk stands for the pairs "
-        "that fire, Σt² for the sum over all neurons of the number of datapoints they fire on, squared, U for the "
-        "touched neurons, *products* for those with G that conjugate gradient takes. *Exact* means the same steps as "
-        "computing everything, up to round-off. The paper's own method is *Forest, sketched*; *Forest* forms G "
-        "from the firing sets."
+        "fresh network by the formulas the app counts by. In formulas constants and lower terms are left out. Σk stands "
+        "for the pairs that fire, Σt² for the sum over all neurons of the number of datapoints they fire on, squared, U "
+        "for the touched neurons, L for the pairs on watch lists, *products* for those with G that conjugate gradient "
+        "takes. *Exact* means the same steps as computing everything, up to round-off. The paper's own method is "
+        "*Forest, sketched*; *Forest* forms G from the firing sets."
     )
     load = _expect(settings, facts.trace, f"{settings.data_key} {settings.config}")
     table, sources = cost_table(CONTESTANTS.values(), load)

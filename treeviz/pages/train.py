@@ -63,7 +63,7 @@ def _find_start(maker: FrameMaker, address: Mapping[str, Sequence[str]]) -> tupl
 def _explain(run: BackgroundRun) -> None:
     data, width = run.data, run.config.width
     trees = (
-        f"Each of the **n = {data.num_points}** datapoints has a tree: its **m = {width:,}** leaves are the inner "
+        f"Every datapoint has a tree, **n = {data.num_points}** in all: its **m = {width:,}** leaves are the inner "
         "products of all neurons with it, and every node above holds the larger of its two children."
     )
     text = f"{trees} {describe_search(run.config.search).explanation}"
@@ -130,7 +130,7 @@ def _numbers(run: BackgroundRun, cursor: int) -> None:
         ),
         (
             "Firing per datapoint",
-            f"{counts.mean():,.0f}",
+            numeral(counts.mean(), 3),
             f"{percent(counts.mean() / width)} of {width:,}",
             "Neurons whose inner product with a datapoint is at least b, on average over the datapoints.",
         ),
@@ -242,8 +242,9 @@ def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
     )
     return figure, (
         "Amortized: (building + all iterations so far) / iterations so far. One operation is a multiply-add, or one "
-        "tree node read or written. The dense method is the strongest in operations: it recomputes all inner products, "
-        "and takes everything else from the firing sets, with the same solver."
+        "tree node read or written. The dense method recomputes all inner products and takes everything else from the "
+        "firing sets, with the same solver: of the dense methods here it needs the fewest operations wherever at most "
+        "half of all pairs fire."
     )
 
 
@@ -261,7 +262,7 @@ def _seconds_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
     return figure, run.dense_refusal or (
         "Wall-clock time measured on this machine while the page was in use, so it is noisy. The dense baseline "
         "is made of matrix products into buffers allocated once, an exact Gram matrix, and Cholesky. A race has "
-        "another: with a sparse rest, the products are the same, and what follows takes less time where few "
+        "another, with a sparse rest: the products are the same, and what follows takes fewer operations where few "
         "neurons fire."
     )
 

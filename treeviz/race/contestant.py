@@ -159,7 +159,8 @@ class Contestant:
     """A method that can take part in a race.
 
     Formulas are written as on a blackboard: constants and lower terms are left out. They use m, n, d, Σk for the pairs
-    that fire, U for the touched neurons, and *products* for those with G that conjugate gradient takes.
+    that fire, U for the touched neurons, L for the pairs on watch lists, and *products* for those with G that conjugate
+    gradient takes.
 
     Attributes
     ----------

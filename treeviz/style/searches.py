@@ -27,7 +27,7 @@ _DESCRIPTIONS: Mapping[str, SearchDescription] = {
         title="trees",
         kept="the trees",
         explanation=(
-            "An iteration *searches* each tree for the neurons that fire and *moves* those, which changes a part of "
+            "An iteration *searches* each tree for the neurons that fire and *moves* those, which can change a part of "
             "every tree."
         ),
         searches_trees=True,

@@ -49,7 +49,8 @@ CONTESTANTS = (
         title="Dense",
         family="gauss-newton",
         about="Gauss–Newton, dense throughout: matrix products into buffers allocated once, exact Gram matrix, "
-        "Cholesky, and only rows that fire are moved. “Dense, sparse rest” needs fewer operations.",
+        "Cholesky, and only rows that fire are moved. “Dense, sparse rest” needs fewer operations wherever at most "
+        "half of all pairs fire.",
         start=Trained(method="gauss-newton", search="dense", solver="exact"),
         predict=_predict_exact,
         preprocessing="none",
