@@ -120,7 +120,7 @@ def check_contestants(name, n, width, threshold, seed):
                 once["L"], lower = watched_pairs(data, config), 1024 * n * d + 200 * n * (n + 1)
             spent = build + (sum(laps[0].costs.values()) if contestant.is_reference else 0)
             ratio = spent / (evaluate(contestant.preprocessing, once) + lower)
-            assert 0.2 < ratio < (260 if contestant.is_reference else 5 if lower else 2.1), (contestant.key, ratio)
+            assert 0.1 < ratio < (260 if contestant.is_reference else 5 if lower else 2.1), (contestant.key, ratio)
         check_iterations(contestant, laps, values)
         if contestant.kind == "dense" and contestant.family not in dense:
             dense[contestant.family] = laps
