@@ -129,10 +129,10 @@ def _show_costs(settings: Settings, facts: Facts) -> None:
     st.markdown(
         f"Operations for **n = {facts.num_points}, m = {facts.width:,}, d = {facts.dimension}**, as expected of a "
         "fresh network by the formulas the app counts by. In formulas constants and lower terms are left out. Σk is "
-        "the number of pairs that fire, Σt² the sum over all neurons of the number of datapoints they fire on, squared, "
-        "U the number of touched neurons, L of pairs on watch lists, *products* of those with G that conjugate gradient "
-        "takes. *Exact* means the same steps as computing everything, up to round-off. The paper's own method is "
-        "*Forest, sketched*; *Forest* forms G from the firing sets."
+        "the number of pairs that fire, Σt² the sum over all neurons of the number of datapoints they fire on, "
+        "squared, U the number of touched neurons, L of pairs on watch lists, *products* of those with G that "
+        "conjugate gradient takes. *Exact* means the same steps as computing everything, up to round-off. The paper's "
+        "own method is *Forest, sketched*; *Forest* forms G from the firing sets."
     )
     load = _expect(settings, facts.trace, f"{settings.data_key} {settings.config}")
     table, sources = cost_table(CONTESTANTS.values(), load)
