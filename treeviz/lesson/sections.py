@@ -140,7 +140,7 @@ def make_sections(facts: Facts) -> Sequence[Section]:
             "outputs have in common (next section), and would bring all outputs to their targets if no neuron started "
             "or stopped firing. **Move** the neurons that fire along the datapoints they fire on. **Repair** the "
             "trees: a moved neuron has a new leaf in each. This is a *Gauss–Newton* step: it costs more than one of "
-            "gradient descent, which solves no system, and fewer of them are needed.",
+            "gradient descent, which solves no system, and in the runs we measured fewer of them were needed.",
             [r"G\,g=f-y", r"w_r\leftarrow w_r-\frac{a_r}{\sqrt m}\sum_{i\,:\,r\text{ fires on }i} g_i\,x_i"],
             [
                 rf"\lVert f-y\rVert={tex(norm)},\quad \lVert g\rVert={tex(math.hypot(*record.dual_step))}",
