@@ -155,8 +155,8 @@ def _describe_what_trees_buy(facts: Facts) -> str:
         "search*: at most 1 + 2k (log₂(m/k) + 2) nodes of a tree, however many neurons fire on other datapoints, where "
         "the table compares the numbers of all that fired anywhere at the start. With all datapoints in each iteration "
         "the repair, which writes n leaves for each neuron that moves, outweighed this in what we tried. *What never "
-        f"fires at the start*: {count(m - touched, 'neuron')} here {agree(m - touched, 'has', 'have')} leaves in the "
-        "forest and no row in the table, so the table is exact only while datapoints stay the same and weights change "
+        f"fires at the start*: {count(m - touched, 'neuron')} here {agree(m - touched, 'has', 'have')} a leaf in every "
+        "tree and no row in the table, so the table is exact only while datapoints stay the same and weights change "
         f"by training alone. The first search here reads {count(read, 'node')}; the table would compare "
         f"{count(touched * n, 'number')}."
     )
