@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from oracles import NUMERAL, read_numeral
+from oracles import read_numeral
 
 from treeviz.data.catalogue import DATASETS
 from treeviz.model.network import initial_weights
@@ -60,4 +60,4 @@ def nodes_read(leaves, threshold):
 
 def number_after(words, text):
     """Read the number that follows some words."""
-    return read_numeral(re.search(re.escape(words) + NUMERAL, text)[1].rstrip(".,"))
+    return read_numeral(re.search(re.escape(words) + r"(\S+)", text)[1].rstrip(".,;°"))
