@@ -50,7 +50,7 @@ def press(app, label):
 
 
 def rerun(app):
-    """Draw the page anew. AppTest leaves its script as the main module, which processes started later would run."""
+    """Draw the page again. AppTest leaves its script as the main module, which processes started later would run."""
     main = sys.modules["__main__"]
     try:
         return app.run()

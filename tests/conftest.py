@@ -56,7 +56,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(autouse=True, scope="session")
 def installed_components():
-    """Look for installed Streamlit components once: every AppTest reads the metadata of all packages anew."""
+    """Look for installed Streamlit components once: every AppTest reads the metadata of all packages again."""
     found = functools.cache(manifest_scanner.scan_component_manifests)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", found)

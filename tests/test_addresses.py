@@ -87,6 +87,14 @@ def test_what_cannot_be_used_is_left_out_and_said(sidebar_alone, name, text, kep
         assert app.session_state[name] == kept
 
 
+@pytest.mark.parametrize("text", ["clipped", "max(z, b)"])
+def test_an_address_names_the_activation_now_and_as_before(sidebar_alone, text):
+    app = open_at({"data": "circle", "width": "64", "activation": text})
+    assert not app.exception and app.session_state["activation"] == "clipped"
+    assert app.query_params["activation"] == "clipped"
+    assert not [element.value for element in app.main.markdown if "in the address" in element.value]
+
+
 def test_usable_parts_stay_as_they_are():
     address = {"data": ["circle"], "paper-themes": ["a", "b"], "b": ["1.5"], "seed": ["7"], "target": ["infinite"]}
     assert usable_part(address) == address

@@ -14,6 +14,7 @@ import pytest
 from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.cli import main
 from treeviz.model.infinite_width import shifted_ntk
+from treeviz.model.network import firing_probability
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.forecast import expected_workload
 from treeviz.race.race import Race
@@ -127,7 +128,7 @@ def test_every_room_is_described():
     assert rooms == set(re.findall(r"^\| `(\w+)/` \|", text, flags=re.MULTILINE))
 
 
-WORDS = r"(nobody|everybody|somebody|anybody|whoever|whosoever|lest|hence|thence|besides|thereof|whilst)"
+WORDS = r"(nobody|everybody|somebody|anybody|whoever|whosoever|lest|hence|thence|besides|thereof|whilst|anew|outright)"
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -187,6 +188,14 @@ def test_firing_counts_and_the_bound_on_them():
 def condition_number(data, b):
     values = np.linalg.eigvalsh(shifted_ntk(data.X, data.X, b))
     return values[-1] / values[0]
+
+
+def test_growth_of_the_expected_firing_neurons():
+    claims = re.findall(r"like m\^(0\.\d+)\s+around\s+m = 2\^(\d+)", section(10))
+    assert len(claims) == 2
+    for exponent, power in ((float(first), int(second)) for first, second in claims):
+        expected = [m * firing_probability(math.sqrt(0.48 * math.log(m))) for m in (2.0**power, 2.0 ** (power + 1))]
+        assert math.log2(expected[1] / expected[0]) == pytest.approx(exponent, abs=0.005)
 
 
 def test_condition_numbers():

@@ -67,7 +67,7 @@ def test_every_epoch_sees_each_datapoint_once(num_points, batch_size, seed):
         assert [len(batch) for batch in epoch] == [batch_size] * (num_points // batch_size) + [rest] * bool(rest)
 
 
-def test_epochs_are_shuffled_anew():
+def test_epochs_are_shuffled_again():
     epochs = batches_of(TrainConfig(width=8, method="sgd", batch_size=4), 20, 50)
     assert len({str(epoch) for epoch in epochs}) == 50
     together = sum(any({0, 1} <= set(batch) for batch in epoch) for epoch in epochs)

@@ -92,7 +92,7 @@ def test_it_trains_as_the_dense_method_does(solver):
 def test_it_is_checked_and_shown(maker):
     width = maker.run.config.width
     badge = maker.badge(1)
-    assert badge["state"] == "exact" and f"all {12 * width:,} inner products, computed anew" in badge["text"]
+    assert badge["state"] == "exact" and f"all {12 * width:,} inner products, computed again" in badge["text"]
     assert [phase["id"] for phase in maker.header()["phases"]] == list(phases(maker.run.config))
     assert maker.header()["skin"] is None
     code = " ".join(line["text"] for line in maker.header()["code"])

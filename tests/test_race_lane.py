@@ -95,7 +95,7 @@ def test_a_lane_by_hand():
 
 
 def test_columns_are_of_the_same_laps_while_they_grow():
-    """A reader sees whole rows only, also over the laps at which the table is made anew."""
+    """A reader sees whole rows only, also over the laps at which the table is made again."""
     lane, script = Lane(scripted()), Script()
     lane.begin(script)
     thread = threading.Thread(target=lambda: [lane.add(script.step()) for _ in range(300)])

@@ -57,7 +57,7 @@ def clock_rows(page):
     """{contestant: cells} of the table that shows where every lane is."""
     found = page.locator(".race tbody tr").evaluate_all(
         "rows => rows.map(row => [...row.querySelectorAll('th, td')].map(cell => cell.innerText))"
-    )  # at once: the next lap draws the table anew
+    )  # at once: the next lap draws the table again
     return {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in found}
 
 

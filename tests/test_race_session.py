@@ -158,7 +158,7 @@ def test_a_curve_takes_its_sizes_from_its_own_run_before_a_newer_one_of_its_fami
 
 
 def re_judged(app):
-    """The verdict of the page, drawn anew."""
+    """The verdict of the page, drawn again."""
     return next(line for line in words(rerun(app)).splitlines() if line.startswith("**To a loss"))
 
 

@@ -513,3 +513,13 @@ def test_two_numbers_are_written_alike_only_if_they_are_equal_to_eight_decimals(
     elif left < right:
         assert value(texts[0]) < value(texts[1])
     assert value(texts[0]) == pytest.approx(left, abs=5.1e-4)
+
+
+@pytest.mark.parametrize("search", ["forest", "watch", "table", "dense"])
+def test_the_pseudocode_has_the_term_of_the_other_activation(search):
+    """Each line with outputs, b Σ a/√m in front, against the sum of all m neurons written out."""
+    texts = {}
+    for activation in ("shifted", "clipped"):
+        lines = pseudocode(TrainConfig(width=64, search=search, activation=activation))
+        (texts[activation],) = [line.text for line in lines if line.text.startswith("f_i")]
+    assert texts["clipped"] == texts["shifted"].replace("f_i ← ", "f_i ← b Σ a_r/√m + ")

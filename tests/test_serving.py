@@ -351,7 +351,7 @@ def test_a_class_is_served_by_two_processes(tmp_path, haproxy):
         kept.draw()
         assert kept.session == session and kept.upload() == 204
 
-        wait_for(lambda: "process 1 was ended by signal 9 and is started anew" in log.read_text())
+        wait_for(lambda: "process 1 was ended by signal 9 and is started again" in log.read_text())
         wait_for(lambda: Browser(url).home == "1")
         started = children(process)
         assert len(started) == 3 and {second, balancer} < set(started)
@@ -373,7 +373,7 @@ def test_ctrl_c_in_a_terminal_stops_all_in_order(tmp_path, haproxy):
         os.killpg(process.pid, signal.SIGINT)  # a terminal interrupts all of its processes
         assert process.wait(30) == 0
         assert len(started) == 3 and not any(map(is_alive, started))
-    assert "anew" not in log.read_text() and "Traceback" not in log.read_text()
+    assert "again" not in log.read_text() and "Traceback" not in log.read_text()
 
 
 @pytest.mark.slow

@@ -215,7 +215,7 @@ def test_nothing_is_said_of_what_the_move_changes_before_it_is_made(alone, maker
     stage.wait_for(0, 6, last)
     old, new = nodes["before"][moved], nodes["after"][moved]
     expected = f"Modified: {old:.3f} → {new:.3f}.".replace("-", "−")
-    for place in (tip, inspector):  # the tip is told anew although the pointer rests
+    for place in (tip, inspector):  # the tip is told again although the pointer rests
         place.filter(has_text=expected).wait_for(state="attached")
     inspector.filter(has_text="after the move").wait_for()
 

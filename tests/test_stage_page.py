@@ -403,7 +403,7 @@ def test_it_fits_the_window_and_is_legible(stage, width, scheme):
 
 
 @pytest.mark.slow
-def test_it_lays_itself_out_anew_when_the_window_changes(stage):
+def test_it_lays_itself_out_again_when_the_window_changes(stage):
     stage.open(CIRCLE)
     scroller, tree = stage.part("scroller"), stage.part("tree")
     wide, drawn = scroller.bounding_box()["width"], tree.get_attribute("width")

@@ -6,45 +6,22 @@ numbers that are none, plurals of one, shares above the whole.
 
 import itertools
 import math
-import re
 
 import numpy as np
 import pytest
+from texts_grid import assert_sound, brute_force, nodes_read, number_after, settings_of_grid
 
 from treeviz import TrainConfig, Trainer, load_dataset
-from treeviz.data.catalogue import DATASETS
-from treeviz.lesson.caveats import make_caveats, make_questions
+from treeviz.lesson.caveats import make_caveats, make_limits, make_questions
 from treeviz.lesson.facts import Facts
 from treeviz.lesson.sections import make_sections
 from treeviz.model.config import SEARCHES
-from treeviz.model.network import initial_weights, paper_threshold
+from treeviz.model.network import paper_threshold
 from treeviz.model.numerals import agree, count, numeral
 from treeviz.stage.packing import pack_frame
 from treeviz.stage.view import View
 from treeviz.style import sentences
 from treeviz.style.palette import compact, percent
-
-NOUNS = "neurons|nodes|iterations|datapoints|operations|leaves|pairs|additions|trees|levels|children|products|moves"
-BAD = (
-    re.compile(rf"(?<![\d,.])1 ({NOUNS})\b"),
-    re.compile(r"\b(nan|None|inf)\b"),
-    re.compile(r"(?<![\w.,])-\d"),
-    re.compile(r"  |\.\.(?!\.)| \."),
-)
-
-
-def settings_of_grid(num, seed, widths, sizes):
-    """Draw settings from the grid, each value as often as any other."""
-    rng, found = np.random.default_rng(seed), []
-    names = sorted(DATASETS)
-    for place in range(num):
-        info = DATASETS[names[place % len(names)]]
-        n = int(np.clip(sizes[place % len(sizes)], info.min_points, info.max_points))
-        width = int(rng.choice(widths))
-        threshold = [None, 0.0, 1.0, 3.0, 6.0][rng.integers(5)]
-        solver = ("exact", "sketch")[rng.integers(2)]
-        found.append(pytest.param(info.name, n, width, threshold, solver, int(rng.integers(100)), id=f"{place}"))
-    return found
 
 
 def all_strings(value):
@@ -59,48 +36,22 @@ def all_strings(value):
             yield from all_strings(each)
 
 
-def assert_sound(texts):
-    for text in texts:
-        text = re.sub(r"\$[^$]*\$", "x", text)  # formulas have rules of their own
-        for pattern in BAD:
-            assert not (found := pattern.search(text)), f"{found[0]!r} in {text!r}"
-        for share in re.findall(r"([\d.e+-]+)\u00a0%", text):
-            assert 0.0 <= float(share) <= 100.0, text
-
-
-def brute_force(data, config):
-    """Return the inner products at the start, (m, n), and C."""
-    W = initial_weights(config.seed, config.width, data.dimension)
-    Z, b = W @ data.X.T, config.resolved_threshold
-    fires = b <= Z
-    return Z, fires, fires.T.astype(float) @ fires
-
-
-def nodes_read(leaves, threshold):
-    values = np.concatenate([np.full(leaves.size, -np.inf), leaves])
-    for node in range(leaves.size - 1, 0, -1):
-        values[node] = max(values[2 * node], values[2 * node + 1])
-    return 1 + 2 * int((values[1 : leaves.size] >= threshold).sum())
-
-
-def number_after(words, text):
-    """Read the number that follows: 1,200, 0.0012 or 1.2·10⁻⁷."""
-    factor, power = re.search(re.escape(words) + r"(\d[\d,]*(?:\.\d+)?)(?:·?10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?", text).groups()
-    exponent = (power or "⁰").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
-    return float(factor.replace(",", "")) * 10.0 ** int(exponent)
-
-
 def check_lesson(name, n, width, threshold, solver, seed):
     data = load_dataset(name, num_points=n, seed=seed)
-    config = TrainConfig(width=width, threshold=threshold, search="forest", solver=solver, seed=seed)
+    activation = ("shifted", "clipped")[seed % 2]
+    config = TrainConfig(
+        width=width, threshold=threshold, search="forest", solver=solver, seed=seed, activation=activation
+    )
     trainer = Trainer(data, config)
     trainer.run(4, until_loss=0.0)
     trace, b = trainer.trace, config.resolved_threshold
     facts = Facts(trace)
     sections = {section.key: section for section in make_sections(facts)}
-    caveats, questions = make_caveats(facts), make_questions(facts)
+    caveats, questions, limits = make_caveats(facts), make_questions(facts), make_limits(facts)
     texts = [part for one in sections.values() for part in (one.text, one.conclusion)]
-    assert_sound([*texts, *(part for one in caveats for part in (one.title, one.text)), *itertools.chain(*questions)])
+    assert_sound(
+        [*texts, *(part for one in (*caveats, *limits) for part in (one.title, one.text)), *itertools.chain(*questions)]
+    )
 
     Z, fires, overlaps = brute_force(data, config)
     k = fires.sum(axis=0)
@@ -113,6 +64,20 @@ def check_lesson(name, n, width, threshold, solver, seed):
     assert ("no neuron fires" in sections["trees"].conclusion) == (k[0] == 0)
     touched = int(fires.any(axis=1).sum())
     assert f"other {count(width - touched, 'neuron')} never" in sections["moving"].conclusion
+
+    most = (read - 1) / 2 if k[0] else 0  # inner nodes of at least b
+    assert most <= k[0] * (math.log2(width / k[0]) + 2) if k[0] else not most
+    shift = b * trace.output_signs.sum() / math.sqrt(width) if activation == "clipped" else 0.0
+    outputs = trace.output_signs @ np.maximum(Z - b, 0.0) / math.sqrt(width) + shift
+    assert sections["network"].with_numbers[-1] == f"={outputs[0] + 0.0:.4f}"
+    assert any(r"\sum_{r=1}^{m}a_r" in line for line in sections["network"].formula) == (activation == "clipped")
+    bought = next(caveat.text for caveat in caveats if "a list would do" in caveat.title)
+    total = sum(nodes_read(leaves, b) for leaves in Z.T)
+    assert f"The first search here reads {count(total, 'node')}; the table would compare " in bought
+    assert f"{count(int(fires.any(axis=1).sum()) * n, 'number')}." in bought
+    nearest = number_after("closest to b is ", limits[5].text)
+    assert nearest == pytest.approx(np.abs(Z[:, 0] - b).min(), rel=0.06)
+    assert f"this network has {width:,}." in limits[1].text
 
     losses, (own, dense) = trace.losses, (trace.amortized(), trace.amortized(of="dense"))
     assert (" falls from" in sections["iteration"].conclusion) == (losses.size > 1 and losses[-1] < losses[0])

@@ -62,7 +62,7 @@ def test_watch_lists_are_chosen_and_played(stage):
         record = trace.records[iteration]
         expected = describe_watching(trace, record, record.watch)
         stage.part("watching").filter(has_text=expected).wait_for()
-        stage.part("badge").filter(has_text="✓ Exact").filter(has_text="computed anew from the weights").wait_for()
+        stage.part("badge").filter(has_text="✓ Exact").filter(has_text="computed again from the weights").wait_for()
         stage.click("next iteration")
     assert stage.page.get_by_test_id("stException").count() == 0
     assert stage.part("notices").inner_text() == ""

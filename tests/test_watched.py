@@ -397,7 +397,7 @@ def test_the_header_has_the_skin_and_the_badge_what_was_compared(maker):
     assert maker.header()["skin"] == 1.1
     badge = maker.badge(1)
     assert badge["state"] == "exact"
-    assert f"a scan of all {16 * 4096:,} inner products, computed anew from the weights" in badge["text"]
+    assert f"a scan of all {16 * 4096:,} inner products, computed again from the weights" in badge["text"]
     assert "the loss equals the dense method's" in badge["text"]
     forest = BackgroundRun(load_dataset("circle"), TrainConfig(width=32, solver="exact"))
     assert forest.wait_for(0, timeout=60)

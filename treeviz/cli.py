@@ -42,7 +42,7 @@ def main() -> None:
     type=StepSize(),
     default=1.0,
     show_default=True,
-    help="Factor on the move; auto: the longest safe one for gradient descent and sgd.",
+    help="Factor on the move; auto: for gradient descent and sgd, found by rule from the first Gram matrix.",
 )
 @click.option("--iterations", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
 @click.option("--until-loss", type=float, default=1e-10, show_default=True, help="Stop at this loss.")

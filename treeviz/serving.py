@@ -168,7 +168,7 @@ def keep_serving(place: Place, num_processes: int, haproxy: str | None) -> None:
 
 
 class _Process:
-    """A process that is started anew when it ends."""
+    """A process that is started again when it ends."""
 
     def __init__(
         self, name: str, command: Sequence[str], at: Place, variables: Mapping[str, str] = MappingProxyType({})
@@ -196,9 +196,9 @@ class _Process:
         return f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
 
     def revive(self) -> None:
-        """Start the process anew if it has ended."""
+        """Start the process again if it has ended."""
         if self.ending:
-            _log(f"{self.name} {self.ending} and is started anew")
+            _log(f"{self.name} {self.ending} and is started again")
             time.sleep(1.0)  # one that dies at once is not started without a pause
             self._start()
 

@@ -41,7 +41,7 @@ test("an element has one component, given all data, until it has gone", async ()
   second();
   await later();
   assert.deepEqual(log.slice(4), ["closed"]);
-  call({ parentElement: place, data: 3 }); // mounted anew
+  call({ parentElement: place, data: 3 }); // mounted again
   assert.deepEqual([log.slice(5), made], [["data 3"], 3]);
 });
 

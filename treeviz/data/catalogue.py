@@ -203,7 +203,7 @@ def _make_sphere(sampling: Sampling, target: str, dimension: int) -> Split:
     signs = generator.choice([-1.0, 1.0], size=sampling.num_points)
     sentence = f"Points are spread at random over the unit sphere in {dimension} dimensions. The target is"
     if target == "sign":
-        rule = "random signs, -1 or +1: nothing can be inferred, all is learned by heart"
+        rule = "random signs, −1 or +1: nothing can be inferred, all is learned by heart"
         return Split(Dataset(X, signs, "sphere", f"{sentence} {rule}."))
     # Three waves, each of variance about 1/3 because X u is about standard normal.
     directions = generator.standard_normal((dimension, 3))
@@ -236,7 +236,7 @@ def _make_circle(sampling: Sampling, target: str) -> Split:
 
     X, sine = around(np.arange(n))
     if target == "alternating":
-        rule = "+1 and -1 in turn, the hardest pattern for a smooth function"
+        rule = "+1 and −1 in turn, the pattern that changes most often along the circle"
         return Split(Dataset(X, _in_turn(n), "circle", f"{sentence} {rule}."))
     train = Dataset(X, sine, "circle", f"{sentence} the sine of the angle, a smooth function.")
     gaps = choose_rows(n, min(sampling.max_test_points, n), sampling.test_generator)
@@ -274,7 +274,7 @@ def _make_moons(sampling: Sampling, noise: float) -> Split:
         points[1::2] = np.column_stack([1 - np.cos(lower), 0.5 - np.sin(lower)])
         return points
 
-    sentence = "Points lie along two interlocking half circles; the target is +1 on one, -1 on the other."
+    sentence = "Points lie along two interlocking half circles; the target is +1 on one, −1 on the other."
     return _planar(sampling, noise, places, "moons", sentence)
 
 
@@ -284,7 +284,7 @@ def _make_xor(sampling: Sampling, noise: float) -> Split:
         corners = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
         return corners[np.arange(n) % 4]
 
-    sentence = "Points lie around the corners of a square; the target is +1 at two opposite corners, -1 at the others."
+    sentence = "Points lie around the corners of a square; the target is +1 at two opposite corners, −1 at the others."
     return _planar(sampling, noise, places, "xor", sentence, is_tested=noise > 0)
 
 
@@ -300,7 +300,7 @@ def _make_spirals(sampling: Sampling, noise: float) -> Split:
         points: _Floats = (side * along)[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
         return points
 
-    sentence = "Points lie along two interleaved spirals; the target is +1 on one, -1 on the other."
+    sentence = "Points lie along two interleaved spirals; the target is +1 on one, −1 on the other."
     return _planar(sampling, noise, places, "spirals", sentence)
 
 
@@ -332,7 +332,7 @@ def _digits() -> tuple[_Floats, _Floats]:
 def _class_target(labels: _Floats, target: str, noun: str) -> tuple[_Floats, str]:
     if target.startswith("is-"):
         number = int(target.removeprefix("is-"))
-        return np.where(labels == number, 1.0, -1.0), f"+1 for {noun} {number} and -1 for every other"
+        return np.where(labels == number, 1.0, -1.0), f"+1 for {noun} {number} and −1 for every other"
     return standardized(labels), f"the {noun} itself as a number, standardized over the whole table"
 
 
@@ -350,7 +350,7 @@ def _make_digits(sampling: Sampling, target: str, center: bool) -> Split:
         raise ValueError("center=True leaves nothing of num_points=1; pass num_points of at least 2")
     pixels, labels = _digits()  # (1797, 64), (1797,)
     if target == "parity":
-        y, rule = np.where(labels % 2 == 1, 1.0, -1.0), "+1 for odd digits and -1 for even ones"
+        y, rule = np.where(labels % 2 == 1, 1.0, -1.0), "+1 for odd digits and −1 for even ones"
     else:
         y, rule = _class_target(labels, target, "digit")
     chosen = choose_rows(len(y), n, sampling.generator)
@@ -372,7 +372,7 @@ def _tabular(sampling: Sampling, name: str, features: _Floats, y: _Floats, sente
 def _make_breast_cancer(sampling: Sampling) -> Split:
     features, labels = _bundled("load_breast_cancer")  # (569, 30)
     sentence = (
-        "Points are tumours, 30 measurements of cell nuclei each; the target is +1 for malignant and -1 for benign."
+        "Points are tumours, 30 measurements of cell nuclei each; the target is +1 for malignant and −1 for benign."
     )
     return _tabular(sampling, "breast-cancer", features, np.where(labels == 0, 1.0, -1.0), sentence)
 

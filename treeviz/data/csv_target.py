@@ -57,7 +57,7 @@ def encode_target(source: str, options: CsvOptions, cells: list[str], numbers: N
         )
     rest = shown(classes[classes != chosen][0]) if len(classes) == 2 else "anything else"
     rule = (
-        f"The target is +1 where {quote(name)} is {shorten(shown(chosen))} and -1 where it is {shorten(rest)}{merged}"
+        f"The target is +1 where {quote(name)} is {shorten(shown(chosen))} and −1 where it is {shorten(rest)}{merged}"
     )
     values = np.where(labels == chosen, 1.0, -1.0)
     values.setflags(write=False)

@@ -4,10 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from treeviz.lesson.facts import Facts
 from treeviz.lesson.links import FOREST, PageLink, link_to_stage
 from treeviz.lesson.sections import describe_eigenvalue, describe_when_dense_is_better
-from treeviz.model.network import paper_threshold
+from treeviz.model.network import firing_probability, paper_threshold
 from treeviz.model.numerals import agree, count, numeral
 from treeviz.style.palette import compact, percent
 
@@ -92,8 +94,8 @@ def make_caveats(facts: Facts) -> Sequence[Caveat]:
         ),
         Caveat(
             "With a fixed b, a list would do",
-            "A list of the firing neurons, kept up to date, answers in k steps. The tree pays for its logarithm where "
-            "the threshold varies: as b moves, or for the lowered threshold of watch lists.",
+            "A list of the firing neurons, kept up to date, answers in k steps; the compact table does without trees "
+            "as well. " + _describe_what_trees_buy(facts),
             PageLink(
                 "Show me watch lists",
                 "",
@@ -141,6 +143,91 @@ def make_caveats(facts: Facts) -> Sequence[Caveat]:
             "The network is not deep",
             "It has two layers, and one of them is trained. What is shown here says nothing about networks with many.",
             link_to_stage("forward", last, "Show me all of it"),
+        ),
+    )
+
+
+def _describe_what_trees_buy(facts: Facts) -> str:
+    """Say what a forest can do that the compact table cannot, and how much each reads in a search."""
+    record, n, m = facts.trace.records[0], facts.num_points, facts.width
+    touched, read = int(record.touched.size), int(record.num_visited.sum())
+    return (
+        "What trees buy is threefold. *Any threshold, at any time*: the forest can be asked for all leaves of at least "
+        "any τ, also below b; the table knows nothing of neurons that were below b everywhere. *A bound on every "
+        "search*: at most 1 + 2k (log₂(m/k) + 2) nodes of a tree, however many neurons fire on other datapoints, where "
+        "the table compares the numbers of all that fired anywhere at the start. With all datapoints in each iteration "
+        "the repair, which writes n leaves for each neuron that moves, outweighed this in what we tried. *What never "
+        f"fires at the start*: {count(m - touched, 'neuron')} here {agree(m - touched, 'has', 'have')} a leaf in every "
+        "tree and no row in the table, so the table is exact only while datapoints stay the same and weights change "
+        f"by training alone. The first search here reads {count(read, 'node')}; the table would compare "
+        f"{count(touched * n, 'number')}."
+    )
+
+
+def describe_alpha_range() -> str:
+    """Say in which range the paper has the saved exponent, and where that stands."""
+    return (
+        "The abstract of arXiv 2208.04508 (version 2) has α in (0.01, 1). A public review of the paper's submission to "
+        "ICLR 2026 quotes (0.01, 1) from its Theorem 1.1, [0.1, 0.24] from Theorem 6.1 and [0.1, 0.24) from Theorem "
+        "F.1. From α = 1/4 on the first width condition holds for no network at all"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What cannot be said with certainty, and why."""
+
+    title: str
+    text: str
+
+
+def make_limits(facts: Facts) -> Sequence[Limit]:
+    """Return what cannot be said with certainty (algorithm.md §10), with the run's numbers."""
+    m, status = facts.width, facts.trace.records[-1].status
+    exponents = [
+        math.log2(2 * firing_probability(paper_threshold(2 * one)) / firing_probability(paper_threshold(one)))
+        for one in (1 << 14, 1 << 22)
+    ]
+    nearest = float(np.abs(facts.leaves - facts.threshold).min())
+    return (
+        Limit(
+            "Whether a slow run will converge",
+            "A run that is called *slow so far* may do either: of 819 measured runs that came to a loss of 10⁻⁶, 30 "
+            "were called so on the way, and of 42 that did not and were not called stalled either, 35 ended as slow. A "
+            "run is called *stalled* if its losses repeat themselves; this was wrong in none of 1,605 runs, which is "
+            "no proof that it never is [measured, algorithm.md §4]. This run is "
+            f"{'slow so far.' if 'slow so far' in status else 'stalled.' if 'stalled' in status else 'neither now.'}",
+        ),
+        Limit(
+            "Whether the theorem's rate holds at a width that can be trained",
+            f"Its hypothesis asks for $10^{{{facts.required_width_exponent:.0f}}}$ neurons with these n and the "
+            f"paper's threshold, and this network has {m:,}. What runs show neither supports the theorem nor "
+            "contradicts it: it says nothing about them.",
+        ),
+        Limit("Which α the theorem covers", f"{describe_alpha_range()} [derived]."),
+        Limit(
+            "How costs grow without end",
+            "Exponents here are fitted over finite widths. With the paper's threshold the expected number that fire "
+            f"grows like $m^{{{exponents[0]:.2f}}}$ around m = 2¹⁴, and like $m^{{{exponents[1]:.2f}}}$ around 2²² "
+            "[computed]; measured times follow the caches of a machine as well.",
+        ),
+        Limit(
+            "That a random sketch is good",
+            "A sketch is drawn from random signs. A bad draw makes conjugate gradient slower, or misses a direction, "
+            "which is looked for and answered with a larger sketch. The relative residual of every solve is in its "
+            "record; no bound on how often a draw is bad is proved here.",
+        ),
+        Limit(
+            "Which side of b a tie is on",
+            "Inner products are rounded to double precision. A pair as close to b as its round-off may be found on "
+            "either side, by any of the methods; watch lists are proved to agree beyond a bound (algorithm.md §6), and "
+            "the check of every iteration counts ties apart. In this run the leaf of tree 0 that is closest to b is "
+            f"{numeral(nearest, 2)} away at the start.",
+        ),
+        Limit(
+            "How long anything takes",
+            "Operations are counted, and the same whenever a run takes the same steps. Seconds depend on the machine, "
+            "its memory and what else it does; so does the price of a node, and which method is fastest.",
         ),
     )
 

@@ -40,12 +40,19 @@ def leaves_chart(facts: Facts) -> go.Figure:
 
 
 def sparsity_chart(facts: Facts) -> go.Figure:
-    """Draw how many neurons fire on a datapoint against the width: all, the bound, expected, and this run's."""
+    """Draw how many neurons fire on a datapoint against the width: all, the bound, expected, and this run's.
+
+    With the paper's threshold b grows with the width, and the bound is a power of it; any other b is the same at all.
+    """
     widths = np.unique(np.append(2.0 ** np.arange(5, 28), facts.width))
+    is_paper, bound, chance = facts.has_paper_threshold, "the bound m<sup>0.76</sup>", "expected, m p"
+    if not is_paper:
+        bound, chance = "the bound m e<sup>−b²/2</sup>", f"expected with b = {facts.threshold:.2f}"
+    thresholds = np.array([paper_threshold(int(m)) if is_paper else facts.threshold for m in widths])
     series = (
         ("all m neurons", widths, GREY, "dot"),
-        ("the bound m<sup>0.76</sup>", widths**0.76, ORANGE, "dash"),
-        ("expected, m p", np.array([m * firing_probability(paper_threshold(int(m))) for m in widths]), BLUE, "solid"),
+        (bound, widths * np.exp(-(thresholds**2) / 2), ORANGE, "dash"),
+        (chance, widths * np.array([firing_probability(b) for b in thresholds.tolist()]), BLUE, "solid"),
     )
     figure = go.Figure()
     for name, values, color, dash in series:

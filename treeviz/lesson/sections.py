@@ -37,7 +37,8 @@ def make_sections(facts: Facts) -> Sequence[Section]:
     record, trace = facts.trace.records[0], facts.trace
     firing = int(facts.num_firing[0])
     visited, inner = int(record.num_visited[0]), (int(record.num_visited[0]) - 1) // 2
-    guess = round(2 * firing * math.log2(m / firing)) if firing else 1
+    most = math.floor(1 + 2 * firing * (math.log2(m / firing) + 2)) if firing else 1
+    is_clipped = trace.config.activation == "clipped"
     touched, written = int(record.touched.size), int(facts.num_written[0])
     iterations = len(trace.records)
     build = sum(trace.build_costs.values())
@@ -55,17 +56,22 @@ def make_sections(facts: Facts) -> Sequence[Section]:
             "neuron **fires** on an input if their inner product is at least the **threshold b**, and passes on the "
             "part above b. The second layer adds these parts up with fixed signs +1 or −1. Only the first layer is "
             "trained, so the network is wide, not deep. All inputs have length 1. The inner product of neuron r with "
-            "datapoint i is called $z_{ri}$. The part above b is $\\max(z-b,0)$. Two readers of the paper took it for "
-            "$\\max(z,b)$, which is b more: all outputs would then be larger by the same number, "
-            "$b\\sum_r a_r/\\sqrt m$, and who fires and how outputs change with the weights would be the same.",
-            [r"f(x)=\frac{1}{\sqrt m}\sum_{r=1}^{m} a_r\,\max\bigl(\langle w_r,x\rangle-b,\;0\bigr)"],
+            "datapoint i is called $z_{ri}$. The part above b is $\\max(z-b,0)$. Two readers of the paper took its "
+            "activation for $\\max(z,b)$, which is b more. This adds the same number to all outputs, "
+            "$b\\sum_r a_r/\\sqrt m$, and changes neither who fires nor how outputs change with the weights."
+            + (" This run has this other activation." if is_clipped else ""),
+            [
+                r"f(x)=\frac{1}{\sqrt m}\sum_{r=1}^{m} a_r\,\max\bigl(\langle w_r,x\rangle-b,\;0\bigr)",
+                *([r"+\;\frac{b}{\sqrt m}\sum_{r=1}^{m}a_r"] if is_clipped else []),
+            ],
             [
                 rf"f(x_0)=\frac{{1}}{{\sqrt{{{tex(m)}}}}}\sum_{{{tex(firing)}\text{{ that fire}}}} "
-                rf"a_r\,(z_{{r0}}-{b:.3f})" + (rf"+{tex(trace.output_shift)}" if trace.output_shift else ""),
+                rf"a_r\,(z_{{r0}}-{b:.3f})",
+                *([rf"+\;{b:.3f}\cdot({trace.output_signs.sum():,.0f})/\sqrt{{{tex(m)}}}"] if is_clipped else []),
                 rf"={record.outputs[0]:.4f}",
             ],
-            f"Of {count(m, 'neuron')}, {count_firing(firing)} on datapoint 0. All others add nothing to the output, "
-            "whatever their weights are exactly.",
+            f"Of {count(m, 'neuron')}, {count_firing(firing)} on datapoint 0. What the others add to the output is "
+            f"{'±b/√m each' if is_clipped else 'nothing'}, whatever their weights are exactly.",
             charts.leaves_chart,
             link_to_stage("forward"),
         ),
@@ -75,7 +81,7 @@ def make_sections(facts: Facts) -> Sequence[Section]:
             "Weights are drawn from the normal distribution and inputs have length 1, so a fresh inner product is a "
             "normal number too. It reaches b with probability **p**, which falls very fast as b grows. The paper takes "
             "b = √(0.48 ln m), which makes the bound below a power of m: the wider the network, the higher the "
-            "threshold, and the smaller the share that fires."
+            "threshold, and the smaller the share expected to fire."
             + (
                 ""
                 if facts.has_paper_threshold
@@ -108,12 +114,16 @@ def make_sections(facts: Facts) -> Sequence[Section]:
             "product of one neuron with this datapoint, so there are m leaves. Every node above holds the **larger of "
             "its two children**, so a node tells the largest leaf anywhere below it. A search starts at the root and "
             "enters a child only if it holds at least b. **Below a smaller node no leaf can reach b, so the search "
-            "skips all of it**: most of the tree, where few neurons fire. If k leaves fire, about k log₂(m/k) nodes "
-            "above them are b or more.",
-            [r"\text{nodes read}=1+2\cdot\#\{\text{inner nodes}\ge b\}", r"\approx\;2k\log_2\frac{m}{k}"],
+            "skips all of it**: most of the tree, where few neurons fire. If k leaves fire, at most k nodes of a level "
+            "are b or more, and near the root at most all of them: together at most k (log₂(m/k) + 2) inner nodes. "
+            "[Derived.]",
+            [
+                r"\text{nodes read}=1+2\cdot\#\{\text{inner nodes}\ge b\}",
+                r"\le\;1+2k\Bigl(\log_2\frac{m}{k}+2\Bigr)",
+            ],
             [
                 rf"1+2\cdot{tex(inner)}={tex(visited)}\;\text{{ of }}\;2m-1={tex(2 * m - 1)}",
-                rf"\text{{about }}2\cdot{tex(firing)}\,\log_2(m/{tex(firing)})={tex(guess)}"
+                rf"\text{{at most }}1+2\cdot{tex(firing)}\,(\log_2(m/{tex(firing)})+2)={tex(most)}"
                 if firing
                 else r"\text{k = 0: the root alone}",
             ],
@@ -130,7 +140,7 @@ def make_sections(facts: Facts) -> Sequence[Section]:
             "outputs have in common (next section), and would bring all outputs to their targets if no neuron started "
             "or stopped firing. **Move** the neurons that fire along the datapoints they fire on. **Repair** the "
             "trees: a moved neuron has a new leaf in each. This is a *Gauss–Newton* step: it costs more than one of "
-            "gradient descent, which solves no system, and fewer of them are needed.",
+            "gradient descent, which solves no system, and in the runs we measured fewer of them were needed.",
             [r"G\,g=f-y", r"w_r\leftarrow w_r-\frac{a_r}{\sqrt m}\sum_{i\,:\,r\text{ fires on }i} g_i\,x_i"],
             [
                 rf"\lVert f-y\rVert={tex(norm)},\quad \lVert g\rVert={tex(math.hypot(*record.dual_step))}",
@@ -146,19 +156,21 @@ def make_sections(facts: Facts) -> Sequence[Section]:
             "The sketch",
             "The matrix G = J Jᵀ comes from the **Jacobian** J, how the n outputs change with the m d weights. Treated "
             "as dense, J alone would cost m n d to read. The paper adds up the rows of Jᵀ in random groups with random "
-            "signs, S Jᵀ, to get a **sketch** with a few times n rows, from the neurons that fire alone. Its QR "
-            "factors, Q with orthonormal columns and T triangular, make a **preconditioner**: with it conjugate "
-            "gradient, a method that solves by products with G alone, needs about as many of them *however large the "
-            "conditioning κ of G is*, its largest eigenvalue over its smallest. In this two-layer network G can also "
-            "be formed outright, from counts of the neurons that fire on two datapoints. Here that takes "
+            "signs, a matrix Π times Jᵀ, to get a **sketch** with a few times n rows, from the neurons that fire "
+            "alone. Its QR factors, Q with orthonormal columns and R triangular, make a **preconditioner** R⁻¹: with "
+            "it conjugate gradient, a method that solves by products with G alone, needs about as many of them "
+            "*however large the conditioning κ of G is*, its largest eigenvalue over its smallest, as long as G is not "
+            "singular to round-off. The signs are random, so this holds with high probability, not always. In this "
+            "two-layer network G can also be formed, from counts of the neurons that fire on two datapoints. Here that "
+            "takes "
             f"{compact(facts.exact_operations)} operations with the solve, and the sketch with 8 n rows "
             f"{compact(facts.sketch_operations[8])}.",
             [
-                r"S\,J^{\mathsf T}=Q\,T,\qquad q=\text{rows}/n",
-                r"\kappa\bigl(T^{-\mathsf T}G\,T^{-1}\bigr)\approx\Bigl(\tfrac{\sqrt q+1}{\sqrt q-1}\Bigr)^{2}",
+                r"\Pi\,J^{\mathsf T}=Q\,R,\qquad q=\text{rows}/n",
+                r"\kappa\bigl(R^{-\mathsf T}G\,R^{-1}\bigr)\approx\Bigl(\tfrac{\sqrt q+1}{\sqrt q-1}\Bigr)^{2}",
             ],
             [
-                rf"J:\;{tex(n)}\times{tex(m * d)},\quad SJ^{{\mathsf T}}:\;{tex(rows)}\times{tex(n)}",
+                rf"J:\;{tex(n)}\times{tex(m * d)},\quad \Pi J^{{\mathsf T}}:\;{tex(rows)}\times{tex(n)}",
                 rf"\kappa(G)={tex(facts.conditioning)}\;\to\;{tex(sketch.preconditioned_conditioning or math.inf)}",
             ],
             "Products with G that conjugate gradient needs here: "
@@ -215,13 +227,14 @@ def make_sections(facts: Facts) -> Sequence[Section]:
             "theorem",
             "The theorem and its hypotheses",
             "The paper proves: if no two datapoints are parallel and the network is wide enough, the loss falls by a "
-            "constant factor in every iteration, except with a probability ρ as small as asked for, and an iteration "
+            "constant factor in every iteration, except with a probability δ as small as asked for, and an iteration "
             "costs what stands below on average, building included, constants left out. α is the exponent that is "
-            "saved, 0.24 with the paper's threshold; public accounts of the paper give its range as (0.01, 1) in one "
-            "place and [0.1, 0.24] in another. *Wide enough* is meant for a proof: at least $n^4/\\lambda^4$ and "
-            "$n^2d\\log(n/\\rho)/\\lambda^2$, where λ is the smallest eigenvalue of G. And λ shrinks as the network "
+            "saved, 0.24 with the paper's threshold; its range differs between sources, see *What cannot be said with "
+            "certainty*. *Wide enough* is meant for a proof: at least $n^4/\\lambda^4$ and "
+            "$n^2d\\log(n/\\delta)/\\lambda^2$, where λ is the smallest eigenvalue of G. And λ shrinks as the network "
             "grows: with the paper's threshold it is at most $m^{-0.24}/2$, which turns the first of the two into the "
-            "condition below.",
+            "condition below."
+            + ("" if facts.has_paper_threshold else " This run has another b, which none of these numbers is about."),
             [
                 r"m^{1-\alpha}\,n\,d+n^3\quad\text{instead of}\quad m\,n\,d+n^3",
                 r"m\ge(16\,n^4)^{1/(1-4\alpha)}",
@@ -317,9 +330,9 @@ def describe_when_dense_is_better(facts: Facts) -> str:
     terms = (
         "An iteration of the forest costs the nodes that searching reads, n Σk and the nodes written for the repair, "
         f"and the solve: {compact(search)} + {compact(repair)} + {compact(rest)} = {compact(own)} operations in the "
-        f"first one here. The strongest dense method computes and compares all m n inner products, and takes the "
-        f"rest from the pairs that fire: {compact(dense)}. **Dense is better** where the first sum is larger than "
-        "the second, which it "
+        "first one here. The dense method, in the form that needs the fewest operations wherever at most half of all "
+        "pairs fire, computes and compares all m n inner products, and takes the rest from the pairs that fire: "
+        f"{compact(dense)}. **Dense is better** where the first sum is larger than the second, which it "
         f"{'is' if own > dense else 'is not'} here, "
     )
     if own >= dense:

@@ -46,7 +46,7 @@ class TrainConfig:
     solver : "sketch" (preconditioned conjugate gradient), or "exact" (Cholesky of the Gram matrix); same iterates. A
         first-order method solves nothing.
     step_size : > 0, factor on the move; 1.0 is the full Gauss-Newton step. None: 1.0, or for a first-order method the
-        longest step that is safe by the rule of `solve.step_size.safe_step_size`.
+        step found by the rule of `solve.step_size.safe_step_size`.
     batch_size : datapoints of a mini-batch of "sgd"; every epoch takes each datapoint once, in random order.
     skin : >= 0, of "watch": how far below the threshold pairs are watched. None: found by the rule of
         `search.watch.skin.suggest_skin`. It changes what an iteration costs, never its result.
@@ -110,7 +110,7 @@ class TrainConfig:
     def mini_batch(self, num_points: int, iteration: int) -> Ints | None:
         """Return the datapoints that an iteration learns from, ascending; None for all of them.
 
-        The datapoints are shuffled anew for every epoch and cut into batches, the last of which may be smaller.
+        The datapoints are shuffled again for every epoch and cut into batches, the last of which may be smaller.
         """
         if self.method != "sgd" or self.batch_size >= num_points:
             return None

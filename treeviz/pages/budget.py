@@ -111,7 +111,7 @@ class Budget:
             other.ask_back()
 
     def _grant(self) -> None:
-        # Looked up anew each time: a share may come back meanwhile, with a holder that the garbage collector finds.
+        # Looked up again each time: a share may come back meanwhile, with a holder that the garbage collector finds.
         while share := next((one for one in self._waiting if one.needed <= self.limit - self.used), None):
             self._waiting.remove(share)
             self._granted.append(share)
@@ -135,7 +135,7 @@ def wait_for_share(needed: int, what: str, is_there: Callable[[], bool] = lambda
     share = MEMORY.ask(needed)
     try:
         while (place := share.place) and not is_there():
-            # Spinners alone: any other element would move those below it, and the stage would be mounted anew.
+            # Spinners alone: any other element would move those below it, and the stage would be mounted again.
             with st.spinner(
                 f"{what} needs about {in_words(needed)}, and the runs and races that are open take what there is. It "
                 f"is number {place} in line, and begins by itself when there is room, if you leave the page as it is."

@@ -37,7 +37,7 @@ class Upload:
 def choose_csv() -> tuple[Upload, dict[str, Any]] | None:
     """Ask for a file, its target and how it is read; return None while file or target are missing."""
     if st.session_state.get("csv_is_kept"):
-        keep_csv_options()  # this time for the browser, which draws the controls anew
+        keep_csv_options()  # this time for the browser, which draws the controls again
     file = _upload()
     if file is None:
         keep_csv_options()

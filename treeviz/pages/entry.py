@@ -15,7 +15,7 @@ from treeviz.pages.glossary import show_glossary
 from treeviz.pages.notices import show_changes, usable_part
 from treeviz.pages.page import Page, find_pages
 from treeviz.pages.page_links import show_way_back, wanted_page
-from treeviz.pages.settings import Settings, choose_settings, keep_training
+from treeviz.pages.settings import Settings, choose_settings, keep_training, rename_choices
 
 # As in .streamlit/config.toml, which an installed package does not have.
 _SERVER_OPTIONS = {
@@ -77,12 +77,13 @@ def run() -> None:
     chosen = st.navigation(pages, position="top")
     if (path := wanted_page()) is not None:
         keep_csv_options()
-        # With an empty address: Streamlit refuses to clear one that widgets are bound to, and they write it anew.
+        # With an empty address: Streamlit refuses to clear one that widgets are bound to, and they write it again.
         st.switch_page(next(page for page in pages if page.url_path == path), query_params={})
-    address = {name: st.query_params.get_all(name) for name in st.query_params}
+    given = {name: st.query_params.get_all(name) for name in st.query_params}
+    address = rename_choices(given)
     if "address" not in st.session_state:  # it is the stage's, if the stage is what it opens
         st.session_state.address, st.session_state.asked = ({}, address) if chosen.url_path else (address, {})
-    if (usable := usable_part(address)) != address:
+    if (usable := usable_part(address)) != given:
         keep_csv_options()
         st.switch_page(chosen, query_params=usable)
     st.html(_ROOM)
@@ -112,7 +113,7 @@ def serve(options: Sequence[str] = ()) -> NoReturn:
         for name, value in _SERVER_OPTIONS.items()
         if f"--{name}" not in given and known[name].env_var not in os.environ and not config.is_manually_set(name)
     ]
-    # Streamlit warns if options change after they were read, as they do here; then it sets its levels anew.
+    # Streamlit warns if options change after they were read, as they do here; then it sets its levels again.
     get_logger("streamlit.config").setLevel("ERROR")
     main(["run", __file__, *ours, *options])
     raise SystemExit(0)

@@ -17,7 +17,7 @@ def choose_node_price() -> int:
         bind="query-params",
         help="Operations that a tree node read or written counts as. A node is a place in memory that must be fetched, "
         "a multiply-add of a matrix product is not: on one machine reading a node took as long as 90 to 340 of them. "
-        "This weighs the nodes anew in all operations on the page, and changes no run.",
+        "The choice weighs the nodes in all operations on this page, and changes no run.",
     )
     return int(price or 1)
 

@@ -128,7 +128,7 @@ def _show_race(kept: KeptRace, row: Row) -> None:
 
 
 class _Stage(NamedTuple):
-    """What has the whole page drawn anew when it changes."""
+    """What has the whole page drawn again when it changes."""
 
     is_over: bool
     is_paused: bool

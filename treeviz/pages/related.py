@@ -35,7 +35,7 @@ def render() -> None:
     st.markdown(
         "The map shows the papers around *Training Overparametrized Neural Networks in Sublinear Time*: a column for "
         "each year, a row for each theme. Point at a paper for its title; click it for what it adds and what of it you "
-        "can try here. The list that the map is made from does not say who cites whom, so the map says only what "
+        "can try here. The list that the map is made from does not say who cites whom. The map says only what "
         "appeared earlier than this paper (August 2022), and what later."
     )
     listed, found = _filter(papers)

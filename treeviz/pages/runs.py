@@ -108,7 +108,7 @@ def _begin(settings: Settings, share: Share | None) -> FrameMaker:
 
 
 def let_go() -> None:
-    """Let go of the run that the session holds; the page of the run opens it anew."""
+    """Let go of the run that the session holds; the page of the run opens it again."""
     _hold.clear()
     st.session_state.pop("run_held", None)
 
@@ -126,7 +126,7 @@ def return_freed_arrays() -> None:
 def wait_with_spinner(run: BackgroundRun, iteration: int) -> None:
     """Wait for an iteration or the end of the run, and say so if it takes long.
 
-    The spinner is drawn anew for every iteration: there Streamlit can stop the script of a viewer who has left.
+    The spinner is drawn again for every iteration: there Streamlit can stop the script of a viewer who has left.
     """
     if run.wait_for(iteration, timeout=0.25):
         return

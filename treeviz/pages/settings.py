@@ -1,6 +1,7 @@
 """The sidebar: the data, the network, and on the page of one run how it is trained."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import streamlit as st
@@ -18,6 +19,8 @@ _SKIN, _LARGEST_SKIN = 0.5, 100.0
 # What `choose_training` draws, on the page of one run only.
 _TRAINING = ("search", "solver", "activation", "check", "rule", "skin")
 WIDTHS = tuple(1 << power for power in range(5, 21))
+# What addresses said before a choice had a name that is easier to read.
+_RENAMED = {"activation": {formula: name for name, formula in ACTIVATIONS.items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +125,11 @@ def choose_training(settings: Settings) -> Settings:
             required=True,
             key="activation",
             bind="query-params",
-            format_func=ACTIVATIONS.__getitem__,
-            help="What a neuron with the inner product z passes on. The app trains max(z − b, 0). Two readers of the "
-            "paper took its activation for max(z, b): that adds the same number, b Σ a / √m, to every output, and "
-            "changes neither the neurons that fire nor the gradients.",
+            help="What a neuron passes on. Shifted: max(z − b, 0). Clipped: max(z, b), for which two readers of the "
+            "paper took its activation. This adds the same number, b Σ a / √m, to every output, and changes neither "
+            "the neurons that fire nor the gradients.",
         )
+        st.caption(f"A neuron with the inner product z passes on {ACTIVATIONS[activation or 'shifted']}.")
         is_checked = st.toggle(
             "Check every iteration",
             value=True,
@@ -144,6 +147,11 @@ def choose_training(settings: Settings) -> Settings:
         activation=activation or "shifted",
     )
     return replace(settings, config=config, is_checked=is_checked)
+
+
+def rename_choices(address: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return an address with the names that choices have now."""
+    return {name: [_RENAMED.get(name, {}).get(text, text) for text in texts] for name, texts in address.items()}
 
 
 def keep_training() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from treeviz.lesson.caveats import DESCENT_MOVES, GAUSS_NEWTON_MOVES, Caveat, make_caveats, make_questions
+from treeviz.lesson.caveats import DESCENT_MOVES, GAUSS_NEWTON_MOVES, Caveat, make_caveats, make_limits, make_questions
 from treeviz.lesson.facts import Facts
 from treeviz.lesson.glossary import load_terms
 from treeviz.lesson.sections import Section, make_sections
@@ -28,6 +28,7 @@ _AFTER = (
     ("caveats", "What must be said honestly"),
     ("costs", "What every method costs"),
     ("questions", "Five questions"),
+    ("uncertain", "What cannot be said with certainty"),
     ("glossary-list", "Glossary"),
 )
 
@@ -56,10 +57,12 @@ def render(settings: Settings) -> None:
         "Weinstein and Danyang Zhuo (arXiv, 2022), has neither an experiment nor a picture. Here it is in short "
         "sections. Each has a formula, **the same formula with the numbers of the run in the sidebar**, and a button "
         "that shows it happening. You need some linear algebra, and nothing of the paper. Brackets "
-        "say where a statement comes from: the *paper*; *derived*, proved in a line or two; or *measured*, in this run."
+        "say where a statement comes from: the *paper*; *derived*, proved in a line or two; *computed*, by a formula, "
+        "without a run; or *measured*, in this run or in runs whose data and sizes are named."
     )
-    # The lesson is about the forest and the exact solve, whatever the stage shows now.
-    config = replace(settings.config, search="forest", skin=None, solver="exact")
+    # The lesson is about the forest and the exact solve, whatever the stage shows now, and about the same network.
+    activation = str(st.session_state.get("activation") or "shifted")
+    config = replace(settings.config, search="forest", skin=None, solver="exact", activation=activation)
     settings = replace(settings, config=config, is_checked=bool(st.session_state.get("check", True)))
     try:
         run = open_run(settings).run
@@ -87,6 +90,8 @@ def render(settings: Settings) -> None:
     for question, answer in make_questions(facts):
         with st.expander(question):
             st.markdown(answer)
+    st.subheader(titles["uncertain"], anchor="uncertain", divider="gray")
+    st.markdown("\n".join(f"- **{limit.title}.** {limit.text}" for limit in make_limits(facts)))
     st.subheader(titles["glossary-list"], anchor="glossary-list", divider="gray")
     st.markdown("\n".join(f"- {describe(term)}" for term in load_terms()))
 
@@ -123,12 +128,12 @@ def _show_caveats(found: Sequence[Caveat]) -> None:
 def _show_costs(settings: Settings, facts: Facts) -> None:
     st.markdown(
         f"Operations for **n = {facts.num_points}, m = {facts.width:,}, d = {facts.dimension}**, as expected of a "
-        "fresh network by the formulas the app counts by. In formulas constants are left out; Σk stands for the pairs "
-        "that fire, Σt² for the sum over all neurons of the number of datapoints they fire on, squared, U for the "
-        "touched neurons, *products* for those with G that conjugate gradient takes; *due* for the neurons that watch "
-        "lists look at, *pairs* for those they watch of one, t for the datapoints it fires on. *Exact* means the same "
-        "steps as computing everything, up to round-off. The paper's own method is *Forest, sketched*; *Forest* forms "
-        "G outright."
+        "fresh network by the formulas the app counts by. In formulas constants and lower terms are left out. Σk is "
+        "the number of pairs that fire, Σt² the sum over all neurons of the number of datapoints they fire on, "
+        "squared, U the number of touched neurons, L of pairs on watch lists, *products* of those with G that "
+        "conjugate gradient takes; *due* is the number of neurons that watch lists look at, *pairs* of those they "
+        "watch of one, t of the datapoints it fires on. *Exact* means the same steps as computing everything, up to "
+        "round-off. The paper's own method is *Forest, sketched*; *Forest* forms G from the firing sets."
     )
     load = _expect(settings, facts.trace, f"{settings.data_key} {settings.config}")
     table, sources = cost_table(CONTESTANTS.values(), load)

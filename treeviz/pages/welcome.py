@@ -10,7 +10,7 @@ _STEPS = """
 2. **Forward and solve.** The neurons that fire make the output. A small system says how hard each datapoint pulls.
 3. **Move and repair.** Neurons that fire on any datapoint move, and no others. The marked nodes of this tree change.
 4. **Again.** The 50 digits that open first need 7 such iterations to a loss of 10⁻⁶; other data need 4 to
-   hundreds. Charts below compare their cost with the dense method, which computes every inner product anew in each
+   hundreds. Charts below compare their cost with the dense method, which computes every inner product again in each
    iteration.
 """
 
@@ -24,7 +24,7 @@ def welcome(*, is_expected: bool) -> int:
     if "introduction" not in state:
         state.introduction = is_expected and INTRODUCED not in st.context.cookies
         state.plays = 0
-    place = st.container()  # always there: without it, closing the introduction would draw anew what stands below
+    place = st.container()  # always there: without it, closing the introduction would draw again what stands below
     if state.introduction:
         with place.container(border=True, key="introduction"):
             st.markdown("**What you will see in 30 seconds**")

@@ -159,8 +159,9 @@ class Contestant:
     """A method that can take part in a race.
 
     Formulas are written as on a blackboard: constants and lower terms are left out. They use m, n, d, Σk for the pairs
-    that fire, U for the touched neurons, and *products* for those with G that conjugate gradient takes; of watch lists
-    *due* for the neurons looked at, *pairs* for those watched of one, and t for the datapoints it fires on.
+    that fire, U for the touched neurons, L for the pairs on watch lists, and *products* for those with G that conjugate
+    gradient takes; of watch lists *due* for the neurons looked at, *pairs* for those watched of one, and t for the
+    datapoints it fires on.
 
     Attributes
     ----------

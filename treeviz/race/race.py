@@ -342,7 +342,7 @@ class Race:
         if runner is not None and self.test is not None:
             error = measure_error(runner.predict(self.test.X), self.test.y)
         with self._taking_down:
-            ending = self.goals.ending(lane, seconds_spent)  # asked anew: the race may have been extended meanwhile
+            ending = self.goals.ending(lane, seconds_spent)  # asked again: the race may have been extended meanwhile
             if ending is not None and not ticket.is_cancelled:
                 lane.end(*ending, error)
 

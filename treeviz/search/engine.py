@@ -113,7 +113,7 @@ class Engine(Protocol):
         ...
 
     def scan(self, X: Floats, threshold: float) -> Scan:
-        """Find the firing neurons by brute force: by default, every inner product computed anew from the weights."""
+        """Find the firing neurons by brute force: by default, every inner product computed again from the weights."""
         return scan_weights(self.weight_blocks(), X, threshold)
 
     def watch_report(self) -> WatchReport | None:

@@ -19,7 +19,7 @@ class Scan:
     Attributes
     ----------
     firing : the neurons that fire on each datapoint.
-    ties : the neurons of each datapoint whose inner product, computed anew, is b but for round-off: they may fire or
+    ties : the neurons of each datapoint whose inner product, computed again, is b but for round-off: they may fire or
         not.
     heap_fault : (tree, node) of the first node that is not the larger of its two children; None if all are right, or
         there are no trees.

@@ -22,7 +22,7 @@ _NULL_TOLERANCE = 1e-10
 
 
 def sketch_jacobian(jacobian: Jacobian, active: Ints, num_rows: int, generator: np.random.Generator) -> Floats:
-    """Return S J^T for the `active` datapoints, shape (num_rows, active), S a sparse random sign embedding.
+    """Return Pi J^T for the `active` datapoints, shape (num_rows, active), Pi a sparse random sign embedding.
 
     S has one non-zero +-1 / sqrt(SKETCH_BLOCKS) in each of SKETCH_BLOCKS blocks of rows, in every column. Its place in
     a block is (h(r) + o(k)) mod B for neuron r and coordinate k, its sign s(r) t(k), with h, o, s, t random: the
@@ -55,9 +55,10 @@ def solve_sketched(
 ) -> Solution:
     """Solve (G + ridge I) g = residual by conjugate gradient, preconditioned by the QR factors of a sketch of J^T.
 
-    With S J^T = Q T, the matrix J^T T^-1 is nearly orthonormal, so conjugate gradient on T^-T G T^-1 z = T^-T residual,
-    g = T^-1 z, needs a number of iterations that does not depend on the conditioning of G. When T is singular its
-    singular vectors take the place of T^-1 and the answer is the minimum-norm one (Meng, Saunders and Mahoney 2014).
+    With Pi J^T = Q R, the matrix J^T R^-1 is nearly orthonormal, so conjugate gradient on R^-T G R^-1 z = R^-T
+    residual, g = R^-1 z, needs a number of iterations that does not depend on the conditioning of G. When R is singular
+    its singular vectors take the place of R^-1, and the answer is the one of least norm (Meng, Saunders and Mahoney
+    2014).
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ def solve_sketched(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Preconditioner:
-    """`inverse`, (n, rank), maps z to g = T^-1 z; or to the range of G by its singular vectors if G is singular."""
+    """`inverse`, (n, rank), maps z to g = R^-1 z; or to the range of G by its singular vectors if G is singular."""
 
     inverse: Floats
     conditioning: float
@@ -162,7 +163,7 @@ def _precondition(
             if ridge:
                 sketch = np.concatenate([sketch, np.sqrt(ridge) * np.eye(size)])
             triangle: Floats = np.asarray(np.linalg.qr(sketch, mode="r"))
-            # T is a Cholesky factor of the sketched Gram matrix T^T T.
+            # R is a Cholesky factor of the sketched Gram matrix R^T R.
             reciprocal = lapack.dpocon(triangle, np.abs(triangle.T @ triangle).sum(axis=0).max())[0]
             if reciprocal > singular_below(size):
                 inverse = la.solve_triangular(triangle, np.eye(size))

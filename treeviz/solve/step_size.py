@@ -1,4 +1,4 @@
-"""The longest step of a first-order method that is safe on the linearised network."""
+"""A step of a first-order method that never makes the loss of the linearised network larger."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ def safe_step_size(jacobian: Jacobian, batch_size: int | None, ledger: Ledger) -
 
     For all datapoints at once L is the largest eigenvalue of G. A mini-batch B moves the outputs by G_BB, whose largest
     eigenvalue is at most that of G, and at most the largest sum of |B| entries of a row of |G| (Gershgorin); L is the
-    smaller of the two. Steps of up to 2 / L would still be stable: the factor of two is room for firing sets that
-    change. Where training makes G grow by more than that, the loss goes up and down a little on its way, at the edge of
-    stability (Cohen et al. 2021). 1.0 if nothing fires.
+    smaller of the two. On that network steps of up to 2 / L would do, too: the factor of two is room for firing sets
+    that change. Where training makes G grow by more than that, the loss goes up and down a little on its way, at the
+    edge of stability (Cohen et al. 2021). 1.0 if nothing fires.
 
     Cost: forming C, n^2, and 2 n^3 / 3 for the eigenvalues; posted as solve.
     """

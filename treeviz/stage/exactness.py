@@ -38,7 +38,7 @@ def describe_exactness(run: BackgroundRun, iteration: int) -> dict[str, str]:
 def _describe_scan(check: IterationCheck) -> str:
     if not check.num_inner_nodes:  # a search without trees of the datapoints
         return (
-            f"Firing sets equal a scan of all {count(check.num_leaves, 'inner product')}, computed anew from the "
+            f"Firing sets equal a scan of all {count(check.num_leaves, 'inner product')}, computed again from the "
             "weights"
         )
     return (

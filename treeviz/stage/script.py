@@ -7,6 +7,7 @@ own way is in a `SearchScript`: `forest_script`, `watch_script`, or `plain_scrip
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -70,11 +71,20 @@ def pseudocode(config: TrainConfig, posted: Iterable[str] = ()) -> tuple[Line, .
     it has none here.
     """
     script = _SCRIPTS.get(config.search, PLAIN)
-    lines = script.search + _RESIDUAL + (_EXACT if config.solver == "exact" else _SKETCH) + script.move
+    search = tuple(_add_shift(line) for line in script.search) if config.activation == "clipped" else script.search
+    lines = search + _RESIDUAL + (_EXACT if config.solver == "exact" else _SKETCH) + script.move
     missing = set(posted) - {line.phase for line in lines}
     lines += tuple(Line(name, PHASES[name].title, PHASES[name].meaning) for name in missing)
     order = list(PHASES)
     return tuple(sorted(lines, key=lambda line: order.index(line.phase)))
+
+
+def _add_shift(line: Line) -> Line:
+    """Add what max(z, b) adds to every output to the line that computes the outputs."""
+    if line.phase != "forward":
+        return line
+    note = f"{line.note} The first term, a sum over all m neurons, is what max(z, b) adds to every output."
+    return replace(line, text=line.text.replace("←", "← b Σ a_r/√m +"), note=note)
 
 
 def phases(config: TrainConfig, posted: Iterable[str] = ()) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ _DESCRIPTIONS: Mapping[str, SearchDescription] = {
         title="trees",
         kept="the trees",
         explanation=(
-            "An iteration *searches* each tree for the neurons that fire and *moves* those, which changes a part of "
+            "An iteration *searches* each tree for the neurons that fire and *moves* those, which can change a part of "
             "every tree."
         ),
         searches_trees=True,
@@ -58,7 +58,7 @@ _DESCRIPTIONS: Mapping[str, SearchDescription] = {
         kept="nothing",
         explanation=(
             "Here the trees are only drawn, and the method does not search them. Every iteration computes all inner "
-            "products anew and compares them with b. It then *moves* the neurons that fire, and keeps nothing else."
+            "products again and compares them with b. It then *moves* the neurons that fire, and keeps nothing else."
         ),
     ),
 }

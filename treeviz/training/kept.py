@@ -41,11 +41,6 @@ class Kept(Generic[_Value]):
             if self._values.getsizeof(value) <= self._values.maxsize:
                 self._values[self._owners[owner], key] = value
 
-    def clear(self) -> None:
-        """Let go of everything."""
-        with self._lock:
-            self._values.clear()
-
     def _drop(self, number: int) -> None:
         with self._lock:
             for place in [place for place in list(self._values) if place[0] == number]:

@@ -316,7 +316,7 @@ class Trace:
             leaves = values[self.config.width :].copy()
             for moment in moved:
                 leaves[self.records[moment].firing.neurons] += (self.steps(moment) @ self.gram[:, [point]])[:, 0]
-            values = Forest(leaves[:, None]).values[:, 0]  # to build one tree anew is quicker than to climb its paths
+            values = Forest(leaves[:, None]).values[:, 0]  # to build the tree again is quicker than to climb its paths
         if start < iteration:
             self._keep_tree(point, iteration, values)
         return values

@@ -1,6 +1,6 @@
 """Turns: long computations of several viewers use the machine one after another, first those that a viewer waits for.
 
-A race or a run asks with its `Ticket` for each turn anew, so those that go on at the same time have their turns in
+A race or a run asks with its `Ticket` for each turn again, so those that go on at the same time have their turns in
 rotation. A ticket does not hold what it is for: a race that its viewers have dropped is gone, and its ticket is
 cancelled then.
 """

@@ -2,7 +2,7 @@
 
 The trees are trusted with nothing: all m * n leaves are compared with the threshold one by one, every inner node with
 its two children, and the loss with that of the dense method, which keeps its own weights and has no trees. Of a method
-that keeps no inner products, all are computed anew from its weights.
+that keeps no inner products, all are computed again from its weights.
 """
 
 from dataclasses import dataclass

@@ -49,7 +49,8 @@ CONTESTANTS = (
         title="Dense",
         family="gauss-newton",
         about="Gauss–Newton, dense throughout: matrix products into buffers allocated once, exact Gram matrix, "
-        "Cholesky, and only rows that fire are moved. “Dense, sparse rest” needs fewer operations.",
+        "Cholesky, and only rows that fire are moved. “Dense, sparse rest” needs fewer operations wherever at most "
+        "half of all pairs fire.",
         start=Trained(method="gauss-newton", search="dense", solver="exact"),
         predict=_predict_exact,
         preprocessing="none",
@@ -76,8 +77,8 @@ CONTESTANTS = (
         key="descent-dense",
         title="Gradient descent, dense",
         family="gradient-descent",
-        about="Gradient descent by ordinary backpropagation, with the longest step that is safe on the linearised "
-        "network.",
+        about="Gradient descent by ordinary backpropagation. Its step is half of the longest one with which the loss "
+        "of the network, linearised at the start, never grows.",
         start=Trained(method="gradient-descent", search="dense", step_size=None),
         predict=_predict_descent,
         preprocessing="none",

@@ -124,7 +124,8 @@ CONTESTANTS = (
         family="reference",
         about=(
             "Ridge regression with the neural tangent kernel of the hidden layer, what training tends to as the width "
-            "grows without bound; solved in closed form, from zero, for there are no weights to draw."
+            "grows without bound and b stays as it is; solved in closed form, from zero, for there are no weights to "
+            "draw."
         ),
         start=KernelRidge,
         predict=predict_costs,

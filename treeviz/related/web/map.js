@@ -349,7 +349,7 @@ class PaperMap {
 
   /**
    * Where the details stand below the map and out of sight, scroll to them. A slow page draws them late, moves what is
-   * above them, and may draw this map anew before: so look again for a while, until the reader scrolls.
+   * above them, and may draw this map again before: so look again for a while, until the reader scrolls.
    */
   showDetails() {
     const look = setInterval(() => {

@@ -22,7 +22,7 @@ neuron is linear in the dual steps added up so far, `totals` G. With its `pull`,
 
 So outputs cost n^2, and only a neuron whose T_r changes is handled: what it has spent, its share of C and of the
 offsets. Round-off is allowed for by bounds (`round_off`), and does not gather in the outputs: when much more has been
-added and taken away than they are, all is summed up anew, with G = 0.
+added and taken away than they are, all is summed up again, with G = 0.
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ from treeviz.search.watch.screening import WatchedPairs
 _CHUNK_ROWS = 1 << 13
 # Lists of this many pairs are worth loading a compiler.
 LARGE_PAIRS = 1 << 11
-# Outputs are summed up anew when all that was added and taken away is so many times what they are, and were at first.
+# Outputs are summed up again when all that was added and taken away is so many times what they are, and were at first.
 _MAX_TURNOVER = 1000.0
 
 
@@ -127,7 +127,7 @@ class WatchLists:
         self._due, self._breached = np.full(room, 0), np.full(room, 0)  # room to work in
         self.first_look = self._look_at(self._lists)
         self._usual_turnover = float(self._turnover.max())
-        self._num_moves_to_wait = self._pause = 0  # before outputs may be summed up anew
+        self._num_moves_to_wait = self._pause = 0  # before outputs may be summed up again
 
     @property
     def _loops(self) -> ModuleType | None:
@@ -221,7 +221,7 @@ class WatchLists:
             num_changed, work = num_changed + seen.num_changed, work + seen.num_operations
         self._num_moves_to_wait -= 1
         if self._num_moves_to_wait < 0 and self._is_noisy():
-            seen = self._sum_up_anew()
+            seen = self._sum_up_again()
             work += seen.num_operations
             if seen.breached.size:  # those whose drift is the skin but for round-off
                 work += self._promote(seen.breached).num_operations
@@ -246,7 +246,7 @@ class WatchLists:
         summed = self._turnover + np.abs(self.gram * self._overlaps) @ sizes / self.width
         return bool(summed.max() > _MAX_TURNOVER * max(usual, float(np.abs(self.outputs()).max())))
 
-    def _sum_up_anew(self) -> Seen:
+    def _sum_up_again(self) -> Seen:
         """Put all of G into what is spent, so that it and the clock start at 0, and look at all neurons again.
 
         Cost: the watched pairs, and that of the looks.

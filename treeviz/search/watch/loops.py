@@ -11,12 +11,12 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from treeviz.search.watch.numpy_look import FEW
+
 # Rows looked ahead: what is known of them is asked for first, and when it is there, their pairs.
 _FAR, _NEAR = 24, 12
 # What an index cannot have more of: so the compiler sees that none is negative, and need not count from the end.
 _PLAIN, _SHORT = (1 << 40) - 1, (1 << 15) - 1
-# Sums of more terms than this are made for all datapoints at once.
-_FEW = 3
 
 
 @intrinsic
@@ -222,7 +222,7 @@ def look_at(
             spare = max(spare - guard, 0.0)
 
         # Where it fires now. If much is summed for many pairs, it is summed for all datapoints at once.
-        is_wide = num_used > _FEW and 4 * size > num_points
+        is_wide = num_used > FEW and 4 * size > num_points
         if is_wide:
             _combine(shifts, gram, used, used_by, num_used)
         num_firing, num_seen, changes = 0, 0, False

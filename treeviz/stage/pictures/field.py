@@ -1,7 +1,7 @@
 """The network's output over the plane its inputs lie in, at every iteration.
 
 A neuron that fires on no datapoint never moves (algorithm.md §5.1), so its part of the picture is computed once, in a
-pass over all neurons, and an iteration only evaluates the others anew.
+pass over all neurons, and an iteration only evaluates the others again.
 """
 
 import math

@@ -17,7 +17,7 @@ export const PATIENCE = 6000; // milliseconds until a question without an answer
  * @property {() => number} now milliseconds
  * @property {(question: Question) => void} send ask the server
  * @property {() => boolean} isLeaving whether the page is about to be left, so that nothing may be asked
- * @property {() => void} changed draw anew
+ * @property {() => void} changed draw again
  * @property {(isOn: boolean) => void} playing start or stop the clock
  * @property {() => void} rest the cursor rests: write the address
  */

@@ -174,7 +174,7 @@ export class Stage {
   }
 
   /**
-   * Whether the page is being drawn anew since a press elsewhere: a question that comes to another page than it was
+   * Whether the page is being drawn again since a press elsewhere: a question that comes to another page than it was
    * asked on would leave that page blank.
    */
   get isLeaving() {
