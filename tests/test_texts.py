@@ -159,3 +159,15 @@ def test_the_stage_says_what_is_so(name, n, width, threshold, solver, seed, sear
 def test_the_lesson_and_the_stage_say_what_is_so_of_larger_runs(name, n, width, threshold, solver, seed):
     check_lesson(name, n, width, threshold, solver, seed)
     check_stage(name, n, width, threshold, solver, seed, tuple(SEARCHES)[seed % len(SEARCHES)])
+
+
+PLANAR = ("circle", "moons", "spirals", "sphere", "xor")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "n", "width", "threshold", "solver", "seed"), settings_of_grid(5, 4, (1 << 18, 1 << 20), (2, 4), PLANAR)
+)
+def test_the_lesson_and_the_stage_say_what_is_so_of_the_widest_runs(name, n, width, threshold, solver, seed):
+    check_lesson(name, n, width, threshold, solver, seed)
+    check_stage(name, n, width, threshold, solver, seed, tuple(SEARCHES)[seed % len(SEARCHES)])
