@@ -45,6 +45,7 @@ export class Stage {
     /** @type {number | null} heap number of a node */
     this.hovered = null;
     this.plays = 0;
+    this.clock = 0; // number of the frame of the screen in which the player plays on
     this.pressedAt = -Infinity;
     this.isClosed = false;
     this.isDue = false;
@@ -189,14 +190,15 @@ export class Stage {
    * @param {Player} player
    */
   run(player) {
-    let [last, due] = [performance.now(), 0];
+    let last = performance.now();
     const tick = (/** @type {number} */ now) => {
       if (!player.playing) return;
-      due = player.playFor(due, now - last);
+      player.playFor(now - last);
       last = now;
-      requestAnimationFrame(tick);
+      this.clock = requestAnimationFrame(tick);
     };
-    requestAnimationFrame(tick);
+    cancelAnimationFrame(this.clock); // of a pause that ended before the next frame
+    this.clock = requestAnimationFrame(tick);
   }
 
   /** @param {KeyboardEvent} event */
