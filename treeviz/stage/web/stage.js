@@ -7,6 +7,7 @@ import { Atlas } from "./atlas.js";
 import { momentOf } from "./cursor.js";
 import { actionOf } from "./keys.js";
 import { ListBars } from "./lists.js";
+import { Meter } from "./meter.js";
 import { OutputPicture } from "./output.js";
 import { Panel } from "./panel.js";
 import { Plane } from "./plane.js";
@@ -57,6 +58,7 @@ export class Stage {
     this.watching = part("watching", HTMLElement);
     this.closed = part("closed", HTMLElement);
     this.transport = new Transport(this, part);
+    this.meter = new Meter(part);
     this.panel = new Panel(this, part);
     this.tree = new TreePicture(this, part);
     this.atlas = new Atlas(this, part);
@@ -382,7 +384,9 @@ export class Stage {
     this.plane.show(frame, this.moment);
     if (header.planar) this.output.show(player.fields, frame.iteration, frame.view.tree);
     this.panel.show(frame, this.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
-    this.transport.show(frame, player.at, player.lengths(frame));
+    const lengths = player.lengths(frame);
+    this.meter.show(frame, player.at, lengths);
+    this.transport.show(frame, player.at, lengths);
   }
 }
 
