@@ -165,6 +165,26 @@ def test_all_that_plays_is_in_view_together_when_the_page_opens_and_while_it_pla
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_the_page_scrolls_to_what_plays_where_the_tree_would_reach_below_the_window(stage, motion):
+    """What the page says of watch lists is longer. A reader who has scrolled further down stays there."""
+    stage.page.emulate_media(reduced_motion=motion)
+    stage.open(f"{DIGITS}&search=watch+lists")
+    assert stage.element.evaluate(EXTENT)[1] > 900
+    stage.press(" ")
+    is_in_view = f"stage => ({EXTENT})(stage)[1] <= 900"
+    stage.page.wait_for_function(is_in_view, arg=stage.element.element_handle())
+    assert_in_view(stage.element.evaluate(EXTENT))
+    stage.press(" ")
+    main = stage.page.get_by_test_id("stMain")
+    main.evaluate("node => node.scrollTo({ top: 700, behavior: 'instant' })")
+    stage.press(" ", "2")
+    stage.wait_for(0, 2)
+    assert main.evaluate("node => node.scrollTop") == 700
+    stage.press(" ")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1024, 1400, 1920])
 def test_its_words_are_not_cut_off(stage, width):
     stage.page.set_viewport_size({"width": width, "height": 900})

@@ -188,10 +188,11 @@ export class Stage {
   }
 
   /**
-   * Let the clock run while a player plays.
+   * Let the clock run while a player plays, with all that plays in view.
    * @param {Player} player
    */
   run(player) {
+    this.transport.bringIntoView();
     let last = performance.now();
     const tick = (/** @type {number} */ now) => {
       if (!player.playing) return;
