@@ -48,7 +48,7 @@ def test_the_lesson_shows_the_run_and_leads_to_its_moments(page, server, circle)
     page.get_by_role("button", name="Show me what changes").click()
     stage = StageDriver(page, server).wait()
     assert stage.where[:2] == (0, 6) and "Repair" in stage.part("where").inner_text()
-    expect(page.get_by_text("What you will see in 30 seconds")).to_have_count(0)
+    expect(page.get_by_text("What you will see")).to_have_count(0)
     page.go_back()
 
 
@@ -101,16 +101,16 @@ def test_a_first_visit_is_introduced_and_then_the_stage_plays(chromium, server):
     page = context.new_page()
     try:
         page.goto(f"{server}/")
-        page.get_by_text("What you will see in 30 seconds").wait_for()
+        page.get_by_text("What you will see").wait_for()
         stage = StageDriver(page, server).wait()
         assert stage.where == (0, 1, 1) and serious_findings(page) == []
         page.get_by_role("button", name="Play it").click()
         expect(stage.part("where")).to_contain_text(re.compile("step ([2-9]|[1-9][0-9]+) of"))
-        expect(page.get_by_text("What you will see in 30 seconds")).to_have_count(0)
+        expect(page.get_by_text("What you will see")).to_have_count(0)
         assert any(cookie["name"] == "treeviz-introduced" for cookie in context.cookies())
         page.goto(f"{server}/")  # the browser remembers
         stage.wait()
-        expect(page.get_by_text("What you will see in 30 seconds")).to_have_count(0)
+        expect(page.get_by_text("What you will see")).to_have_count(0)
     finally:
         context.close()
 
@@ -121,13 +121,13 @@ def test_the_introduction_is_skipped_and_holds_up_nobody_who_follows_a_link(chro
     page = context.new_page()
     try:
         stage = StageDriver(page, server).open(f"{CALM}&tree=2&it=1")
-        expect(page.get_by_text("What you will see in 30 seconds")).to_have_count(0)
+        expect(page.get_by_text("What you will see")).to_have_count(0)
         assert stage.where[0] == 1
         page.goto("about:blank")
         context.clear_cookies()
         page.goto(f"{server}/")
         page.get_by_role("button", name="Skip").click()
-        page.get_by_text("What you will see in 30 seconds").wait_for(state="detached")
+        page.get_by_text("What you will see").wait_for(state="detached")
         stage.wait()
         page.wait_for_timeout(500)
         assert stage.where == (0, 1, 1)

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { actionOf } from "../../treeviz/stage/web/keys.js";
-import { PATIENCE, Playback, Player } from "../../treeviz/stage/web/player.js";
+import { PATIENCE, Playback, Player, readingTime } from "../../treeviz/stage/web/player.js";
 import { HEADER, VIEW, frame } from "./samples.js";
 
 /** @import { Cursor, Frame, Question } from "../../treeviz/stage/web/types.js" */
@@ -133,36 +133,125 @@ test("playing from the last place begins at the start", () => {
   }
 });
 
-test("playing makes as many units as the time is worth, and none while a frame is missing", () => {
-  const { player, playback } = playing();
-  playback.speed = 4;
-  player.play(true);
-  const playFor = (/** @type {number} */ due, /** @type {number} */ ticks) => {
-    for (let count = 0; count < ticks; count++) due = player.playFor(due, 62.5);
-    return due;
+/** @param {Player} player @param {number} milliseconds in ticks of 20 */
+const playFor = (player, milliseconds) => {
+  for (let passed = 0; passed < milliseconds; passed += 20) player.playFor(20);
+};
+
+test("a sentence takes a second for 20 characters to read, and 1.2 seconds at least", () => {
+  assert.deepEqual(["", "x".repeat(24), "x".repeat(25), "x".repeat(200)].map(readingTime), [1200, 1200, 1250, 10_000]);
+});
+
+test("each sentence stays as long as reading it takes, divided by the speed, and none is played for a missing frame", () => {
+  const { player, playback, arrive } = playing({ iterations: [], computed: 9 });
+  const [first] = Object.keys(frame(0).script);
+  const sentence = "x".repeat(60); // three seconds
+  const long = (/** @type {number} */ iteration) => {
+    const { script } = frame(iteration);
+    return frame(iteration, { script: { ...script, [first]: [[0, sentence, 0, []], ...script[first].slice(1)] } });
   };
-  let due = playFor(0, 8);
-  assert.deepEqual([where(player), due], [[0, 0, 2], 0]);
-  due = playFor(due, 6);
-  assert.deepEqual([where(player), due], [[0, 0, 3], 0.5]);
+  arrive(long(0), long(1), long(2));
+  player.play(true);
+  for (const [milliseconds, step] of [
+    [2980, 0],
+    [20, 1],
+    [1180, 1],
+    [20, 2], // short ones take 1.2 seconds
+  ]) {
+    playFor(player, milliseconds);
+    assert.deepEqual(where(player), [0, 0, step]);
+  }
+  for (const [speed, milliseconds] of [
+    [0.25, 11_980],
+    [16, 180],
+  ]) {
+    player.go(at(0, 0, 0));
+    playback.speed = speed;
+    playFor(player, milliseconds);
+    assert.deepEqual(where(player), [0, 0, 0]);
+    playFor(player, 20);
+    assert.deepEqual(where(player), [0, 0, 1]);
+  }
+  playback.speed = 2;
+  playback.unit = "phase"; // then too it is the sentence that is read
+  player.go(at(0, 0, 0));
+  playFor(player, 1500 + 600 - 20);
+  assert.deepEqual(where(player), [0, 1, 0]);
+  playFor(player, 20);
+  assert.deepEqual(where(player), [0, 2, 0]);
   playback.unit = "iteration";
-  playback.speed = 8;
-  due = playFor(due, 80);
-  assert.equal(player.at.iteration, 3); // whose frame is missing
-  assert.equal(player.playFor(due, 1000), due);
+  player.go(at(0, 0, 0));
+  playFor(player, 3000);
+  assert.deepEqual(where(player), [2, 0, 0]);
+  playFor(player, 60_000);
+  assert.deepEqual(where(player), [3, 0, 0]); // whose frame is missing
+  arrive(frame(3));
+  playFor(player, 580);
+  assert.deepEqual(where(player), [3, 0, 0]);
+  playFor(player, 20);
+  assert.deepEqual(where(player), [4, 0, 0]);
+});
+
+test("a comparison is read as long as what it says takes", () => {
+  const { player, playback, arrive } = playing({ iterations: [], computed: 9 });
+  player.view.pinned = 0;
+  arrive(...[0, 1, 2].map((it) => frame(it, { view: { ...VIEW, pinned: 0 }, summary: "x".repeat(40 * it) })));
+  player.play(true);
+  playback.speed = 1;
+  player.go(at(1, 0, 0));
+  playFor(player, 1980);
+  assert.deepEqual(where(player), [1, 0, 0]);
+  playFor(player, 20);
+  assert.deepEqual(where(player), [2, 0, 0]);
+});
+
+test("to read begins anew where the cursor moves, and when playing goes on", () => {
+  const { player } = playing();
+  player.play(true);
+  playFor(player, 1180);
+  player.move("step", 1);
+  playFor(player, 1180);
   player.play(false);
-  assert.equal(player.playFor(0.25, 0), 0.25);
+  player.play(true);
+  playFor(player, 1180);
+  assert.deepEqual(where(player), [0, 0, 1]);
+  playFor(player, 20);
+  assert.deepEqual(where(player), [0, 0, 2]);
 });
 
 test("a tab that was hidden goes on where it was", () => {
   const { player } = playing({ iterations: [0, 1, 2, 3, 4, 5] });
   player.play(true);
-  assert.equal(player.playFor(0.5, 40_000), 0.5 + 0.8 - 1);
+  playFor(player, 600);
+  for (const step of [0, 0, 0, 0, 0, 1]) {
+    player.playFor(40_000); // counts as a tenth of a second
+    assert.deepEqual(where(player), [0, 0, step]);
+  }
+  playFor(player, 1180);
   assert.deepEqual(where(player), [0, 0, 1]);
 });
 
-test("what is played is eight steps a second, without looping, until a viewer chooses", () => {
-  assert.deepEqual({ ...new Playback() }, { speed: 8, loop: false, unit: "step" });
+test("a tick plays one unit at most, and a slow screen leaves nothing to make up for", () => {
+  const { player, playback } = playing({ iterations: [0, 1, 2, 3, 4, 5] });
+  player.play(true);
+  playback.speed = 16; // 75 milliseconds a sentence
+  const steps = [];
+  for (let tick = 0; tick < 8; tick++) {
+    player.playFor(100);
+    steps.push(where(player).join());
+  }
+  assert.equal(new Set(steps).size, 8);
+  const last = player.at;
+  player.playFor(1); // at most one more is due at once
+  player.playFor(1);
+  assert.notDeepEqual(player.at, last);
+  const here = player.at;
+  playFor(player, 40);
+  assert.deepEqual(player.at, here);
+});
+
+test("what is played is steps as fast as they are read, without looping, until a viewer chooses", () => {
+  assert.deepEqual({ ...new Playback() }, { speed: 1, loop: false, unit: "step" });
 });
 
 test("looping stays in the phase, while steps are played", () => {

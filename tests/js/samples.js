@@ -102,6 +102,7 @@ export const frame = (iteration, changes = {}) => ({
   leaves: {},
   script: SCRIPT,
   watch: null,
+  meter: { own: [40, 7, 60], dense: [300, 9, 0], build: 200, before: [0, 0] },
   visited: [],
   modified: [],
   plane: {

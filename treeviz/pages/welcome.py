@@ -27,7 +27,7 @@ def welcome(*, is_expected: bool) -> int:
     place = st.container()  # always there: without it, closing the introduction would draw again what stands below
     if state.introduction:
         with place.container(border=True, key="introduction"):
-            st.markdown("**What you will see in 30 seconds**")
+            st.markdown("**What you will see**")
             st.markdown(_STEPS)
             with st.container(horizontal=True):
                 st.button("Play it", icon=":material/play_arrow:", type="primary", on_click=_close, args=(1,))

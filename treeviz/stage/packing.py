@@ -9,6 +9,7 @@ import numpy as np
 
 from treeviz.model.numerals import agree, count, count_firing, numeral
 from treeviz.model.types import Ints
+from treeviz.stage.meter import pack_meter
 from treeviz.stage.pictures.detail import DrawnTree, draw_tree
 from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.pictures.watched import WatchList, leaves_to_show, watch_list
@@ -51,6 +52,7 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
         "nodes": _node_table(drawn, listed),
         "leaves": _leaves(trace, drawn, iteration, step.iteration if is_compared else None, listed),
         "script": script,
+        "meter": None if is_compared else pack_meter(trace, iteration),
         "watch": None if listed is None else _pack_lists(trace, record, listed),
         "visited": record.visited_levels.tolist(),
         "modified": record.modified_levels.tolist(),

@@ -66,6 +66,15 @@ export function advance(at, unit, direction, lengths) {
 }
 
 /**
+ * The sentence at a place: of a comparison, the one that says what differs.
+ * @param {Frame} frame
+ * @param {Phase[]} phases
+ * @param {Cursor} at settled
+ */
+export const sentenceAt = (frame, phases, at) =>
+  frame.view.pinned === null ? frame.script[phases[at.phase].id][at.step][1] : frame.summary;
+
+/**
  * The step about a drawn row that is nearest to `step`, or null if none is about it.
  * @param {Step[]} steps
  * @param {number} row
@@ -90,12 +99,13 @@ export function momentOf(frame, phases, at) {
   const mask = (/** @type {string | undefined} */ bits) =>
     Uint8Array.from({ length: size }, (_, row) => (bits !== undefined && isSet(bits, row) ? 1 : 0));
   const [found, promoted] = [mask(nodes.entered), mask(nodes.promoted)];
+  const text = sentenceAt(frame, phases, at);
   if (frame.view.pinned !== null) {
     return {
       phase: COMPARISON,
       isCompared: true,
       line: -1,
-      text: frame.summary,
+      text,
       row: -1,
       entered: nodes.watched ? found : new Uint8Array(size).fill(1),
       values: nodes.after,
@@ -104,7 +114,7 @@ export function momentOf(frame, phases, at) {
     };
   }
   const phase = phases[at.phase];
-  const [line, text, row] = frame.script[phase.id][at.step];
+  const [line, , row] = frame.script[phase.id][at.step];
   const done = frame.script[phase.id].slice(0, at.step + 1);
   const entered = phase.entersNodes ? new Uint8Array(size) : found;
   const values = nodes.before.slice();

@@ -1,7 +1,7 @@
 // The player of one run: owns the cursor and the frames that have arrived, and knows what to ask the server for.
 
 import { clamp, range } from "../../style/web/numbers.js";
-import { advance, lengthsOf, nearestStepAbout, settle } from "./cursor.js";
+import { advance, lengthsOf, nearestStepAbout, sentenceAt, settle } from "./cursor.js";
 
 /** @import { AddressNames, Answer, Cursor, Fields, Frame, Header, Question, Status, Unit, View } from "./types.js" */
 
@@ -9,8 +9,9 @@ const FRAMES_KEPT = 240; // of all views together
 const AHEAD = 3; // iterations fetched before they are wanted
 const REST = 300; // milliseconds without a move after which the cursor rests
 const FOLLOW = 1000; // milliseconds of playing between reports of the iteration to the server, for what follows the cursor
-const LONGEST_TICK = 100; // milliseconds of playing made up for at most: a tab that was hidden goes on where it was
+const LONGEST_TICK = 100; // milliseconds of playing that count at most: a tab that was hidden goes on where it was
 export const PATIENCE = 6000; // milliseconds until a question without an answer is asked again
+const [READING, SHORTEST] = [1000 / 20, 1200]; // milliseconds it takes to read a character, and any sentence at least
 
 /**
  * @typedef {object} Host
@@ -22,9 +23,15 @@ export const PATIENCE = 6000; // milliseconds until a question without an answer
  * @property {() => void} rest the cursor rests: write the address
  */
 
+/**
+ * Milliseconds it takes to read a sentence.
+ * @param {string} text
+ */
+export const readingTime = (text) => Math.max(SHORTEST, READING * text.length);
+
 /** How to play; a viewer's choice, kept from run to run. */
 export class Playback {
-  speed = 8; // units a second
+  speed = 1; // times as fast as sentences are read
   loop = false;
   /** @type {Unit} */
   unit = "step";
@@ -61,6 +68,7 @@ export class Player {
     /** @type {string | null} name of the frame that the last question was for, if it was missing under the cursor */
     this.awaited = null;
     this.playing = false;
+    this.stood = 0; // milliseconds that what is under the cursor has stood while it plays
     this.isWaiting = false;
     this.asked = asked;
     this.askedAt = 0;
@@ -150,6 +158,7 @@ export class Player {
     const end = at.iteration < 0 ? 0 : Infinity;
     this.at = isBeyond ? { iteration: clamp(at.iteration, 0, this.last), phase: end, step: end } : at;
     if (isBeyond) this.play(false);
+    this.stood = 0;
     this.movedAt = this.host.now();
     if (this.frame) this.settle(this.frame);
     else this.ask();
@@ -187,6 +196,7 @@ export class Player {
   play(isOn) {
     if (this.playing === isOn) return;
     this.playing = isOn;
+    this.stood = 0;
     if (isOn && this.isAtEnd) this.go({ iteration: 0, phase: 0, step: 0 });
     this.host.playing(isOn);
     this.host.changed();
@@ -207,15 +217,26 @@ export class Player {
   }
 
   /**
-   * The number of units that are due after some milliseconds of playing, as they are played.
-   * @param {number} due what was left over the last time
-   * @param {number} elapsed milliseconds
-   * @returns {number} what is left over
+   * Milliseconds for which the sentence under the cursor stays: as long as reading it takes, divided by the speed.
+   * @param {Frame} frame
    */
-  playFor(due, elapsed) {
-    if (this.frame) due += (Math.min(elapsed, LONGEST_TICK) * this.playback.speed) / 1000;
-    for (; due >= 1 && this.playing && this.frame; due--) this.playOne();
-    return due;
+  dwell(frame) {
+    const { phases } = this.header;
+    return readingTime(sentenceAt(frame, phases, settle(this.at, this.lengths(frame)))) / this.playback.speed;
+  }
+
+  /**
+   * Let a tick of the clock pass, and play on if the sentence has stood for long enough: once at most, so that each is
+   * drawn.
+   * @param {number} elapsed milliseconds
+   */
+  playFor(elapsed) {
+    if (!this.frame) return;
+    this.stood += Math.min(elapsed, LONGEST_TICK);
+    const left = this.stood - this.dwell(this.frame);
+    if (left < 0) return;
+    this.playOne();
+    this.stood = Math.min(left, LONGEST_TICK);
   }
 
   // ---- what is looked at ----

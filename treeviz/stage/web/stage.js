@@ -7,6 +7,7 @@ import { Atlas } from "./atlas.js";
 import { momentOf } from "./cursor.js";
 import { actionOf } from "./keys.js";
 import { ListBars } from "./lists.js";
+import { Meter } from "./meter.js";
 import { OutputPicture } from "./output.js";
 import { Panel } from "./panel.js";
 import { Plane } from "./plane.js";
@@ -45,6 +46,7 @@ export class Stage {
     /** @type {number | null} heap number of a node */
     this.hovered = null;
     this.plays = 0;
+    this.clock = 0; // number of the frame of the screen in which the player plays on
     this.pressedAt = -Infinity;
     this.isClosed = false;
     this.isDue = false;
@@ -56,6 +58,7 @@ export class Stage {
     this.watching = part("watching", HTMLElement);
     this.closed = part("closed", HTMLElement);
     this.transport = new Transport(this, part);
+    this.meter = new Meter(part);
     this.panel = new Panel(this, part);
     this.tree = new TreePicture(this, part);
     this.atlas = new Atlas(this, part);
@@ -185,18 +188,20 @@ export class Stage {
   }
 
   /**
-   * Let the clock run while a player plays.
+   * Let the clock run while a player plays, with all that plays in view.
    * @param {Player} player
    */
   run(player) {
-    let [last, due] = [performance.now(), 0];
+    this.transport.bringIntoView();
+    let last = performance.now();
     const tick = (/** @type {number} */ now) => {
       if (!player.playing) return;
-      due = player.playFor(due, now - last);
+      player.playFor(now - last);
       last = now;
-      requestAnimationFrame(tick);
+      this.clock = requestAnimationFrame(tick);
     };
-    requestAnimationFrame(tick);
+    cancelAnimationFrame(this.clock); // of a pause that ended before the next frame
+    this.clock = requestAnimationFrame(tick);
   }
 
   /** @param {KeyboardEvent} event */
@@ -380,7 +385,9 @@ export class Stage {
     this.plane.show(frame, this.moment);
     if (header.planar) this.output.show(player.fields, frame.iteration, frame.view.tree);
     this.panel.show(frame, this.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
-    this.transport.show(frame, player.at, player.lengths(frame));
+    const lengths = player.lengths(frame);
+    this.meter.show(frame, player.at, lengths);
+    this.transport.show(frame, player.at, lengths);
   }
 }
 

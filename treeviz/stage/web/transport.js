@@ -19,6 +19,8 @@ export class Transport {
    */
   constructor(stage, part) {
     this.stage = stage;
+    this.box = part("transport", HTMLElement);
+    this.scroller = part("scroller", HTMLElement);
     this.where = part("where", HTMLElement);
     this.loss = part("loss", HTMLElement);
     this.copied = part("copied", HTMLElement);
@@ -37,7 +39,7 @@ export class Transport {
     this.computed = 0;
     const [unit, speed] = [part("unit", HTMLSelectElement), part("speed", HTMLSelectElement)];
     const loop = part("loop", HTMLInputElement);
-    for (const button of part("transport", HTMLElement).querySelectorAll("button[data-move]")) {
+    for (const button of this.box.querySelectorAll("button[data-move]")) {
       const [by, direction] = /** @type {[Unit, string]} */ ((button.getAttribute("data-move") ?? "").split(" "));
       button.addEventListener("click", () => stage.current?.move(by, Number(direction)));
     }
@@ -141,6 +143,14 @@ export class Transport {
     if (this.scrub.value !== place) this.scrub.value = place;
     this.closeAll.hidden = !frame.view.opened.length;
     setText(this.pin, pinned === null ? "pin, to compare" : `unpin iteration ${pinned}`);
+  }
+
+  /** Where the tree reaches below the window, scroll down until this stands below the header of the page. */
+  bringIntoView() {
+    const room = this.box.getBoundingClientRect().top - parseFloat(getComputedStyle(this.box).top);
+    if (room <= 0 || this.scroller.getBoundingClientRect().bottom <= innerHeight) return;
+    const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.box.scrollIntoView({ block: "start", behavior: isCalm ? "instant" : "smooth" });
   }
 
   async copyLink() {

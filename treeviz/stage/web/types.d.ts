@@ -117,6 +117,14 @@ export interface Lists {
   firing: number[];
 }
 
+/** Operations by phase, what building took, and those of the iterations before: of the run, then of the dense method. */
+export interface Costs {
+  own: number[];
+  dense: number[];
+  build: number;
+  before: [own: number, dense: number];
+}
+
 /** Everything about one iteration seen from one tree. */
 export interface Frame {
   view: View;
@@ -127,6 +135,8 @@ export interface Frame {
   leaves: Record<number, Leaf>;
   script: Record<string, Step[]>;
   watch: Lists | null;
+  /** Of all datapoints; a comparison has none. */
+  meter: Costs | null;
   /** Nodes by tree and level. */
   visited: number[][];
   modified: number[][];
