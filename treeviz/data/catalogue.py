@@ -359,9 +359,7 @@ def _make_digits(sampling: Sampling, target: str, center: bool) -> Split:
     preparation = Preparation.of(pixels[chosen], center=center)
     sentence = f"Points are handwritten digits of 8 x 8 pixels, {n} chosen at random; the target is {rule}."
     description = f"{sentence} {preparation.describe()}"
-    return Split.of_rows(
-        pixels, y, chosen, preparation, sampling, name="digits", description=description, image=(8, 8)
-    )
+    return Split.of_rows(pixels, y, chosen, preparation, sampling, name="digits", description=description, image=(8, 8))
 
 
 def _tabular(

@@ -99,7 +99,9 @@ class Dataset:
         if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
             raise ValueError(f"image must be None or (rows, columns), not {self.image!r}; pass two whole numbers")
         if sides[0] * sides[1] != num_coordinates:
-            raise ValueError(f"image={self.image} has not {num_coordinates} pixels, one for each coordinate; pass its shape")
+            raise ValueError(
+                f"image={self.image} has not {num_coordinates} pixels, one for each coordinate; pass the shape it has"
+            )
 
     @property
     def num_points(self) -> int:
