@@ -25,9 +25,9 @@ def describe_data(data: Dataset) -> dict[str, Any]:
         "kind": kind,
         "image": data.image if kind == "image" else None,
         "signed": bool((data.X < 0.0).any()),
-        "lifted": data.lifted,
         "largest": float(np.abs(data.X).max()),
         "dimension": data.dimension,
+        "axes": [name[:_LONGEST_NAME] for name in data.columns[:2]] if kind == "plane" else [],
         "places": seven_digits(plane_coordinates(data)) if kind == "plane" else [],
     }
 
