@@ -1,6 +1,6 @@
 // Draws the datapoint of the tree as what it is: an image, a point among the others in their plane, or a table row.
 
-import { el, svg } from "../../style/web/dom.js";
+import { el, setAttribute, svg } from "../../style/web/dom.js";
 import { decimals, numeral, range } from "../../style/web/numbers.js";
 import { circle } from "./plane.js";
 import { imageOf, largestOf, profileOf, ranking, reachOf } from "./vectors.js";
@@ -22,27 +22,28 @@ export class Datapoint {
     this.section = part("datapoint", HTMLElement);
     /** @type {Frame | null} */
     this.frame = null;
+    this.drawn = ""; // run and datapoint of the picture: it stays while only the output changes
+    this.picture = el("div", { class: "real", role: "img" });
   }
 
   /** @param {Frame} frame */
   show(frame) {
     if (frame === this.frame) return;
     this.frame = frame;
-    const { data } = this.stage.player.header;
+    const { data, run } = this.stage.player.header;
     const { tree } = frame.view;
     const { y, f } = frame.point;
+    if (this.drawn !== `${run} ${tree}`) {
+      this.drawn = `${run} ${tree}`;
+      this.picture.replaceChildren(this.draw(data, frame.point, tree));
+    }
     const numbers = `target y = ${numeral(y, 4)}, network f = ${decimals(f)} in iteration ${frame.iteration}`;
     const caption = captionOf(data, frame.point);
-    const picture = el("div", {
-      class: "real",
-      role: "img",
-      "aria-label": `Datapoint ${tree}: ${numbers}. ${caption}`,
-    });
-    picture.append(this.draw(data, frame.point, tree));
+    setAttribute(this.picture, "aria-label", `Datapoint ${tree}: ${numbers}. ${caption}`);
     const title = el("h3", {}, `Datapoint ${tree}`);
     const told = el("p", { class: "numbers" }, ...numbers.split(", ").map((text) => el("span", {}, text)));
     this.section.className = `datapoint of-${data.kind}`;
-    this.section.replaceChildren(picture, el("div", {}, title, told, el("p", { class: "hint" }, caption)));
+    this.section.replaceChildren(this.picture, el("div", {}, title, told, el("p", { class: "hint" }, caption)));
   }
 
   /**

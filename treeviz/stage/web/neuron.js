@@ -10,7 +10,7 @@ import { imageOf, largestOf, profileOf, reachOf } from "./vectors.js";
 /** @import { Stage } from "./stage.js" */
 /** @import { DataKind, Frame, Inspection, Look, Moment, Point } from "./types.js" */
 
-const [LINE_WIDE, LINE_HIGH, LINE_PAD] = [320, 58, 9];
+const [LINE_WIDE, LINE_HIGH, LINE_TOP, LINE_PAD] = [320, 62, 17, 7];
 const GRID = 56; // cells along a side of the plane
 
 export class NeuronPicture {
@@ -233,7 +233,7 @@ function lineOf({ leaf, fires, tree }, at, threshold) {
     const up = (value - low) / (high - low || 1);
     return /** @type {Point} */ ([
       LINE_PAD + share * (LINE_WIDE - 2 * LINE_PAD),
-      LINE_HIGH - LINE_PAD - up * (LINE_HIGH - 2 * LINE_PAD),
+      LINE_HIGH - LINE_PAD - up * (LINE_HIGH - LINE_PAD - LINE_TOP),
     ]);
   };
   const points = leaf.map((value, moment) => place(moment, value));
@@ -248,22 +248,17 @@ function lineOf({ leaf, fires, tree }, at, threshold) {
   const label =
     `Its leaf in tree ${tree}, from ${decimals(leaf[0])} at the start to ${decimals(leaf[last])} after ` +
     `${grouped(last)} ${agree(last, "move", "moves")}, against b = ${decimals(threshold)}; ${decimals(leaf[at])} at the mark.`;
-  const chart = svg(
+  return svg(
     "svg",
     { class: "over-time", viewBox: `0 0 ${LINE_WIDE} ${LINE_HIGH}`, role: "img", "aria-label": label },
-    svg("path", { class: "now", d: `M${points[at][0]} 0V${LINE_HIGH}` }),
+    svg("path", { class: "now", d: `M${points[at][0]} ${LINE_TOP - 5}V${LINE_HIGH}` }),
     svg("path", { class: "threshold-line", d: `M0 ${border}H${LINE_WIDE}` }),
     svg("path", { class: "course", d: `M${points.map((point) => point.join(" ")).join("L")}` }),
     svg("path", { class: "rests", d: path(false) }),
     svg("path", { class: "fires", d: path(true) }),
-    svg("text", { x: LINE_WIDE - 1, y: border < LINE_HIGH / 2 ? border + 10 : border - 3, "text-anchor": "end" }, "b"),
-    svg(
-      "text",
-      { x: 2, y: border < LINE_HIGH / 2 ? LINE_HIGH - 2 : 9 },
-      `leaf in tree ${tree}, iterations 0 to ${last}`,
-    ),
+    svg("text", { x: LINE_WIDE - 1, y: border - 3, "text-anchor": "end" }, "b"),
+    svg("text", { x: 2, y: 9 }, `leaf in tree ${tree}, iterations 0 to ${last}`),
   );
-  return chart;
 }
 
 /** @param {Inspection} inspection */
