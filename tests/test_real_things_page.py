@@ -46,7 +46,8 @@ def test_a_digit_is_drawn_and_times_the_weights_makes_the_leaf(stage):
     inspector = stage.part("inspector")
     inspector.locator(".cells").nth(2).wait_for()
     words = inspector.locator(".sum").inner_text()
-    above, below, total = map(number, re.fullmatch(r"Products .*: ([\d.]+) − ([\d.]+) = ([−\d.]+)\.", words).groups())
+    equation = r"Products .*: ([\d.]+) − ([\d.]+) = ([−\d.]+), the leaf at the start\."
+    above, below, total = map(number, re.fullmatch(equation, words).groups())
     assert above - below == pytest.approx(total, abs=1e-9)
     assert total == pytest.approx(trace.leaf_rows([neuron], 0)[0, 0], abs=5.1e-4)
     assert f"{total:.3f}" in inspector.locator("p").first.inner_text()
@@ -62,7 +63,7 @@ def test_a_digit_is_drawn_and_times_the_weights_makes_the_leaf(stage):
     stage.wait_for(1, 2)
     expect(line.locator(".now")).not_to_have_attribute("d", marks)
     later = inspector.locator(".sum").inner_text()
-    assert number(re.search(r"= ([−\d.]+)\.$", later)[1]) == pytest.approx(
+    assert number(re.search(r"= ([−\d.]+), the leaf after 1 move\.$", later)[1]) == pytest.approx(
         trace.leaf_rows([neuron], 1)[0, 0], abs=5.1e-4
     )
     assert stage.element.evaluate(PLACE) == place

@@ -145,13 +145,13 @@ test("a leaf is the largest products and all others, or those above and below ze
   const look = { names: ["a", "b", "c", "d"], weights: [], values: [], rest: 0.25 };
   const profile = { ...HEADER.data, dimension: 9 };
   const words = sumWords(profile, look, [2, -1, 0.5, 0.25], 2, 3);
-  assert.equal(words, "2.000 (1 a) − 1.000 (2 b) + 0.500 (3 c) + 0.500 (the other 6) = 2.000, the leaf.");
+  assert.equal(words, "2.000 (1 a) − 1.000 (2 b) + 0.500 (3 c) + 0.500 (the other 6) = 2.000");
   assert.equal(
     sumWords({ ...profile, dimension: 2 }, { ...look, rest: 0 }, [-1, 0.5], -0.5, 3),
-    "−1.000 (1 a) + 0.500 (2 b) = −0.500, the leaf.",
+    "−1.000 (1 a) + 0.500 (2 b) = −0.500",
   );
   const image = sumWords(IMAGE, { ...look, names: [], rest: 0 }, [2, -1, 0.5], 1.5, 3);
-  assert.equal(image, "Products above zero and below: 2.500 − 1.000 = 1.500.");
+  assert.equal(image, "Products above zero (blue) and below (orange): 2.500 − 1.000 = 1.500");
 });
 
 test("iterations in a row are written as one span", () => {
@@ -200,7 +200,7 @@ test("a neuron is drawn once its answer is there, and its line has every iterati
   const label = element.all("div")[0].attributes["aria-label"];
   assert.match(
     label,
-    /^Weights of neuron 2 after 1 move, times datapoint 0\. 0\.900 \(1 a\) \+ 0\.350 \(2 b\) = 1\.250, the leaf\.$/,
+    /^Weights of neuron 2, times datapoint 0\. 0\.900 \(1 a\) \+ 0\.350 \(2 b\) = 1\.250, the leaf after 1 move\.$/,
   );
   assert.match(
     element.textContent,
@@ -217,6 +217,20 @@ test("a neuron is drawn once its answer is there, and its line has every iterati
   assert.match(never.textContent, /it fired in no iteration of 2 so far\. Its sign a = \+1/);
 });
 
+test("where the move has been made, the weights are those after it", () => {
+  const stage = stageWith({ kind: "profile" });
+  const [look] = Object.values(INSPECTION.moments);
+  stage.player.inspections.take({ ...INSPECTION, moments: { 1: look, 2: { ...look, weights: [1.25, 0] } } });
+  const picture = new NeuronPicture(stage);
+  const told = (/** @type {number} */ phase, isCompared = false) => {
+    picture.show(frame(1), /** @type {any} */ ({ phase: HEADER.phases[phase], isCompared }), 2);
+    return partOf(picture.element).textContent;
+  };
+  assert.match(told(0), /= 1\.250, the leaf after 1 move\./);
+  assert.match(told(2), /= 0\.750, the leaf after 2 moves\./);
+  assert.match(told(2, true), /= 1\.250, the leaf after 1 move\./); // compared is what was before the moves
+});
+
 test("a neuron of planar data fires in a part of the plane, and its products are in a table", () => {
   const looks = { 1: { names: ["coordinate 0", "coordinate 1"], weights: [2, 0], values: [0.625, 0.8], rest: 0 } };
   const { element } = inspected(PLANE, { moments: looks });
@@ -225,7 +239,7 @@ test("a neuron of planar data fires in a part of the plane, and its products are
     ["", "w", "x", "w × x"],
     ["coordinate 0", "2.000", "0.625", "1.250"],
     ["coordinate 1", "0.000", "0.800", "0.000"],
-    ["sum, the leaf", "1.250"],
+    ["leaf after 1 move", "1.250"],
   ]);
   const [map] = element.all("svg");
   const part = map.all("path").find(({ attributes }) => attributes.class === "half-plane");

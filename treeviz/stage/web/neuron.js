@@ -43,12 +43,12 @@ export class NeuronPicture {
     const leaf = known.leaf[at];
     const digits = decimals(leaf, threshold).split(".")[1].length;
     const isPlanar = data.kind === "plane";
-    const sum = isPlanar
-      ? sumTable(look, products, leaf, digits)
-      : el("p", { class: "sum" }, sumWords(data, look, products, leaf, digits));
-    const picture = this.draw(data, look, products, neuron, tree);
     const when = at ? `after ${grouped(at)} ${agree(at, "move", "moves")}` : "at the start";
-    const label = `Weights of neuron ${grouped(neuron)} ${when}, times datapoint ${tree}. ${sum.textContent}`;
+    const sum = isPlanar
+      ? sumTable(look, products, leaf, digits, when)
+      : el("p", { class: "sum" }, `${sumWords(data, look, products, leaf, digits)}, the leaf ${when}.`);
+    const picture = this.draw(data, look, products, neuron, tree);
+    const label = `Weights of neuron ${grouped(neuron)}, times datapoint ${tree}. ${sum.textContent}`;
     setAttributes(picture, { role: "img", "aria-label": label });
     this.element.replaceChildren(
       ...(isPlanar ? [el("div", { class: "beside" }, picture, sum)] : [picture, sum]),
@@ -65,7 +65,10 @@ export class NeuronPicture {
    * @param {number} tree
    */
   draw(data, { names, weights, values }, products, neuron, tree) {
-    if (data.kind === "plane") return el("div", {}, planeOf(data, weights, this.stage.player.header.threshold, tree));
+    if (data.kind === "plane") {
+      const plane = planeOf(data, weights, this.stage.player.header.threshold, tree);
+      return el("figure", {}, plane, el("figcaption", {}, "shaded: where it fires; arrow: w"));
+    }
     const tell = (/** @type {number} */ place) =>
       `${names.length ? `${names[place]}, ` : ""}${decimals(weights[place])} × ${decimals(values[place])} = ${decimals(products[place])}`;
     /** @type {[string, number[], number, boolean][]} */
@@ -133,7 +136,7 @@ export function sumWords({ image, dimension }, { names, rest }, products, leaf, 
   if (image) {
     const above = products.reduce((sum, product) => sum + Math.max(product, 0), 0);
     const numbers = addUp([above, leaf - above], leaf, digits);
-    return `Products above zero and below: ${written(numbers, () => "")} = ${total}.`;
+    return `Products above zero (blue) and below (orange): ${written(numbers, () => "")} = ${total}`;
   }
   const named = largestOf(products);
   const others = products.reduce((sum, product, place) => sum + (named.includes(place) ? 0 : product), rest);
@@ -144,7 +147,7 @@ export function sumWords({ image, dimension }, { names, rest }, products, leaf, 
     place < named.length
       ? ` (${place + 1} ${names[named[place]]})`
       : ` (the other ${agree(left, "column", `${left}`)})`;
-  return `${written(numbers, tell)} = ${total}, the leaf.`;
+  return `${written(numbers, tell)} = ${total}`;
 }
 
 /** @param {number} value @param {number} digits */
@@ -156,8 +159,9 @@ const decimalsOf = (value, digits) => value.toFixed(digits).replace("-", "−");
  * @param {number[]} products
  * @param {number} leaf
  * @param {number} digits
+ * @param {string} when
  */
-function sumTable({ names, weights, values }, products, leaf, digits) {
+function sumTable({ names, weights, values }, products, leaf, digits, when) {
   const numbers = addUp(products, leaf, digits);
   const cells = (/** @type {string[]} */ texts) => texts.map((text) => el("td", {}, text));
   const rows = names.map((name, place) =>
@@ -172,7 +176,7 @@ function sumTable({ names, weights, values }, products, leaf, digits) {
   const sum = el(
     "tr",
     {},
-    el("th", { scope: "row", colspan: 3 }, "sum, the leaf"),
+    el("th", { scope: "row", colspan: 3 }, `leaf ${when}`),
     ...cells([decimalsOf(leaf, digits)]),
   );
   return el("table", { class: "sum" }, el("thead", {}, el("tr", {}, ...heads)), el("tbody", {}, ...rows, sum));
@@ -257,7 +261,7 @@ function lineOf({ leaf, fires, tree }, at, threshold) {
     svg("path", { class: "rests", d: path(false) }),
     svg("path", { class: "fires", d: path(true) }),
     svg("text", { x: LINE_WIDE - 1, y: border - 3, "text-anchor": "end" }, "b"),
-    svg("text", { x: 2, y: 9 }, `leaf in tree ${tree}, iterations 0 to ${last}`),
+    svg("text", { x: 2, y: 9 }, `leaf in tree ${tree}, iterations 0 to ${last}; full where it fires`),
   );
 }
 
