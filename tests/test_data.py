@@ -127,6 +127,44 @@ def test_dataset_refuses_a_lift_that_cannot_be():
 # from_arrays
 
 
+@pytest.mark.parametrize(
+    ("described", "fragment"),
+    [
+        ({"columns": ("a",)}, "1 names for 2 coordinates"),
+        ({"columns": ["a", "b"]}, "tuple of names"),
+        ({"columns": ("a", 2)}, "tuple of names"),
+        ({"columns": ("a", "b", "one"), "lifted": True}, "3 names for 2 coordinates"),
+        ({"image": (2, 2)}, "pixels"),
+        ({"image": (2,)}, "two whole numbers"),
+        ({"image": (-1, -2)}, "two whole numbers"),
+        ({"image": [1, 2]}, "two whole numbers"),
+        ({"image": (1.0, 2.0)}, "two whole numbers"),
+    ],
+)
+def test_a_description_that_does_not_fit_the_coordinates_is_refused(described, fragment):
+    X = np.array([[0.0, 0.6, 0.8]])[:, 0 if described.get("lifted") else 1 :]
+    refusal(lambda: Dataset(X, [1.0], **described), fragment)
+
+
+def test_data_say_what_their_coordinates_are():
+    digits = load_dataset("digits", 5)
+    assert digits.image == (8, 8) and digits.columns == ()
+    for name, first, last in (
+        ("wine", "alcohol", "proline"),
+        ("diabetes", "age", "s6"),
+        ("breast-cancer", "mean radius", "worst fractal dimension"),
+    ):
+        split = load_split(name, 20)
+        for data in (split.train, split.test):
+            assert (data.columns[0], data.columns[-1], data.image) == (first, last, None)
+            assert len(data.columns) == data.dimension
+    assert Dataset.from_csv(io.StringIO(GOOD), "y").columns == ("a", "b", "c")
+    flat = Dataset.from_csv(io.StringIO(GOOD), "y", leave_out=("c",))
+    assert flat.lifted and flat.columns == ("a", "b")
+    for name in ("sphere", "circle", "moons"):
+        assert load_dataset(name).columns == () and load_dataset(name).image is None
+
+
 def test_standardizing_against_a_direct_computation():
     rng = np.random.default_rng(0)
     raw, y = rng.normal(3.0, [1.0, 10.0, 0.1], (20, 3)), rng.normal(size=20)

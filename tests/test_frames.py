@@ -317,7 +317,7 @@ def test_planar_data_come_with_the_outputs_over_the_plane(maker):
     assert answer["header"]["planar"]
     expected = OutputField(maker.run.trace)
     np.testing.assert_allclose(answer["fields"]["extent"], expected.extent, rtol=1e-6)
-    np.testing.assert_allclose(answer["fields"]["points"], expected.coordinates, rtol=1e-6)
+    np.testing.assert_allclose(answer["header"]["data"]["places"], expected.coordinates, rtol=1e-6)
     assert sorted(answer["fields"]["values"]) == ["0", "2"]
     for iteration in (0, 2):
         values = np.array(answer["fields"]["values"][str(iteration)]) / 1000
@@ -535,3 +535,13 @@ def test_a_million_neurons_are_drawn_by_at_most_599_nodes():
             nodes = maker.drawn_nodes(view, iteration)
             assert len(nodes) <= view.detail
             assert set(view.opened) <= set(nodes)
+
+
+def test_a_neuron_is_answered_for_moments_that_are_computed():
+    maker = maker_of("circle", 64)
+    computed = maker.run.num_computed
+    assert maker.inspect(None, 0, [0]) is None
+    told = maker.inspect(5, 2, [computed + 1, 1, 1, computed, -3])
+    assert sorted(told["moments"]) == [1, computed] and len(told["leaf"]) == computed + 1
+    answer = unpack(maker.answer(View(2), [], [], neuron=told))
+    assert answer["neuron"]["leaf"] == told["leaf"] and (answer["neuron"]["neuron"], answer["neuron"]["tree"]) == (5, 2)

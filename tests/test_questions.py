@@ -19,7 +19,7 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=8) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=12,
 )
-PARTS = st.sampled_from(["view", "wanted", "fields", "cursor", "nonce", "other"])
+PARTS = st.sampled_from(["view", "wanted", "fields", "cursor", "nonce", "neuron", "moments", "other"])
 VIEWS = st.dictionaries(st.sampled_from(["tree", "detail", "opened", "pinned"]), JUNK)
 
 
@@ -34,6 +34,9 @@ def test_no_question_is_too_strange(asked):
     for numbers in (question.wanted, question.fields):
         assert len(numbers) <= MAX_FRAMES_AN_ANSWER and all(map(is_iteration, numbers))
     assert question.cursor is None or is_iteration(question.cursor)
+    assert question.neuron is None or question.neuron in range(100)
+    assert len(question.moments) <= MAX_FRAMES_AN_ANSWER
+    assert all(moment == MAX_ITERATIONS or is_iteration(moment) for moment in question.moments)
     json.dumps(question.nonce, allow_nan=False)
 
 

@@ -279,7 +279,7 @@ def test_the_output_is_drawn_with_its_datapoints(alone):
     alone.evaluate("answer => void give(answer)", answer(maker, fields=[0]))
     stage = StageDriver(alone, "").wait()
     left, right, bottom, top = fields["extent"]
-    for index, (u, v) in enumerate(fields["points"][:5]):
+    for index, (u, v) in enumerate(maker.header()["data"]["places"][:5]):
         point = stage.element.locator(".datapoints path").nth(index)
         place = [300 * (u - left) / (right - left), 300 - 300 * (v - bottom) / (top - bottom)]
         drawn = map(float, re.findall(r"[\d.]+", point.get_attribute("transform")))

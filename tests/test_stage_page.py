@@ -265,7 +265,7 @@ def test_sentence_tree_and_current_line_are_in_view_together(stage):
             assert min(tops) >= 0 and max(bottoms) <= 900, (phase, is_inspected)
             (top, bottom), (first, last) = line.evaluate(BOX), code.evaluate(BOX)
             assert first - 1 <= top and bottom <= last + 1, (phase, is_inspected)
-    assert stage.part("inspector").evaluate("node => node.clientHeight") <= 240
+    assert stage.part("inspector").evaluate("node => node.clientHeight") <= 340
 
 
 @pytest.mark.slow

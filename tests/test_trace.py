@@ -70,7 +70,7 @@ def assert_same_trace(left, right):
     assert left.config == right.config
     for name in ("build_costs", "build_seconds", "draw_seconds"):
         assert getattr(left, name) == getattr(right, name), name
-    for name in ("X", "y", "name", "description", "lifted"):
+    for name in ("X", "y", "name", "description", "lifted", "columns", "image"):
         assert np.array_equal(getattr(left.dataset, name), getattr(right.dataset, name)), name
     assert len(left.records) == len(right.records)
     for a, b in zip(left.records, right.records, strict=True):
@@ -328,7 +328,10 @@ def test_every_field_survives_a_file(settings, num_steps, tmp_path):
     X = small_data().X[[0, 1, 2, 0, 3]]
     X[:, -1] = np.abs(X[:, -1])
     text = 'A "quoted"\nline \\ and \u2028.'
-    data = Dataset(X, np.array([1.0, -1.0, 0.5, 2.0, 1e-300]), "naïve ∑ name", text, lifted=num_steps == 1)
+    y, lifted = np.array([1.0, -1.0, 0.5, 2.0, 1e-300]), num_steps == 1
+    num_coordinates = X.shape[1] - lifted
+    described = {"columns": tuple(f"größe {c}" for c in range(num_coordinates)), "image": (1, num_coordinates)}
+    data = Dataset(X, y, "naïve ∑ name", text, lifted, **(described if num_steps else {}))
     trainer = trainer_of(data, **settings)
     for _ in range(num_steps):
         trainer.step()

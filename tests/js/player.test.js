@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { actionOf } from "../../treeviz/stage/web/keys.js";
 import { PATIENCE, Playback, Player, readingTime } from "../../treeviz/stage/web/player.js";
-import { HEADER, VIEW, frame } from "./samples.js";
+import { HEADER, INSPECTION, VIEW, frame } from "./samples.js";
 
 /** @import { Cursor, Frame, Question } from "../../treeviz/stage/web/types.js" */
 
@@ -271,7 +271,16 @@ test("looping stays in the phase, while steps are played", () => {
 test("the frame under the cursor is asked for first, then those ahead, then the one before", () => {
   const { player, host, arrive } = playing({ iterations: [], computed: 9 });
   player.ask();
-  assert.deepEqual(host.questions[0], { run: "run-1", nonce: 1, view: VIEW, wanted: [0], cursor: 0, fields: [0] });
+  const none = { neuron: null, moments: [] };
+  assert.deepEqual(host.questions[0], {
+    run: "run-1",
+    nonce: 1,
+    view: VIEW,
+    wanted: [0],
+    cursor: 0,
+    fields: [0],
+    ...none,
+  });
   const asked = [];
   player.at = at(2, 0, 0);
   for (let count = 0; count < 5; count++) {
@@ -285,6 +294,29 @@ test("the frame under the cursor is asked for first, then those ahead, then the 
   player.reported = 2;
   player.ask();
   assert.equal(host.questions.length, length); // nothing is missing
+});
+
+test("a neuron that is inspected is asked about at once, and again where the cursor goes", () => {
+  const { player, host } = playing({ computed: 3, finished: true });
+  player.reported = 0;
+  player.ask();
+  assert.equal(host.questions.length, 0);
+  player.inspect(2);
+  assert.deepEqual([host.questions[0].neuron, host.questions[0].moments], [2, [0, 1]]);
+  const look = INSPECTION.moments[1];
+  const status = { computed: 3, finished: true, behind: false, badges: [] };
+  const neuron = { ...INSPECTION, leaf: [0, 1, 2, 3], moments: { 0: look, 1: look } };
+  player.take({ status, frames: [], fields: null, neuron, nonce: 1 });
+  player.inspect(2);
+  player.ask();
+  assert.equal(host.questions.length, 1);
+  player.go(at(1, 0, 0));
+  player.ask();
+  assert.deepEqual([host.questions[1].neuron, host.questions[1].moments], [2, [2]]);
+  player.inspect(null);
+  host.time += PATIENCE;
+  player.ask();
+  assert.equal(host.questions[2].neuron, null);
 });
 
 test("no iteration is asked for beyond what is computed and the next, nor beyond the last", () => {
@@ -392,7 +424,7 @@ test("output fields are asked for with the frames and kept", () => {
   assert.deepEqual([host.questions[0].wanted, host.questions[0].fields], [[], [0]]);
   const status = { computed: 3, finished: true, behind: false, badges: [] };
   /** @param {Record<number, number[]>} values @returns {import("../../treeviz/stage/web/types.js").Fields} */
-  const fields = (values) => ({ extent: [0, 1, 0, 1], points: [], values });
+  const fields = (values) => ({ extent: [0, 1, 0, 1], values });
   player.take({ status, frames: [], fields: fields({ 0: [1] }), nonce: 1 });
   player.take({ status, frames: [], fields: fields({ 1: [2] }), nonce: 1 });
   assert.deepEqual(player.fields?.values, { 0: [1], 1: [2] });

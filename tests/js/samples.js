@@ -1,6 +1,6 @@
 // What the tests of the stage's scripts share: a small run.
 
-/** @import { Frame, Header, Nodes, Phase, Step, View } from "../../treeviz/stage/web/types.js" */
+/** @import { Frame, Header, Inspection, Nodes, Phase, Step, View } from "../../treeviz/stage/web/types.js" */
 
 /**
  * @param {string} id
@@ -35,6 +35,7 @@ export const HEADER = {
   code: [],
   levels: [1, 2, 4],
   targets: [1, -1, 1],
+  data: { kind: "profile", image: null, signed: true, largest: 0.8, dimension: 2, axes: [], places: [] },
   details: [63, 127],
   detail: 127,
   opened: 2,
@@ -65,6 +66,16 @@ export const nodes = () => ({
   entered: "1111100",
   visited: [1, 1, 1, 1, 1, 0, 0],
 });
+
+/** Neuron 2 in tree 0 after two iterations. @type {Inspection} */
+export const INSPECTION = {
+  neuron: 2,
+  tree: 0,
+  sign: -1,
+  leaf: [0.5, 1.25, 0.75],
+  fires: "01",
+  moments: { 1: { names: ["a", "b"], weights: [1.5, -0.4375], values: [0.6, -0.8], rest: 0 } },
+};
 
 /** @type {View} */
 export const VIEW = { tree: 0, detail: 127, opened: [], pinned: null };
@@ -98,9 +109,11 @@ export const frame = (iteration, changes = {}) => ({
   iteration,
   summary: "Tree 0 in short.",
   record: { loss: "1.0e+00", residual: [1, 2, 3], dual: [0.1, 0.2, 0.3], status: "" },
+  point: { y: 1, f: 0.5, names: ["a", "b"], values: [0.6, -0.8] },
   nodes: nodes(),
   leaves: {},
   script: SCRIPT,
+  values: [],
   watch: null,
   meter: { own: [40, 7, 60], dense: [300, 9, 0], build: 200, before: [0, 0] },
   visited: [],

@@ -307,12 +307,13 @@ def _make_spirals(sampling: Sampling, noise: float) -> Split:
 # Bundled datasets
 
 
-def _bundled(loader: str, **options: Any) -> tuple[_Floats, _Floats]:
-    """Return features and raw targets of a file that comes with scikit-learn; nothing is downloaded."""
+def _bundled(loader: str, **options: Any) -> tuple[_Floats, _Floats, tuple[str, ...]]:
+    """Return features, raw targets and names of columns of a file that comes with scikit-learn, without download."""
     from sklearn import datasets  # slow to import
 
-    features, targets = getattr(datasets, loader)(return_X_y=True, **options)
-    return np.asarray(features, dtype=np.float64), np.asarray(targets, dtype=np.float64)
+    table = getattr(datasets, loader)(**options)
+    features, targets = (np.asarray(numbers, dtype=np.float64) for numbers in (table.data, table.target))
+    return features, targets, tuple(str(name).replace("_", " ") for name in table.feature_names)
 
 
 def _digits() -> tuple[_Floats, _Floats]:
@@ -326,7 +327,7 @@ def _digits() -> tuple[_Floats, _Floats]:
         if path.is_file():
             table = np.loadtxt(path, delimiter=",")  # (1797, 65), the label last
             return table[:, :-1], table[:, -1]
-    return _bundled("load_digits")
+    return _bundled("load_digits")[:2]
 
 
 def _class_target(labels: _Floats, target: str, noun: str) -> tuple[_Floats, str]:
@@ -358,38 +359,42 @@ def _make_digits(sampling: Sampling, target: str, center: bool) -> Split:
     preparation = Preparation.of(pixels[chosen], center=center)
     sentence = f"Points are handwritten digits of 8 x 8 pixels, {n} chosen at random; the target is {rule}."
     description = f"{sentence} {preparation.describe()}"
-    return Split.of_rows(pixels, y, chosen, preparation, sampling, name="digits", description=description)
+    return Split.of_rows(pixels, y, chosen, preparation, sampling, name="digits", description=description, image=(8, 8))
 
 
-def _tabular(sampling: Sampling, name: str, features: _Floats, y: _Floats, sentence: str) -> Split:
+def _tabular(
+    sampling: Sampling, name: str, features: _Floats, y: _Floats, columns: tuple[str, ...], sentence: str
+) -> Split:
     chosen = choose_rows(len(y), sampling.num_points, sampling.generator)
     preparation = Preparation.of(features, standardize=True)
     description = f"{sentence} {preparation.describe(f'{len(chosen)} of {len(y)} rows chosen at random')}"
-    return Split.of_rows(features, y, chosen, preparation, sampling, name=name, description=description)
+    return Split.of_rows(
+        features, y, chosen, preparation, sampling, name=name, description=description, columns=columns
+    )
 
 
 @register("breast-cancer", "Breast cancer: malignant or benign", 50, 569)
 def _make_breast_cancer(sampling: Sampling) -> Split:
-    features, labels = _bundled("load_breast_cancer")  # (569, 30)
+    features, labels, columns = _bundled("load_breast_cancer")  # (569, 30)
     sentence = (
         "Points are tumours, 30 measurements of cell nuclei each; the target is +1 for malignant and −1 for benign."
     )
-    return _tabular(sampling, "breast-cancer", features, np.where(labels == 0, 1.0, -1.0), sentence)
+    return _tabular(sampling, "breast-cancer", features, np.where(labels == 0, 1.0, -1.0), columns, sentence)
 
 
 @register("wine", "Wines of three growers", 50, 178, targets=("is-0", "is-1", "is-2", "class"))
 def _make_wine(sampling: Sampling, target: str) -> Split:
-    features, labels = _bundled("load_wine")  # (178, 13)
+    features, labels, columns = _bundled("load_wine")  # (178, 13)
     y, rule = _class_target(labels, target, "grower")
     sentence = f"Points are wines of three growers (0, 1, 2), 13 chemical measurements each; the target is {rule}."
-    return _tabular(sampling, "wine", features, y, sentence)
+    return _tabular(sampling, "wine", features, y, columns, sentence)
 
 
 @register("diabetes", "Diabetes: progress after a year", 50, 442)
 def _make_diabetes(sampling: Sampling) -> Split:
-    features, progression = _bundled("load_diabetes", scaled=False)  # (442, 10)
+    features, progression, columns = _bundled("load_diabetes", scaled=False)  # (442, 10)
     sentence = (
         "Points are patients, 10 measurements each; the target is the progress of diabetes after a year, "
         "standardized over the whole table."
     )
-    return _tabular(sampling, "diabetes", features, standardized(progression), sentence)
+    return _tabular(sampling, "diabetes", features, standardized(progression), columns, sentence)

@@ -38,6 +38,8 @@ class Dataset:
     lifted : whether a constant coordinate 1 was appended before rows were scaled to unit length. It is the last one,
         and dividing by it gives the other coordinates back.
     preparation : the map that made X from raw rows, for `prepare`; None if X was given as it is.
+    columns : names of the coordinates, for pictures, without that of a lifted one; empty if they have none.
+    image : (rows, columns) of an image whose pixels, row after row, the coordinates are; None if they are no pixels.
 
     Raises
     ------
@@ -51,6 +53,8 @@ class Dataset:
     description: str = ""
     lifted: bool = False
     preparation: Preparation | None = field(default=None, repr=False)
+    columns: tuple[str, ...] = field(default=(), repr=False)
+    image: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Validate, copy and freeze the arrays."""
@@ -74,10 +78,30 @@ class Dataset:
                 "lifted=True says that the last coordinate was 1 before scaling, so there must be others and it must "
                 "be positive in every row; use Dataset.from_arrays with lift=True"
             )
+        self._check_description(X.shape[1] - self.lifted)
         X.setflags(write=False)
         y.setflags(write=False)
         object.__setattr__(self, "X", X)
         object.__setattr__(self, "y", y)
+
+    def _check_description(self, num_coordinates: int) -> None:
+        """Check that columns and pixels are as many as the coordinates they describe."""
+        if not isinstance(self.columns, tuple) or not all(isinstance(name, str) for name in self.columns):
+            raise ValueError(f"columns must be a tuple of names, not {self.columns!r}; pass text for each coordinate")
+        if self.columns and len(self.columns) != num_coordinates:
+            raise ValueError(
+                f"columns has {len(self.columns)} names for {num_coordinates} coordinates; pass one for each, without "
+                "one for a lifted coordinate"
+            )
+        if self.image is None:
+            return
+        sides = self.image if isinstance(self.image, tuple) else ()
+        if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
+            raise ValueError(f"image must be None or (rows, columns), not {self.image!r}; pass two whole numbers")
+        if sides[0] * sides[1] != num_coordinates:
+            raise ValueError(
+                f"image={self.image} has not {num_coordinates} pixels, one for each coordinate; pass the shape it has"
+            )
 
     @property
     def num_points(self) -> int:
@@ -241,7 +265,7 @@ class Split:
         if not kept.any():
             return cls(train)
         description = f"{train.description} These are test points: {which}, prepared as the training points are."
-        return cls(train, Dataset(X[kept], y[kept], train.name, description, train.lifted, train.preparation))
+        return cls(train, replace(train, X=X[kept], y=y[kept], description=description))
 
     @classmethod
     def of_rows(
@@ -254,11 +278,13 @@ class Split:
         *,
         name: str,
         description: str,
+        columns: tuple[str, ...] = (),
+        image: tuple[int, int] | None = None,
         row_label: Callable[[int], str] = "row {} of features".format,
     ) -> Self:
         """Train on the rows `chosen` of a raw (N, d) table with N targets, and test on rows that are left over."""
         X = preparation.unit_rows(table[chosen], lambda place: row_label(int(chosen[place])))
-        train = Dataset(X, y[chosen], name, description, preparation.lifted, preparation)
+        train = Dataset(X, y[chosen], name, description, preparation.lifted, preparation, columns, image)
         rest = np.delete(np.arange(len(table)), chosen)
         rows = rest[choose_rows(len(rest), min(sampling.max_test_points, len(rest)), sampling.test_generator)]
         which = f"{len(rows)} of the {len(rest)} rows that the training set leaves out"
@@ -325,6 +351,7 @@ class Split:
             sampling,
             name=PurePath(file_name(path_or_file) or "data").stem,
             description=f"{table.describe(rule)} {preparation.describe(choice)}",
+            columns=table.columns,
             row_label=table.row_label,
         )
         return replace(split, notes=table.notes)

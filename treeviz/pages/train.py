@@ -101,6 +101,7 @@ def _show_run(settings: Settings, plays: int) -> None:
         start={**start.describe(), "named": st.session_state.is_named},
         introduction={"plays": plays, "cookie": "" if st.session_state.introduction else INTRODUCED},
         notices=st.session_state.notices,
+        neuron=maker.inspect(question.neuron, question.view.tree, question.moments) if question else None,
         nonce=question.nonce if question else 0,
     )
     show_stage(_STAGE, answer)

@@ -6,31 +6,97 @@ end at the very values the trainer's forest has after the move.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from treeviz.model.heap import tree_size
+from treeviz.model.heap import leaf_of, tree_size
 from treeviz.model.numerals import agree, count, numeral
 from treeviz.stage.pictures.detail import DrawnTree
-from treeviz.stage.script_parts import FORWARD, MOVE, Heap, Line, Moves, SearchScript, Step, number
+from treeviz.stage.script_parts import FORWARD, MOVE, Heap, Line, Moves, Scene, SearchScript, Step, number
 from treeviz.style.palette import percent
-from treeviz.training.record import StepRecord
+from treeviz.training.record import StepRecord, TreeStep
 
 _ENTER = (
     "b: the threshold. A node's value is the largest below it; a leaf's is z_ri = w_r·x_i, neuron r on datapoint i."
 )
 _SEARCH = (
-    Line("search", "for each datapoint i: enter the root of tree i", _ENTER),
-    Line("search", "value < b: prune, nothing below can fire", _ENTER, 1),
-    Line("search", "inner node ≥ b: enter both children", _ENTER, 1),
-    Line("search", "leaf ≥ b: neuron r fires, r joins S_i", "S_i: the neurons that fire on datapoint i.", 1),
+    Line(
+        "search",
+        "for each datapoint i: enter the root of tree i",
+        _ENTER,
+        value=lambda scene: f"i = {scene.point}: {count(scene.drawn.step.visited.size, 'node')} entered",
+    ),
+    Line(
+        "search",
+        "value < b: prune, nothing below can fire",
+        _ENTER,
+        1,
+        lambda scene: f"i = {scene.point}: {_entered(scene.drawn.step).pruned:,} pruned",
+    ),
+    Line(
+        "search",
+        "inner node ≥ b: enter both children",
+        _ENTER,
+        1,
+        lambda scene: f"i = {scene.point}: {count(_entered(scene.drawn.step).inner, 'node')}",
+    ),
+    Line(
+        "search",
+        "leaf ≥ b: neuron r fires, r joins S_i",
+        "S_i: the neurons that fire on datapoint i.",
+        1,
+        lambda scene: f"{scene.firing_here}; Σ |S_i| = {scene.record.firing.num_pairs:,}",
+    ),
     FORWARD,
 )
+
+
+class _Entered(NamedTuple):
+    """Of the nodes that a search entered, those below the threshold, and the inner ones that are not."""
+
+    pruned: int
+    inner: int
+
+
+def _entered(step: TreeStep) -> _Entered:
+    is_below = step.before[step.visited] < step.threshold
+    is_inner = step.visited < leaf_of(0, step.num_leaves)
+    return _Entered(int(is_below.sum()), int((is_inner & ~is_below).sum()))
+
+
+def _count_written(scene: Scene) -> str:
+    num_moved = scene.record.touched.size if scene.record.dual_step.any() else 0
+    return f"{count(num_moved, 'neuron')} in {count(len(scene.record.firing), 'tree')}"
+
+
+def _count_modified(scene: Scene) -> str:
+    here = scene.drawn.step.modified.size
+    return f"i = {scene.point}: {here:,} modified; in all {count(int(scene.record.num_modified.sum()), 'node')}"
+
+
+def _count_kept(scene: Scene) -> str:
+    step = scene.drawn.step
+    num_nodes = tree_size(step.num_leaves)
+    return f"i = {scene.point}: {num_nodes - step.modified.size:,} of {count(num_nodes, 'node')} stay"
+
+
 _MOVE = (
     *MOVE,
-    Line("repair", "write leaf r in all n trees", "The new leaf is w_r·x_i with the weights after the move."),
-    Line("repair", "go up: node ← larger of its children", "Only nodes above changed leaves can change.", 1),
-    Line("repair", "unchanged: stop", "Nothing further up can change because of this leaf.", 1),
+    Line(
+        "repair",
+        "write leaf r in all n trees",
+        "The new leaf is w_r·x_i with the weights after the move.",
+        value=_count_written,
+    ),
+    Line(
+        "repair",
+        "go up: node ← larger of its children",
+        "Only nodes above changed leaves can change.",
+        1,
+        _count_modified,
+    ),
+    Line("repair", "unchanged: stop", "Nothing further up can change because of this leaf.", 1, _count_kept),
 )
 
 

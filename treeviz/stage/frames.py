@@ -17,9 +17,12 @@ import numpy as np
 
 from treeviz.model.heap import level_sizes
 from treeviz.model.phases import PHASES
+from treeviz.stage.datapoint import describe_data
 from treeviz.stage.exactness import describe_exactness
-from treeviz.stage.packing import pack_frame, seven_digits, thousandths
+from treeviz.stage.neuron import inspect_neuron
+from treeviz.stage.packing import pack_frame
 from treeviz.stage.pictures.field import OutputField, is_planar
+from treeviz.stage.rounding import seven_digits, thousandths
 from treeviz.stage.script import phases, posted_phases, pseudocode
 from treeviz.stage.view import DEFAULT_DETAIL, DETAILS, MAX_OPENED, View
 from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
@@ -48,7 +51,7 @@ class FrameMaker:
         self.is_portable = is_portable
         self.run, self.key, self.run_key = run, key, f"{key}-{uuid.uuid4().hex[:8]}"
         self._badges: dict[int, dict[str, str]] = {}
-        self._is_planar = is_planar(run.data)
+        self._is_planar, self._data = is_planar(run.data), describe_data(run.data)
         self._field: OutputField | None = None
         self._field_error = ""
         if self._is_planar:  # a pass over all neurons and a thousand inputs: no answer waits for it
@@ -74,6 +77,7 @@ class FrameMaker:
             ],
             "levels": level_sizes(width),
             "targets": seven_digits(data.y),
+            "data": self._data,
             "details": DETAILS,
             "detail": DEFAULT_DETAIL,
             "opened": MAX_OPENED,
@@ -150,9 +154,16 @@ class FrameMaker:
             return None
         return {
             "extent": seven_digits(np.array(field.extent)),
-            "points": seven_digits(field.coordinates),
             "values": {i: thousandths(field.values(i)) for i in iterations},
         }
+
+    def inspect(self, neuron: int | None, point: int, moments: Sequence[int]) -> dict[str, Any] | None:
+        """Return one neuron as seen from one datapoint, after some numbers of moves, if one is asked for."""
+        if neuron is None:
+            return None
+        computed = self.run.num_computed
+        known = [moment for moment in dict.fromkeys(moments) if 0 <= moment <= computed][:MAX_FRAMES_AN_ANSWER]
+        return inspect_neuron(self.run.trace, neuron, point, known, computed)
 
     def frame(self, view: View, iteration: int) -> str:
         """Return one frame as JSON. Cost: one replay of the tree, and a few operations a drawn node."""

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from treeviz.model.numerals import agree, count, count_firing, numeral
-from treeviz.model.types import Ints
+from treeviz.stage.datapoint import pack_datapoint
 from treeviz.stage.meter import pack_meter
 from treeviz.stage.pictures.detail import DrawnTree, draw_tree
 from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.pictures.watched import WatchList, leaves_to_show, watch_list
-from treeviz.stage.script import write_script
+from treeviz.stage.rounding import bits, seven_digits, thousandths
+from treeviz.stage.script import line_values, write_script
 from treeviz.stage.view import View
 from treeviz.style.palette import percent
 from treeviz.style.searches import describe_search
@@ -38,8 +39,9 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
     drawn = draw_tree(step, view.detail, view.opened, also)
     neurons = np.sort(drawn.neuron[drawn.is_leaf])
     plane = neuron_plane(trace, view.tree, iteration, include=neurons)
-    script = {}
+    script, values = {}, []
     if not is_compared:
+        values = line_values(trace, record, drawn, listed)
         script = {
             phase: [[s.line, s.text, s.row, _pairs(s.writes)] for s in steps]
             for phase, steps in write_script(trace, record, drawn, listed).items()
@@ -49,10 +51,12 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
         "iteration": iteration,
         "summary": _compare(step, iteration) if is_compared else _summarize(step, listed, trace.config.search),
         "record": _describe_record(record),
+        "point": pack_datapoint(trace.dataset, record, view.tree),
         "nodes": _node_table(drawn, listed),
         "leaves": _leaves(trace, drawn, iteration, step.iteration if is_compared else None, listed),
         "script": script,
         "meter": None if is_compared else pack_meter(trace, iteration),
+        "values": values,
         "watch": None if listed is None else _pack_lists(trace, record, listed),
         "visited": record.visited_levels.tolist(),
         "modified": record.modified_levels.tolist(),
@@ -60,11 +64,11 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
             "neurons": plane.neurons.tolist(),
             "before": seven_digits(plane.before),
             "after": seven_digits(plane.after),
-            "fires": _bits(plane.fires_before),
-            "will_fire": _bits(plane.fires_after),
-            "touched": _bits(plane.touched),
-            "will_touch": _bits(plane.touched_after),
-            "ever": _bits(plane.ever),
+            "fires": bits(plane.fires_before),
+            "will_fire": bits(plane.fires_after),
+            "touched": bits(plane.touched),
+            "will_touch": bits(plane.touched_after),
+            "ever": bits(plane.ever),
             "normal": seven_digits(plane.normal),
             "threshold": plane.threshold,
             "labels": plane.labels,
@@ -162,14 +166,14 @@ def _pack_lists(trace: Trace, record: StepRecord, listed: WatchList) -> dict[str
 
 def _node_table(drawn: DrawnTree, listed: WatchList | None) -> dict[str, Any]:
     """Return the drawn nodes, column by column; kind 0 is an inner node, 1 a leaf, 2 a stub."""
-    found: dict[str, Any] = {"visited": drawn.num_visited.tolist(), "entered": _bits(drawn.visited)}
+    found: dict[str, Any] = {"visited": drawn.num_visited.tolist(), "entered": bits(drawn.visited)}
     if listed is not None:  # no node was searched: entered are those that hold neurons of the list
         num_watched = drawn.count(listed.neurons)
         found = {
             "watched": num_watched.tolist(),
-            "entered": _bits(num_watched > 0),
-            "promoted": _bits(np.isin(drawn.neuron, listed.promoted)),
-            "promotes": _bits(np.isin(drawn.neuron, listed.report.promoted)),
+            "entered": bits(num_watched > 0),
+            "promoted": bits(np.isin(drawn.neuron, listed.promoted)),
+            "promotes": bits(np.isin(drawn.neuron, listed.report.promoted)),
         }
     return found | {
         "id": drawn.nodes.tolist(),
@@ -182,29 +186,12 @@ def _node_table(drawn: DrawnTree, listed: WatchList | None) -> dict[str, Any]:
         "neurons": drawn.num_neurons.tolist(),
         "firing": drawn.num_firing.tolist(),
         "modified": drawn.num_modified.tolist(),
-        "passes": _bits(drawn.passes),
-        "changes": _bits(drawn.modified),
-        "starts": _bits(drawn.starts_firing),
-        "stops": _bits(drawn.stops_firing),
+        "passes": bits(drawn.passes),
+        "changes": bits(drawn.modified),
+        "starts": bits(drawn.starts_firing),
+        "stops": bits(drawn.stops_firing),
     }
-
-
-def _bits(mask: np.ndarray) -> str:
-    """Write a mask as a string of 0 and 1."""
-    return (np.asarray(mask, dtype=np.uint8) + ord("0")).tobytes().decode()
-
-
-def seven_digits(values: np.ndarray) -> list[Any]:
-    """Round to seven digits, enough for every label; decisions are sent as masks, never left to rounded numbers."""
-    rounded = [float(f"{value:.7g}") for value in values.ravel().tolist()]  # Python's own numbers are quicker to write
-    return rounded if values.ndim == 1 else np.reshape(rounded, values.shape).tolist()
 
 
 def _pairs(pairs: tuple[tuple[int, float], ...]) -> list[list[float]]:
     return [[row, float(f"{value:.7g}")] for row, value in pairs]
-
-
-def thousandths(values: np.ndarray) -> list[int]:
-    """Round to whole thousandths, row after row, in a list without levels: enough for a colour."""
-    clipped: Ints = np.clip(np.rint(1000 * values), -1e12, 1e12).astype(np.int64)
-    return clipped.ravel().tolist()

@@ -15,6 +15,7 @@ _SEARCH = (
         "search",
         "for each datapoint i: find S_i",
         "S_i: the neurons that fire on datapoint i, those with z_ri = w_r·x_i ≥ b. b: the threshold.",
+        value=lambda scene: f"{scene.firing_here}; Σ |S_i| = {scene.record.firing.num_pairs:,}",
     ),
     FORWARD,
 )

@@ -11,13 +11,18 @@ from treeviz.training.background import MAX_ITERATIONS
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Frames and output fields of some iterations in one view, with the place where the cursor rests, if it does."""
+    """Frames and output fields of some iterations in one view, with the place where the cursor rests, if it does.
+
+    Of a neuron that is inspected, also its weights after some numbers of moves.
+    """
 
     view: View
     wanted: tuple[int, ...]
     fields: tuple[int, ...]
     cursor: int | None
     nonce: int
+    neuron: int | None = None
+    moments: tuple[int, ...] = ()
 
     @classmethod
     def read(cls, asked: object, run_key: str, num_points: int, width: int) -> Self | None:
@@ -30,15 +35,17 @@ class Question:
         view = asked.get("view")
         return cls(
             view=View.from_request(view if isinstance(view, Mapping) else {}, num_points, width),
-            wanted=_iterations(asked.get("wanted")),
-            fields=_iterations(asked.get("fields")),
+            wanted=_numbers(asked.get("wanted"), MAX_ITERATIONS - 1),
+            fields=_numbers(asked.get("fields"), MAX_ITERATIONS - 1),
             cursor=whole_number(asked.get("cursor"), 0, MAX_ITERATIONS - 1),
             nonce=whole_number(asked.get("nonce"), 0, 2**53) or 0,
+            neuron=whole_number(asked.get("neuron"), 0, width - 1),
+            moments=_numbers(asked.get("moments"), MAX_ITERATIONS),
         )
 
 
-def _iterations(given: Any) -> tuple[int, ...]:
-    """Return the first few numbers of a list; an answer holds no more."""
+def _numbers(given: Any, largest: int) -> tuple[int, ...]:
+    """Return the first few numbers of a list, at most `largest`; an answer holds no more of them."""
     numbers = given[:MAX_FRAMES_AN_ANSWER] if isinstance(given, list) else []
-    found = (whole_number(number, 0, MAX_ITERATIONS - 1) for number in numbers)
+    found = (whole_number(number, 0, largest) for number in numbers)
     return tuple(dict.fromkeys(number for number in found if number is not None))

@@ -20,7 +20,7 @@ from treeviz.stage.forest_script import FOREST
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
 from treeviz.stage.plain_script import PLAIN
-from treeviz.stage.script_parts import Line, Scene, SearchScript, Step, number
+from treeviz.stage.script_parts import Line, Scene, SearchScript, Step, length, number
 from treeviz.stage.watch_script import WATCH
 from treeviz.style.palette import percent
 from treeviz.training.record import StepRecord
@@ -32,11 +32,17 @@ _LARGEST_SPECTRUM = 256
 _condition_numbers: WeakKeyDictionary[Trace, dict[int, str]] = WeakKeyDictionary()
 
 _RESIDUAL = (
-    Line("forward", "ρ ← f − y,  loss ← ½‖ρ‖²", "y: the targets. ρ: the residual, what is wrong with the outputs."),
+    Line(
+        "forward",
+        "ρ ← f − y,  loss ← ½‖ρ‖²",
+        "y: the targets. ρ: the residual, what is wrong with the outputs.",
+        value=lambda scene: f"‖ρ‖ = {length(scene.record.residual)}, loss {numeral(scene.record.loss, 4)}",
+    ),
     Line(
         "jacobian",
         "J: row i holds a_r x_i/√m for each r in S_i",
         "J, the Jacobian: how each output changes with each weight. Zero wherever a neuron does not fire.",
+        value=lambda scene: f"{count(scene.record.firing.num_pairs, 'block')} that are not zero",
     ),
 )
 _EXACT = (
@@ -45,20 +51,33 @@ _EXACT = (
         "G ← J Jᵀ = K∘C/m,  C_ij = |S_i ∩ S_j|",
         "K: inner products of the datapoints. C: how many neurons fire on both. ∘: entry by entry. G, the Gram matrix "
         "of J: how a step for one datapoint changes the output on another.",
+        value=lambda scene: f"i = {scene.point}: C_ii = {scene.drawn.step.firing.size:,}",
     ),
-    Line("solve", "solve G g = ρ  (Cholesky)", "g, the dual step: how far to correct for each datapoint."),
+    Line(
+        "solve",
+        "solve G g = ρ  (Cholesky)",
+        "g, the dual step: how far to correct for each datapoint.",
+        value=lambda scene: _dual_step(scene),
+    ),
 )
 _SKETCH = (
-    Line("sketch", "A ← Π Jᵀ, Π a random sketch", "Π: a sparse matrix of random signs, which keeps lengths nearly."),
+    Line(
+        "sketch",
+        "A ← Π Jᵀ, Π a random sketch",
+        "Π: a sparse matrix of random signs, which keeps lengths nearly.",
+        value=lambda scene: f"A: {scene.record.solve.num_sketch_rows:,} × {scene.record.solve.num_active}",
+    ),
     Line(
         "precondition",
         "Q, R ← qr(A),  P ← R⁻¹",
         "P, the preconditioner: behind it, the system looks nearly like the identity.",
+        value=lambda scene: f"rank {scene.record.solve.rank}",
     ),
     Line(
         "solve",
         "solve J Jᵀ g = ρ by conjugate gradient with P",
         "g, the dual step: how far to correct for each datapoint. J Jᵀ is only ever multiplied with, never formed.",
+        value=lambda scene: f"{count(scene.record.solve.iterations, 'iteration')}; {_dual_step(scene)}",
     ),
 )
 _SCRIPTS: Mapping[str, SearchScript] = {"forest": FOREST, "watch": WATCH}
@@ -74,7 +93,7 @@ def pseudocode(config: TrainConfig, posted: Iterable[str] = ()) -> tuple[Line, .
     search = tuple(_add_shift(line) for line in script.search) if config.activation == "clipped" else script.search
     lines = search + _RESIDUAL + (_EXACT if config.solver == "exact" else _SKETCH) + script.move
     missing = set(posted) - {line.phase for line in lines}
-    lines += tuple(Line(name, PHASES[name].title, PHASES[name].meaning) for name in missing)
+    lines += tuple(Line(name, PHASES[name].title, PHASES[name].meaning, value=_operations_of(name)) for name in missing)
     order = list(PHASES)
     return tuple(sorted(lines, key=lambda line: order.index(line.phase)))
 
@@ -85,6 +104,21 @@ def _add_shift(line: Line) -> Line:
         return line
     note = f"{line.note} The first term, a sum over all m neurons, is what max(z, b) adds to every output."
     return replace(line, text=line.text.replace("←", "← b Σ a_r/√m +"), note=note)
+
+
+def line_values(trace: Trace, record: StepRecord, drawn: DrawnTree, listed: WatchList | None = None) -> list[str]:
+    """Return what each line of pseudocode came to in an iteration, seen from one tree, in a few words."""
+    scene = Scene(trace, record, drawn, listed)
+    return [line.value(scene) if line.value else "" for line in pseudocode(trace.config, posted_phases(trace))]
+
+
+def _dual_step(scene: Scene) -> str:
+    g = scene.record.dual_step
+    return f"i = {scene.point}: g_i = {numeral(g[scene.point], 3)}; ‖g‖ = {length(g)}"
+
+
+def _operations_of(phase: str) -> Callable[[Scene], str]:
+    return lambda scene: count(scene.record.costs.get(phase, 0), "operation")
 
 
 def phases(config: TrainConfig, posted: Iterable[str] = ()) -> tuple[str, ...]:

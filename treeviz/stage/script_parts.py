@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from treeviz.model.numerals import count, numeral
 from treeviz.model.types import Floats, Ints
 from treeviz.stage.pictures.detail import DrawnTree, Mask
 from treeviz.stage.pictures.watched import WatchList
@@ -16,12 +17,16 @@ from treeviz.training.trace import Trace
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of pseudocode: its phase, what its symbols mean, how deep it is indented. `z_r` is z with subscript r."""
+    """A line of pseudocode: its phase, what its symbols mean, how deep it is indented. `z_r` is z with subscript r.
+
+    `value` says in a few words what the line came to in an iteration, for whoever asks for the current values.
+    """
 
     phase: str
     text: str
     note: str
     indent: int = 0
+    value: "Callable[[Scene], str] | None" = None
 
 
 # What an iteration does with the firing sets and the weights where neither is kept in another form.
@@ -29,18 +34,21 @@ FORWARD = Line(
     "forward",
     "f_i ← (1/√m) Σ a_r (z_ri − b) over r in S_i",
     "f_i: the network's output on datapoint i. a_r: output sign of neuron r, +1 or −1, never trained. m: neurons.",
+    value=lambda scene: f"i = {scene.point}: f_i = {number(scene.record.outputs[scene.point])}",
 )
 MOVE = (
     Line(
         "move",
         "for each r that fires anywhere:",
         "What a neuron below b adds does not depend on its weights, so its gradient is zero.",
+        value=lambda scene: f"{scene.record.touched.size:,} of {count(scene.trace.config.width, 'neuron')}",
     ),
     Line(
         "move",
         "w_r ← w_r − (a_r/√m) Σ g_i x_i over i in T_r",
         "w_r: weights of neuron r. T_r: datapoints on which it fires. x_i: datapoint i.",
         1,
+        lambda scene: f"Σ |T_r| = {scene.record.firing.num_pairs:,}; ‖g‖ = {length(scene.record.dual_step)}",
     ),
 )
 
@@ -89,6 +97,16 @@ class Scene:
     record: StepRecord
     drawn: DrawnTree
     listed: WatchList | None = None
+
+    @property
+    def point(self) -> int:
+        """The datapoint whose tree is looked at."""
+        return self.drawn.step.point
+
+    @property
+    def firing_here(self) -> str:
+        """How many neurons fire on the tree's datapoint."""
+        return f"i = {self.point}: |S_i| = {self.drawn.step.firing.size:,}"
 
     @cached_property
     def _neurons(self) -> Ints:
@@ -146,6 +164,11 @@ class Heap:
         for row in sorted(self.children, reverse=True):  # children come after their parents
             self.values[row] = max(self.values[child] for child in self.children[row])
         return tuple((int(row), float(self.values[row])) for row in np.flatnonzero(self.values != old))
+
+
+def length(values: Floats) -> str:
+    """Write the Euclidean length of a vector."""
+    return numeral(float(np.linalg.norm(values)), 4)
 
 
 def number(value: float, other: float | None = None) -> str:

@@ -12,7 +12,18 @@ import numpy as np
 from treeviz.model.numerals import agree, count
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
-from treeviz.stage.script_parts import Heap, Line, Scene, SearchScript, Step, Teller, number
+from treeviz.stage.script_parts import (
+    FORWARD,
+    MOVE,
+    Heap,
+    Line,
+    Scene,
+    SearchScript,
+    Step,
+    Teller,
+    length,
+    number,
+)
 from treeviz.style.palette import percent
 from treeviz.training.record import StepRecord
 
@@ -22,41 +33,75 @@ _LIST = (
 )
 _MARK = "A mark was set when its neuron was last looked at. S_i: the neurons that fire on datapoint i."
 _SEARCH = (
-    Line("search", "for each datapoint i: read list i, with all z_ri that were ≥ b − skin", _LIST),
-    Line("search", "marked: neuron r fires, r is in S_i", _MARK, 1),
-    Line("search", "not marked: watched, does not fire", _MARK, 1),
+    Line(
+        "search",
+        "for each datapoint i: read list i, with all z_ri that were ≥ b − skin",
+        _LIST,
+        value=lambda scene: f"i = {scene.point}: {count(_list_of(scene).neurons.size, 'neuron')} on it",
+    ),
+    Line("search", "marked: neuron r fires, r is in S_i", _MARK, 1, lambda scene: scene.firing_here),
+    Line(
+        "search",
+        "not marked: watched, does not fire",
+        _MARK,
+        1,
+        lambda scene: f"i = {scene.point}: {_list_of(scene).neurons.size - scene.drawn.step.firing.size:,}",
+    ),
     Line(
         "forward",
         "f_i ← o_i − (1/m) Σ K_ij C_ij h_j over all j",
         "f_i: the output on datapoint i, (1/√m) Σ a_r (z_ri − b) over S_i, from sums that are kept. o_i changes only "
         "when S_i does. C_ij: how many neurons fire on both. h: all dual steps so far. K: products of the datapoints.",
+        value=FORWARD.value,
     ),
 )
 _DRIFT = "Drift: how far w_r is from where it started."
 _MOVE = (
-    Line("move", "h ← h + g", "h: all dual steps so far. By this all neurons that fire have moved; none is visited."),
+    Line(
+        "move",
+        "h ← h + g",
+        "h: all dual steps so far. By this all neurons that fire have moved; none is visited.",
+        value=lambda scene: f"‖g‖ = {length(scene.record.dual_step)}",
+    ),
     Line(
         "move",
         "so w_r moved by −(a_r/√m) Σ g_i x_i over i in T_r",
         "w_r: weights of neuron r. T_r: datapoints on which it fires. x_i: datapoint i.",
         1,
+        MOVE[0].value,
     ),
     Line(
         "repair",
         "for each r that is due: look at its watched z_ri",
         f"Due: by now one of its z_ri may have come to b, or its drift to the skin. {_DRIFT}",
+        value=lambda scene: f"{_list_of(scene).report.num_due:,} of {_list_of(scene).num_listed:,} are due",
     ),
-    Line("repair", "z_ri crossed b: r joins or leaves S_i", "Only now are o and C brought up to date.", 1),
     Line(
-        "repair", "drift > skin: promote r", f"{_DRIFT} Promoted: from now on r is on the lists of all datapoints.", 1
+        "repair",
+        "z_ri crossed b: r joins or leaves S_i",
+        "Only now are o and C brought up to date.",
+        1,
+        lambda scene: count(_list_of(scene).report.num_changed, "neuron"),
+    ),
+    Line(
+        "repair",
+        "drift > skin: promote r",
+        f"{_DRIFT} Promoted: from now on r is on the lists of all datapoints.",
+        1,
+        lambda scene: f"{_list_of(scene).report.promoted.size:,}; so far {_list_of(scene).num_promoted:,}",
     ),
 )
 
 
-def _tellers(scene: Scene) -> Mapping[str, Teller]:
-    record, drawn, listed, drifts = scene.record, scene.drawn, scene.listed, scene.drifts
-    if listed is None or drifts is None:
+def _list_of(scene: Scene) -> WatchList:
+    if scene.listed is None:
         raise ValueError("a run through watch lists is told with the list of the tree's datapoint")
+    return scene.listed
+
+
+def _tellers(scene: Scene) -> Mapping[str, Teller]:
+    record, drawn, listed, drifts = scene.record, scene.drawn, _list_of(scene), scene.drifts
+    assert drifts is not None  # there are some wherever there is a list
     return {
         "search": lambda line: _read(record, drawn, listed, line),
         "repair": lambda line: _look(record, drawn, listed, drifts, line),

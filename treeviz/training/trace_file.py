@@ -116,6 +116,8 @@ def to_arrays(trace: TraceParts) -> dict[str, NDArray[Any]]:
         "name": trace.dataset.name,
         "description": trace.dataset.description,
         "lifted": trace.dataset.lifted,
+        "columns": trace.dataset.columns,
+        "image": trace.dataset.image,
         "build_costs": dict(trace.build_costs),
         "build_seconds": dict(trace.build_seconds),
         "draw_seconds": trace.draw_seconds,
@@ -177,7 +179,15 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> TraceParts:
             raise ValueError(f"{name} holds no numbers")
         if name not in _MAY_BE_ABSENT and array.dtype.kind == "f" and np.isnan(array).any():
             raise ValueError(f"{name} holds a value that is not a number")
-    dataset = Dataset(arrays["X"], arrays["y"], meta["name"], meta["description"], meta["lifted"])
+    dataset = Dataset(
+        arrays["X"],
+        arrays["y"],
+        meta["name"],
+        meta["description"],
+        meta["lifted"],
+        columns=tuple(meta.get("columns", ())),  # files written before there were these two do not have them
+        image=tuple(meta["image"]) if meta.get("image") else None,
+    )
     config = TrainConfig(**meta["config"])
     records: list[StepRecord] = []
     num_records = arrays["loss"].size

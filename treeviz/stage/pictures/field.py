@@ -30,6 +30,11 @@ def is_planar(data: Dataset) -> bool:
     return data.dimension == 2
 
 
+def plane_coordinates(data: Dataset) -> Floats:
+    """Return where planar datapoints are, (n, 2): before a constant 1 was appended, or as they are."""
+    return data.X[:, :2] / data.X[:, 2:] if data.dimension == 3 else data.X.copy()
+
+
 class OutputField:
     """The outputs f of a run's network on a square grid around its datapoints.
 
@@ -63,7 +68,7 @@ class OutputField:
             raise ValueError(f"resolution must be a whole number between 2 and {MAX_RESOLUTION}; got {resolution!r}")
         self.trace, self.resolution = trace, int(resolution)
         is_lifted = data.dimension == 3
-        self.coordinates: Floats = data.X[:, :2] / data.X[:, 2:] if is_lifted else data.X.copy()
+        self.coordinates = plane_coordinates(data)
         low, high = self.coordinates.min(axis=0), self.coordinates.max(axis=0)
         half = (0.5 + _MARGIN) * float((high - low).max()) or 1.0
         self.u, self.v = (np.linspace(at - half, at + half, self.resolution) for at in (low + high) / 2)

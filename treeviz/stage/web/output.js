@@ -54,7 +54,7 @@ export class OutputPicture {
     });
     [...this.shades.children].forEach((path, index) => setAttribute(path, "d", cells[index].join("")));
     const [left, right, bottom, top] = fields.extent;
-    const points = fields.points.map(([u, v], point) => {
+    const points = this.stage.player.header.data.places.map(([u, v], point) => {
       const place = [(PLANE * (u - left)) / (right - left), PLANE - (PLANE * (v - bottom)) / (top - bottom)];
       const ring = point === tree ? circle([0, 0], 8) : "";
       const d = (this.stage.player.header.targets[point] >= 0 ? "M-4 0H4M0-4V4" : "M-4 0H4") + ring;

@@ -3,7 +3,9 @@
 import { el, setAttribute, setText, svg } from "../../style/web/dom.js";
 import { agree, decimals, grouped, numeral, things } from "../../style/web/numbers.js";
 
+import { Datapoint } from "./datapoint.js";
 import { neuronOf } from "./heap.js";
+import { NeuronPicture } from "./neuron.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Stage } from "./stage.js" */
@@ -32,6 +34,17 @@ export class Panel {
     this.scale = part("bars-scale", HTMLElement);
     this.inspector = part("inspector", HTMLElement);
     this.hint = part("inspect-hint", HTMLElement);
+    this.datapoint = new Datapoint(stage, part);
+    this.neuron = new NeuronPicture(stage);
+    /** @type {{ phase: number, element: HTMLElement }[]} what the lines of code came to */
+    this.results = [];
+    /** @type {string[] | null} */
+    this.shownResults = null;
+    const hasResults = part("values", HTMLInputElement);
+    hasResults.addEventListener("change", () => {
+      this.code.classList.toggle("with-values", hasResults.checked);
+      this.scrollCode();
+    });
     /** @type {string[]} */
     this.notes = [];
     this.line = NaN;
@@ -46,12 +59,15 @@ export class Panel {
   /** @param {Header} header */
   setHeader({ code, phases }) {
     this.notes = code.map(({ note }) => note);
-    this.line = NaN;
+    [this.line, this.shownResults] = [NaN, null];
+    this.results = [];
     const lines = code.map(({ phase, text, indent }) => {
       const index = phases.findIndex(({ id }) => id === phase);
       const title = `go to the phase ${phases[index].title}`;
       const onclick = () => this.stage.player.toPhase(index);
-      const button = el("button", { onclick, title }, ...withSubscripts(text));
+      const element = el("span", { class: "value" });
+      this.results.push({ phase: index, element });
+      const button = el("button", { onclick, title }, ...withSubscripts(text), element);
       return el("li", { style: `padding-left:${1.1 * indent}em` }, button);
     });
     this.code.replaceChildren(...lines);
@@ -63,7 +79,8 @@ export class Panel {
    * @param {Badge} badge
    */
   show(frame, moment, badge) {
-    setAttribute(this.narration, "aria-live", this.stage.player.playing ? "off" : "polite");
+    const live = this.stage.player.playing ? "off" : "polite";
+    for (const told of [this.narration, this.inspector]) setAttribute(told, "aria-live", live);
     setText(this.narration, moment.text);
     if (this.line !== moment.line) {
       this.line = moment.line;
@@ -74,6 +91,8 @@ export class Panel {
       this.symbols.replaceChildren(...withSubscripts(this.notes[moment.line] ?? ""));
       this.scrollCode();
     }
+    this.showResults(frame, moment);
+    this.datapoint.show(frame);
     const { status } = frame.record;
     this.status.hidden = !status;
     setText(this.status, status && `${status[0].toUpperCase()}${status.slice(1)}.`);
@@ -82,6 +101,20 @@ export class Panel {
     setText(this.reason, badge.text);
     this.drawBars(frame, moment.phase.hasDualStep);
     this.inspect(frame, moment);
+  }
+
+  /**
+   * Beside each line of code what it came to in this iteration; of later phases it is not known yet.
+   * @param {Frame} frame
+   * @param {Moment} moment
+   */
+  showResults({ values }, { phase }) {
+    const current = this.stage.player.header.phases.indexOf(phase);
+    this.results.forEach((result, line) => {
+      if (values !== this.shownResults) result.element.replaceChildren(...withSubscripts(values[line] ?? ""));
+      result.element.classList.toggle("later", result.phase > current);
+    });
+    this.shownResults = values;
   }
 
   /** Have the current line in view, where not all lines are. */
@@ -124,6 +157,12 @@ export class Panel {
     const { selected } = this.stage;
     const row = selected === null ? -1 : frame.nodes.id.indexOf(selected);
     this.hint.hidden = selected !== null;
+    const { player } = this.stage;
+    const { width } = player.header;
+    const neuron = selected !== null && selected >= width ? neuronOf(selected, width) : null;
+    player.inspect(neuron);
+    this.datapoint.section.hidden = neuron !== null; // it stands beside the neuron's weights
+    if (neuron !== null) this.neuron.show(frame, moment, neuron);
     const [title, ...lines] =
       selected === null ? [""] : row < 0 ? this.describeAbsent(selected) : this.describe(frame, row, moment);
     const told = [title, ...lines].join("\n");
@@ -134,10 +173,12 @@ export class Panel {
     const heading = el("div", { class: "heading" }, el("h3", {}, title), close);
     const draw = el("button", { onclick: () => this.stage.open(selected) }, "draw it");
     const leaf = frame.leaves[row];
-    const second = this.stage.player.lowered === null ? "" : "; dashed: b − skin";
+    const second = player.lowered === null ? "" : "; dashed: b − skin";
     const caption = `Its leaf in all trees, up from b where it fires${second}:`;
     const more = row < 0 ? [draw] : leaf ? [el("p", {}, caption), this.strip(leaf)] : [];
-    this.stage.replace(this.inspector, heading, ...lines.map((line) => el("p", {}, line)), ...more);
+    const [first, ...others] = lines.map((line) => el("p", {}, line));
+    const picture = neuron === null ? [] : [this.neuron.element];
+    this.stage.replace(this.inspector, heading, first, ...picture, ...others, ...more);
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import { clamp, range } from "../../style/web/numbers.js";
 import { advance, lengthsOf, nearestStepAbout, sentenceAt, settle } from "./cursor.js";
+import { Inspections } from "./inspections.js";
 
 /** @import { AddressNames, Answer, Cursor, Fields, Frame, Header, Question, Status, Unit, View } from "./types.js" */
 
@@ -58,6 +59,9 @@ export class Player {
     this.frames = new Map();
     /** @type {Fields | null} */
     this.fields = null;
+    this.inspections = new Inspections();
+    /** @type {number | null} the neuron that is inspected */
+    this.inspected = null;
     /** @type {(() => void)[]} what was asked for while its frame was missing */
     this.owed = [];
     /** @type {number | null} heap number of the node that the cursor is to keep to in the next frame */
@@ -77,15 +81,26 @@ export class Player {
 
   // ---- frames ----
 
-  /** @param {Pick<Answer, "status" | "frames" | "fields" | "nonce">} answer */
-  take({ status, frames, fields, nonce }) {
+  /** @param {Pick<Answer, "status" | "frames" | "fields" | "neuron" | "nonce">} answer */
+  take({ status, frames, fields, neuron, nonce }) {
     if (nonce === this.asked) this.isWaiting = false;
     this.status = status;
     if (fields) this.fields = { ...fields, values: { ...this.fields?.values, ...fields.values } };
+    if (neuron) this.inspections.take(neuron);
     for (const frame of frames) this.frames.set(this.name(frame.iteration, frame.view), frame);
     for (const name of [...this.frames.keys()].slice(0, -FRAMES_KEPT)) this.frames.delete(name); // the oldest
     if (this.at.iteration > this.last) this.place(this.at);
     while (this.frame && this.owed.length) this.owed.shift()?.();
+  }
+
+  /**
+   * Have what is to be known of a neuron asked for, from now on and wherever the cursor goes.
+   * @param {number | null} neuron
+   */
+  inspect(neuron) {
+    if (neuron === this.inspected) return;
+    this.inspected = neuron;
+    this.ask();
   }
 
   /** @param {number} iteration */
@@ -130,11 +145,14 @@ export class Player {
     const isNews = this.reported !== iteration || ((behind || isFieldMissing) && now - this.askedAt > PATIENCE / 4);
     if (isResting) this.host.rest();
     const isPassing = this.playing && this.frame && this.reported !== iteration && now - this.reportedAt >= FOLLOW;
-    if (!wanted.length && !(isResting && isNews) && !isPassing) return;
+    const { tree } = this.view;
+    const neuron = this.inspections.missing(this.inspected, tree, iteration, computed);
+    if (!wanted.length && !(isResting && isNews) && !isPassing && !neuron.moments.length) return;
     if (isResting || isPassing) [this.reported, this.reportedAt] = [iteration, now];
     [this.isWaiting, this.askedAt, this.awaited] = [true, now, this.frame ? null : this.name(iteration)];
     this.asked += 1;
-    const question = { run: this.header.run, nonce: this.asked, view: this.view, wanted, cursor: this.reported };
+    const base = { run: this.header.run, nonce: this.asked, view: this.view, wanted, cursor: this.reported };
+    const question = { ...base, ...neuron };
     this.host.send({ ...question, fields: isFieldMissing ? [...wanted, iteration] : wanted });
   }
 

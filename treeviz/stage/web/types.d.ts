@@ -27,6 +27,19 @@ export interface Cursor {
   step: number;
 }
 
+/** How the datapoints of a run are drawn. */
+export interface DataKind {
+  kind: "image" | "plane" | "profile";
+  image: [rows: number, columns: number] | null;
+  /** Whether any coordinate is negative, and the largest in size. */
+  signed: boolean;
+  largest: number;
+  dimension: number;
+  /** Of planar data: the columns' names, if they have some, and where the datapoints are. */
+  axes: string[];
+  places: Point[];
+}
+
 /** What stays the same for a whole run. */
 export interface Header {
   run: string;
@@ -40,6 +53,7 @@ export interface Header {
   /** Nodes on each level of a tree. */
   levels: number[];
   targets: number[];
+  data: DataKind;
   details: number[];
   detail: number;
   /** The most stubs that can be open. */
@@ -109,6 +123,34 @@ export interface NeuronPlane {
   caption: string;
 }
 
+/** The tree's datapoint: target, output of the network, and the coordinates that are drawn, with their names. */
+export interface DatapointValues {
+  y: number;
+  f: number;
+  names: string[];
+  values: number[];
+}
+
+/** A neuron's weights beside the datapoint; `rest` is the sum of the products that are not drawn. */
+export interface Look {
+  names: string[];
+  weights: number[];
+  values: number[];
+  rest: number;
+}
+
+/** What is known of a neuron in one tree; moments are numbers of moves made. */
+export interface Inspection {
+  neuron: number;
+  tree: number;
+  sign: number;
+  /** One more than iterations: the last is after all of them. */
+  leaf: number[];
+  /** A mask: in which iterations it fires on the tree's datapoint. */
+  fires: string;
+  moments: Record<number, Look>;
+}
+
 /** All watch lists in numbers. */
 export interface Lists {
   sentence: string;
@@ -131,9 +173,12 @@ export interface Frame {
   iteration: number;
   summary: string;
   record: { loss: string; residual: number[]; dual: number[]; status: string };
+  point: DatapointValues;
   nodes: Nodes;
   leaves: Record<number, Leaf>;
   script: Record<string, Step[]>;
+  /** What each line of pseudocode came to; empty where iterations are compared. */
+  values: string[];
   watch: Lists | null;
   /** Of all datapoints; a comparison has none. */
   meter: Costs | null;
@@ -147,7 +192,6 @@ export interface Frame {
 export interface Fields {
   error?: string;
   extent: [left: number, right: number, bottom: number, top: number];
-  points: Point[];
   values: Record<number, number[]>;
 }
 
@@ -170,6 +214,7 @@ export interface Answer {
   status: Status;
   frames: Frame[];
   fields: Fields | null;
+  neuron?: Inspection | null;
   notices: string[];
   start: Start;
   introduction?: { plays?: number; cookie?: string };
@@ -183,6 +228,9 @@ export interface Question {
   wanted: number[];
   cursor: number | null;
   fields: number[];
+  /** The neuron that is inspected, if something of it is missing, and after how many moves its weights are. */
+  neuron: number | null;
+  moments: number[];
 }
 
 /** What is known and written where the cursor is. */
