@@ -45,6 +45,7 @@ export class Stage {
     /** @type {number | null} heap number of a node */
     this.hovered = null;
     this.plays = 0;
+    this.named = 0; // moments that addresses and buttons have asked for
     this.pressedAt = -Infinity;
     this.isClosed = false;
     this.isDue = false;
@@ -114,7 +115,7 @@ export class Stage {
 
   /** @param {Answer} answer */
   take(answer) {
-    if (this.current?.header.run !== answer.header.run) this.begin(answer);
+    if (this.current?.header.run !== answer.header.run || this.isAsked(answer.start)) this.begin(answer);
     const { introduction = {} } = answer;
     this.player.take(answer);
     this.introduce(introduction);
@@ -132,15 +133,24 @@ export class Stage {
     this.plays = plays;
   }
 
+  /**
+   * Whether an address or a button asks for a moment that the stage has not been at.
+   * @param {Answer["start"]} start
+   */
+  isAsked({ named = 0 }) {
+    return named > 0 && named !== this.named;
+  }
+
   /** @param {Answer} answer */
   begin({ header, start, notices }) {
-    const { tree, detail, opened, pinned, iteration, phase, step, address, named } = start;
+    const { tree, detail, opened, pinned, iteration, phase, step, address, named = 0 } = start;
     this.leave();
     const old = this.current;
-    const isSame = old?.header.settings === header.settings; // the same run, begun again by the server
+    const isAsked = this.isAsked(start);
+    const isSame = old?.header.settings === header.settings && !isAsked; // begun again by the server
     const wasPlaying = isSame && old?.playing;
     old?.play(false);
-    const left = isSame || !named ? places.get(header.settings) : undefined;
+    const left = isAsked ? undefined : places.get(header.settings);
     const begun = { view: { tree, detail, opened, pinned }, at: { iteration, phase, step }, node: start.node };
     const { view, at, node } = left ?? begun;
     /** @type {Player} */
@@ -160,6 +170,7 @@ export class Stage {
       old?.asked,
     );
     this.current = player;
+    this.named = named;
     [this.hovered, this.names] = [null, address];
     this.selected = node;
     if (!left) player.reported = iteration;
