@@ -12,12 +12,15 @@ from server import ROOT
 from streamlit.testing.v1 import AppTest
 
 import treeviz.pages
-from treeviz import Dataset, load_dataset
+from treeviz import Dataset, Trainer, load_dataset
 from treeviz.cli import main
 from treeviz.data import catalogue, dataset
 from treeviz.data.dataset import Split
+from treeviz.lesson.address import load_run
+from treeviz.model.heap import tree_size
 from treeviz.pages import data_choice, entry
 from treeviz.pages.page import Page, find_pages
+from treeviz.stage.view import DEFAULT_DETAIL
 
 PATHS = {
     "Watch one run": "",
@@ -129,6 +132,26 @@ def test_every_dataset_can_be_opened_in_the_app():
         assert not app.exception and not app.error, name
 
 
+@pytest.mark.parametrize("path", [path for path in PATHS.values() if path != "related"])
+@pytest.mark.parametrize(("width", "search"), [(8, "forest"), (8, "watch lists"), (16, "table")])
+def test_the_smallest_networks_can_be_opened(path, width, search):
+    for data in ("circle", "digits"):
+        app = open_app(path, data=data, width=width, search=search)
+        assert not app.error
+        if path == "race":
+            app.button(key="start-race").click().run()
+            assert not app.exception and not app.error
+
+
+def test_a_first_visit_opens_on_a_run_that_trains_and_whose_trees_can_be_drawn_whole():
+    app = open_app("")
+    split, config = load_run({})
+    assert (app.session_state["data"], app.session_state["width"]) == ("circle", config.width)
+    assert split.train.num_points == 8 and tree_size(config.width) <= DEFAULT_DETAIL
+    losses = Trainer(split.train, config).run(20, until_loss=1e-6).losses
+    assert losses[-1] < 1e-6 and 4 <= len(losses) <= 10
+
+
 # An upload
 
 
@@ -233,7 +256,7 @@ def test_every_page_names_what_an_address_asks_in_vain(monkeypatch, path):
     address = {**CALM, **LISTS[path], "width": "abc", "noise": "[x](y)", "seed": "1e400", "settings": "1"}
     app = open_address(monkeypatch, path, **address)
     width, noise, seed, settings = said_of_the_address(app)
-    assert width == "“width=abc” in the address cannot be used; width is 65536."
+    assert width == "“width=abc” in the address cannot be used; width is 64."
     assert noise.startswith("“noise” in the address is not a setting") and settings.startswith("“settings” in the")
     assert seed == "“seed=1e400” in the address cannot be used; seed is 0."
     app.number_input(key="seed").set_value(3).run()

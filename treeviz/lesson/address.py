@@ -13,8 +13,8 @@ from treeviz.data.dataset import Split
 from treeviz.model.config import ACTIVATIONS, TrainConfig
 
 # What the app opens with, and the most it offers.
-DEFAULT_DATA, DEFAULT_WIDTH = "digits", 65_536
-WIDTHS = tuple(1 << power for power in range(5, 21))
+DEFAULT_DATA, DEFAULT_WIDTH = "circle", 64
+WIDTHS = tuple(1 << power for power in range(3, 21))
 LARGEST_N, LARGEST_DIMENSION = 200, 1024  # of a generated or bundled dataset
 LARGEST_THRESHOLD, LARGEST_SEED, LARGEST_SKIN = 5.0, 2**31 - 1, 100.0
 # The searches that the stage can show, by their names in the sidebar.
