@@ -15,7 +15,7 @@ _TABLES = ("settings", "moment")
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A situation: its name and title, what there is to see in one sentence, settings and a moment, as in an address."""
+    """A situation: what there is to see in one sentence, with settings and a moment as an address names them."""
 
     name: str
     title: str
