@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from treeviz.model.numerals import count, numeral
+from treeviz.pages.gallery import show_heading
 from treeviz.pages.notices import explain_changes, note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.runs import open_run, wait_with_spinner
@@ -33,8 +34,8 @@ _Number = tuple[str, str, str, str]  # label, value, context, explanation
 
 def render(settings: Settings) -> None:
     """Draw the page."""
-    st.subheader("A neural network that trains by editing trees", anchor=False)
     settings = choose_training(settings)
+    show_heading("A neural network that trains by editing trees", settings.config.width)
     plays = welcome(is_expected=not st.session_state.address and "run" not in st.session_state)
     try:
         maker = open_run(settings)
@@ -49,6 +50,7 @@ def render(settings: Settings) -> None:
         address, st.session_state.address = st.session_state.address, {}  # counts once, for what is opened first
         st.session_state.start, st.session_state.notices = _find_start(maker, address)
         st.session_state.named = next(_NUMBERS) if any(name in address for name in NAMES) else 0
+        st.session_state.stays = st.session_state.pop("grows", False)
     _show_run(settings, plays)
 
 
@@ -99,7 +101,7 @@ def _show_run(settings: Settings, plays: int) -> None:
         question.view if question else start.view,
         wanted,
         question.fields if question else wanted,
-        start={**start.describe(), "named": st.session_state.named},
+        start={**start.describe(), "named": st.session_state.named, "stays": st.session_state.stays},
         introduction={"plays": plays, "cookie": "" if st.session_state.introduction else INTRODUCED},
         notices=st.session_state.notices,
         nonce=question.nonce if question else 0,

@@ -150,7 +150,7 @@ export class Stage {
     const isSame = old?.header.settings === header.settings && !isAsked; // begun again by the server
     const wasPlaying = isSame && old?.playing;
     old?.play(false);
-    const left = isAsked ? undefined : places.get(header.settings);
+    const left = start.stays && old ? sameMoment(old) : isAsked ? undefined : places.get(header.settings);
     const begun = { view: { tree, detail, opened, pinned }, at: { iteration, phase, step }, node: start.node };
     const { view, at, node } = left ?? begun;
     /** @type {Player} */
@@ -393,6 +393,14 @@ export class Stage {
     this.panel.show(frame, this.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
     this.transport.show(frame, player.at, player.lengths(frame));
   }
+}
+
+/**
+ * Where a player is, for another run on the same data: what was opened in its trees is not in theirs.
+ * @param {Player} player
+ */
+function sameMoment({ view: { tree, detail }, at: { iteration, phase } }) {
+  return { view: { tree, detail, opened: [], pinned: null }, at: { iteration, phase, step: 0 }, node: null };
 }
 
 /** @param {string} cookie set in this browser for a year, unless it is in a frame that may have none */

@@ -152,6 +152,8 @@ export interface Start extends View, Cursor {
   node: number | null;
   /** another number each time that an address or a button asks for it; 0: a run is found where it was left */
   named?: number;
+  /** whether it is the run before with other neurons, so that the stage stays at the moment it is at */
+  stays?: boolean;
   address: AddressNames;
 }
 
