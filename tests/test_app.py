@@ -19,9 +19,12 @@ def open_page(page, url, query=CALM):
     return StageDriver(page, url).open(query)
 
 
-def test_opens_on_digits_with_a_stage_and_no_error(page, server):
-    stage = open_page(page, server, "")
-    assert "n = 50" in page.get_by_test_id("stMain").inner_text()
+@pytest.mark.parametrize(
+    ("query", "sizes"), [("", ("n = 8", "m = 64")), ("data=digits&width=65536", ("n = 50", "m = 65,536"))]
+)
+def test_opens_with_a_stage_and_no_error(page, server, query, sizes):
+    stage = open_page(page, server, query)
+    assert all(size in page.get_by_test_id("stMain").inner_text() for size in sizes)
     page.locator(".js-plotly-plot").first.wait_for()
     assert page.get_by_test_id("stException").count() == 0
     assert page.get_by_test_id("stAlert").count() == 0

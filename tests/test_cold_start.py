@@ -10,7 +10,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 PAGES = ("", "race", "theory", "where-it-pays")
-QUERIES = ("", "data=circle&width=64", "data=sphere&width=512", "data=xor&width=256")
+QUERIES = ("data=digits&width=65536", "", "data=sphere&width=512", "data=xor&width=256")
 
 
 async def visit(url, page, query, delay):

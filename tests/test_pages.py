@@ -12,12 +12,15 @@ from server import ROOT
 from streamlit.testing.v1 import AppTest
 
 import treeviz.pages
-from treeviz import Dataset, load_dataset
+from treeviz import Dataset, Trainer, load_dataset
 from treeviz.cli import main
 from treeviz.data import catalogue, dataset
 from treeviz.data.dataset import Split
+from treeviz.lesson.address import load_run
+from treeviz.model.heap import tree_size
 from treeviz.pages import data_choice, entry
 from treeviz.pages.page import Page, find_pages
+from treeviz.stage.view import DEFAULT_DETAIL
 
 PATHS = {
     "Watch one run": "",
@@ -129,6 +132,26 @@ def test_every_dataset_can_be_opened_in_the_app():
         assert not app.exception and not app.error, name
 
 
+@pytest.mark.parametrize("path", [path for path in PATHS.values() if path != "related"])
+@pytest.mark.parametrize(("width", "search"), [(8, "forest"), (8, "watch lists"), (16, "table")])
+def test_the_smallest_networks_can_be_opened(path, width, search):
+    for data in ("circle", "digits"):
+        app = open_app(path, data=data, width=width, search=search)
+        assert not app.error
+        if path == "race":
+            app.button(key="start-race").click().run()
+            assert not app.exception and not app.error
+
+
+def test_a_first_visit_opens_on_a_run_that_trains_and_whose_trees_can_be_drawn_whole():
+    app = open_app("")
+    split, config = load_run({})
+    assert (app.session_state["data"], app.session_state["width"]) == ("circle", config.width)
+    assert split.train.num_points == 8 and tree_size(config.width) <= DEFAULT_DETAIL
+    losses = Trainer(split.train, config).run(20, until_loss=1e-6).losses
+    assert losses[-1] < 1e-6 and 4 <= len(losses) <= 10
+
+
 # An upload
 
 
@@ -233,7 +256,7 @@ def test_every_page_names_what_an_address_asks_in_vain(monkeypatch, path):
     address = {**CALM, **LISTS[path], "width": "abc", "noise": "[x](y)", "seed": "1e400", "settings": "1"}
     app = open_address(monkeypatch, path, **address)
     width, noise, seed, settings = said_of_the_address(app)
-    assert width == "“width=abc” in the address cannot be used; width is 65536."
+    assert width == "“width=abc” in the address cannot be used; width is 64."
     assert noise.startswith("“noise” in the address is not a setting") and settings.startswith("“settings” in the")
     assert seed == "“seed=1e400” in the address cannot be used; seed is 0."
     app.number_input(key="seed").set_value(3).run()
@@ -254,3 +277,44 @@ def test_what_was_asked_of_one_page_is_not_said_on_another(monkeypatch):
     app.session_state["wanted_page"] = ""
     app.run()
     assert said_of_the_address(app) == []
+
+
+# A run opened by a button
+
+OPENS = """
+import streamlit as st
+from treeviz.pages.page import Page
+from treeviz.pages.page_links import open_on_stage
+
+RUNS = {"one": {"data": "xor", "xor-n": "9", "search": "watch lists", "width": "64"}, "two": {"width": "128"}}
+
+def render():
+    for name, settings in RUNS.items():
+        st.button(name, on_click=open_on_stage, args=(settings, {"it": "1"}), key=name)
+
+PAGE = Page("Two runs", path="two-runs", order=9, render=render, needs_data=False)
+"""
+
+
+def run_shown(app):
+    keys = ("data", "width", "seed", "search", "page")
+    return {key: app.session_state[key] for key in keys}, app.session_state["cursor"]
+
+
+def test_a_run_is_opened_whole_and_leads_back_to_the_settings_before(folder):
+    (folder / "two_runs.py").write_text(OPENS)
+    app = open_app("", data="circle", width=32, seed=4)
+    own, _ = run_shown(app)
+    app.session_state["wanted_page"] = "two-runs"
+    app.run()
+    one = {"data": "xor", "width": 64, "seed": 0, "search": "watch lists", "page": ""}
+    assert run_shown(app.button(key="one").click().run()) == (one, 1)
+    assert app.session_state["xor-n"] == 9 and not app.session_state["notices"]
+    app.session_state["wanted_page"] = "two-runs"
+    app.run()
+    assert run_shown(app.button(key="two").click().run())[0]["width"] == 128
+    app.number_input(key="seed").set_value(9).run()
+    app.button(key="back").click().run()
+    assert app.session_state["page"] == "two-runs" and "back" not in [button.key for button in app.button]
+    app.session_state["wanted_page"] = ""
+    assert run_shown(app.run())[0] == own

@@ -203,8 +203,8 @@ def test_the_loss_asked_for_is_named_as_it_is():
 @pytest.mark.parametrize(
     ("width", "words"),
     [
-        (None, "; at every width looked at, from 32 on, it is expected to need more operations here"),
-        (32, ""),
+        (None, "; at every width looked at, from 8 on, it is expected to need more operations here"),
+        (8, ""),
         (12_345, "; it is expected to need more operations here below m ≈ 12,000"),
     ],
 )

@@ -66,7 +66,7 @@ def test_a_wide_tree_is_drawn_in_part_and_narrated_with_its_numbers(stage, digit
     assert 60 < len(stage.states()) <= 127
     step, record = digits.replay(0, 0), digits.records[0]
     assert (
-        f"{step.visited.size:,} nodes searched, {step.firing.size:,} neurons fire" in stage.part("summary").inner_text()
+        f"reads {step.visited.size:,} (7.2 %), {step.firing.size:,} neurons fire" in stage.part("summary").inner_text()
     )
     stage.press("2")
     stage.wait_for(0, 2)

@@ -69,7 +69,7 @@ def test_watch_lists_are_chosen_and_played(stage):
     stage.rest()
     assert stage.address()["search"] == "watch lists"
     stage.page.get_by_role("radio", name="forest").click()
-    stage.part("summary").filter(has_text="nodes searched").wait_for()
+    stage.part("summary").filter(has_text="the search reads").wait_for()
     assert not any(stage.part(name).is_visible() for name in own)
     assert "firing neuron: leaf ≥ b" in stage.part("tree-key").inner_text()
 

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { rowsHigh } from "../../treeviz/stage/web/lists.js";
 import { leafOf, levelOf, neuronOf, treeSize } from "../../treeviz/stage/web/heap.js";
 import { shadeOf } from "../../treeviz/stage/web/atlas.js";
+import { darknessOf, extentOf, glyphOf } from "../../treeviz/stage/web/glyphs.js";
 import { labelsOf, layOutTree, nearby, nearest, scrollTo, ticksOf } from "../../treeviz/stage/web/places.js";
 import { roundedUp, sharing } from "../../treeviz/stage/web/panel.js";
 import { arrow } from "../../treeviz/stage/web/plane.js";
@@ -92,7 +93,23 @@ test("labels stand away from the edge above, and where they cover nothing, or wh
   assert.deepEqual(labels(382, { row: 3 })[3][1], "translate(-4 13) rotate(90)");
   // A stub's says how many neurons it holds.
   const stub = { ...nodes(), kind: [0, 2, 0, 1, 1, 1, 1], neurons: [4, 1200, 2, 1, 1, 1, 1] };
-  assert.deepEqual(labels(382, {}, stub)[1], ["1.2k", "translate(-11.4 20)"]);
+  assert.deepEqual(labels(382, {}, stub)[1], ["1.2k", "translate(-11.4 28)"]); // below its silhouette
+});
+
+test("a silhouette is larger the more neurons it stands for, and darker the more of it is read", () => {
+  const [small, middle, large] = [2, 1024, 65_536].map(extentOf);
+  assert.deepEqual(
+    [small, large],
+    [
+      [3.8, 2.5],
+      [8.3, 25],
+    ],
+  );
+  assert.ok(small[0] < middle[0] && middle[0] < large[0] && small[1] < middle[1] && middle[1] < large[1]);
+  assert.equal(glyphOf("stub", 65_536), "M0 -5L8.3 25.0H-8.3Z");
+  assert.equal(glyphOf("stub-pruned", 65_536), "M0 -5L8.3 25.0H-8.3ZM-3 19L3 25M3 19L-3 25");
+  assert.equal(glyphOf("open", 4), glyphOf("open", 4096));
+  assert.deepEqual([0, 0.01, 0.25, 1].map(darknessOf), ["0.08", "0.17", "0.54", "1.00"]);
 });
 
 test("an axis ends at 1, 2 or 5 times a power of ten", () => {

@@ -319,7 +319,7 @@ def _bundled(loader: str, **options: Any) -> tuple[_Floats, _Floats, tuple[str, 
 def _digits() -> tuple[_Floats, _Floats]:
     """Return the pixels and labels of scikit-learn's digits, from its file if the file is in its usual place.
 
-    The app opens on them, and reading the file takes a tenth of the time that importing scikit-learn does.
+    Reading the file takes a tenth of the time that importing scikit-learn does.
     """
     package = importlib.util.find_spec("sklearn")
     for folder in (package.submodule_search_locations or []) if package else []:

@@ -277,7 +277,7 @@ def make_sections(facts: Facts) -> Sequence[Section]:
             "The shaded corner is what the bound forbids, drawn without ε and constants. The forest "
             "stays to its right: it pays about n log m to replace a neuron. The *compact table* stands on its edge: it "
             "reads all neurons that fire somewhere at the start, and those may be all m; for a lower threshold it "
-            "would have to be built anew. Trees have neither limit. [Bound: Alman et al. Points: this run's sizes.]",
+            "would have to be built again. Trees have neither limit. [Bound: Alman et al. Points: this run's sizes.]",
             charts.bound_chart,
             PageLink(
                 "Race the structures",

@@ -8,11 +8,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator as Row
 
 from treeviz.data.dataset import Split
+from treeviz.lesson.links import PageLink
 from treeviz.model.numerals import count, numeral
 from treeviz.pages.budget import wait_for_share
 from treeviz.pages.node_price import choose_node_price, describe_node_price
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
+from treeviz.pages.page_links import show_link
 from treeviz.pages.races import RACES, KeptRace, keep_address, leave_race, open_race, show_race, shown_race
 from treeviz.pages.runs import let_go
 from treeviz.pages.settings import Settings
@@ -37,6 +39,8 @@ from treeviz.race.verdict import find_unfinished, finish_of, judge, name_leaders
 from treeviz.style.palette import compact, seconds
 
 _MAX_CONTESTANTS = 6
+_LARGE = 1_024  # neurons; what a race of fewer shows is said with it
+_LARGER = PageLink("Take 50 digits and 65,536 neurons", "race", settings={"data": "digits", "width": 65_536})
 _MAX_RACE_BYTES = 6 << 30
 _REFRESH_SECONDS = 0.5
 _LOOK_SECONDS = 2.0  # at a race that rests, if others view it too: they may have it go on
@@ -92,6 +96,7 @@ def render(settings: Settings) -> None:
         f"**{count(settings.config.width, 'neuron')}**. Operations, multiply-adds and tree nodes, are the same in "
         "every race; seconds differ, most in short ones."
     )
+    _suggest_larger(settings)
     kept, row = _choose_and_start(settings, split, kept)
     if kept is None:
         st.info("Choose two to six contestants and press **Start**.", icon=":material/flag:")
@@ -100,6 +105,18 @@ def render(settings: Settings) -> None:
     if kept.settings_key != settings.key:
         note("Below is the last race, of other settings than those in the sidebar now.")
     _show_race(kept, row)
+
+
+def _suggest_larger(settings: Settings) -> None:
+    """Say of a small network that its race shows little, and lead to a larger one."""
+    if settings.config.width >= _LARGE:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        note(
+            f"A network of {count(settings.config.width, 'neuron')} is small: the trees save little on it, and times "
+            "of a few milliseconds say nothing."
+        )
+        show_link(_LARGER, "larger-race")
 
 
 def _render_rest() -> None:

@@ -1,12 +1,14 @@
 """The training page: the stage, where one run is seen step by step, and the charts that follow its cursor."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count as count_from
 
 import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
 from treeviz.model.numerals import count, numeral
+from treeviz.pages.gallery import show_heading
 from treeviz.pages.notices import explain_changes, note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.runs import open_run, wait_with_spinner
@@ -27,13 +29,14 @@ from treeviz.training.baseline import CANDIDATES
 from treeviz.training.record import StepRecord
 
 _STAGE = "stage"
+_NUMBERS = count_from(1)  # of the moments that addresses and buttons ask for, of all sessions
 _Number = tuple[str, str, str, str]  # label, value, context, explanation
 
 
 def render(settings: Settings) -> None:
     """Draw the page."""
-    st.subheader("A neural network that trains by editing trees", anchor=False)
     settings = choose_training(settings)
+    show_heading("A neural network that trains by editing trees", settings.config.width)
     plays = welcome(is_expected=not st.session_state.address and "run" not in st.session_state)
     try:
         maker = open_run(settings)
@@ -47,7 +50,8 @@ def render(settings: Settings) -> None:
         st.session_state.run = settings.key
         address, st.session_state.address = st.session_state.address, {}  # counts once, for what is opened first
         st.session_state.start, st.session_state.notices = _find_start(maker, address)
-        st.session_state.is_named = any(name in address for name in NAMES)
+        st.session_state.named = next(_NUMBERS) if any(name in address for name in NAMES) else 0
+        st.session_state.stays = st.session_state.pop("grows", False)
     _show_run(settings, plays)
 
 
@@ -98,7 +102,7 @@ def _show_run(settings: Settings, plays: int) -> None:
         question.view if question else start.view,
         wanted,
         question.fields if question else wanted,
-        start={**start.describe(), "named": st.session_state.is_named},
+        start={**start.describe(), "named": st.session_state.named, "stays": st.session_state.stays},
         introduction={"plays": plays, "cookie": "" if st.session_state.introduction else INTRODUCED},
         notices=st.session_state.notices,
         neuron=maker.inspect(question.neuron, question.view.tree, question.moments) if question else None,

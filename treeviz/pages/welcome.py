@@ -2,16 +2,14 @@
 
 import streamlit as st
 
+from treeviz.pages.gallery import offer_gallery
 from treeviz.stage.component import INTRODUCED
 
 _STEPS = """
-1. **Search.** The tree of one datapoint. Its leaves are the inner products of all neurons with it. The search enters
-   only the parts whose largest leaf reaches the threshold, and skips the rest.
+1. **Search.** The leaves of a tree are the inner products of all neurons with one datapoint. Parts below b are skipped.
 2. **Forward and solve.** The neurons that fire make the output. A small system says how hard each datapoint pulls.
 3. **Move and repair.** Neurons that fire on any datapoint move, and no others. The marked nodes of this tree change.
-4. **Again.** The 50 digits that open first need 7 such iterations to a loss of 10⁻⁶; other data need 4 to
-   hundreds. Charts below compare their cost with the dense method, which computes every inner product again in each
-   iteration.
+4. **Again.** The eight points that open first need seven moves to a loss of 10⁻⁶. Then let the same run grow, above.
 """
 
 
@@ -32,6 +30,7 @@ def welcome(*, is_expected: bool) -> int:
             with st.container(horizontal=True):
                 st.button("Play it", icon=":material/play_arrow:", type="primary", on_click=_close, args=(1,))
                 st.button("Skip", on_click=_close, args=(0,))
+                offer_gallery("introduction")
     return int(state.plays)
 
 

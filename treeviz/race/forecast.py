@@ -28,7 +28,7 @@ _BATCHES = 8
 # Random neurons for each width where many widths are compared.
 _FEW_SAMPLES = 2048
 # Widths searched for a break-even point.
-SMALLEST_WIDTH, LARGEST_WIDTH = 1 << 5, 1 << 27
+SMALLEST_WIDTH, LARGEST_WIDTH = 1 << 3, 1 << 27
 
 
 @dataclass(frozen=True, slots=True, eq=False)

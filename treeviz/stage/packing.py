@@ -83,8 +83,9 @@ def _summarize(step: TreeStep, listed: WatchList | None, search: str) -> str:
     if describe_search(search).searches_trees:
         num_nodes = 2 * step.num_leaves - 1
         return (
-            f"Tree {step.point}: {count(step.visited.size, 'node')} searched, {found}, {step.modified.size:,} of "
-            f"{count(num_nodes, 'node')} modified ({percent(step.modified.size / num_nodes)})."
+            f"Tree {step.point}: of {count(num_nodes, 'node')} the search reads {step.visited.size:,} "
+            f"({percent(step.visited.size / num_nodes)}), {found}, and the move changes {step.modified.size:,} "
+            f"({percent(step.modified.size / num_nodes)})."
         )
     if listed is not None:
         found = f"{listed.neurons.size:,} of {count(step.num_leaves, 'neuron')} on its list, and {found}"

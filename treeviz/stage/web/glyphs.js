@@ -9,9 +9,6 @@ export const GLYPHS = {
   pruned: "M-4-4L4 4M-4 4L4-4",
   firing: STAR,
   unseen: "M0-3A3 3 0 1 1 0 3 3 3 0 1 1 0-3Z",
-  stub: "M0-5L6 5H-6Z",
-  "stub-open": "M0-5L6 5H-6Z",
-  "stub-pruned": "M0-5L6 5H-6ZM-3-1L3 5M3-1L-3 5",
   starts: `${STAR}M-4-11.5L0-15.5 4-11.5`,
   stops: `${STAR}M-4-15L0-11 4-15`,
   holds: DISC,
@@ -19,6 +16,38 @@ export const GLYPHS = {
 };
 export const RING = "M0-9.5A9.5 9.5 0 1 1 0 9.5 9.5 9.5 0 1 1 0-9.5Z"; // around a modified node
 export const FRAME = "M-8.5-8.5H8.5V8.5H-8.5Z"; // around a promoted neuron
+const PEAK = -5; // the top of a silhouette
+
+/**
+ * Half the breadth and the lower end of the silhouette of a subtree left out: the more neurons, the larger.
+ * @param {number} neurons
+ * @returns {[half: number, base: number]}
+ */
+export function extentOf(neurons) {
+  const levels = Math.log2(neurons);
+  return [3.5 + 0.3 * levels, PEAK + 6 + 1.5 * levels];
+}
+
+/**
+ * The shape of a node in a state; a subtree left out is a triangle, crossed if it is pruned.
+ * @param {string} state
+ * @param {number} neurons below the node
+ */
+export function glyphOf(state, neurons) {
+  if (!state.startsWith("stub")) return GLYPHS[state];
+  const [half, base] = extentOf(neurons);
+  const cross = state === "stub-pruned" ? `M-3 ${base - 6}L3 ${base}M3 ${base - 6}L-3 ${base}` : "";
+  return `M0 ${PEAK}L${half.toFixed(1)} ${base.toFixed(1)}H${(-half).toFixed(1)}Z${cross}`;
+}
+
+/**
+ * How dark a silhouette is: small shares would not be told apart if darkness were in proportion.
+ * @param {number} share of what is in it that is read, or watched
+ */
+export const darknessOf = (share) => (0.08 + 0.92 * Math.sqrt(share)).toFixed(2);
+
+/** The shares that the legend shows. */
+export const SHARES = [0.01, 0.1, 0.5, 1];
 
 /** What the states mean where trees are searched. @type {Record<string, string>} */
 export const SEARCHED = {
@@ -26,9 +55,9 @@ export const SEARCHED = {
   pruned: "entered and pruned: < b",
   firing: "firing neuron: leaf ≥ b",
   unseen: "not entered",
-  stub: "stub: a part left out, not entered, and how many neurons it holds; click to open",
-  "stub-open": "stub entered, the darker the more of it",
-  "stub-pruned": "stub pruned",
+  stub: "part left out and not entered, with the number of its neurons: the taller, the more; click to open it",
+  "stub-open": "part left out: the darker, the more of its nodes the search reads (1, 10, 50, 100 %)",
+  "stub-pruned": "part left out, pruned at its top",
   starts: "starts firing",
   stops: "stops firing",
 };
@@ -45,8 +74,8 @@ export const listed = (b, lowered) => ({
   unseen: "not watched, or not read yet",
   open: "a neuron below fires",
   holds: "none below fires, some are watched",
-  "stub-open": "stub, the darker the more of its neurons are watched; click to open",
-  stub: "stub without watched neurons, and how many neurons it holds",
+  "stub-open": "part left out: the darker, the more of its neurons are watched (1, 10, 50, 100 %); click to open it",
+  stub: "part left out without watched neurons, with the number of its neurons: the taller, the more",
   starts: "starts firing",
   stops: "stops firing",
 });

@@ -1,6 +1,7 @@
 // Where the nodes of the tree stand, which labels there is room for, and where the ticks under the scrub bar are.
 
 import { clamp, compact, decimals, range } from "../../style/web/numbers.js";
+import { extentOf } from "./glyphs.js";
 import { neuronOf } from "./heap.js";
 
 /** @import { Moment, Nodes, Point } from "./types.js" */
@@ -94,8 +95,10 @@ export function labelsOf(nodes, moment, layout, numNeurons) {
   const labels = at.map((_, row) => labelOf(nodes, row, moment, layout, numNeurons));
   /** @type {(Box | null)[]} */
   const placed = at.map(() => null);
-  const glyph = (/** @type {number} */ row) =>
-    boxAt(at[row], -GLYPH * size, -GLYPH * size, 2 * GLYPH * size, 2 * GLYPH * size);
+  const glyph = (/** @type {number} */ row) => {
+    const [half, base] = nodes.kind[row] === 2 ? extentOf(nodes.neurons[row]) : [GLYPH, GLYPH];
+    return boxAt(at[row], -half * size, -GLYPH * size, 2 * half * size, (GLYPH + base) * size);
+  };
   const isFree = (/** @type {number} */ row, /** @type {Box} */ box) =>
     box[0] >= 0 &&
     box[2] <= width &&
@@ -116,18 +119,18 @@ export function labelsOf(nodes, moment, layout, numNeurons) {
  * @param {Nodes} nodes
  * @param {number} row
  * @param {Pick<Moment, "row" | "values" | "written">} moment
- * @param {Pick<Layout, "unit" | "width" | "at">} layout
+ * @param {Pick<Layout, "unit" | "size" | "width" | "at">} layout
  * @param {number} numNeurons
  * @returns {{ text: string, transform: string, box: Box | null }}
  */
-function labelOf(nodes, row, moment, { unit, width, at }, numNeurons) {
+function labelOf(nodes, row, moment, { unit, size, width, at }, numNeurons) {
   const beside = (/** @type {string} */ text, /** @type {number} */ left, /** @type {number} */ base) => {
     const box = boxAt(at[row], left, base - 9, text.length * LETTER, 11);
     return { text, transform: `translate(${left.toFixed(1)} ${base})`, box };
   };
   if (nodes.kind[row] === 2) {
     const text = compact(nodes.neurons[row]);
-    return beside(text, (-text.length * LETTER) / 2, 20);
+    return beside(text, (-text.length * LETTER) / 2, Math.round(extentOf(nodes.neurons[row])[1] * size) + 12);
   }
   const value = valueOf(nodes, row, moment);
   if (nodes.kind[row] === 0) {

@@ -47,6 +47,7 @@ export class Stage {
     this.hovered = null;
     this.plays = 0;
     this.clock = 0; // number of the frame of the screen in which the player plays on
+    this.named = 0; // moments that addresses and buttons have asked for
     this.pressedAt = -Infinity;
     this.isClosed = false;
     this.isDue = false;
@@ -117,7 +118,7 @@ export class Stage {
 
   /** @param {Answer} answer */
   take(answer) {
-    if (this.current?.header.run !== answer.header.run) this.begin(answer);
+    if (this.current?.header.run !== answer.header.run || this.isAsked(answer.start)) this.begin(answer);
     const { introduction = {} } = answer;
     this.player.take(answer);
     this.introduce(introduction);
@@ -135,15 +136,24 @@ export class Stage {
     this.plays = plays;
   }
 
+  /**
+   * Whether an address or a button asks for a moment that the stage has not been at.
+   * @param {Answer["start"]} start
+   */
+  isAsked({ named = 0 }) {
+    return named > 0 && named !== this.named;
+  }
+
   /** @param {Answer} answer */
   begin({ header, start, notices }) {
-    const { tree, detail, opened, pinned, iteration, phase, step, address, named } = start;
+    const { tree, detail, opened, pinned, iteration, phase, step, address, named = 0 } = start;
     this.leave();
     const old = this.current;
-    const isSame = old?.header.settings === header.settings; // the same run, begun again by the server
+    const isAsked = this.isAsked(start);
+    const isSame = old?.header.settings === header.settings && !isAsked; // begun again by the server
     const wasPlaying = isSame && old?.playing;
     old?.play(false);
-    const left = isSame || !named ? places.get(header.settings) : undefined;
+    const left = start.stays && old ? sameMoment(old) : isAsked ? undefined : places.get(header.settings);
     const begun = { view: { tree, detail, opened, pinned }, at: { iteration, phase, step }, node: start.node };
     const { view, at, node } = left ?? begun;
     /** @type {Player} */
@@ -163,6 +173,7 @@ export class Stage {
       old?.asked,
     );
     this.current = player;
+    this.named = named;
     [this.hovered, this.names] = [null, address];
     this.selected = node;
     if (!left) player.reported = iteration;
@@ -389,6 +400,14 @@ export class Stage {
     this.meter.show(frame, player.at, lengths);
     this.transport.show(frame, player.at, lengths);
   }
+}
+
+/**
+ * Where a player is, for another run on the same data: what was opened in its trees is not in theirs.
+ * @param {Player} player
+ */
+function sameMoment({ view: { tree, detail }, at: { iteration, phase } }) {
+  return { view: { tree, detail, opened: [], pinned: null }, at: { iteration, phase, step: 0 }, node: null };
 }
 
 /** @param {string} cookie set in this browser for a year, unless it is in a frame that may have none */

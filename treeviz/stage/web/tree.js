@@ -3,14 +3,14 @@
 import { el, setAttribute, setText, svg } from "../../style/web/dom.js";
 import { clamp, decimals, grouped, isSet, range, things } from "../../style/web/numbers.js";
 import { stateOf } from "./cursor.js";
-import { FRAME, GLYPHS, PROMOTED, RING, SEARCHED, listed } from "./glyphs.js";
+import { FRAME, PROMOTED, RING, SEARCHED, SHARES, extentOf, glyphOf, listed, darknessOf } from "./glyphs.js";
 import { neuronOf, treeSize } from "./heap.js";
 import { labelsOf, layOutTree, nearest, scrollTo } from "./places.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Layout } from "./places.js" */
 /** @import { Stage } from "./stage.js" */
-/** @import { Frame, Header, Moment } from "./types.js" */
+/** @import { Frame, Header, Moment, Point } from "./types.js" */
 
 /** @typedef {Record<"ring" | "frame" | "glyph" | "label" | "group", SVGElement>} Item what is drawn of a node */
 
@@ -41,6 +41,8 @@ export class TreePicture {
     this.moment = null;
     /** @type {Layout | null} */
     this.layout = null;
+    /** @type {Point[]} where each node is pointed at: a silhouette in its middle */
+    this.middles = [];
     this.pointed = -1; // row
     this.ringKey = el("li", {});
     this.listen();
@@ -55,7 +57,12 @@ export class TreePicture {
     const key = (/** @type {string} */ words, /** @type {SVGElement} */ drawing) =>
       el("li", {}, svg("svg", { viewBox: "-11 -16 22 27" }, drawing), words);
     const meanings = skin === null ? SEARCHED : listed(decimals(threshold), decimals(threshold - skin));
-    const keys = Object.entries(meanings).map(([state, words]) => key(words, glyph(state, GLYPHS[state], "glyph")));
+    const keys = Object.entries(meanings).map(([state, words]) => {
+      if (state === "stub-open") return el("li", { class: "stub-key" }, shades(), words);
+      const item = key(words, glyph(state, glyphOf(state, 64), "glyph"));
+      item.classList.toggle("stub-key", state.startsWith("stub"));
+      return item;
+    });
     if (skin !== null) keys.push(key(PROMOTED, glyph("promoted", FRAME, "frame")));
     const ringed = skin === null ? "modified" : "differs from the pinned iteration";
     this.ringKey = key(ringed, glyph("written", RING, "ring"));
@@ -91,7 +98,7 @@ export class TreePicture {
   /** @param {MouseEvent} event */
   rowAt({ clientX, clientY }) {
     const box = this.svg.getBoundingClientRect();
-    return nearest(this.layout?.at ?? [], [clientX - box.left, clientY - box.top], 14);
+    return nearest(this.middles, [clientX - box.left, clientY - box.top], 14);
   }
 
   /**
@@ -153,15 +160,20 @@ export class TreePicture {
     }
     while (this.items.length > count) this.items.pop()?.group.remove();
     setAttribute(this.svg, "aria-label", frame.summary);
+    this.key.classList.toggle("whole", !frame.nodes.kind.includes(2)); // then nothing is said of parts left out
     this.layOut();
     this.fillText();
   }
 
   layOut() {
     if (!this.frame) return;
-    const { id } = this.frame.nodes;
+    const { id, kind, neurons } = this.frame.nodes;
     const layout = layOutTree(this.frame.nodes, this.scroller.clientWidth, this.zoom);
     this.layout = layout;
+    this.middles = layout.at.map(([x, y], row) => {
+      const low = kind[row] === 2 ? (extentOf(neurons[row])[1] * layout.size) / 2 : 0;
+      return [x, y + low];
+    });
     setAttribute(this.svg, "width", layout.width);
     setAttribute(this.svg, "height", layout.height);
     this.items.forEach(({ group, ring, frame, glyph }, row) => {
@@ -196,11 +208,11 @@ export class TreePicture {
       ];
       const names = marks.filter(([is]) => is).map(([, name]) => name);
       setAttribute(group, "class", ["node", state, ...names].join(" "));
-      setAttribute(glyph, "d", GLYPHS[state]);
+      setAttribute(glyph, "d", glyphOf(state, nodes.neurons[row]));
       const share = nodes.watched
         ? nodes.watched[row] / nodes.neurons[row]
         : (nodes.visited?.[row] ?? 0) / treeSize(nodes.neurons[row]);
-      setAttribute(glyph, "fill-opacity", state === "stub-open" ? (0.1 + 0.9 * Math.sqrt(share)).toFixed(2) : 1);
+      setAttribute(glyph, "fill-opacity", state === "stub-open" ? darknessOf(share) : 1);
       const [text, place] = labels[row];
       setText(label, text);
       setAttribute(label, "transform", place);
@@ -302,4 +314,13 @@ export class TreePicture {
     const [body] = this.text.querySelectorAll("tbody");
     this.stage.replace(body, ...rows.map(line));
   }
+}
+
+/** Silhouettes in the shades of the legend. */
+function shades() {
+  const shapes = SHARES.map((share, place) => {
+    const shape = svg("path", { class: "glyph", d: glyphOf("stub-open", 64), "fill-opacity": darknessOf(share) });
+    return svg("g", { class: "node stub-open", transform: `translate(${14 * place} 0)` }, shape);
+  });
+  return svg("svg", { viewBox: "-11 -16 64 27", class: "shades" }, ...shapes);
 }

@@ -1,0 +1,63 @@
+"""The gallery and the growing run in a real browser."""
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
+
+
+def choose(stage, name):
+    stage.page.get_by_role("radio", name=name).or_(stage.page.get_by_role("button", name=name, exact=True)).click()
+
+
+def test_the_same_run_grows_at_the_same_moment(stage):
+    """What there is no room for becomes a silhouette, its size by its neurons, its shade by what is read of it."""
+    stage.open("data=circle&seed=3&tree=2&it=1&phase=solve")
+    assert len(stage.states()) == 127 and not stage.nodes_with("stub", "stub-open", "stub-pruned")
+    expect(stage.element.get_by_text("part left out: the darker")).to_be_hidden()
+    choose(stage, "→ 1,024")
+    stage.page.get_by_text("m = 1,024").wait_for()
+    stage.wait_for(1, 4, 1).rest()
+    assert stage.address().items() >= {"seed": "3", "width": "1024", "tree": "2", "it": "1", "phase": "solve"}.items()
+    opened = stage.nodes_with("stub-open")
+    assert opened and stage.part("summary").inner_text().startswith("Tree 2: of 2,047 nodes the search reads ")
+    shapes = stage.element.evaluate(
+        """stage => [...stage.querySelectorAll(".tree .stub-open")].map((node) => {
+            const glyph = node.querySelector(".glyph");
+            return [+node.dataset.node, glyph.getBBox().height, +glyph.getAttribute("fill-opacity")];
+        })"""
+    )
+    heights = dict(sorted((node.bit_length(), height) for node, height, _ in shapes))
+    assert sorted(heights.values(), reverse=True) == list(heights.values()) and len(heights) > 1
+    assert all(0.08 < shade < 1 for _, _, shade in shapes) and len({shade for _, _, shade in shapes}) > 1
+    expect(stage.element.get_by_text("part left out: the darker")).to_be_visible()
+    stub = min(opened)
+    stage.click_node(stub)
+    stage.element.locator(f'[data-node="{2 * stub}"]').wait_for()  # it opens
+
+
+@pytest.mark.slow
+def test_a_situation_opens_with_a_way_back_and_an_address_to_share(stage):
+    stage.open("data=circle&seed=3&tree=2&it=1")
+    stage.page.get_by_role("button", name="Situations").click()
+    stage.page.get_by_test_id("stPopoverBody").get_by_role("button", name="A datapoint not learned").click()
+    stage.wait_for(6, 1, 1).rest()
+    settings = {"data": "sphere", "sphere-n": "8", "sphere-dimension": "8", "seed": "5", "it": "6", "tree": "1"}
+    assert stage.address().items() >= settings.items() and stage.part("notices").inner_text() == ""
+    address = stage.page.url
+    stage.page.get_by_role("button", name="Back to your settings").click()
+    stage.wait_for(1, 1, 1).rest()
+    assert stage.address().items() >= {"seed": "3", "tree": "2"}.items() and "sphere-n" not in stage.address()
+    stage.page.goto(address)
+    stage.wait_for(6, 1, 1).rest()
+    assert stage.address().items() >= settings.items()
+
+
+@pytest.mark.slow
+def test_a_situation_of_the_run_on_show_goes_to_its_moment(stage):
+    stage.open("tree=2&it=1")
+    stage.page.get_by_role("button", name="Situations").click()
+    stage.page.get_by_test_id("stPopoverBody").get_by_role("button", name="The whole tree").click()
+    stage.page.get_by_role("button", name="Back to your settings").wait_for()
+    stage.wait().rest()
+    assert stage.where[0] == 1, "it names no moment, so the run stays where it was left"

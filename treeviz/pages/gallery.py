@@ -1,0 +1,47 @@
+"""The gallery of situations, and the choice that opens the run shown with more neurons."""
+
+import streamlit as st
+
+from treeviz.lesson.presets import Preset, load_presets
+from treeviz.pages.page_links import open_on_stage
+
+# The widths that a run grows through: all nodes drawn, a part of them, and few of very many.
+_GROWTH = {64: "64", 1_024: "→ 1,024", 65_536: "→ 65,536 neurons"}
+
+
+def show_heading(text: str, width: int) -> None:
+    """Draw the heading of the page, with the run shown at other widths and the gallery beside it."""
+    st.session_state.growth = width if width in _GROWTH else None
+    with st.container(horizontal=True, vertical_alignment="center", key="heading"):
+        st.subheader(text, anchor=False)
+        st.segmented_control(
+            "The same run with so many neurons",
+            list(_GROWTH),
+            format_func=_GROWTH.__getitem__,
+            on_change=_grow,
+            key="growth",
+            label_visibility="collapsed",
+            width="content",
+        )
+        offer_gallery("above")
+
+
+def offer_gallery(place: str) -> None:
+    """Draw the button of the gallery and, behind it, all situations with what there is to see."""
+    with st.popover("Situations", icon=":material/apps:", help="Eight runs worth a look", width="content"):
+        for preset in load_presets():
+            with st.container(gap=None):
+                st.button(preset.title, on_click=_open, args=(preset,), key=f"{place}-{preset.name}", type="tertiary")
+                st.markdown(f":small[{preset.sentence}]")
+
+
+def _open(preset: Preset) -> None:
+    st.session_state.introduction = False
+    open_on_stage(preset.settings, preset.moment)
+
+
+def _grow() -> None:
+    """Choose another width, and have the stage stay at the moment it is at."""
+    if (width := st.session_state.growth) is not None:
+        st.session_state.width = width
+        st.session_state.grows = True
