@@ -5,11 +5,12 @@ import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import streamlit as st
 
 import treeviz.pages.preload  # noqa: F401  (first: the others import Plotly)
+from treeviz.pages import lessons
 from treeviz.pages.csv_choice import keep_csv_options
 from treeviz.pages.glossary import show_glossary
 from treeviz.pages.notices import show_changes, usable_part
@@ -68,7 +69,8 @@ def _freeze_imports() -> None:
 
 def run() -> None:
     """Set up the browser tab, draw the sidebar and the page chosen."""
-    st.set_page_config(page_title="treeviz", page_icon="🌳", layout="wide")
+    sidebar: Literal["collapsed", "auto"] = "collapsed" if lessons.open_visit() else "auto"  # a lesson has the room
+    st.set_page_config(page_title="treeviz", page_icon="🌳", layout="wide", initial_sidebar_state=sidebar)
     _freeze_imports()
     pages = [
         st.Page(partial(_draw, page), title=page.title, url_path=page.path, default=not page.path)

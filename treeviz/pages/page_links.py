@@ -51,3 +51,11 @@ def _follow(link: PageLink) -> None:
         st.session_state.address = {name: [text] for name, text in link.moment.items()}
         st.session_state.run = None
     st.session_state.wanted_page = link.page
+
+
+def open_on_stage(settings: Mapping[str, Any], moment: Mapping[str, str]) -> None:
+    """Prototype."""
+    for key, value in settings.items():
+        st.session_state[key] = value
+    st.session_state.address = {name: [text] for name, text in moment.items()}
+    st.session_state.run = None

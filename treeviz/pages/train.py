@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from treeviz.model.numerals import count, numeral
+from treeviz.pages import lessons
 from treeviz.pages.notices import explain_changes, note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.runs import open_run, wait_with_spinner
@@ -22,7 +23,7 @@ from treeviz.style import sentences
 from treeviz.style.palette import compact, percent
 from treeviz.style.run_charts import cost_figure, loss_figure
 from treeviz.style.searches import describe_search
-from treeviz.training.background import BackgroundRun
+from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
 from treeviz.training.record import StepRecord
 
 _STAGE = "stage"
@@ -31,22 +32,30 @@ _Number = tuple[str, str, str, str]  # label, value, context, explanation
 
 def render(settings: Settings) -> None:
     """Draw the page."""
-    st.subheader("A neural network that trains by editing trees", anchor=False)
+    is_lesson = lessons.open_visit() is not None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("A neural network that trains by editing trees", anchor=False)
+        lessons.choose_lesson()
     settings = choose_training(settings)
-    plays = welcome(is_expected=not st.session_state.address and "run" not in st.session_state)
+    plays = welcome(is_expected=not is_lesson and not st.session_state.address and "run" not in st.session_state)
     try:
         maker = open_run(settings)
     except ValueError as error:
         show_refusal(error, settings)
         return
-    _explain(maker.run)
+    if not is_lesson:
+        _explain(maker.run)
     if slower := refusal():
         note(slower)
     if st.session_state.get("run") != settings.key:
         st.session_state.run = settings.key
         address, st.session_state.address = st.session_state.address, {}  # counts once, for what is opened first
+        if (visit := lessons.open_visit()) and visit.scene.whole_run:
+            wait_with_spinner(maker.run, MAX_ITERATIONS - 1)
         st.session_state.start, st.session_state.notices = _find_start(maker, address)
         st.session_state.is_named = any(name in address for name in NAMES)
+        st.session_state.scene_shown = lessons.describe_scene(maker, st.session_state.start)
+    lessons.keep_address()
     _show_run(settings, plays)
 
 
@@ -99,10 +108,12 @@ def _show_run(settings: Settings, plays: int) -> None:
         question.fields if question else wanted,
         start={**start.describe(), "named": st.session_state.is_named},
         introduction={"plays": plays, "cookie": "" if st.session_state.introduction else INTRODUCED},
+        lesson=st.session_state.scene_shown,
         notices=st.session_state.notices,
         nonce=question.nonce if question else 0,
     )
-    show_stage(_STAGE, answer)
+    if (turned := show_stage(_STAGE, answer)) is not None and lessons.turn(turned):
+        st.rerun(scope="app")
     _unlearnable(run, cursor)
     _numbers(run, cursor)
     _charts(maker, cursor)

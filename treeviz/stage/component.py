@@ -19,13 +19,14 @@ _mount = st.components.v2.component("treeviz-stage", html=PARTS["html"], css=PAR
 _bring = st.components.v2.component("treeviz-answer", html="<span></span>", js=join_modules(_WEB / "answer.js"))
 
 
-def show_stage(key: str, data: bytes) -> None:
+def show_stage(key: str, data: bytes) -> object:
     """Mount the stage, or send the mounted one `data`, what a `FrameMaker` answers.
 
     The stage itself is the same every time, so Streamlit sends a browser that has it no more than its name.
     """
-    _mount(key=key, on_asked_change=_stay)
+    mounted = _mount(key=key, on_asked_change=_stay, on_turned_change=_stay)
     _bring(key=f"{key}-answer", data=data)
+    return mounted.turned
 
 
 def last_question(key: str) -> object:

@@ -6,6 +6,7 @@ import { takeAnswers } from "./answers.js";
 import { Atlas } from "./atlas.js";
 import { momentOf } from "./cursor.js";
 import { actionOf } from "./keys.js";
+import { LessonPanel } from "./lesson.js";
 import { ListBars } from "./lists.js";
 import { OutputPicture } from "./output.js";
 import { Panel } from "./panel.js";
@@ -15,7 +16,7 @@ import { closedWords, detailOfAll } from "./room.js";
 import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
 
-/** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, View } from "./types.js" */
+/** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, Start, Turn, View } from "./types.js" */
 
 const HEARTBEAT = 250; // milliseconds between looks at what is missing
 const QUIET = 500; // milliseconds after a press elsewhere on the page, which may lead to another one
@@ -48,7 +49,7 @@ export class Stage {
     this.pressedAt = -Infinity;
     this.isClosed = false;
     this.isDue = false;
-    /** @type {((question: Question) => void) | undefined} */
+    /** @type {((message: Question | Turn) => void) | undefined} */
     this.send = undefined;
     const part = partsOf(element);
     this.notices = part("notices", HTMLElement);
@@ -62,6 +63,7 @@ export class Stage {
     this.lists = new ListBars(this, part);
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
+    this.lesson = new LessonPanel(this, part);
     this.onKey = (/** @type {KeyboardEvent} */ event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
     this.onPress = (/** @type {PointerEvent} */ event) => {
@@ -114,12 +116,25 @@ export class Stage {
 
   /** @param {Answer} answer */
   take(answer) {
-    if (this.current?.header.run !== answer.header.run) this.begin(answer);
-    const { introduction = {} } = answer;
+    const isAnother = this.current?.header.run !== answer.header.run;
+    if (isAnother) this.begin(answer);
+    const { introduction = {}, lesson = null } = answer;
+    if (this.lesson.take(lesson) && !isAnother) this.goTo(answer.start);
     this.player.take(answer);
     this.introduce(introduction);
     this.transport.setStatus(answer.status);
     this.render();
+  }
+
+  /**
+   * Go to the moment of a scene in the run on show.
+   * @param {Start} start
+   */
+  goTo({ tree, detail, opened, pinned, iteration, phase, step, node }) {
+    this.player.play(false);
+    this.selected = node;
+    this.player.look({ tree, detail, opened, pinned }, node);
+    this.player.go({ iteration, phase, step });
   }
 
   /**
@@ -257,6 +272,7 @@ export class Stage {
   choose(row) {
     if (!this.shown) return;
     const { kind, id } = this.shown.nodes;
+    if (row >= 0 && this.lesson.takesClick(id[row])) return;
     if (kind[row] === 2) this.open(id[row]);
     else this.select(row < 0 ? null : id[row]);
   }
@@ -396,7 +412,7 @@ function remember(cookie) {
 export default mounter(
   (root) => find(root, ".stage", HTMLElement),
   (element) => new Stage(element),
-  ({ setStateValue }) =>
-    (/** @type {Question} */ question) =>
-      setStateValue?.("asked", question),
+  ({ setStateValue, setTriggerValue }) =>
+    (/** @type {Question | Turn} */ message) =>
+      "to" in message ? setTriggerValue?.("turned", message) : setStateValue?.("asked", message),
 );

@@ -195,7 +195,8 @@ export class TreePicture {
         [nodes.id[row] === stage.hovered, "hovered"],
       ];
       const names = marks.filter(([is]) => is).map(([, name]) => name);
-      setAttribute(group, "class", ["node", state, ...names].join(" "));
+      const answer = stage.lesson.markOf(nodes.id[row]);
+      setAttribute(group, "class", ["node", state, ...names, answer].join(" ").trim());
       setAttribute(glyph, "d", GLYPHS[state]);
       const share = nodes.watched
         ? nodes.watched[row] / nodes.neurons[row]

@@ -155,6 +155,40 @@ export interface Start extends View, Cursor {
   address: AddressNames;
 }
 
+/** A question of a scene, with its right answer: nodes by heap number. */
+export type QuestionAsked = { ask: string; why: string } & (
+  | { kind: "click"; candidates: number[]; right: number[] }
+  | { kind: "choose"; options: string[]; right: number }
+  | { kind: "estimate"; right: number; within: number; unit: string }
+);
+
+/** The scene on show; made by pages/lessons.py. */
+export interface LessonShown {
+  key: string;
+  title: string;
+  index: number;
+  count: number;
+  /** Questions in the whole lesson. */
+  questions: number;
+  /** Another number each time that a scene is opened. */
+  visit: number;
+  scene: {
+    title: string;
+    text: string;
+    focus: string;
+    notes: string;
+    error: string;
+    question: QuestionAsked | null;
+  };
+}
+
+/** The scene that the viewer turns to; null leaves the lesson. */
+export interface Turn {
+  to: number | null;
+  /** Milliseconds, so that no two are alike. */
+  at: number;
+}
+
 export interface Answer {
   header: Header;
   status: Status;
@@ -163,6 +197,7 @@ export interface Answer {
   notices: string[];
   start: Start;
   introduction?: { plays?: number; cookie?: string };
+  lesson?: LessonShown | null;
   nonce: number;
 }
 

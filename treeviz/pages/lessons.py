@@ -1,0 +1,153 @@
+"""The lesson that a session is in: which scene is open, and what the stage is sent of it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from treeviz.lesson.scenes.lesson_file import Lesson, read_lesson, shipped_texts
+from treeviz.lesson.scenes.numbers import Moment as NumbersMoment
+from treeviz.lesson.scenes.questions import describe
+from treeviz.pages.notices import plain
+from treeviz.pages.page_links import open_on_stage
+from treeviz.stage.frames import FrameMaker
+from treeviz.stage.moment import ADDRESS, Moment
+from treeviz.stage.view import whole_number
+
+# The environment variable through which `treeviz app --lesson FILE` says what to open.
+LESSON_FILE = "TREEVIZ_LESSON"
+NAMES = ("lesson", "scene")
+_OWN = "own"  # the key of a lesson that the reader brought
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A scene on show. `number` is another one each time that a scene is opened."""
+
+    key: str
+    lesson: Lesson
+    index: int = 0
+    number: int = 0
+
+    @property
+    def scene(self) -> Any:
+        """The scene."""
+        return self.lesson.scenes[self.index]
+
+
+@cache
+def shipped_lessons() -> Mapping[str, Lesson]:
+    """Return the lessons that come with the program, by name."""
+    return {key: read_lesson(text, {}, ADDRESS) for key, text in shipped_texts().items()}
+
+
+def open_visit() -> Visit | None:
+    """Return the scene that the session has open, or None."""
+    visit: Visit | None = st.session_state.get("lesson_visit")
+    return visit
+
+
+def choose_lesson() -> None:
+    """Draw what lessons there are, and the way to a lesson of one's own."""
+    with st.popover("Lessons", icon=":material/school:"):
+        for key, lesson in shipped_lessons().items():
+            st.button(lesson.title, on_click=begin, args=(key, lesson), key=f"lesson-{key}", width="stretch")
+            st.caption(f"{lesson.summary} {len(lesson.scenes)} scenes.")
+        upload = st.file_uploader("A lesson of your own, a TOML file", type="toml", key="lesson-upload")
+        if upload is None:
+            return
+        try:
+            lesson = read_lesson(upload.getvalue(), {}, ADDRESS)
+        except ValueError as error:
+            st.error(plain(f"This lesson cannot be opened. {error}."), icon=":material/error:")
+            return
+        st.button(f"Open “{plain(lesson.title)}”", on_click=begin, args=(_OWN, lesson), key="lesson-own")
+
+
+def begin(key: str, lesson: Lesson, index: int = 0) -> None:
+    """Open a scene of a lesson; a callback, or before any widget is drawn."""
+    before = open_visit()
+    _show(Visit(key, lesson, min(index, len(lesson.scenes) - 1), 1 if before is None else before.number + 1))
+
+
+def turn(wanted: object) -> bool:
+    """Open another scene of the lesson that is open, or leave it: then the run stays as it is.
+
+    `wanted` is what the browser sent: {"to": index}, or None as the index. Returns whether anything changes.
+    """
+    visit = open_visit()
+    if visit is None or not isinstance(wanted, Mapping):
+        return False
+    to = wanted.get("to")
+    if to is None:
+        st.session_state.lesson_visit = st.session_state.scene_shown = None
+        for name in NAMES:
+            st.query_params.pop(name, None)
+        return True
+    index = whole_number(to, 0, len(visit.lesson.scenes) - 1)
+    if index is not None:
+        _show(replace(visit, index=index, number=visit.number + 1))
+    return index is not None
+
+
+def _show(visit: Visit) -> None:
+    st.session_state.lesson_visit = visit
+    open_on_stage(visit.scene.settings, visit.scene.moment)
+
+
+def keep_address() -> None:
+    """Name the scene in the address, so that a reload, or another reader, finds it."""
+    visit = open_visit()
+    if visit is None or visit.key == _OWN:
+        return
+    for name, text in zip(NAMES, (visit.key, str(visit.index + 1)), strict=True):
+        if st.query_params.get(name) != text:
+            st.query_params[name] = text
+
+
+def open_from_address(address: Mapping[str, Any]) -> str:
+    """Open the scene that an address names, or the file that the program was started with; return what is wrong."""
+    if "lesson" not in address:
+        if (path := os.environ.get(LESSON_FILE)) and not address:
+            begin(_OWN, read_lesson(Path(path).read_bytes(), {}, ADDRESS))
+        return ""
+    key, number = address["lesson"][-1], address.get("scene", ["1"])[-1]
+    lesson = shipped_lessons().get(key)
+    if lesson is None:
+        return f"There is no lesson “{key[:40]}” here; there are {', '.join(shipped_lessons())}."
+    begin(key, lesson, max(0, int(number) - 1) if number.isdecimal() and len(number) < 4 else 0)
+    return ""
+
+
+def describe_scene(maker: FrameMaker, start: Moment) -> dict[str, Any] | None:
+    """Return what the stage is sent of the scene that is open, with its numbers filled in from the run."""
+    visit = open_visit()
+    if visit is None:
+        return None
+    scene, error, question = visit.scene, "", None
+    at = NumbersMoment(maker.run.trace, start.view.tree, start.iteration)
+    if scene.question:
+        try:
+            question = describe(scene.question, at)
+        except ValueError as fault:
+            error = f"The question of this scene cannot be asked of this run: {fault}."
+    return {
+        "key": visit.key,
+        "title": visit.lesson.title,
+        "index": visit.index,
+        "count": len(visit.lesson.scenes),
+        "questions": sum(scene.question is not None for scene in visit.lesson.scenes),
+        "visit": visit.number,
+        "scene": {
+            "title": scene.title,
+            "text": at.fill(scene.text),
+            "focus": scene.focus,
+            "notes": at.fill(scene.notes),
+            "error": error,
+            "question": question,
+        },
+    }
