@@ -8,10 +8,11 @@ from server import ROOT
 from streamlit.testing.v1 import AppTest
 
 from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz.lesson import address
 from treeviz.model.config import SEARCHES
 from treeviz.model.firing import FiringSets, moved_rows
 from treeviz.model.network import initial_weights
-from treeviz.pages import runs, settings
+from treeviz.pages import runs
 from treeviz.search.engine import Engine, Evaluation
 from treeviz.solve.jacobian import SparseJacobian
 from treeviz.stage.frames import FrameMaker
@@ -129,7 +130,7 @@ def test_what_is_said_of_it_is_true_of_it(maker):
 
 @pytest.mark.filterwarnings("default")
 def test_the_page_shows_it(monkeypatch):
-    monkeypatch.setitem(settings._SEARCHES, "forest", "dummy")
+    monkeypatch.setitem(address.SEARCHES, "forest", "dummy")
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
     app.query_params["data"], app.query_params["width"] = "sphere", "64"
     app.run()

@@ -254,3 +254,44 @@ def test_what_was_asked_of_one_page_is_not_said_on_another(monkeypatch):
     app.session_state["wanted_page"] = ""
     app.run()
     assert said_of_the_address(app) == []
+
+
+# A run opened by a button
+
+OPENS = """
+import streamlit as st
+from treeviz.pages.page import Page
+from treeviz.pages.page_links import open_on_stage
+
+RUNS = {"one": {"data": "xor", "xor-n": "9", "search": "watch lists", "width": "64"}, "two": {"width": "128"}}
+
+def render():
+    for name, settings in RUNS.items():
+        st.button(name, on_click=open_on_stage, args=(settings, {"it": "1"}), key=name)
+
+PAGE = Page("Two runs", path="two-runs", order=9, render=render, needs_data=False)
+"""
+
+
+def run_shown(app):
+    keys = ("data", "width", "seed", "search", "page")
+    return {key: app.session_state[key] for key in keys}, app.session_state["cursor"]
+
+
+def test_a_run_is_opened_whole_and_leads_back_to_the_settings_before(folder):
+    (folder / "two_runs.py").write_text(OPENS)
+    app = open_app("", data="circle", width=32, seed=4)
+    own, _ = run_shown(app)
+    app.session_state["wanted_page"] = "two-runs"
+    app.run()
+    one = {"data": "xor", "width": 64, "seed": 0, "search": "watch lists", "page": ""}
+    assert run_shown(app.button(key="one").click().run()) == (one, 1)
+    assert app.session_state["xor-n"] == 9 and not app.session_state["notices"]
+    app.session_state["wanted_page"] = "two-runs"
+    app.run()
+    assert run_shown(app.button(key="two").click().run())[0]["width"] == 128
+    app.number_input(key="seed").set_value(9).run()
+    app.button(key="back").click().run()
+    assert app.session_state["page"] == "two-runs" and "back" not in [button.key for button in app.button]
+    app.session_state["wanted_page"] = ""
+    assert run_shown(app.run())[0] == own

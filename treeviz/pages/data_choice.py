@@ -10,11 +10,11 @@ import streamlit as st
 from treeviz.data.catalogue import DATASETS, DatasetInfo, load_split
 from treeviz.data.dataset import Split
 from treeviz.data.refusal import RefusalError
+from treeviz.lesson.address import DEFAULT_DATA, LARGEST_DIMENSION, LARGEST_N
 from treeviz.pages.csv_choice import Upload, choose_csv, keep_csv_options
 from treeviz.pages.notices import note, plain
 
 _CSV = "your own CSV"
-_LARGEST_N, _LARGEST_DIMENSION = 200, 1024  # of a generated or bundled dataset in the app
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def choose_data() -> DataChoice | None:
     """Draw the choice; return it, or None while a CSV file or its target column is missing."""
     st.subheader("Data")
     names = list(DATASETS)
-    name = st.selectbox("Dataset", [*names, _CSV], index=names.index("digits"), key="data", bind="query-params")
+    name = st.selectbox("Dataset", [*names, _CSV], index=names.index(DEFAULT_DATA), key="data", bind="query-params")
     if name == _CSV:
         chosen = choose_csv()
         if chosen is None:
@@ -76,13 +76,18 @@ def choose_data() -> DataChoice | None:
     return DataChoice(name, tuple(sorted(_choose_options(DATASETS[name]).items())))
 
 
+def is_data_key(key: str) -> bool:
+    """Whether the choice of data has a setting with this key; how a file is read is in no address."""
+    return key == "data" or any(key.startswith(f"{name}-") for name in DATASETS)
+
+
 def _choose_options(info: DatasetInfo) -> dict[str, Any]:
     """Draw the options that this dataset has."""
     options: dict[str, Any] = {
         "num_points": st.slider(
             "Datapoints n",
             info.min_points,
-            min(info.max_points, _LARGEST_N),
+            min(info.max_points, LARGEST_N),
             info.default_points,
             key=f"{info.name}-n",
             bind="query-params",
@@ -97,7 +102,7 @@ def _choose_options(info: DatasetInfo) -> dict[str, Any]:
             options[option] = st.toggle("Centre the data", default, key=key, bind="query-params")
         elif isinstance(default, int):
             label = f"{option.capitalize()} d"
-            options[option] = int(st.number_input(label, 1, _LARGEST_DIMENSION, default, key=key, bind="query-params"))
+            options[option] = int(st.number_input(label, 1, LARGEST_DIMENSION, default, key=key, bind="query-params"))
         else:
             label = option.capitalize()
             options[option] = st.slider(label, 0.0, 1.0, float(default), 0.01, key=key, bind="query-params")

@@ -26,6 +26,7 @@ _SERVER_OPTIONS = {
     "server.fileWatcherType": "none",
     "runner.postScriptGC": "false",
     "browser.gatherUsageStats": "false",
+    "global.disableWidgetStateDuplicationWarning": "true",
     "client.toolbarMode": "minimal",
     # The colour of what is chosen, legible on either background; Streamlit's own red is not.
     "theme.light.primaryColor": "#0B6299",
@@ -77,10 +78,11 @@ def run() -> None:
         for page in find_pages()
     ]
     chosen = st.navigation(pages, position="top")
-    if (path := wanted_page()) is not None:
+    if (wanted := wanted_page()) is not None:
+        path, unwritten = wanted
         keep_csv_options()
-        # With an empty address: Streamlit refuses to clear one that widgets are bound to, and they write it anew.
-        st.switch_page(next(page for page in pages if page.url_path == path), query_params={})
+        # Streamlit refuses to clear an address that widgets are bound to; they write it anew.
+        st.switch_page(next(page for page in pages if page.url_path == path), query_params=unwritten)
     address = {name: st.query_params.get_all(name) for name in st.query_params}
     if "address" not in st.session_state:  # it is the stage's, if the stage is what it opens
         st.session_state.address, st.session_state.asked = ({}, address) if chosen.url_path else (address, {})
@@ -91,7 +93,7 @@ def run() -> None:
     show_glossary()
     if chosen.url_path:
         # A viewer who comes back to the stage finds it at rest, as it was left.
-        st.session_state.plays, st.session_state.is_named = 0, False
+        st.session_state.plays, st.session_state.named = 0, 0
         keep_training()
     st.session_state.settings = choose_settings()  # drawn here, and not by a page, all pages share them
     show_way_back(chosen.url_path)

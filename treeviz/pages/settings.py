@@ -6,18 +6,16 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from treeviz.data.dataset import Split
+from treeviz.lesson.address import DEFAULT_WIDTH, LARGEST_SEED, LARGEST_SKIN, LARGEST_THRESHOLD, SEARCHES, WIDTHS
 from treeviz.model.config import ACTIVATIONS, TrainConfig
 from treeviz.model.network import paper_threshold
-from treeviz.pages.data_choice import DataChoice, choose_data
+from treeviz.pages.data_choice import DataChoice, choose_data, is_data_key
 from treeviz.style.sentences import describe_sparsity
 
-# What the stage can show, by the names `TrainConfig.search` has for them.
-_SEARCHES = {"forest": "forest", "watch lists": "watch", "table": "table"}
-# Where it is not found by rule: what is offered first, and what is more than enough to watch everything.
-_SKIN, _LARGEST_SKIN = 0.5, 100.0
-# What `choose_training` draws, on the page of one run only.
+_SKIN = 0.5  # what is offered first where it is not found by rule
+# The keys of what `choose_settings` draws, the data's aside, and of what `choose_training` does.
+_NETWORK = ("width", "paper", "b", "seed")
 _TRAINING = ("search", "solver", "activation", "check", "rule", "skin")
-WIDTHS = tuple(1 << power for power in range(5, 21))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ def choose_settings() -> Settings | None:
         width = st.select_slider(
             "Width m, neurons",
             WIDTHS,
-            value=65_536,
+            value=DEFAULT_WIDTH,
             key="width",
             bind="query-params",
             help="The network has m hidden neurons; each is a leaf in every tree.",
@@ -73,13 +71,19 @@ def choose_settings() -> Settings | None:
         threshold = None
         if not paper:
             threshold = st.slider(
-                "Threshold b", 0.0, 5.0, round(paper_threshold(width), 2), 0.01, key="b", bind="query-params"
+                "Threshold b",
+                0.0,
+                LARGEST_THRESHOLD,
+                round(paper_threshold(width), 2),
+                0.01,
+                key="b",
+                bind="query-params",
             )
         st.caption(describe_sparsity(width, paper_threshold(width) if threshold is None else threshold))
         seed = st.number_input(
             "Seed",
             0,
-            2**31 - 1,
+            LARGEST_SEED,
             0,
             key="seed",
             bind="query-params",
@@ -94,7 +98,7 @@ def choose_training(settings: Settings) -> Settings:
     with st.sidebar:
         search = st.segmented_control(
             "Search",
-            list(_SEARCHES),
+            list(SEARCHES),
             default="forest",
             required=True,
             key="search",
@@ -138,7 +142,7 @@ def choose_training(settings: Settings) -> Settings:
         )
     config = replace(
         settings.config,
-        search=_SEARCHES[search or "forest"],
+        search=SEARCHES[search or "forest"],
         skin=skin,
         solver=solver or "exact",
         activation=activation or "shifted",
@@ -151,6 +155,11 @@ def keep_training() -> None:
     for key in _TRAINING:
         if key in st.session_state:
             st.session_state[key] = st.session_state[key]
+
+
+def setting_keys() -> set[str]:
+    """Return the keys of the settings that an address can hold; of those of datasets, what has been chosen."""
+    return {key for key in map(str, st.session_state) if is_data_key(key)} | {*_NETWORK, *_TRAINING}
 
 
 def _choose_skin() -> float | None:
@@ -170,7 +179,7 @@ def _choose_skin() -> float | None:
         st.number_input(
             "Skin",
             0.0,
-            _LARGEST_SKIN,
+            LARGEST_SKIN,
             _SKIN,
             step=0.1,
             format="%.3f",

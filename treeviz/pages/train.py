@@ -1,6 +1,7 @@
 """The training page: the stage, where one run is seen step by step, and the charts that follow its cursor."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count as count_from
 
 import numpy as np
 import plotly.graph_objects as go
@@ -27,6 +28,7 @@ from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
 from treeviz.training.record import StepRecord
 
 _STAGE = "stage"
+_NUMBERS = count_from(1)  # of the moments that addresses and buttons ask for, of all sessions
 _Number = tuple[str, str, str, str]  # label, value, context, explanation
 
 
@@ -53,7 +55,7 @@ def render(settings: Settings) -> None:
         if (visit := lessons.open_visit()) and visit.scene.whole_run:
             wait_with_spinner(maker.run, MAX_ITERATIONS - 1)
         st.session_state.start, st.session_state.notices = _find_start(maker, address)
-        st.session_state.is_named = any(name in address for name in NAMES)
+        st.session_state.named = next(_NUMBERS) if any(name in address for name in NAMES) else 0
         st.session_state.scene_shown = lessons.describe_scene(maker, st.session_state.start)
     lessons.keep_address()
     _show_run(settings, plays)
@@ -106,7 +108,7 @@ def _show_run(settings: Settings, plays: int) -> None:
         question.view if question else start.view,
         wanted,
         question.fields if question else wanted,
-        start={**start.describe(), "named": st.session_state.is_named},
+        start={**start.describe(), "named": st.session_state.named},
         introduction={"plays": plays, "cookie": "" if st.session_state.introduction else INTRODUCED},
         lesson=st.session_state.scene_shown,
         notices=st.session_state.notices,

@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonschema
 
+from treeviz.lesson.address import read_settings
 from treeviz.lesson.scenes.numbers import check_text, read_condition
 from treeviz.lesson.scenes.questions import Choose, Click, Estimate, Option, Question
 
@@ -36,7 +37,7 @@ class Scene:
 
     title: str
     text: str
-    settings: Mapping[str, str | float | bool]
+    settings: Mapping[str, str]
     moment: Mapping[str, str]
     focus: str = ""
     whole_run: bool = False
@@ -53,7 +54,7 @@ class Lesson:
     scenes: tuple[Scene, ...]
 
 
-def read_lesson(text: str | bytes, presets: Mapping[str, Mapping[str, Any]], moment_names: Mapping[str, str]) -> Lesson:
+def read_lesson(text: str | bytes, presets: Mapping[str, Mapping[str, str]], moment_names: Mapping[str, str]) -> Lesson:
     """Read a lesson.
 
     Parameters
@@ -99,13 +100,17 @@ def _place(path: Iterable[str | int]) -> str:
 
 
 def _read_scene(
-    table: Mapping[str, Any], presets: Mapping[str, Mapping[str, Any]], moment_names: Mapping[str, str]
+    table: Mapping[str, Any], presets: Mapping[str, Mapping[str, str]], moment_names: Mapping[str, str]
 ) -> Scene:
     preset = table.get("preset")
     if preset is not None and preset not in presets:
         raise ValueError(f"there is no preset {preset!r}; there are {', '.join(presets)}")
-    settings = {**(presets[preset] if preset else {}), **table.get("settings", {})}
-    moment = {moment_names[part]: str(value) for part, value in table.get("moment", {}).items()}
+    settings = {
+        **(presets[preset] if preset else {}),
+        **{name: _as_text(value) for name, value in table.get("settings", {}).items()},
+    }
+    read_settings(settings)
+    moment = {moment_names[part]: str(value) for part, value in {"iteration": 0, **table.get("moment", {})}.items()}
     check_text(table["text"])
     question = _read_question(table["question"]) if "question" in table else None
     return Scene(
@@ -118,6 +123,10 @@ def _read_scene(
         table.get("notes", "").strip(),
         question,
     )
+
+
+def _as_text(value: str | float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _read_question(table: Mapping[str, Any]) -> Question:

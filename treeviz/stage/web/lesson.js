@@ -37,6 +37,7 @@ export class LessonPanel {
     this.box = part("lesson", HTMLElement);
     /** @type {LessonShown | null} */
     this.shown = null;
+    this.content = "null";
     /** @type {Set<number>} heap numbers of the nodes chosen for a question */
     this.chosen = new Set();
     /** @type {Map<number, string> | null} how each node was judged, once the question is answered */
@@ -54,17 +55,15 @@ export class LessonPanel {
   /**
    * Show a scene, or none.
    * @param {LessonShown | null} lesson
-   * @returns {boolean} whether it is a scene just opened: the stage goes to its moment
    */
   take(lesson) {
-    const isNew = lesson?.visit !== this.shown?.visit;
-    if (!isNew) return false;
-    this.shown = lesson;
+    const content = JSON.stringify(lesson);
+    if (content === this.content) return;
+    [this.shown, this.content] = [lesson, content];
     [this.chosen, this.judged] = [new Set(), null];
     this.box.hidden = !lesson;
     this.dock();
     this.draw();
-    return lesson !== null;
   }
 
   draw() {

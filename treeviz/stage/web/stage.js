@@ -16,7 +16,7 @@ import { closedWords, detailOfAll } from "./room.js";
 import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
 
-/** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, Start, Turn, View } from "./types.js" */
+/** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, Turn, View } from "./types.js" */
 
 const HEARTBEAT = 250; // milliseconds between looks at what is missing
 const QUIET = 500; // milliseconds after a press elsewhere on the page, which may lead to another one
@@ -46,6 +46,7 @@ export class Stage {
     /** @type {number | null} heap number of a node */
     this.hovered = null;
     this.plays = 0;
+    this.named = 0; // moments that addresses and buttons have asked for
     this.pressedAt = -Infinity;
     this.isClosed = false;
     this.isDue = false;
@@ -116,25 +117,13 @@ export class Stage {
 
   /** @param {Answer} answer */
   take(answer) {
-    const isAnother = this.current?.header.run !== answer.header.run;
-    if (isAnother) this.begin(answer);
+    if (this.current?.header.run !== answer.header.run || this.isAsked(answer.start)) this.begin(answer);
     const { introduction = {}, lesson = null } = answer;
-    if (this.lesson.take(lesson) && !isAnother) this.goTo(answer.start);
+    this.lesson.take(lesson);
     this.player.take(answer);
     this.introduce(introduction);
     this.transport.setStatus(answer.status);
     this.render();
-  }
-
-  /**
-   * Go to the moment of a scene in the run on show.
-   * @param {Start} start
-   */
-  goTo({ tree, detail, opened, pinned, iteration, phase, step, node }) {
-    this.player.play(false);
-    this.selected = node;
-    this.player.look({ tree, detail, opened, pinned }, node);
-    this.player.go({ iteration, phase, step });
   }
 
   /**
@@ -147,15 +136,24 @@ export class Stage {
     this.plays = plays;
   }
 
+  /**
+   * Whether an address or a button asks for a moment that the stage has not been at.
+   * @param {Answer["start"]} start
+   */
+  isAsked({ named = 0 }) {
+    return named > 0 && named !== this.named;
+  }
+
   /** @param {Answer} answer */
   begin({ header, start, notices }) {
-    const { tree, detail, opened, pinned, iteration, phase, step, address, named } = start;
+    const { tree, detail, opened, pinned, iteration, phase, step, address, named = 0 } = start;
     this.leave();
     const old = this.current;
-    const isSame = old?.header.settings === header.settings; // the same run, begun again by the server
+    const isAsked = this.isAsked(start);
+    const isSame = old?.header.settings === header.settings && !isAsked; // begun again by the server
     const wasPlaying = isSame && old?.playing;
     old?.play(false);
-    const left = isSame || !named ? places.get(header.settings) : undefined;
+    const left = isAsked ? undefined : places.get(header.settings);
     const begun = { view: { tree, detail, opened, pinned }, at: { iteration, phase, step }, node: start.node };
     const { view, at, node } = left ?? begun;
     /** @type {Player} */
@@ -175,6 +173,7 @@ export class Stage {
       old?.asked,
     );
     this.current = player;
+    this.named = named;
     [this.hovered, this.names] = [null, address];
     this.selected = node;
     if (!left) player.reported = iteration;

@@ -150,8 +150,8 @@ export type AddressNames = Record<
 /** Where to begin. */
 export interface Start extends View, Cursor {
   node: number | null;
-  /** whether an address or a link asks for it; else a viewer finds a run where it was left */
-  named?: boolean;
+  /** another number each time that an address or a button asks for it; 0: a run is found where it was left */
+  named?: number;
   address: AddressNames;
 }
 
