@@ -32,7 +32,7 @@ option = [{ text = "yes", when = "width > 3" }, { text = "no", when = false }]
 def test_a_lesson_is_read_as_it_is_written():
     lesson = read_lesson(GOOD.encode(), {}, ADDRESS)
     (scene,) = lesson.scenes
-    assert (lesson.title, scene.title, dict(scene.settings)) == ("T", "one", {"data": "circle", "width": 64})
+    assert (lesson.title, scene.title, dict(scene.settings)) == ("T", "one", {"data": "circle", "width": "64"})
     assert dict(scene.moment) == {"it": "2", "open": "3,5"}
     assert scene.question == Choose("A?", "W", (Option("yes", "width > 3"), Option("no", False)))
 
@@ -51,6 +51,7 @@ def test_a_lesson_is_read_as_it_is_written():
         ("width > 3", "size > 3", "names the number 'size'"),
         ('kind = "choose"', 'kind = "guess"', "scene 1, question, kind: 'guess' is not one of"),
         ('kind = "choose"', 'kind = "click"', "scene 1, question"),
+        ("width = 64", "width = 65", "scene 1, 'one': width must be one of"),
         ("settings = {", 'preset = "none"\nsettings = {', "there is no preset 'none'"),
     ],
 )

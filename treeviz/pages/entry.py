@@ -86,6 +86,9 @@ def run() -> None:
     address = {name: st.query_params.get_all(name) for name in st.query_params}
     if "address" not in st.session_state:  # it is the stage's, if the stage is what it opens
         st.session_state.address, st.session_state.asked = ({}, address) if chosen.url_path else (address, {})
+        st.session_state.page = chosen.url_path
+        if not chosen.url_path and lessons.open_from_address(address):
+            st.rerun()
     if (usable := usable_part(address)) != address:
         keep_csv_options()
         st.switch_page(chosen, query_params=usable)

@@ -1,7 +1,8 @@
 """The lesson that a session is in: which scene is open, and what the stage is sent of it."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Any
 
 import streamlit as st
 
-from treeviz.lesson.scenes.lesson_file import Lesson, read_lesson, shipped_texts
+from treeviz.lesson.scenes.lesson_file import Lesson, Scene, read_lesson, shipped_texts
 from treeviz.lesson.scenes.numbers import Moment as NumbersMoment
 from treeviz.lesson.scenes.questions import describe
 from treeviz.pages.notices import plain
-from treeviz.pages.page_links import open_on_stage
+from treeviz.pages.page_links import open_on_stage, open_page
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import ADDRESS, Moment
 from treeviz.stage.view import whole_number
@@ -26,15 +27,14 @@ _OWN = "own"  # the key of a lesson that the reader brought
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A scene on show. `number` is another one each time that a scene is opened."""
+    """A scene on show, of a lesson by its name."""
 
     key: str
     lesson: Lesson
     index: int = 0
-    number: int = 0
 
     @property
-    def scene(self) -> Any:
+    def scene(self) -> Scene:
         """The scene."""
         return self.lesson.scenes[self.index]
 
@@ -68,35 +68,31 @@ def choose_lesson() -> None:
         st.button(f"Open “{plain(lesson.title)}”", on_click=begin, args=(_OWN, lesson), key="lesson-own")
 
 
-def begin(key: str, lesson: Lesson, index: int = 0) -> None:
-    """Open a scene of a lesson; a callback, or before any widget is drawn."""
-    before = open_visit()
-    _show(Visit(key, lesson, min(index, len(lesson.scenes) - 1), 1 if before is None else before.number + 1))
+def begin(key: str, lesson: Lesson, index: int = 0, moment: Mapping[str, str] | None = None) -> None:
+    """Open a scene of a lesson, at its own moment or another one; a callback, or before any widget is drawn."""
+    _show(Visit(key, lesson, index), moment)
 
 
-def turn(wanted: object) -> bool:
+def turn(wanted: object) -> None:
     """Open another scene of the lesson that is open, or leave it: then the run stays as it is.
 
-    `wanted` is what the browser sent: {"to": index}, or None as the index. Returns whether anything changes.
+    `wanted` is what the browser sent: {"to": index}, with None as the index to leave. A callback.
     """
     visit = open_visit()
     if visit is None or not isinstance(wanted, Mapping):
-        return False
+        return
     to = wanted.get("to")
-    if to is None:
-        st.session_state.lesson_visit = st.session_state.scene_shown = None
-        for name in NAMES:
-            st.query_params.pop(name, None)
-        return True
     index = whole_number(to, 0, len(visit.lesson.scenes) - 1)
     if index is not None:
-        _show(replace(visit, index=index, number=visit.number + 1))
-    return index is not None
+        _show(replace(visit, index=index))
+    elif to is None:
+        st.session_state.lesson_visit = st.session_state.scene_shown = None
+        open_page("")
 
 
-def _show(visit: Visit) -> None:
+def _show(visit: Visit, moment: Mapping[str, str] | None = None) -> None:
     st.session_state.lesson_visit = visit
-    open_on_stage(visit.scene.settings, visit.scene.moment)
+    open_on_stage(visit.scene.settings, moment or visit.scene.moment)
 
 
 def keep_address() -> None:
@@ -109,18 +105,22 @@ def keep_address() -> None:
             st.query_params[name] = text
 
 
-def open_from_address(address: Mapping[str, Any]) -> str:
-    """Open the scene that an address names, or the file that the program was started with; return what is wrong."""
+def open_from_address(address: Mapping[str, Sequence[str]]) -> bool:
+    """Open the scene that an address names, or the file that the program was started with; return whether one is open.
+
+    A moment in the address counts more than that of the scene: a reload finds the stage where it was.
+    """
     if "lesson" not in address:
-        if (path := os.environ.get(LESSON_FILE)) and not address:
+        path = os.environ.get(LESSON_FILE)
+        if path and not address:
             begin(_OWN, read_lesson(Path(path).read_bytes(), {}, ADDRESS))
-        return ""
-    key, number = address["lesson"][-1], address.get("scene", ["1"])[-1]
-    lesson = shipped_lessons().get(key)
-    if lesson is None:
-        return f"There is no lesson “{key[:40]}” here; there are {', '.join(shipped_lessons())}."
-    begin(key, lesson, max(0, int(number) - 1) if number.isdecimal() and len(number) < 4 else 0)
-    return ""
+        return bool(path) and not address
+    lesson = shipped_lessons().get(key := address["lesson"][-1])
+    if lesson is not None:
+        text = address.get("scene", ["1"])[-1]
+        number = min(max(int(text), 1), len(lesson.scenes)) if re.fullmatch("[0-9]{1,4}", text) else 1
+        begin(key, lesson, number - 1, {name: address[name][-1] for name in ADDRESS.values() if name in address})
+    return lesson is not None
 
 
 def describe_scene(maker: FrameMaker, start: Moment) -> dict[str, Any] | None:
@@ -141,7 +141,6 @@ def describe_scene(maker: FrameMaker, start: Moment) -> dict[str, Any] | None:
         "index": visit.index,
         "count": len(visit.lesson.scenes),
         "questions": sum(scene.question is not None for scene in visit.lesson.scenes),
-        "visit": visit.number,
         "scene": {
             "title": scene.title,
             "text": at.fill(scene.text),

@@ -11,6 +11,7 @@ from treeviz.model.numerals import count, numeral
 from treeviz.pages import lessons
 from treeviz.pages.notices import explain_changes, note, show_refusal
 from treeviz.pages.page import Page
+from treeviz.pages.page_links import is_page_wanted
 from treeviz.pages.runs import open_run, wait_with_spinner
 from treeviz.pages.settings import Settings, choose_training
 from treeviz.pages.welcome import welcome
@@ -88,6 +89,8 @@ def _show_run(settings: Settings, plays: int) -> None:
     `plays` is how often the viewer has pressed "Play it" in the introduction. Streamlit keeps a fragment's arguments
     for minutes after the browser has left, so the run is none of them.
     """
+    if is_page_wanted():  # the viewer has turned to a scene of another run
+        st.rerun(scope="app")
     maker = open_run(settings)
     run, start = maker.run, st.session_state.start
     question = Question.read(last_question(_STAGE), maker.run_key, run.data.num_points, run.config.width)
@@ -114,8 +117,7 @@ def _show_run(settings: Settings, plays: int) -> None:
         notices=st.session_state.notices,
         nonce=question.nonce if question else 0,
     )
-    if (turned := show_stage(_STAGE, answer)) is not None and lessons.turn(turned):
-        st.rerun(scope="app")
+    show_stage(_STAGE, answer, lessons.turn)
     _unlearnable(run, cursor)
     _numbers(run, cursor)
     _charts(maker, cursor)

@@ -170,8 +170,6 @@ export interface LessonShown {
   count: number;
   /** Questions in the whole lesson. */
   questions: number;
-  /** Another number each time that a scene is opened. */
-  visit: number;
   scene: {
     title: string;
     text: string;
