@@ -39,6 +39,7 @@ _ROOM = """<style>
 [data-testid="stMain"] { scroll-padding-top: 3.75rem; } /* the header lies over it */
 [data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
 .st-key-stage-answer { display: none; }
+html.treeviz-lecture :is([data-testid="stHeader"], [data-testid="stSidebar"]) { display: none; }
 @media (max-width: 640px) {
   [data-testid="stMarkdownContainer"] table { font-size: 0.72rem; }
   [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.3rem 0.12rem !important; }

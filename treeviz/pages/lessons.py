@@ -22,7 +22,8 @@ from treeviz.stage.view import whole_number
 # The environment variable through which `treeviz app --lesson FILE` says what to open.
 LESSON_FILE = "TREEVIZ_LESSON"
 NAMES = ("lesson", "scene")
-_OWN = "own"  # the key of a lesson that the reader brought
+_GIVEN = "file"  # the name of the lesson that the program was started with
+_OWN = "own"  # that of a lesson that the reader has uploaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,16 @@ class Visit:
 
 
 @cache
-def shipped_lessons() -> Mapping[str, Lesson]:
-    """Return the lessons that come with the program, by name."""
-    return {key: read_lesson(text, {}, ADDRESS) for key, text in shipped_texts().items()}
+def known_lessons() -> Mapping[str, Lesson]:
+    """Return the lessons that come with the program, by name, and the one that it was started with, as "file"."""
+    lessons = {key: parse_lesson(text) for key, text in shipped_texts().items()}
+    path = os.environ.get(LESSON_FILE)
+    return {**({_GIVEN: parse_lesson(Path(path).read_bytes())} if path else {}), **lessons}
+
+
+def parse_lesson(text: str | bytes) -> Lesson:
+    """Read a lesson, with the presets and the moments of this app; ValueError says what is wrong with it."""
+    return read_lesson(text, {}, ADDRESS)
 
 
 def open_visit() -> Visit | None:
@@ -54,14 +62,14 @@ def open_visit() -> Visit | None:
 def choose_lesson() -> None:
     """Draw what lessons there are, and the way to a lesson of one's own."""
     with st.popover("Lessons", icon=":material/school:"):
-        for key, lesson in shipped_lessons().items():
+        for key, lesson in known_lessons().items():
             st.button(lesson.title, on_click=begin, args=(key, lesson), key=f"lesson-{key}", width="stretch")
             st.caption(f"{lesson.summary} {len(lesson.scenes)} scenes.")
         upload = st.file_uploader("A lesson of your own, a TOML file", type="toml", key="lesson-upload")
         if upload is None:
             return
         try:
-            lesson = read_lesson(upload.getvalue(), {}, ADDRESS)
+            lesson = parse_lesson(upload.getvalue())
         except ValueError as error:
             st.error(plain(f"This lesson cannot be opened. {error}."), icon=":material/error:")
             return
@@ -92,6 +100,7 @@ def turn(wanted: object) -> None:
 
 def _show(visit: Visit, moment: Mapping[str, str] | None = None) -> None:
     st.session_state.lesson_visit = visit
+    st.session_state.introduction = False
     open_on_stage(visit.scene.settings, moment or visit.scene.moment)
 
 
@@ -110,12 +119,9 @@ def open_from_address(address: Mapping[str, Sequence[str]]) -> bool:
 
     A moment in the address counts more than that of the scene: a reload finds the stage where it was.
     """
-    if "lesson" not in address:
-        path = os.environ.get(LESSON_FILE)
-        if path and not address:
-            begin(_OWN, read_lesson(Path(path).read_bytes(), {}, ADDRESS))
-        return bool(path) and not address
-    lesson = shipped_lessons().get(key := address["lesson"][-1])
+    if not address:
+        address = {"lesson": [_GIVEN]}
+    lesson = known_lessons().get(key := address.get("lesson", [""])[-1])
     if lesson is not None:
         text = address.get("scene", ["1"])[-1]
         number = min(max(int(text), 1), len(lesson.scenes)) if re.fullmatch("[0-9]{1,4}", text) else 1
@@ -129,6 +135,7 @@ def describe_scene(maker: FrameMaker, start: Moment) -> dict[str, Any] | None:
     if visit is None:
         return None
     scene, error, question = visit.scene, "", None
+    later = visit.lesson.scenes[visit.index + 1 :]
     at = NumbersMoment(maker.run.trace, start.view.tree, start.iteration)
     if scene.question:
         try:
@@ -140,6 +147,7 @@ def describe_scene(maker: FrameMaker, start: Moment) -> dict[str, Any] | None:
         "title": visit.lesson.title,
         "index": visit.index,
         "count": len(visit.lesson.scenes),
+        "next": later[0].title if later else "",
         "questions": sum(scene.question is not None for scene in visit.lesson.scenes),
         "scene": {
             "title": scene.title,

@@ -17,7 +17,7 @@ from treeviz.pages.settings import Settings, choose_training
 from treeviz.pages.welcome import welcome
 from treeviz.search.compiled import refusal
 from treeviz.search.engine import WatchReport
-from treeviz.stage.component import INTRODUCED, last_question, show_stage
+from treeviz.stage.component import INTRODUCED, LECTURE, last_question, show_stage
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
 from treeviz.stage.question import Question
@@ -69,7 +69,7 @@ def _find_start(maker: FrameMaker, address: Mapping[str, Sequence[str]]) -> tupl
     if not maker.run.num_computed:  # it failed; the page says so
         return Moment(), ()
     moment, notices = read_moment(wanted, maker)
-    return moment, explain_changes(address, NAMES) + notices
+    return moment, explain_changes(address, (*NAMES, *lessons.NAMES, LECTURE)) + notices
 
 
 def _explain(run: BackgroundRun) -> None:

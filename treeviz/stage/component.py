@@ -9,6 +9,8 @@ from treeviz.style.modules import join_modules
 
 # The cookie that remembers that this browser has seen the introduction; the stage sets it.
 INTRODUCED = "treeviz-introduced"
+# In an address, with the value 1, it opens the stage in lecture mode.
+LECTURE = "lecture"
 _WEB = Path(__file__).parent / "web"
 PARTS = {
     "html": (_WEB / "stage.html").read_text(encoding="utf-8"),

@@ -3,6 +3,7 @@
 import { el, setText } from "../../style/web/dom.js";
 import { grouped, numeral } from "../../style/web/numbers.js";
 import { neuronOf } from "./heap.js";
+import { NotesWindow } from "./lecture.js";
 import { Score, isNear, judgeNodes } from "./score.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
@@ -43,6 +44,7 @@ export class LessonPanel {
     /** @type {Map<number, string> | null} how each node was judged, once the question is answered */
     this.judged = null;
     this.score = new Score();
+    this.notes = new NotesWindow();
     /** @type {HTMLElement | null} */
     this.scoreText = null;
     new ResizeObserver(() => this.dock()).observe(stage.element);
@@ -64,6 +66,7 @@ export class LessonPanel {
     this.box.hidden = !lesson;
     this.dock();
     this.draw();
+    this.notes.show(lesson);
   }
 
   draw() {
@@ -80,6 +83,7 @@ export class LessonPanel {
     const next = el("button", { class: "primary", onclick: () => this.turn(index + 1) }, "next →");
     back.disabled = index === 0;
     next.disabled = index === count - 1;
+    const notes = el("button", { class: "notes", onclick: () => this.notes.open(shown) }, "presenter's notes");
     const score = el("span", { class: "hint", "data-part": "score" });
     this.scoreText = score;
     const asked = scene.question ? [this.ask(scene.question)] : [];
@@ -91,7 +95,7 @@ export class LessonPanel {
       ...text,
       ...error,
       ...asked,
-      el("div", { class: "row" }, back, next, score),
+      el("div", { class: "row" }, back, next, score, notes),
     );
     this.showScore();
     const place = this.placeOf(PLACES[/** @type {keyof typeof PLACES} */ (scene.focus)] ?? "");

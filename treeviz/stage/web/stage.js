@@ -6,6 +6,7 @@ import { takeAnswers } from "./answers.js";
 import { Atlas } from "./atlas.js";
 import { momentOf } from "./cursor.js";
 import { actionOf } from "./keys.js";
+import { Lecture } from "./lecture.js";
 import { LessonPanel } from "./lesson.js";
 import { ListBars } from "./lists.js";
 import { OutputPicture } from "./output.js";
@@ -65,6 +66,7 @@ export class Stage {
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
     this.lesson = new LessonPanel(this, part);
+    this.lecture = new Lecture(this);
     this.onKey = (/** @type {KeyboardEvent} */ event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
     this.onPress = (/** @type {PointerEvent} */ event) => {
@@ -80,6 +82,7 @@ export class Stage {
     document.removeEventListener("pointerdown", this.onPress, true);
     clearInterval(this.heartbeat);
     this.stopTaking();
+    this.lecture.close();
     this.leave();
     if (this.current) this.current.playing = false;
     this.isClosed = true;
@@ -222,8 +225,12 @@ export class Stage {
     const isTyping = is("input[type=number], select, dialog, dialog *") || (is("input") && event.key.length > 1);
     const isPress = is("button, summary, input") && [" ", "Enter"].includes(event.key);
     const isOurs = isInside ? !isTyping && !isPress : !isControl || is("section");
+    if (event.key === "Escape" && this.lecture.isOn) return this.lecture.leave();
     if (!this.current || !isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
-    const act = actionOf(this.current, event, isInside, () => this.transport.help.showModal());
+    const act = actionOf(this.current, event, isInside, {
+      help: () => this.transport.help.showModal(),
+      lecture: () => this.lecture.toggle(),
+    });
     if (!act) return;
     event.preventDefault();
     act();
@@ -359,6 +366,7 @@ export class Stage {
       if (value === null) url.searchParams.delete(name);
       else url.searchParams.set(name, value);
     }
+    this.lecture.write(url);
     if (url.href !== location.href) history.replaceState(history.state, "", url);
   }
 

@@ -12,6 +12,9 @@ import { labelsOf, layOutTree, nearest, scrollTo } from "./places.js";
 /** @import { Stage } from "./stage.js" */
 /** @import { Frame, Header, Moment } from "./types.js" */
 
+const LECTURE_SCALE = 2.2; // then the labels, 11 pixels high, can be read from the last row
+const LECTURE_REST = 330; // pixels of the screen for what is not the tree
+
 /** @typedef {Record<"ring" | "frame" | "glyph" | "label" | "group", SVGElement>} Item what is drawn of a node */
 
 export class TreePicture {
@@ -22,6 +25,7 @@ export class TreePicture {
   constructor(stage, part) {
     this.stage = stage;
     this.zoom = 1;
+    this.scale = 1; // pixels of the screen a pixel of the layout takes
     /** @type {Item[]} one for each drawn node, used again for the next tree */
     this.items = [];
     this.box = part("tree-box", HTMLElement);
@@ -83,15 +87,15 @@ export class TreePicture {
     const zoom = (/** @type {WheelEvent} */ event) => {
       if (!event.ctrlKey) return; // plain scrolling stays the page's own
       event.preventDefault();
-      this.setZoom((this.layout?.zoom ?? 1) * Math.exp(-event.deltaY / 200), event.clientX);
+      this.setZoom((this.layout?.zoom ?? 1) * this.scale * Math.exp(-event.deltaY / 200), event.clientX);
     };
     scroller.addEventListener("wheel", zoom, { passive: false });
   }
 
   /** @param {MouseEvent} event */
   rowAt({ clientX, clientY }) {
-    const box = this.svg.getBoundingClientRect();
-    return nearest(this.layout?.at ?? [], [clientX - box.left, clientY - box.top], 14);
+    const { left, top } = this.svg.getBoundingClientRect();
+    return nearest(this.layout?.at ?? [], [(clientX - left) / this.scale, (clientY - top) / this.scale], 14);
   }
 
   /**
@@ -119,7 +123,8 @@ export class TreePicture {
   }
 
   /**
-   * Zoom sideways only: a tree is wide, its levels are few. It always fills the panel, so 0 shows it whole.
+   * Zoom mostly sideways: a tree is wide, its levels are few. Nodes and letters grow with it, up to twice their size.
+   * The tree always fills the panel, so 0 shows it whole.
    * @param {number} zoom
    * @param {number} [clientX] the place that stays where it is; the middle, if it is not given
    */
@@ -127,15 +132,15 @@ export class TreePicture {
     if (!this.layout) return;
     const box = this.scroller.getBoundingClientRect();
     const at = clientX === undefined ? box.width / 2 : clientX - box.left;
-    const share = (this.scroller.scrollLeft + at) / this.layout.width;
+    const share = (this.scroller.scrollLeft + at) / (this.layout.width * this.scale);
     this.zoom = clamp(zoom, 0, 24);
     this.layOut();
-    this.scroller.scrollLeft = share * this.layout.width - at;
+    this.scroller.scrollLeft = share * this.layout.width * this.scale - at;
   }
 
   /** @param {number} factor */
   zoomBy(factor) {
-    if (this.layout) this.setZoom(this.layout.zoom * factor);
+    if (this.layout) this.setZoom(this.layout.zoom * this.scale * factor);
   }
 
   /** @param {Frame} frame */
@@ -160,10 +165,14 @@ export class TreePicture {
   layOut() {
     if (!this.frame) return;
     const { id } = this.frame.nodes;
-    const layout = layOutTree(this.frame.nodes, this.scroller.clientWidth, this.zoom);
+    const isLecture = this.stage.lecture.isOn;
+    this.scale = (isLecture ? LECTURE_SCALE : 1) * clamp(Math.sqrt(this.zoom), 1, 2);
+    const room = isLecture ? (window.innerHeight - this.scroller.offsetTop - LECTURE_REST) / this.scale : undefined;
+    const layout = layOutTree(this.frame.nodes, this.scroller.clientWidth / this.scale, this.zoom / this.scale, room);
     this.layout = layout;
-    setAttribute(this.svg, "width", layout.width);
-    setAttribute(this.svg, "height", layout.height);
+    setAttribute(this.svg, "width", layout.width * this.scale);
+    setAttribute(this.svg, "height", layout.height * this.scale);
+    setAttribute(this.svg, "viewBox", `0 0 ${layout.width} ${layout.height}`);
     this.items.forEach(({ group, ring, frame, glyph }, row) => {
       setAttribute(group, "data-node", id[row]);
       setAttribute(group, "transform", `translate(${layout.at[row].map((place) => place.toFixed(1)).join()})`);
@@ -214,7 +223,7 @@ export class TreePicture {
     setAttribute(this.trail, "d", trail);
     if (moment.row < 0) return;
     const { scrollLeft, clientWidth } = this.scroller;
-    const left = scrollTo(layout.at[moment.row][0], scrollLeft, clientWidth);
+    const left = scrollTo(layout.at[moment.row][0] * this.scale, scrollLeft, clientWidth);
     if (left !== scrollLeft) this.scroller.scrollLeft = left;
   }
 

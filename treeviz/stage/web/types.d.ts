@@ -168,6 +168,8 @@ export interface LessonShown {
   title: string;
   index: number;
   count: number;
+  /** Title of the next scene, or "". */
+  next: string;
   /** Questions in the whole lesson. */
   questions: number;
   scene: {
