@@ -14,6 +14,7 @@ import { PATIENCE, Playback, Player } from "./player.js";
 import { closedWords, detailOfAll } from "./room.js";
 import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
+import { WhatIf } from "./whatif.js";
 
 /** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, View } from "./types.js" */
 
@@ -62,6 +63,7 @@ export class Stage {
     this.lists = new ListBars(this, part);
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
+    this.whatIf = new WhatIf(this, part);
     this.onKey = (/** @type {KeyboardEvent} */ event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
     this.onPress = (/** @type {PointerEvent} */ event) => {
@@ -208,6 +210,7 @@ export class Stage {
     const isTyping = is("input[type=number], select, dialog, dialog *") || (is("input") && event.key.length > 1);
     const isPress = is("button, summary, input") && [" ", "Enter"].includes(event.key);
     const isOurs = isInside ? !isTyping && !isPress : !isControl || is("section");
+    if (event.key === "Escape" && this.whatIf.threshold !== null) return this.whatIf.end();
     if (!this.current || !isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
     const act = actionOf(this.current, event, isInside, () => this.transport.help.showModal());
     if (!act) return;
@@ -374,12 +377,14 @@ export class Stage {
       this.watching.hidden = !frame.watch;
       setText(this.watching, frame.watch?.sentence ?? "");
     }
-    this.tree.show(this.moment);
+    const seen = this.whatIf.show(frame, this.moment);
+    this.element.classList.toggle("imagined", seen.moment !== this.moment);
+    this.tree.show(seen.moment, seen.nodes);
     if (frame.watch) this.lists.show(frame);
     else this.atlas.show(frame, this.moment);
     this.plane.show(frame, this.moment);
     if (header.planar) this.output.show(player.fields, frame.iteration, frame.view.tree);
-    this.panel.show(frame, this.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
+    this.panel.show(frame, seen.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
     this.transport.show(frame, player.at, player.lengths(frame));
   }
 }
