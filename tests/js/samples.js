@@ -104,6 +104,7 @@ export const frame = (iteration, changes = {}) => ({
   watch: null,
   visited: [],
   modified: [],
+  spread: null,
   plane: {
     neurons: [],
     before: [],

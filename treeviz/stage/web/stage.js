@@ -16,6 +16,7 @@ import { PATIENCE, Playback, Player } from "./player.js";
 import { closedWords, detailOfAll } from "./room.js";
 import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
+import { WhatIf } from "./whatif.js";
 
 /** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, Turn, View } from "./types.js" */
 
@@ -65,6 +66,7 @@ export class Stage {
     this.lists = new ListBars(this, part);
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
+    this.whatIf = new WhatIf(this, part);
     this.lesson = new LessonPanel(this, part);
     this.lecture = new Lecture(this);
     this.onKey = (/** @type {KeyboardEvent} */ event) => this.key(event);
@@ -222,9 +224,11 @@ export class Stage {
     const isInside = path.includes(this.element);
     const is = (/** @type {string} */ selector) => path[0] instanceof Element && path[0].matches(selector);
     const isControl = is("input, select, textarea, button, a, summary, dialog, dialog *, [role], [contenteditable]");
-    const isTyping = is("input[type=number], select, dialog, dialog *") || (is("input") && event.key.length > 1);
+    const isTyping =
+      is("input[type=number], input[type=text], select, dialog, dialog *") || (is("input") && event.key.length > 1);
     const isPress = is("button, summary, input") && [" ", "Enter"].includes(event.key);
     const isOurs = isInside ? !isTyping && !isPress : !isControl || is("section");
+    if (event.key === "Escape" && this.whatIf.threshold !== null) return this.whatIf.end();
     if (event.key === "Escape" && this.lecture.isOn) return this.lecture.leave();
     if (!this.current || !isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
     const act = actionOf(this.current, event, isInside, {
@@ -397,12 +401,14 @@ export class Stage {
       this.watching.hidden = !frame.watch;
       setText(this.watching, frame.watch?.sentence ?? "");
     }
-    this.tree.show(this.moment);
+    const seen = this.whatIf.show(frame, this.moment);
+    this.element.classList.toggle("imagined", seen.moment !== this.moment);
+    this.tree.show(seen.moment, seen.nodes);
     if (frame.watch) this.lists.show(frame);
     else this.atlas.show(frame, this.moment);
     this.plane.show(frame, this.moment);
     if (header.planar) this.output.show(player.fields, frame.iteration, frame.view.tree);
-    this.panel.show(frame, this.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
+    this.panel.show(frame, seen.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
     this.transport.show(frame, player.at, player.lengths(frame));
   }
 }

@@ -10,7 +10,7 @@ import { labelsOf, layOutTree, nearest, scrollTo } from "./places.js";
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Layout } from "./places.js" */
 /** @import { Stage } from "./stage.js" */
-/** @import { Frame, Header, Moment } from "./types.js" */
+/** @import { Frame, Header, Moment, Nodes } from "./types.js" */
 
 const LECTURE_SCALE = 2.2; // then the labels, 11 pixels high, can be read from the last row
 const LECTURE_REST = 330; // pixels of the screen for what is not the tree
@@ -41,6 +41,8 @@ export class TreePicture {
     this.layer = layer;
     /** @type {Frame | null} */
     this.frame = null;
+    /** @type {Nodes | undefined} */
+    this.nodes = undefined;
     /** @type {Moment | null} */
     this.moment = null;
     /** @type {Layout | null} */
@@ -118,7 +120,8 @@ export class TreePicture {
   /** Say of the node pointed at what is known by now. */
   fillTip() {
     if (this.tip.hidden || !this.frame || !this.moment) return;
-    const [title, ...lines] = this.describe(this.frame, this.pointed, this.moment);
+    const seen = { ...this.frame, nodes: this.nodes ?? this.frame.nodes };
+    const [title, ...lines] = this.describe(seen, this.pointed, this.moment);
     this.tip.replaceChildren(el("strong", {}, title), ...lines.map((line) => el("div", {}, line)));
   }
 
@@ -146,6 +149,7 @@ export class TreePicture {
   /** @param {Frame} frame */
   setFrame(frame) {
     this.frame = frame;
+    this.nodes = frame.nodes;
     this.moment = null;
     this.tip.hidden = true;
     const count = frame.nodes.id.length;
@@ -181,13 +185,15 @@ export class TreePicture {
     if (this.moment) this.show(this.moment);
   }
 
-  /** @param {Moment} moment */
-  show(moment) {
-    this.moment = moment;
+  /**
+   * @param {Moment} moment
+   * @param {Nodes} [nodes] what is drawn of them: the run's own, or with another threshold
+   */
+  show(moment, nodes = this.nodes) {
+    [this.moment, this.nodes] = [moment, nodes];
     this.fillTip();
     const { frame, layout, stage } = this;
-    if (!frame || !layout) return;
-    const { nodes } = frame;
+    if (!frame || !layout || !nodes) return;
     /** @type {[string[], string[]]} not followed by the search, followed */
     const edges = [[], []];
     const labels = labelsOf(nodes, moment, layout, stage.player.header.width);
@@ -235,7 +241,9 @@ export class TreePicture {
    */
   describe(frame, row, { phase, isCompared, ...known }) {
     const { id, kind, before, neurons, firing, visited, watched, modified, ...bits } = frame.nodes;
-    const { threshold, width } = this.stage.player.header;
+    const { header } = this.stage.player;
+    const { width } = header;
+    const threshold = this.stage.whatIf.threshold ?? header.threshold;
     const isAfter = phase.isAfterMove || isCompared; // before that, nothing is said of what the move will change
     const passes = isSet(bits.passes, row);
     const sign = `${decimals(before[row], threshold)} ${passes ? "≥" : "<"} b = ${decimals(threshold, before[row])}`;

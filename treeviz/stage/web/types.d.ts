@@ -117,6 +117,14 @@ export interface Lists {
   firing: number[];
 }
 
+/** What a search would read and find at evenly spaced thresholds from `low` to `high`. */
+export interface Spread {
+  low: number;
+  high: number;
+  reads: number[];
+  fires: number[];
+}
+
 /** Everything about one iteration seen from one tree. */
 export interface Frame {
   view: View;
@@ -131,6 +139,8 @@ export interface Frame {
   visited: number[][];
   modified: number[][];
   plane: NeuronPlane;
+  /** Of a run that searches trees, unless two iterations are compared. */
+  spread: Spread | null;
 }
 
 /** The network's output over the input plane, in thousandths, by iteration; `error` says why there is none. */
