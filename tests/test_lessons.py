@@ -8,9 +8,10 @@ import pytest
 
 import treeviz.lesson.scenes as scenes
 from treeviz import TrainConfig, Trainer, load_dataset
-from treeviz.lesson.scenes.lesson_file import read_lesson, shipped_texts
+from treeviz.lesson.scenes.lesson_file import quiz_text, read_lesson, shipped_texts
 from treeviz.lesson.scenes.numbers import NUMBERS, Moment
 from treeviz.lesson.scenes.questions import Choose, Click, Estimate, Option, describe
+from treeviz.lesson.scenes.quiz import deal
 from treeviz.stage.moment import ADDRESS
 
 GOOD = """
@@ -198,3 +199,23 @@ def test_lessons_that_come_with_the_program_can_be_read():
     lessons = {key: read_lesson(text, {}, ADDRESS) for key, text in shipped_texts().items()}
     assert set(lessons) == {"idea", "cost", "exactness"}
     assert all(scene.notes for lesson in lessons.values() for scene in lesson.scenes)
+
+
+def test_a_quiz_deals_questions_that_the_run_can_answer():
+    templates = read_lesson(quiz_text(), {}, ADDRESS)
+    dealt = set()
+    for seed, moment in enumerate(random_moments(40)):
+        trace = moment.trace
+        quiz = deal(templates, trace, ("tree", "it"), seed)
+        assert quiz == deal(templates, trace, ("tree", "it"), seed)
+        assert len(quiz.scenes) == 5 and len({scene.title for scene in quiz.scenes}) == 5
+        for scene in quiz.scenes:
+            at = Moment(trace, int(scene.moment["tree"]), int(scene.moment["it"]))
+            assert describe(scene.question, at)["right"] != []
+            dealt.add((scene.title, at.tree, at.iteration))
+    wide = Trainer(load_dataset("sphere", num_points=3), TrainConfig(width=5000, solver="exact"))
+    wide.step()
+    assert {title for title, _, _ in dealt} == {scene.title for scene in templates.scenes}
+    assert all(
+        scene.title != "Which leaves fire?" for scene in deal(templates, wide.trace, ("tree", "it"), 3, 9).scenes
+    )

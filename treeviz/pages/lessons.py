@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -10,11 +11,14 @@ from typing import Any
 
 import streamlit as st
 
-from treeviz.lesson.scenes.lesson_file import Lesson, Scene, read_lesson, shipped_texts
+from treeviz.lesson.scenes.lesson_file import Lesson, Scene, quiz_text, read_lesson, shipped_texts
 from treeviz.lesson.scenes.numbers import Moment as NumbersMoment
 from treeviz.lesson.scenes.questions import describe
+from treeviz.lesson.scenes.quiz import deal
 from treeviz.pages.notices import plain
-from treeviz.pages.page_links import open_on_stage, open_page
+from treeviz.pages.page_links import open_moment, open_on_stage, open_page
+from treeviz.pages.runs import open_run
+from treeviz.pages.settings import Settings
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import ADDRESS, Moment
 from treeviz.stage.view import whole_number
@@ -22,6 +26,7 @@ from treeviz.stage.view import whole_number
 # The environment variable through which `treeviz app --lesson FILE` says what to open.
 LESSON_FILE = "TREEVIZ_LESSON"
 NAMES = ("lesson", "scene")
+_QUIZ_ITERATIONS = 4  # computed before a quiz is dealt, if the run has so many
 _GIVEN = "file"  # the name of the lesson that the program was started with
 _OWN = "own"  # that of a lesson that the reader has uploaded
 
@@ -59,12 +64,14 @@ def open_visit() -> Visit | None:
     return visit
 
 
-def choose_lesson() -> None:
-    """Draw what lessons there are, and the way to a lesson of one's own."""
+def choose_lesson(settings: Settings) -> None:
+    """Draw what lessons there are, a quiz about the run of these settings, and the way to a lesson of one's own."""
     with st.popover("Lessons", icon=":material/school:"):
         for key, lesson in known_lessons().items():
             st.button(lesson.title, on_click=begin, args=(key, lesson), key=f"lesson-{key}", width="stretch")
             st.caption(f"{lesson.summary} {len(lesson.scenes)} scenes.")
+        st.button("A quiz about this run", on_click=_begin_quiz, args=(settings,), key="lesson-quiz", width="stretch")
+        st.caption("Questions dealt at random, other ones each time.")
         upload = st.file_uploader("A lesson of your own, a TOML file", type="toml", key="lesson-upload")
         if upload is None:
             return
@@ -79,6 +86,15 @@ def choose_lesson() -> None:
 def begin(key: str, lesson: Lesson, index: int = 0, moment: Mapping[str, str] | None = None) -> None:
     """Open a scene of a lesson, at its own moment or another one; a callback, or before any widget is drawn."""
     _show(Visit(key, lesson, index), moment)
+
+
+def _begin_quiz(settings: Settings) -> None:
+    """Deal questions about a run, and open the first."""
+    run = open_run(settings).run
+    run.wait_for(_QUIZ_ITERATIONS - 1, timeout=2.0)
+    if run.num_computed:
+        quiz = deal(parse_lesson(quiz_text()), run.trace, (ADDRESS["tree"], ADDRESS["iteration"]), secrets.randbits(32))
+        begin(_OWN, quiz)
 
 
 def turn(wanted: object) -> None:
@@ -101,7 +117,11 @@ def turn(wanted: object) -> None:
 def _show(visit: Visit, moment: Mapping[str, str] | None = None) -> None:
     st.session_state.lesson_visit = visit
     st.session_state.introduction = False
-    open_on_stage(visit.scene.settings, moment or visit.scene.moment)
+    moment = moment or visit.scene.moment
+    if visit.scene.settings is None:
+        open_moment(moment)
+    else:
+        open_on_stage(visit.scene.settings, moment)
 
 
 def keep_address() -> None:

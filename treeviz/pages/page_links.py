@@ -44,6 +44,12 @@ def wanted_page() -> tuple[str, Mapping[str, str]] | None:
     return None if path is None else (path, st.session_state.pop("wanted_settings", {}))
 
 
+def open_moment(moment: Mapping[str, str]) -> None:
+    """Open the page of one run at a moment of the run that is on show; a callback."""
+    _begin_at(moment)
+    open_page("")
+
+
 def open_page(path: str) -> None:
     """Open a page, with an address that holds nothing but the settings; a callback."""
     st.session_state.wanted_page = path

@@ -38,8 +38,10 @@ def render(settings: Settings) -> None:
     is_lesson = lessons.open_visit() is not None
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("A neural network that trains by editing trees", anchor=False)
-        lessons.choose_lesson()
+        place = st.container(width="content")
     settings = choose_training(settings)
+    with place:
+        lessons.choose_lesson(settings)
     plays = welcome(is_expected=not is_lesson and not st.session_state.address and "run" not in st.session_state)
     try:
         maker = open_run(settings)

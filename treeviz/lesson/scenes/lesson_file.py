@@ -27,7 +27,7 @@ class Scene:
     Attributes
     ----------
     title, text : the text's numbers are filled in from the run.
-    settings : of the run, as an address names them.
+    settings : of the run, as an address names them; None for the run on show, whichever it is.
     moment : of the run, as an address names its parts.
     focus : the part of the stage to look at, or "".
     whole_run : whether the run is computed to its end before the scene opens.
@@ -37,7 +37,7 @@ class Scene:
 
     title: str
     text: str
-    settings: Mapping[str, str]
+    settings: Mapping[str, str] | None
     moment: Mapping[str, str]
     focus: str = ""
     whole_run: bool = False
@@ -144,6 +144,11 @@ def _read_question(table: Mapping[str, Any]) -> Question:
         if isinstance(option.when, str):
             read_condition(option.when)
     return Choose(options=options, **fields)
+
+
+def quiz_text() -> str:
+    """Return the questions of quizzes, written as a lesson."""
+    return (_ROOM / "quiz.toml").read_text(encoding="utf-8")
 
 
 @cache
