@@ -1,6 +1,7 @@
 """The command line: `treeviz run`, `treeviz race`, `treeviz bench`, `treeviz app`, `treeviz serve`."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -248,7 +249,30 @@ def bench(quick: bool, output: Path, cases: str | None, is_list: bool, as_json: 
         sys.exit(130 if result.is_interrupted else 1)
 
 
+def _give_lesson(_context: click.Context, _option: click.Parameter, path: Path | None) -> None:
+    """Have the app open a lesson, once it is seen to be one."""
+    if path is None:
+        return
+    from treeviz.pages.lessons import LESSON_FILE, parse_lesson
+
+    try:
+        parse_lesson(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(f"{path} cannot be opened as a lesson: {error}") from None
+    os.environ[LESSON_FILE] = str(path.resolve())
+
+
+_lesson_option = click.option(
+    "--lesson",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=_give_lesson,
+    expose_value=False,
+    help="Open this lesson, a TOML file, for everyone who comes without a link.",
+)
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
+@_lesson_option
 @click.argument("streamlit_options", nargs=-1, type=click.UNPROCESSED)
 def app(streamlit_options: tuple[str, ...]) -> None:
     """Start the app on http://localhost:8501, for this machine only. Further options go to Streamlit."""
@@ -258,6 +282,7 @@ def app(streamlit_options: tuple[str, ...]) -> None:
 
 
 @main.command()
+@_lesson_option
 @click.option("--students", type=click.IntRange(1), default=60, show_default=True, help="Size of the class.")
 @click.option(
     "--processes",

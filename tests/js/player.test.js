@@ -503,9 +503,10 @@ test("the skin lowers the threshold of a run through watch lists", () => {
 
 test("every key", () => {
   const { player } = playing({ computed: 3 });
-  let helps = 0;
+  const asked = { help: 0, lecture: 0 };
+  const acts = { help: () => void asked.help++, lecture: () => void asked.lecture++ };
   const press = (/** @type {string} */ key, shiftKey = false, isInside = true) => {
-    const act = actionOf(player, { key, shiftKey }, isInside, () => helps++);
+    const act = actionOf(player, { key, shiftKey }, isInside, acts);
     act?.();
     return act ? where(player) : null;
   };
@@ -528,7 +529,9 @@ test("every key", () => {
   press(" ");
   assert.equal(player.playing, false);
   press("?");
-  assert.equal(helps, 1);
+  press("l");
+  press("L");
+  assert.deepEqual(asked, { help: 1, lecture: 2 });
 });
 
 test("while it plays the iteration is reported at once, and then no more often than once a second", () => {

@@ -118,6 +118,7 @@ export const frame = (iteration, changes = {}) => ({
   meter: { own: [40, 7, 60], dense: [300, 9, 0], build: 200, before: [0, 0] },
   visited: [],
   modified: [],
+  spread: null,
   plane: {
     neurons: [],
     before: [],

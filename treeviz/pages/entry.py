@@ -5,11 +5,12 @@ import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import streamlit as st
 
 import treeviz.pages.preload  # noqa: F401  (first: the others import Plotly)
+from treeviz.pages import lessons
 from treeviz.pages.csv_choice import keep_csv_options
 from treeviz.pages.glossary import show_glossary
 from treeviz.pages.notices import show_changes, usable_part
@@ -38,6 +39,7 @@ _ROOM = """<style>
 [data-testid="stMain"] { scroll-padding-top: 3.75rem; } /* the header lies over it */
 [data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
 .st-key-stage-answer { display: none; }
+html.treeviz-lecture :is([data-testid="stHeader"], [data-testid="stSidebar"]) { display: none; }
 @media (max-width: 640px) {
   [data-testid="stMarkdownContainer"] table { font-size: 0.72rem; }
   [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.3rem 0.12rem !important; }
@@ -69,7 +71,8 @@ def _freeze_imports() -> None:
 
 def run() -> None:
     """Set up the browser tab, draw the sidebar and the page chosen."""
-    st.set_page_config(page_title="treeviz", page_icon="🌳", layout="wide")
+    sidebar: Literal["collapsed", "auto"] = "collapsed" if lessons.open_visit() else "auto"  # a lesson has the room
+    st.set_page_config(page_title="treeviz", page_icon="🌳", layout="wide", initial_sidebar_state=sidebar)
     _freeze_imports()
     pages = [
         st.Page(partial(_draw, page), title=page.title, url_path=page.path, default=not page.path)
@@ -85,6 +88,9 @@ def run() -> None:
     address = rename_choices(given)
     if "address" not in st.session_state:  # it is the stage's, if the stage is what it opens
         st.session_state.address, st.session_state.asked = ({}, address) if chosen.url_path else (address, {})
+        st.session_state.page = chosen.url_path
+        if not chosen.url_path and lessons.open_from_address(address):
+            st.rerun()
     if (usable := usable_part(address)) != given:
         keep_csv_options()
         st.switch_page(chosen, query_params=usable)

@@ -3,14 +3,17 @@
 import streamlit as st
 
 from treeviz.lesson.presets import Preset, load_presets
+from treeviz.pages.lessons import choose_lesson
 from treeviz.pages.page_links import open_on_stage
+from treeviz.pages.settings import Settings
 
 # The widths that a run grows through: all nodes drawn, a part of them, and few of very many.
 _GROWTH = {64: "64", 1_024: "→ 1,024", 65_536: "→ 65,536 neurons"}
 
 
-def show_heading(text: str, width: int) -> None:
-    """Draw the heading of the page, with the run shown at other widths and the gallery beside it."""
+def show_heading(text: str, settings: Settings) -> None:
+    """Draw the heading of the page; beside it the run shown at other widths, the gallery, and the lessons."""
+    width = settings.config.width
     st.session_state.growth = width if width in _GROWTH else None
     with st.container(horizontal=True, vertical_alignment="center", key="heading"):
         st.subheader(text, anchor=False)
@@ -24,6 +27,7 @@ def show_heading(text: str, width: int) -> None:
             width="content",
         )
         offer_gallery("above")
+        choose_lesson(settings)
 
 
 def offer_gallery(place: str) -> None:

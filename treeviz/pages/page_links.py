@@ -44,6 +44,22 @@ def wanted_page() -> tuple[str, Mapping[str, str]] | None:
     return None if path is None else (path, st.session_state.pop("wanted_settings", {}))
 
 
+def open_moment(moment: Mapping[str, str]) -> None:
+    """Open the page of one run at a moment of the run that is on show; a callback."""
+    _begin_at(moment)
+    open_page("")
+
+
+def open_page(path: str) -> None:
+    """Open a page, with an address that holds nothing but the settings; a callback."""
+    st.session_state.wanted_page = path
+
+
+def is_page_wanted() -> bool:
+    """Return whether a button has been pressed that leads to a page."""
+    return "wanted_page" in st.session_state
+
+
 def show_way_back(page: str) -> None:
     """Offer, on the page that a button led to, the settings it changed and the page it was on, until that is taken."""
     state = st.session_state

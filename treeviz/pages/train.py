@@ -8,15 +8,17 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from treeviz.model.numerals import count, numeral
+from treeviz.pages import lessons
 from treeviz.pages.gallery import show_heading
 from treeviz.pages.notices import explain_changes, note, show_refusal
 from treeviz.pages.page import Page
+from treeviz.pages.page_links import is_page_wanted
 from treeviz.pages.runs import open_run, wait_with_spinner
 from treeviz.pages.settings import Settings, choose_training
 from treeviz.pages.welcome import welcome
 from treeviz.search.compiled import refusal
 from treeviz.search.engine import WatchReport
-from treeviz.stage.component import INTRODUCED, last_question, show_stage
+from treeviz.stage.component import INTRODUCED, LECTURE, last_question, show_stage
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
 from treeviz.stage.question import Question
@@ -24,7 +26,7 @@ from treeviz.style import sentences
 from treeviz.style.palette import compact, percent
 from treeviz.style.run_charts import cost_figure, loss_figure
 from treeviz.style.searches import describe_search
-from treeviz.training.background import BackgroundRun
+from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
 from treeviz.training.baseline import CANDIDATES
 from treeviz.training.record import StepRecord
 
@@ -36,22 +38,29 @@ _Number = tuple[str, str, str, str]  # label, value, context, explanation
 def render(settings: Settings) -> None:
     """Draw the page."""
     settings = choose_training(settings)
-    show_heading("A neural network that trains by editing trees", settings.config.width)
-    plays = welcome(is_expected=not st.session_state.address and "run" not in st.session_state)
+    is_lesson = lessons.open_visit() is not None
+    if not is_lesson:  # it has a heading of its own
+        show_heading("A neural network that trains by editing trees", settings)
+    plays = welcome(is_expected=not is_lesson and not st.session_state.address and "run" not in st.session_state)
     try:
         maker = open_run(settings)
     except ValueError as error:
         show_refusal(error, settings)
         return
-    _explain(maker.run)
+    if not is_lesson:
+        _explain(maker.run)
     if slower := refusal():
         note(slower)
     if st.session_state.get("run") != settings.key:
         st.session_state.run = settings.key
         address, st.session_state.address = st.session_state.address, {}  # counts once, for what is opened first
+        if (visit := lessons.open_visit()) and visit.scene.whole_run:
+            wait_with_spinner(maker.run, MAX_ITERATIONS - 1)
         st.session_state.start, st.session_state.notices = _find_start(maker, address)
         st.session_state.named = next(_NUMBERS) if any(name in address for name in NAMES) else 0
         st.session_state.stays = st.session_state.pop("grows", False)
+        st.session_state.scene_shown = lessons.describe_scene(maker, st.session_state.start)
+    lessons.keep_address()
     _show_run(settings, plays)
 
 
@@ -62,7 +71,7 @@ def _find_start(maker: FrameMaker, address: Mapping[str, Sequence[str]]) -> tupl
     if not maker.run.num_computed:  # it failed; the page says so
         return Moment(), ()
     moment, notices = read_moment(wanted, maker)
-    return moment, explain_changes(address, NAMES) + notices
+    return moment, explain_changes(address, (*NAMES, *lessons.NAMES, LECTURE)) + notices
 
 
 def _explain(run: BackgroundRun) -> None:
@@ -82,6 +91,8 @@ def _show_run(settings: Settings, plays: int) -> None:
     `plays` is how often the viewer has pressed "Play it" in the introduction. Streamlit keeps a fragment's arguments
     for minutes after the browser has left, so the run is none of them.
     """
+    if is_page_wanted():  # the viewer has turned to a scene of another run
+        st.rerun(scope="app")
     maker = open_run(settings)
     run, start = maker.run, st.session_state.start
     question = Question.read(last_question(_STAGE), maker.run_key, run.data.num_points, run.config.width)
@@ -104,11 +115,12 @@ def _show_run(settings: Settings, plays: int) -> None:
         question.fields if question else wanted,
         start={**start.describe(), "named": st.session_state.named, "stays": st.session_state.stays},
         introduction={"plays": plays, "cookie": "" if st.session_state.introduction else INTRODUCED},
+        lesson=st.session_state.scene_shown,
         notices=st.session_state.notices,
         neuron=maker.inspect(question.neuron, question.view.tree, question.moments) if question else None,
         nonce=question.nonce if question else 0,
     )
-    show_stage(_STAGE, answer)
+    show_stage(_STAGE, answer, lessons.turn)
     _unlearnable(run, cursor)
     _numbers(run, cursor)
     _charts(maker, cursor)

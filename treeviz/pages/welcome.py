@@ -3,6 +3,7 @@
 import streamlit as st
 
 from treeviz.pages.gallery import offer_gallery
+from treeviz.pages.lessons import begin, known_lessons
 from treeviz.stage.component import INTRODUCED
 
 _STEPS = """
@@ -29,6 +30,13 @@ def welcome(*, is_expected: bool) -> int:
             st.markdown(_STEPS)
             with st.container(horizontal=True):
                 st.button("Play it", icon=":material/play_arrow:", type="primary", on_click=_close, args=(1,))
+                st.button(
+                    "Take the ten-minute lesson",
+                    icon=":material/school:",
+                    on_click=begin,
+                    args=("idea", known_lessons()["idea"]),
+                    key="first-lesson",
+                )
                 st.button("Skip", on_click=_close, args=(0,))
                 offer_gallery("introduction")
     return int(state.plays)

@@ -1,5 +1,6 @@
 """The stage in Streamlit: a component that plays a trace, and one that brings it what the server answers."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
@@ -8,6 +9,8 @@ from treeviz.style.modules import join_modules
 
 # The cookie that remembers that this browser has seen the introduction; the stage sets it.
 INTRODUCED = "treeviz-introduced"
+# In an address, with the value 1, it opens the stage in lecture mode.
+LECTURE = "lecture"
 _WEB = Path(__file__).parent / "web"
 PARTS = {
     "html": (_WEB / "stage.html").read_text(encoding="utf-8"),
@@ -19,12 +22,13 @@ _mount = st.components.v2.component("treeviz-stage", html=PARTS["html"], css=PAR
 _bring = st.components.v2.component("treeviz-answer", html="<span></span>", js=join_modules(_WEB / "answer.js"))
 
 
-def show_stage(key: str, data: bytes) -> None:
+def show_stage(key: str, data: bytes, on_turn: Callable[[object], None]) -> None:
     """Mount the stage, or send the mounted one `data`, what a `FrameMaker` answers.
 
-    The stage itself is the same every time, so Streamlit sends a browser that has it no more than its name.
+    `on_turn` is called, before the page is drawn again, with what the browser sends to turn to another scene. The stage
+    itself is the same every time, so Streamlit sends a browser that has it no more than its name.
     """
-    _mount(key=key, on_asked_change=_stay)
+    _mount(key=key, on_asked_change=_stay, on_turned_change=lambda: on_turn(st.session_state[key]["turned"]))
     _bring(key=f"{key}-answer", data=data)
 
 

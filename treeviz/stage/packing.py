@@ -12,6 +12,7 @@ from treeviz.stage.datapoint import pack_datapoint
 from treeviz.stage.meter import pack_meter
 from treeviz.stage.pictures.detail import DrawnTree, draw_tree
 from treeviz.stage.pictures.geometry import neuron_plane
+from treeviz.stage.pictures.spread import spread_of
 from treeviz.stage.pictures.watched import WatchList, leaves_to_show, watch_list
 from treeviz.stage.rounding import bits, seven_digits, thousandths
 from treeviz.stage.script import line_values, write_script
@@ -60,6 +61,7 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
         "watch": None if listed is None else _pack_lists(trace, record, listed),
         "visited": record.visited_levels.tolist(),
         "modified": record.modified_levels.tolist(),
+        "spread": _pack_spread(step) if listed is None and not is_compared else None,
         "plane": {
             "neurons": plane.neurons.tolist(),
             "before": seven_digits(plane.before),
@@ -163,6 +165,13 @@ def _pack_lists(trace: Trace, record: StepRecord, listed: WatchList) -> dict[str
         "watched": trace.watched_pairs(record.iteration).sum(axis=0).tolist(),
         "firing": record.firing.counts.tolist(),
     }
+
+
+def _pack_spread(step: TreeStep) -> dict[str, Any]:
+    """Return what a search would read and find at other thresholds."""
+    spread = spread_of(step)
+    low, high = seven_digits(spread.thresholds[[0, -1]])
+    return {"low": low, "high": high, "reads": spread.reads.tolist(), "fires": spread.fires.tolist()}
 
 
 def _node_table(drawn: DrawnTree, listed: WatchList | None) -> dict[str, Any]:

@@ -7,10 +7,10 @@
  * @param {Player} player
  * @param {{ key: string, shiftKey: boolean }} event
  * @param {boolean} isInside
- * @param {() => void} showHelp
+ * @param {{ help: () => void, lecture: () => void }} acts of the stage itself
  * @returns {(() => void) | undefined}
  */
-export function actionOf(player, { key, shiftKey }, isInside, showHelp) {
+export function actionOf(player, { key, shiftKey }, isInside, { help, lecture }) {
   const unit = shiftKey ? "iteration" : "step";
   const phase = Number(key) - 1;
   if (phase >= 0 && phase < player.header.phases.length) return () => player.toPhase(phase);
@@ -29,7 +29,10 @@ export function actionOf(player, { key, shiftKey }, isInside, showHelp) {
       return () => player.go({ iteration: 0, phase: 0, step: 0 });
     case "End":
       return () => player.go({ iteration: player.status.computed - 1, phase: Infinity, step: Infinity });
+    case "l":
+    case "L":
+      return lecture;
     case "?":
-      return showHelp;
+      return help;
   }
 }

@@ -39,9 +39,10 @@ const THUMB = 16; // pixels the thumb of the scrub bar is wide
  * @param {Pick<Nodes, "x" | "depth" | "parent">} nodes
  * @param {number} available pixels of width
  * @param {number} wanted zoom; 1 gives a leaf at least the room it needs, 0 makes the tree fit
+ * @param {number} [tall] pixels from the root to the deepest leaves
  * @returns {Layout}
  */
-export function layOutTree({ x, depth, parent }, available, wanted) {
+export function layOutTree({ x, depth, parent }, available, wanted, tall = TREE_HEIGHT) {
   const span = Math.max(...x) + 0.5;
   const deepest = Math.max(...depth);
   const fitting = Math.min((available - 2 * TREE_SIDE) / span, LARGEST_UNIT);
@@ -49,7 +50,7 @@ export function layOutTree({ x, depth, parent }, available, wanted) {
   const zoom = Math.max(wanted, fitting / legible);
   const unit = legible * zoom;
   const width = Math.max(available, span * unit + 2 * TREE_SIDE);
-  const level = clamp(TREE_HEIGHT / Math.max(deepest, 1), SMALLEST_LEVEL, LARGEST_LEVEL);
+  const level = clamp(tall / Math.max(deepest, 1), SMALLEST_LEVEL, LARGEST_LEVEL);
   const left = (width - span * unit) / 2;
   const at = x.map((place, row) => /** @type {Point} */ ([left + place * unit, TREE_TOP + depth[row] * level]));
   return {

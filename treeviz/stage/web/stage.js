@@ -6,6 +6,8 @@ import { takeAnswers } from "./answers.js";
 import { Atlas } from "./atlas.js";
 import { momentOf } from "./cursor.js";
 import { actionOf } from "./keys.js";
+import { Lecture } from "./lecture.js";
+import { LessonPanel } from "./lesson.js";
 import { ListBars } from "./lists.js";
 import { Meter } from "./meter.js";
 import { OutputPicture } from "./output.js";
@@ -15,8 +17,9 @@ import { PATIENCE, Playback, Player } from "./player.js";
 import { closedWords, detailOfAll } from "./room.js";
 import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
+import { WhatIf } from "./whatif.js";
 
-/** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, View } from "./types.js" */
+/** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, Turn, View } from "./types.js" */
 
 const HEARTBEAT = 250; // milliseconds between looks at what is missing
 const QUIET = 500; // milliseconds after a press elsewhere on the page, which may lead to another one
@@ -51,7 +54,7 @@ export class Stage {
     this.pressedAt = -Infinity;
     this.isClosed = false;
     this.isDue = false;
-    /** @type {((question: Question) => void) | undefined} */
+    /** @type {((message: Question | Turn) => void) | undefined} */
     this.send = undefined;
     const part = partsOf(element);
     this.notices = part("notices", HTMLElement);
@@ -66,6 +69,9 @@ export class Stage {
     this.lists = new ListBars(this, part);
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
+    this.whatIf = new WhatIf(this, part);
+    this.lesson = new LessonPanel(this, part);
+    this.lecture = new Lecture(this);
     this.onKey = (/** @type {KeyboardEvent} */ event) => this.key(event);
     document.addEventListener("keydown", this.onKey);
     this.onPress = (/** @type {PointerEvent} */ event) => {
@@ -81,6 +87,7 @@ export class Stage {
     document.removeEventListener("pointerdown", this.onPress, true);
     clearInterval(this.heartbeat);
     this.stopTaking();
+    this.lecture.close();
     this.leave();
     if (this.current) this.current.playing = false;
     this.isClosed = true;
@@ -119,7 +126,8 @@ export class Stage {
   /** @param {Answer} answer */
   take(answer) {
     if (this.current?.header.run !== answer.header.run || this.isAsked(answer.start)) this.begin(answer);
-    const { introduction = {} } = answer;
+    const { introduction = {}, lesson = null } = answer;
+    this.lesson.take(lesson);
     this.player.take(answer);
     this.introduce(introduction);
     this.transport.setStatus(answer.status);
@@ -221,11 +229,17 @@ export class Stage {
     const isInside = path.includes(this.element);
     const is = (/** @type {string} */ selector) => path[0] instanceof Element && path[0].matches(selector);
     const isControl = is("input, select, textarea, button, a, summary, dialog, dialog *, [role], [contenteditable]");
-    const isTyping = is("input[type=number], select, dialog, dialog *") || (is("input") && event.key.length > 1);
+    const isTyping =
+      is("input[type=number], input[type=text], select, dialog, dialog *") || (is("input") && event.key.length > 1);
     const isPress = is("button, summary, input") && [" ", "Enter"].includes(event.key);
     const isOurs = isInside ? !isTyping && !isPress : !isControl || is("section");
+    if (event.key === "Escape" && this.whatIf.threshold !== null) return this.whatIf.end();
+    if (event.key === "Escape" && this.lecture.isOn) return this.lecture.leave();
     if (!this.current || !isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
-    const act = actionOf(this.current, event, isInside, () => this.transport.help.showModal());
+    const act = actionOf(this.current, event, isInside, {
+      help: () => this.transport.help.showModal(),
+      lecture: () => this.lecture.toggle(),
+    });
     if (!act) return;
     event.preventDefault();
     act();
@@ -273,6 +287,7 @@ export class Stage {
   choose(row) {
     if (!this.shown) return;
     const { kind, id } = this.shown.nodes;
+    if (row >= 0 && this.lesson.takesClick(id[row])) return;
     if (kind[row] === 2) this.open(id[row]);
     else this.select(row < 0 ? null : id[row]);
   }
@@ -360,6 +375,7 @@ export class Stage {
       if (value === null) url.searchParams.delete(name);
       else url.searchParams.set(name, value);
     }
+    this.lecture.write(url);
     if (url.href !== location.href) history.replaceState(history.state, "", url);
   }
 
@@ -390,12 +406,14 @@ export class Stage {
       this.watching.hidden = !frame.watch;
       setText(this.watching, frame.watch?.sentence ?? "");
     }
-    this.tree.show(this.moment);
+    const seen = this.whatIf.show(frame, this.moment);
+    this.element.classList.toggle("imagined", seen.moment !== this.moment);
+    this.tree.show(seen.moment, seen.nodes);
     if (frame.watch) this.lists.show(frame);
     else this.atlas.show(frame, this.moment);
     this.plane.show(frame, this.moment);
     if (header.planar) this.output.show(player.fields, frame.iteration, frame.view.tree);
-    this.panel.show(frame, this.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
+    this.panel.show(frame, seen.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
     const lengths = player.lengths(frame);
     this.meter.show(frame, player.at, lengths);
     this.transport.show(frame, player.at, lengths);
@@ -422,7 +440,7 @@ function remember(cookie) {
 export default mounter(
   (root) => find(root, ".stage", HTMLElement),
   (element) => new Stage(element),
-  ({ setStateValue }) =>
-    (/** @type {Question} */ question) =>
-      setStateValue?.("asked", question),
+  ({ setStateValue, setTriggerValue }) =>
+    (/** @type {Question | Turn} */ message) =>
+      "to" in message ? setTriggerValue?.("turned", message) : setStateValue?.("asked", message),
 );

@@ -45,6 +45,7 @@ export class Transport {
     }
     const onClick = (/** @type {string} */ name, /** @type {() => void} */ act) =>
       part(name, HTMLButtonElement).addEventListener("click", act);
+    onClick("lecture", () => stage.lecture.toggle());
     onClick("play", () => stage.current?.play(!stage.current.playing));
     onClick("zoom-in", () => stage.tree.zoomBy(1.5));
     onClick("zoom-out", () => stage.tree.zoomBy(1 / 1.5));

@@ -10,7 +10,10 @@ import { labelsOf, layOutTree, nearest, scrollTo } from "./places.js";
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Layout } from "./places.js" */
 /** @import { Stage } from "./stage.js" */
-/** @import { Frame, Header, Moment, Point } from "./types.js" */
+/** @import { Frame, Header, Moment, Nodes, Point } from "./types.js" */
+
+const LECTURE_SCALE = 2.2; // then the labels, 11 pixels high, can be read from the last row
+const LECTURE_REST = 330; // pixels of the screen for what is not the tree
 
 /** @typedef {Record<"ring" | "frame" | "glyph" | "label" | "group", SVGElement>} Item what is drawn of a node */
 
@@ -22,6 +25,7 @@ export class TreePicture {
   constructor(stage, part) {
     this.stage = stage;
     this.zoom = 1;
+    this.scale = 1; // pixels of the screen a pixel of the layout takes
     /** @type {Item[]} one for each drawn node, used again for the next tree */
     this.items = [];
     this.box = part("tree-box", HTMLElement);
@@ -37,6 +41,8 @@ export class TreePicture {
     this.layer = layer;
     /** @type {Frame | null} */
     this.frame = null;
+    /** @type {Nodes | undefined} */
+    this.nodes = undefined;
     /** @type {Moment | null} */
     this.moment = null;
     /** @type {Layout | null} */
@@ -90,15 +96,15 @@ export class TreePicture {
     const zoom = (/** @type {WheelEvent} */ event) => {
       if (!event.ctrlKey) return; // plain scrolling stays the page's own
       event.preventDefault();
-      this.setZoom((this.layout?.zoom ?? 1) * Math.exp(-event.deltaY / 200), event.clientX);
+      this.setZoom((this.layout?.zoom ?? 1) * this.scale * Math.exp(-event.deltaY / 200), event.clientX);
     };
     scroller.addEventListener("wheel", zoom, { passive: false });
   }
 
   /** @param {MouseEvent} event */
   rowAt({ clientX, clientY }) {
-    const box = this.svg.getBoundingClientRect();
-    return nearest(this.middles, [clientX - box.left, clientY - box.top], 14);
+    const { left, top } = this.svg.getBoundingClientRect();
+    return nearest(this.middles, [(clientX - left) / this.scale, (clientY - top) / this.scale], 14);
   }
 
   /**
@@ -121,12 +127,14 @@ export class TreePicture {
   /** Say of the node pointed at what is known by now. */
   fillTip() {
     if (this.tip.hidden || !this.frame || !this.moment) return;
-    const [title, ...lines] = this.describe(this.frame, this.pointed, this.moment);
+    const seen = { ...this.frame, nodes: this.nodes ?? this.frame.nodes };
+    const [title, ...lines] = this.describe(seen, this.pointed, this.moment);
     this.tip.replaceChildren(el("strong", {}, title), ...lines.map((line) => el("div", {}, line)));
   }
 
   /**
-   * Zoom sideways only: a tree is wide, its levels are few. It always fills the panel, so 0 shows it whole.
+   * Zoom mostly sideways: a tree is wide, its levels are few. Nodes and letters grow with it, up to twice their size.
+   * The tree always fills the panel, so 0 shows it whole.
    * @param {number} zoom
    * @param {number} [clientX] the place that stays where it is; the middle, if it is not given
    */
@@ -134,20 +142,21 @@ export class TreePicture {
     if (!this.layout) return;
     const box = this.scroller.getBoundingClientRect();
     const at = clientX === undefined ? box.width / 2 : clientX - box.left;
-    const share = (this.scroller.scrollLeft + at) / this.layout.width;
+    const share = (this.scroller.scrollLeft + at) / (this.layout.width * this.scale);
     this.zoom = clamp(zoom, 0, 24);
     this.layOut();
-    this.scroller.scrollLeft = share * this.layout.width - at;
+    this.scroller.scrollLeft = share * this.layout.width * this.scale - at;
   }
 
   /** @param {number} factor */
   zoomBy(factor) {
-    if (this.layout) this.setZoom(this.layout.zoom * factor);
+    if (this.layout) this.setZoom(this.layout.zoom * this.scale * factor);
   }
 
   /** @param {Frame} frame */
   setFrame(frame) {
     this.frame = frame;
+    this.nodes = frame.nodes;
     this.moment = null;
     this.tip.hidden = true;
     const count = frame.nodes.id.length;
@@ -168,14 +177,18 @@ export class TreePicture {
   layOut() {
     if (!this.frame) return;
     const { id, kind, neurons } = this.frame.nodes;
-    const layout = layOutTree(this.frame.nodes, this.scroller.clientWidth, this.zoom);
+    const isLecture = this.stage.lecture.isOn;
+    this.scale = (isLecture ? LECTURE_SCALE : 1) * clamp(Math.sqrt(this.zoom), 1, 2);
+    const room = isLecture ? (window.innerHeight - this.scroller.offsetTop - LECTURE_REST) / this.scale : undefined;
+    const layout = layOutTree(this.frame.nodes, this.scroller.clientWidth / this.scale, this.zoom / this.scale, room);
     this.layout = layout;
     this.middles = layout.at.map(([x, y], row) => {
       const low = kind[row] === 2 ? (extentOf(neurons[row])[1] * layout.size) / 2 : 0;
       return [x, y + low];
     });
-    setAttribute(this.svg, "width", layout.width);
-    setAttribute(this.svg, "height", layout.height);
+    setAttribute(this.svg, "width", layout.width * this.scale);
+    setAttribute(this.svg, "height", layout.height * this.scale);
+    setAttribute(this.svg, "viewBox", `0 0 ${layout.width} ${layout.height}`);
     this.items.forEach(({ group, ring, frame, glyph }, row) => {
       setAttribute(group, "data-node", id[row]);
       setAttribute(group, "transform", `translate(${layout.at[row].map((place) => place.toFixed(1)).join()})`);
@@ -184,13 +197,15 @@ export class TreePicture {
     if (this.moment) this.show(this.moment);
   }
 
-  /** @param {Moment} moment */
-  show(moment) {
-    this.moment = moment;
+  /**
+   * @param {Moment} moment
+   * @param {Nodes} [nodes] what is drawn of them: the run's own, or with another threshold
+   */
+  show(moment, nodes = this.nodes) {
+    [this.moment, this.nodes] = [moment, nodes];
     this.fillTip();
     const { frame, layout, stage } = this;
-    if (!frame || !layout) return;
-    const { nodes } = frame;
+    if (!frame || !layout || !nodes) return;
     /** @type {[string[], string[]]} not followed by the search, followed */
     const edges = [[], []];
     const labels = labelsOf(nodes, moment, layout, stage.player.header.width);
@@ -207,7 +222,8 @@ export class TreePicture {
         [nodes.id[row] === stage.hovered, "hovered"],
       ];
       const names = marks.filter(([is]) => is).map(([, name]) => name);
-      setAttribute(group, "class", ["node", state, ...names].join(" "));
+      const answer = stage.lesson.markOf(nodes.id[row]);
+      setAttribute(group, "class", ["node", state, ...names, answer].join(" ").trim());
       setAttribute(glyph, "d", glyphOf(state, nodes.neurons[row]));
       const share = nodes.watched
         ? nodes.watched[row] / nodes.neurons[row]
@@ -225,7 +241,7 @@ export class TreePicture {
     setAttribute(this.trail, "d", trail);
     if (moment.row < 0) return;
     const { scrollLeft, clientWidth } = this.scroller;
-    const left = scrollTo(layout.at[moment.row][0], scrollLeft, clientWidth);
+    const left = scrollTo(layout.at[moment.row][0] * this.scale, scrollLeft, clientWidth);
     if (left !== scrollLeft) this.scroller.scrollLeft = left;
   }
 
@@ -237,7 +253,9 @@ export class TreePicture {
    */
   describe(frame, row, { phase, isCompared, ...known }) {
     const { id, kind, before, neurons, firing, visited, watched, modified, ...bits } = frame.nodes;
-    const { threshold, width } = this.stage.player.header;
+    const { header } = this.stage.player;
+    const { width } = header;
+    const threshold = this.stage.whatIf.threshold ?? header.threshold;
     const isAfter = phase.isAfterMove || isCompared; // before that, nothing is said of what the move will change
     const passes = isSet(bits.passes, row);
     const sign = `${decimals(before[row], threshold)} ${passes ? "≥" : "<"} b = ${decimals(threshold, before[row])}`;

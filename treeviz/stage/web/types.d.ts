@@ -167,6 +167,14 @@ export interface Costs {
   before: [own: number, dense: number];
 }
 
+/** What a search would read and find at evenly spaced thresholds from `low` to `high`. */
+export interface Spread {
+  low: number;
+  high: number;
+  reads: number[];
+  fires: number[];
+}
+
 /** Everything about one iteration seen from one tree. */
 export interface Frame {
   view: View;
@@ -186,6 +194,8 @@ export interface Frame {
   visited: number[][];
   modified: number[][];
   plane: NeuronPlane;
+  /** Of a run that searches trees, unless two iterations are compared. */
+  spread: Spread | null;
 }
 
 /** The network's output over the input plane, in thousandths, by iteration; `error` says why there is none. */
@@ -211,6 +221,40 @@ export interface Start extends View, Cursor {
   address: AddressNames;
 }
 
+/** A question of a scene, with its right answer: nodes by heap number. */
+export type QuestionAsked = { ask: string; why: string } & (
+  | { kind: "click"; candidates: number[]; right: number[] }
+  | { kind: "choose"; options: string[]; right: number }
+  | { kind: "estimate"; right: number; within: number; unit: string }
+);
+
+/** The scene on show; made by pages/lessons.py. */
+export interface LessonShown {
+  key: string;
+  title: string;
+  index: number;
+  count: number;
+  /** Title of the next scene, or "". */
+  next: string;
+  /** Questions in the whole lesson. */
+  questions: number;
+  scene: {
+    title: string;
+    text: string;
+    focus: string;
+    notes: string;
+    error: string;
+    question: QuestionAsked | null;
+  };
+}
+
+/** The scene that the viewer turns to; null leaves the lesson. */
+export interface Turn {
+  to: number | null;
+  /** Milliseconds, so that no two are alike. */
+  at: number;
+}
+
 export interface Answer {
   header: Header;
   status: Status;
@@ -220,6 +264,7 @@ export interface Answer {
   notices: string[];
   start: Start;
   introduction?: { plays?: number; cookie?: string };
+  lesson?: LessonShown | null;
   nonce: number;
 }
 

@@ -1,0 +1,221 @@
+"""Lessons in scenes: what a file may hold, and that numbers and right answers are those of the run."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import treeviz.lesson.scenes as scenes
+from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz.lesson.scenes.lesson_file import quiz_text, read_lesson, shipped_texts
+from treeviz.lesson.scenes.numbers import NUMBERS, Moment
+from treeviz.lesson.scenes.questions import Choose, Click, Estimate, Option, describe
+from treeviz.lesson.scenes.quiz import deal
+from treeviz.stage.moment import ADDRESS
+
+GOOD = """
+title = "T"
+summary = "S"
+[[scene]]
+title = "one"
+text = "{firing:neuron} of {width}, {firing_share:%}"
+settings = { data = "circle", width = 64 }
+moment = { iteration = 2, opened = "3,5" }
+[scene.question]
+kind = "choose"
+ask = "A?"
+why = "W"
+option = [{ text = "yes", when = "width > 3" }, { text = "no", when = false }]
+"""
+
+
+def test_a_lesson_is_read_as_it_is_written():
+    lesson = read_lesson(GOOD.encode(), {}, ADDRESS)
+    (scene,) = lesson.scenes
+    assert (lesson.title, scene.title, dict(scene.settings)) == ("T", "one", {"data": "circle", "width": "64"})
+    assert dict(scene.moment) == {"it": "2", "open": "3,5"}
+    assert scene.question == Choose("A?", "W", (Option("yes", "width > 3"), Option("no", False)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('title = "T"', "title = ", "no TOML"),
+        ('summary = "S"', "", "'summary' is a required property"),
+        ('title = "one"', 'titel = "one"', "scene 1: "),
+        ("iteration = 2", "iteration = -1", "scene 1, moment, iteration: -1"),
+        ("{firing:neuron}", "{fireing}", "scene 1, 'one': it names the number {fireing}"),
+        ("{firing:neuron}", "{firing:.2f}", "after {firing: may stand"),
+        ("{firing:neuron}", "{firing", "braces do not match"),
+        ("width > 3", "width => 3", "is no comparison"),
+        ("width > 3", "size > 3", "names the number 'size'"),
+        ('kind = "choose"', 'kind = "guess"', "scene 1, question, kind: 'guess' is not one of"),
+        ('kind = "choose"', 'kind = "click"', "scene 1, question"),
+        ("width = 64", "width = 65", "scene 1, 'one': width must be one of"),
+        ("settings = {", 'preset = "none"\nsettings = {', "there is no preset 'none'"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named_with_its_place(old, new, words):
+    assert old in GOOD
+    with pytest.raises(ValueError) as refusal:
+        read_lesson(GOOD.replace(old, new, 1), {"toy": {}}, ADDRESS)
+    assert words in str(refusal.value)
+
+
+def test_a_file_that_is_no_text_or_too_long_is_refused():
+    with pytest.raises(ValueError, match="UTF-8"):
+        read_lesson(b"\xff\xfe", {}, ADDRESS)
+    with pytest.raises(ValueError, match="at most"):
+        read_lesson(b" " * 1_000_001, {}, ADDRESS)
+
+
+def test_the_page_about_lessons_names_every_number():
+    text = (Path(scenes.__file__).parent / "README.md").read_text(encoding="utf-8")
+    for name, number in NUMBERS.items():
+        assert f"| `{name}` | {number.means} |" in text
+
+
+def random_moments(count):
+    """Yield moments of random small runs."""
+    rng = np.random.default_rng(7)
+    for _ in range(count):
+        name = rng.choice(["circle", "xor", "sphere", "moons"])
+        data = load_dataset(str(name), num_points=int(rng.integers(4, 9)), seed=int(rng.integers(1000)))
+        threshold = None if rng.random() < 0.5 else float(rng.uniform(0, 2.5))
+        search = str(rng.choice(["forest", "watch", "table"]))
+        config = TrainConfig(
+            width=int(rng.integers(8, 150)),
+            threshold=threshold,
+            solver="exact",
+            seed=int(rng.integers(1000)),
+            search=search,
+        )
+        trainer = Trainer(data, config)
+        for _ in range(int(rng.integers(1, 4))):
+            trainer.step()
+        trace = trainer.trace
+        yield Moment(trace, int(rng.integers(data.num_points)), int(rng.integers(len(trace.records))))
+
+
+def read_by_hand(leaves, threshold, node, found):
+    """Search below a node by recursion, each maximum taken anew from the leaves."""
+    width = len(leaves)
+    below = [node]
+    while below[0] < width or below[-1] < width:
+        below = [child for at in below for child in ((at,) if at >= width else (2 * at, 2 * at + 1))]
+    found.append(node)
+    if node < width and max(leaves[leaf - width] for leaf in below) >= threshold:
+        for child in (2 * node, 2 * node + 1):
+            read_by_hand(leaves, threshold, child, found)
+    return found
+
+
+def maxima_by_hand(leaves):
+    width = len(leaves)
+    values = [math.nan] * width + list(leaves)
+    for node in range(width - 1, 0, -1):
+        values[node] = max(values[2 * node], values[2 * node + 1])
+    return values
+
+
+def test_answers_equal_a_search_by_hand_on_two_hundred_runs():
+    for moment in random_moments(200):
+        step, width = moment.step, moment.trace.config.width
+        threshold = moment.trace.config.resolved_threshold
+        old, new = step.before[width:].tolist(), step.after[width:].tolist()
+        read = set(read_by_hand(old, threshold, 1, []))
+        before, after = maxima_by_hand(old), maxima_by_hand(new)
+        nodes = range(1, 2 * width)
+        changed = {node for node in nodes if before[node] != after[node]}
+        by_hand = {
+            "entered": read,
+            "skipped": set(nodes) - read,
+            "firing": {width + r for r in range(width) if old[r] >= threshold},
+            "firing after": {width + r for r in range(width) if new[r] >= threshold},
+            "modified": changed,
+            "climb stops": {node // 2 for node in changed if node > 1 and node // 2 not in changed},
+        }
+        for find, right in by_hand.items():
+            answer = Click("", "", find).answer(moment)
+            assert set(answer["right"]) == right, find
+            assert right <= set(answer["candidates"])
+            level = Click("", "", find, level=2).answer(moment)
+            assert set(level["right"]) == {node for node in right if 4 <= node < 8}
+        record = moment.record
+        numbers = {
+            "points": len(moment.trace.dataset.y),
+            "pairs": width * len(moment.trace.dataset.y),
+            "firing": len(by_hand["firing"]),
+            "firing_after": len(by_hand["firing after"]),
+            "firing_share": len(by_hand["firing"]) / width,
+            "largest": max(old),
+            "nodes": 2 * width - 1,
+            "visited": len(read),
+            "visited_share": len(read) / (2 * width - 1),
+            "modified": len(changed),
+            "touched": len(set(np.concatenate([record.firing[i] for i in range(len(record.residual))]).tolist())),
+            "residual": record.outputs[moment.tree] - moment.trace.dataset.y[moment.tree],
+            "loss": 0.5 * np.sum(record.residual**2),
+            "operations": sum(record.costs.values()),
+            "levels": (2 * width - 1).bit_length(),
+        }
+        for name, value in numbers.items():
+            assert moment.find(name) == pytest.approx(value, rel=1e-12, abs=1e-14), name
+        assert Estimate("", "", "visited_share").answer(moment)["right"] == pytest.approx(
+            100 * len(read) / (2 * width - 1)
+        )
+
+
+def test_totals_are_the_amortized_cost_times_the_iterations():
+    moment = next(random_moments(1))
+    trace = moment.trace
+    at = Moment(trace, 0, len(trace.records) - 1)
+    assert at.find("total_operations") == pytest.approx(trace.amortized()[-1] * len(trace.records))
+    assert at.find("dense_total_operations") == pytest.approx(trace.amortized(of="dense")[-1] * len(trace.records))
+
+
+def test_a_question_with_no_right_option_or_two_is_refused():
+    moment = next(random_moments(1))
+    for conditions in ((False, False), ("width > 1", "points > 0")):
+        options = tuple(Option("o", when) for when in conditions)
+        with pytest.raises(ValueError, match="just one must be"):
+            describe(Choose("?", "", options), moment)
+    wide = Trainer(load_dataset("circle", num_points=2), TrainConfig(width=2048, solver="exact"))
+    wide.step()
+    with pytest.raises(ValueError, match="too many to click"):
+        Click("", "", "entered").answer(Moment(wide.trace, 0, 0))
+
+
+def test_texts_are_filled_with_numbers_of_the_run():
+    moment = next(random_moments(1))
+    trace = moment.trace
+    filled = moment.fill("{points:datapoint}, {width:leaf}, {firing_share:%}, {threshold}, {{}}")
+    assert filled.startswith(f"{trace.dataset.num_points} datapoints, {trace.config.width} leaves, ")
+    assert filled.endswith(", {}") and "%" in filled
+
+
+def test_lessons_that_come_with_the_program_can_be_read():
+    lessons = {key: read_lesson(text, {}, ADDRESS) for key, text in shipped_texts().items()}
+    assert set(lessons) == {"idea", "cost", "exactness"}
+    assert all(scene.notes for lesson in lessons.values() for scene in lesson.scenes)
+
+
+def test_a_quiz_deals_questions_that_the_run_can_answer():
+    templates = read_lesson(quiz_text(), {}, ADDRESS)
+    dealt = set()
+    for seed, moment in enumerate(random_moments(40)):
+        trace = moment.trace
+        quiz = deal(templates, trace, ("tree", "it"), seed)
+        assert quiz == deal(templates, trace, ("tree", "it"), seed)
+        assert len(quiz.scenes) == 5 and len({scene.title for scene in quiz.scenes}) == 5
+        for scene in quiz.scenes:
+            at = Moment(trace, int(scene.moment["tree"]), int(scene.moment["it"]))
+            assert describe(scene.question, at)["right"] != []
+            dealt.add((scene.title, at.tree, at.iteration))
+    wide = Trainer(load_dataset("sphere", num_points=3), TrainConfig(width=5000, solver="exact"))
+    wide.step()
+    assert {title for title, _, _ in dealt} == {scene.title for scene in templates.scenes}
+    assert all(
+        scene.title != "Which leaves fire?" for scene in deal(templates, wide.trace, ("tree", "it"), 3, 9).scenes
+    )

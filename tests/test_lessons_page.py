@@ -1,0 +1,162 @@
+"""Lessons in a real browser: every scene opens at its moment, questions are judged, and the way through is kept."""
+
+import re
+
+import pytest
+from accessibility import serious_findings
+
+from treeviz import Trainer
+from treeviz.lesson.address import load_run
+from treeviz.lesson.scenes.lesson_file import read_lesson, shipped_texts
+from treeviz.lesson.scenes.numbers import Moment
+from treeviz.lesson.scenes.questions import describe
+from treeviz.stage.moment import ADDRESS
+from treeviz.training.background import CONVERGED_LOSS, MAX_ITERATIONS
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
+LESSONS = {key: read_lesson(text, {}, ADDRESS) for key, text in shipped_texts().items()}
+
+
+class Lecture:
+    """The lesson beside the stage, as a test sees it."""
+
+    def __init__(self, stage):
+        self.stage, self.box = stage, stage.part("lesson")
+
+    def open(self, key, number):
+        self.stage.open(f"lesson={key}&scene={number}")
+        return self.wait(key, number)
+
+    def wait(self, key, number):
+        title = LESSONS[key].scenes[number - 1].title
+        self.box.get_by_role("heading", name=title, exact=True).wait_for(timeout=90_000)
+        self.stage.page.locator(".stage[aria-busy=false]").wait_for()
+        return self
+
+    def press(self, name):
+        self.box.get_by_role("button", name=name).click()
+
+    @property
+    def feedback(self):
+        self.box.locator(".feedback p").first.wait_for()
+        return self.box.locator(".feedback").inner_text()
+
+
+@pytest.fixture
+def lecture(stage):
+    return Lecture(stage)
+
+
+def expected_moment(scene):
+    """Train the run of a scene anew, as far as its texts need it."""
+    split, config = load_run(scene.settings)
+    trainer = Trainer(split.train, config)
+    iteration = int(scene.moment.get("it", 0))
+    last = MAX_ITERATIONS - 1 if scene.whole_run else iteration
+    while len(trainer.trace.records) <= last:
+        record = trainer.step()
+        if record.loss <= CONVERGED_LOSS and len(trainer.trace.records) > iteration:
+            break
+    return Moment(trainer.trace, int(scene.moment.get("tree", 0)), iteration)
+
+
+def plain(text):
+    return re.sub(r"\s+", " ", re.sub(r"\*\*|`", "", text)).strip()
+
+
+def test_a_lesson_by_mouse_from_the_first_page(stage, lecture):
+    stage.open("data=xor&xor-n=12&width=512")  # what the reader had chosen
+    stage.page.get_by_role("button", name="Lessons").click()
+    stage.page.get_by_role("button", name="The idea in ten minutes").click()
+    lecture.wait("idea", 1)
+    lecture.press("next")
+    lecture.wait("idea", 2)
+    lecture.press("check")
+    assert lecture.box.locator(".feedback").inner_text() == "Give an answer first."
+    lecture.box.get_by_label("1.0, its inner product").check()
+    lecture.press("check")
+    assert lecture.feedback.startswith("No: the right answer is “nothing: it does not fire”.")
+    lecture.press("next")
+    lecture.wait("idea", 3)
+    moment = expected_moment(LESSONS["idea"].scenes[2])
+    answer = describe(LESSONS["idea"].scenes[2].question, moment)
+    for node in answer["right"]:
+        stage.click_node(node)
+    assert stage.nodes_with("chosen-node") == set(answer["right"])
+    lecture.press("check")
+    assert lecture.feedback.startswith("Right, all of them.")
+    assert stage.nodes_with("right-node") == set(answer["right"])
+    assert "1 of 2 right" in stage.part("score").inner_text()
+    assert serious_findings(stage.page) == []
+
+    stage.press("Escape")
+    stage.element.focus()
+    stage.press("ArrowRight", "ArrowRight")
+    stage.wait_for(0, 1, 3)
+    stage.rest()
+    stage.page.get_by_role("link", name="Read the method").click()
+    stage.page.get_by_role("heading", name="method").first.wait_for()
+    stage.page.get_by_role("link", name="Watch one run").click()
+    stage.wait_for(0, 1, 3)  # the same scene at the same moment
+    lecture.wait("idea", 3)
+    stage.page.reload()
+    stage.wait_for(0, 1, 3)
+    lecture.wait("idea", 3)
+    lecture.press("leave")
+    lecture.box.wait_for(state="hidden")
+    stage.page.wait_for_function("() => !new URL(location).searchParams.has('lesson')")
+
+
+def test_nodes_chosen_by_keyboard_and_an_estimate_that_is_off(stage, lecture):
+    lecture.open("idea", 8)
+    lecture.box.locator("summary").focus()
+    stage.press("Enter")
+    first = lecture.box.locator("input[type=checkbox]").first
+    first.focus()
+    stage.press("Space")
+    lecture.box.get_by_role("button", name="check").focus()
+    stage.press("Enter")
+    answer = describe(LESSONS["idea"].scenes[7].question, expected_moment(LESSONS["idea"].scenes[7]))
+    missed = len(set(answer["right"]) - {64})
+    wrong = int(64 not in answer["right"])
+    assert lecture.feedback.startswith(f"Not all: {missed} missed, {wrong} too many.")
+    lecture.open("idea", 1)
+    lecture.box.get_by_label("Your estimate").fill("60")
+    stage.press("Enter")
+    assert lecture.feedback.startswith("No: it is 512.")
+
+
+def test_a_lesson_of_ones_own(stage, lecture):
+    stage.open("data=circle&width=64")
+    stage.page.get_by_role("button", name="Lessons").click()
+    field = stage.page.locator("[data-testid=stFileUploaderDropzoneInput]")
+    wrong = b'title = "Mine"\nsummary = "S"\n[[scene]]\ntitle = "one"\ntext = "{fireing}"\n'
+    field.set_input_files({"name": "a.toml", "mimeType": "text/plain", "buffer": wrong})
+    stage.page.get_by_text("it names the number {fireing}").wait_for()
+    stage.page.get_by_role("button", name="Remove a.toml").click()
+    field.set_input_files(
+        {"name": "b.toml", "mimeType": "text/plain", "buffer": wrong.replace(b"fireing", b"points:datapoint")}
+    )
+    stage.page.get_by_role("button", name="Open “Mine”").click()
+    lecture.box.get_by_role("heading", name="one", exact=True).wait_for()
+
+
+SCENES = [
+    pytest.param(key, number, marks=[] if (key, number) in (("idea", 4), ("exactness", 1)) else pytest.mark.slow)
+    for key, lesson in LESSONS.items()
+    for number in range(1, len(lesson.scenes) + 1)
+]
+
+
+@pytest.mark.parametrize(("key", "number"), SCENES)
+def test_every_scene_says_the_numbers_of_its_run(lecture, stage, key, number):
+    lecture.open(key, number)
+    scene = LESSONS[key].scenes[number - 1]
+    moment = expected_moment(scene)
+    shown = plain(lecture.box.inner_text())
+    for paragraph in moment.fill(scene.text).split("\n\n"):
+        assert plain(paragraph) in shown
+    if scene.question:
+        assert plain(moment.fill(scene.question.ask)) in shown
+    assert stage.where[0] == moment.iteration
+    assert stage.part("notices").inner_text() == ""

@@ -1,0 +1,253 @@
+// The lesson beside the pictures: the scene's text, its question, and the way to the next one.
+
+import { el, setText } from "../../style/web/dom.js";
+import { grouped, numeral } from "../../style/web/numbers.js";
+import { neuronOf } from "./heap.js";
+import { NotesWindow } from "./lecture.js";
+import { Score, isNear, judgeNodes } from "./score.js";
+
+/** @import { Part } from "../../style/web/dom.js" */
+/** @import { Stage } from "./stage.js" */
+/** @import { LessonShown, QuestionAsked } from "./types.js" */
+
+const DOCKED = 1120; // pixels of the stage from which on the lesson stands beside the pictures
+const FEW = 34; // nodes to choose from that are listed at once
+
+/** What part of the stage a scene may want to be looked at, by its name in the lesson's file. */
+const PLACES = {
+  tree: "tree-box",
+  sentence: "narration",
+  meter: "meter",
+  code: "code",
+  bars: "bars",
+  datapoint: "datapoint",
+  inspector: "inspector",
+  atlas: "atlas-card",
+  lists: "lists-card",
+  plane: "plane",
+  badge: "badge",
+};
+
+export class LessonPanel {
+  /**
+   * @param {Stage} stage
+   * @param {Part} part
+   */
+  constructor(stage, part) {
+    this.stage = stage;
+    this.box = part("lesson", HTMLElement);
+    /** @type {LessonShown | null} */
+    this.shown = null;
+    this.content = "null";
+    /** @type {Set<number>} heap numbers of the nodes chosen for a question */
+    this.chosen = new Set();
+    /** @type {Map<number, string> | null} how each node was judged, once the question is answered */
+    this.judged = null;
+    this.score = new Score();
+    this.notes = new NotesWindow();
+    /** @type {HTMLElement | null} */
+    this.scoreText = null;
+    new ResizeObserver(() => this.dock()).observe(stage.element);
+  }
+
+  dock() {
+    this.stage.element.classList.toggle("docked", !this.box.hidden && this.stage.element.clientWidth >= DOCKED);
+  }
+
+  /**
+   * Show a scene, or none.
+   * @param {LessonShown | null} lesson
+   */
+  take(lesson) {
+    const content = JSON.stringify(lesson);
+    if (content === this.content) return;
+    [this.shown, this.content] = [lesson, content];
+    [this.chosen, this.judged] = [new Set(), null];
+    this.box.hidden = !lesson;
+    this.dock();
+    this.draw();
+    this.notes.show(lesson);
+  }
+
+  draw() {
+    const { shown } = this;
+    for (const name of Object.values(PLACES)) this.placeOf(name)?.classList.remove("looked-at");
+    if (!shown) return this.box.replaceChildren();
+    const { index, count, scene } = shown;
+    const leave = el("button", { onclick: () => this.turn(null), title: "leave the lesson; the run stays" }, "leave");
+    const where = el("p", { class: "hint" }, `${shown.title} · ${index + 1} of ${count}`);
+    const progress = el("progress", { max: count, value: index + 1, "aria-label": "Progress of the lesson" });
+    const heading = el("h3", { tabindex: -1 }, scene.title);
+    const text = scene.text.split(/\n\s*\n/).map((paragraph) => el("p", {}, ...withMarks(paragraph)));
+    const back = el("button", { onclick: () => this.turn(index - 1) }, "← back");
+    const next = el("button", { class: "primary", onclick: () => this.turn(index + 1) }, "next →");
+    back.disabled = index === 0;
+    next.disabled = index === count - 1;
+    const notes = el("button", { class: "notes", onclick: () => this.notes.open(shown) }, "presenter's notes");
+    const score = el("span", { class: "hint", "data-part": "score" });
+    this.scoreText = score;
+    const asked = scene.question ? [this.ask(scene.question)] : [];
+    const error = scene.error ? [el("p", { class: "status" }, scene.error)] : [];
+    this.box.replaceChildren(
+      el("div", { class: "heading" }, where, leave),
+      progress,
+      heading,
+      ...text,
+      ...error,
+      ...asked,
+      el("div", { class: "row" }, back, next, score, notes),
+    );
+    this.showScore();
+    const place = this.placeOf(PLACES[/** @type {keyof typeof PLACES} */ (scene.focus)] ?? "");
+    place?.classList.add("looked-at");
+    const isDocked = this.stage.element.classList.contains("docked");
+    (isDocked ? (place ?? this.box) : this.box).scrollIntoView({ block: "nearest" });
+  }
+
+  /** @param {string} name */
+  placeOf(name) {
+    return name ? this.stage.element.querySelector(`[data-part="${name}"]`) : null;
+  }
+
+  /** @param {number | null} index of the scene to open; null leaves the lesson */
+  turn(index) {
+    this.stage.send?.({ to: index, at: Date.now() });
+  }
+
+  showScore() {
+    const { shown, scoreText } = this;
+    if (!shown || !scoreText) return;
+    const { right, answered } = this.score.of(shown.key);
+    setText(scoreText, answered ? `${right} of ${answered} right, ${shown.questions} asked in all` : "");
+  }
+
+  /** @param {QuestionAsked} question */
+  ask(question) {
+    const feedback = el("div", { class: "feedback", role: "status" });
+    const check = el("button", { type: "submit" }, "check");
+    const fields = this.fields(question);
+    const form = el(
+      "form",
+      {
+        class: "question",
+        onsubmit: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          const found = this.judge(question, form);
+          if (!found) return setText(feedback, "Give an answer first.");
+          const { shown } = this;
+          if (shown) this.score.keep(shown.key, shown.index, found.isRight);
+          feedback.replaceChildren(
+            el("p", { class: found.isRight ? "right" : "wrong" }, found.words),
+            el("p", {}, ...withMarks(question.why)),
+          );
+          check.disabled = true;
+          for (const field of form.querySelectorAll("input")) field.disabled = true;
+          this.showScore();
+          this.stage.render();
+        },
+      },
+      el("p", { class: "asked" }, ...withMarks(question.ask)),
+      ...fields,
+      check,
+      feedback,
+    );
+    return form;
+  }
+
+  /**
+   * @param {QuestionAsked} question
+   * @returns {HTMLElement[]}
+   */
+  fields(question) {
+    if (question.kind === "choose") {
+      const options = question.options.map((text, value) =>
+        el("label", {}, el("input", { type: "radio", name: "option", value }), ...withMarks(text)),
+      );
+      return [el("div", { class: "answers", role: "radiogroup", "aria-label": "Answers" }, ...options)];
+    }
+    if (question.kind === "estimate") {
+      const field = el("input", { type: "text", inputmode: "decimal", name: "number", "aria-label": "Your estimate" });
+      return [el("label", {}, field, question.unit)];
+    }
+    const boxes = question.candidates.map((node) =>
+      el(
+        "label",
+        {},
+        el("input", { type: "checkbox", value: node, onchange: () => this.toggle(node) }),
+        this.nameOf(node),
+      ),
+    );
+    const list = el("div", { class: "answers nodes" }, ...boxes);
+    const hint = el("p", { class: "hint" }, "Click nodes in the picture, or choose them here.");
+    if (boxes.length <= FEW) return [hint, list];
+    return [hint, el("details", {}, el("summary", {}, `List of ${grouped(boxes.length)} nodes`), list)];
+  }
+
+  /** @param {number} node */
+  nameOf(node) {
+    const { width } = this.stage.player.header;
+    return node >= width ? `neuron ${grouped(neuronOf(node, width))}` : `node ${grouped(node)}`;
+  }
+
+  /** Whether a click on a node of the picture is an answer, or part of one. @param {number} node */
+  takesClick(node) {
+    const question = this.shown?.scene.question;
+    if (question?.kind !== "click" || this.judged || !question.candidates.includes(node)) return false;
+    this.toggle(node);
+    return true;
+  }
+
+  /** @param {number} node */
+  toggle(node) {
+    if (!this.chosen.delete(node)) this.chosen.add(node);
+    const box = this.box.querySelector(`input[value="${node}"]`);
+    if (box instanceof HTMLInputElement) box.checked = this.chosen.has(node);
+    this.stage.render();
+  }
+
+  /** How the picture marks a node. @param {number} node */
+  markOf(node) {
+    return this.judged?.get(node) ?? (this.chosen.has(node) ? "chosen-node" : "");
+  }
+
+  /**
+   * @param {QuestionAsked} question
+   * @param {HTMLFormElement} form
+   * @returns {{ isRight: boolean, words: string } | null} null where no answer was given
+   */
+  judge(question, form) {
+    if (question.kind === "choose") {
+      const given = new FormData(form).get("option");
+      if (given === null) return null;
+      const isRight = Number(given) === question.right;
+      return { isRight, words: isRight ? "Right." : `No: the right answer is “${question.options[question.right]}”.` };
+    }
+    if (question.kind === "estimate") {
+      const given = Number(String(new FormData(form).get("number")).trim().replace(",", ".") || NaN);
+      if (!Number.isFinite(given)) return null;
+      const right = `${numeral(question.right, 3)}${question.unit ? ` ${question.unit}` : ""}`;
+      const isRight = isNear(given, question.right, question.within);
+      return { isRight, words: isRight ? `Near enough: it is ${right}.` : `No: it is ${right}.` };
+    }
+    if (!this.chosen.size) return null;
+    this.judged = judgeNodes(this.chosen, question.right);
+    const counts = (/** @type {string} */ mark) => [...(this.judged?.values() ?? [])].filter((m) => m === mark).length;
+    const [missed, wrong] = [counts("missed-node"), counts("wrong-node")];
+    const isRight = !missed && !wrong;
+    const words = isRight
+      ? "Right, all of them."
+      : `Not all: ${missed} missed, ${wrong} too many. The picture shows them.`;
+    return { isRight, words };
+  }
+}
+
+/** **bold** and `code` of a text. @param {string} text */
+export function withMarks(text) {
+  return text
+    .split(/(\*\*[^*]+\*\*|`[^`]+`)/)
+    .filter(Boolean)
+    .map((piece) => {
+      if (piece.startsWith("**")) return el("strong", {}, piece.slice(2, -2));
+      return piece.startsWith("`") ? el("code", {}, piece.slice(1, -1)) : piece;
+    });
+}

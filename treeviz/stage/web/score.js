@@ -1,0 +1,62 @@
+// Judging answers, and keeping the score with the viewer: in this tab, and nowhere else.
+
+const KEPT = "treeviz-answers";
+
+export class Score {
+  constructor() {
+    /** @type {Record<string, boolean>} whether the answer was right, by lesson and scene */
+    this.answers = {};
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+      if (kept && typeof kept === "object") this.answers = kept;
+    } catch {
+      // A browser that keeps nothing: the score lasts as long as the page.
+    }
+  }
+
+  /**
+   * The first answer to a question counts.
+   * @param {string} lesson
+   * @param {number} scene
+   * @param {boolean} isRight
+   */
+  keep(lesson, scene, isRight) {
+    this.answers[`${lesson}/${scene}`] ??= isRight;
+    try {
+      sessionStorage.setItem(KEPT, JSON.stringify(this.answers));
+    } catch {
+      // As above.
+    }
+  }
+
+  /** @param {string} lesson */
+  of(lesson) {
+    const own = Object.entries(this.answers).filter(([key]) => key.startsWith(`${lesson}/`));
+    return { right: own.filter(([, isRight]) => isRight).length, answered: own.length };
+  }
+}
+
+/**
+ * Whether an estimate is within a factor of a number, with its sign.
+ * @param {number} given
+ * @param {number} right
+ * @param {number} within
+ */
+export function isNear(given, right, within) {
+  if (right === 0 || given === 0) return given === right;
+  const ratio = given / right;
+  return ratio > 0 && Math.max(ratio, 1 / ratio) <= within * (1 + 1e-12);
+}
+
+/**
+ * How each node chosen, and each that should have been, is marked.
+ * @param {Set<number>} chosen
+ * @param {number[]} right
+ * @returns {Map<number, string>}
+ */
+export function judgeNodes(chosen, right) {
+  const marks = new Map();
+  for (const node of right) marks.set(node, chosen.has(node) ? "right-node" : "missed-node");
+  for (const node of chosen) if (!marks.has(node)) marks.set(node, "wrong-node");
+  return marks;
+}
