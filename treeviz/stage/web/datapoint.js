@@ -10,7 +10,7 @@ import { imageOf, largestOf, profileOf, ranking, reachOf } from "./vectors.js";
 /** @import { DataKind, DatapointValues, Frame, Point } from "./types.js" */
 
 export const MAP = 140; // pixels of a side of the plane
-const [MAP_PAD, SHORTEST] = [9, 0.05];
+const [MAP_PAD, LEAST_SPAN] = [9, 0.05];
 
 export class Datapoint {
   /**
@@ -99,7 +99,7 @@ export function mapOf(places) {
   const [low, high] = [Math.min, Math.max].map((end) =>
     [0, 1].map((axis) => places.reduce((found, point) => end(found, point[axis]), places[0][axis])),
   );
-  const scale = (MAP - 2 * MAP_PAD) / Math.max(SHORTEST, high[0] - low[0], high[1] - low[1]);
+  const scale = (MAP - 2 * MAP_PAD) / Math.max(LEAST_SPAN, high[0] - low[0], high[1] - low[1]);
   const middle = [0, 1].map((axis) => (low[axis] + high[axis]) / 2);
   return ([u, v]) => [MAP / 2 + (u - middle[0]) * scale, MAP / 2 - (v - middle[1]) * scale];
 }
