@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import streamlit as st
 
@@ -71,8 +71,7 @@ def _freeze_imports() -> None:
 
 def run() -> None:
     """Set up the browser tab, draw the sidebar and the page chosen."""
-    sidebar: Literal["collapsed", "auto"] = "collapsed" if lessons.open_visit() else "auto"  # a lesson has the room
-    st.set_page_config(page_title="treeviz", page_icon="🌳", layout="wide", initial_sidebar_state=sidebar)
+    st.set_page_config(page_title="treeviz", page_icon="🌳", layout="wide")
     _freeze_imports()
     pages = [
         st.Page(partial(_draw, page), title=page.title, url_path=page.path, default=not page.path)
@@ -101,7 +100,9 @@ def run() -> None:
         st.session_state.plays, st.session_state.named = 0, 0
         keep_training()
     st.session_state.settings = choose_settings()  # drawn here, and not by a page, all pages share them
-    show_way_back(chosen.url_path)
+    is_lesson = not chosen.url_path and lessons.open_visit() is not None
+    st.set_page_config(initial_sidebar_state="collapsed" if is_lesson else "auto")  # a lesson needs the room
+    show_way_back(chosen.url_path, is_lesson=is_lesson)
     chosen.run()
 
 

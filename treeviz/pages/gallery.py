@@ -8,7 +8,7 @@ from treeviz.pages.page_links import open_on_stage
 from treeviz.pages.settings import Settings
 
 # The widths that a run grows through: all nodes drawn, a part of them, and few of very many.
-_GROWTH = {64: "64", 1_024: "→ 1,024", 65_536: "→ 65,536 neurons"}
+_GROWTH = {64: "64", 1_024: "→ 1,024", 65_536: "→ 65,536"}
 
 
 def show_heading(text: str, settings: Settings) -> None:

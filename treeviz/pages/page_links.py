@@ -60,12 +60,15 @@ def is_page_wanted() -> bool:
     return "wanted_page" in st.session_state
 
 
-def show_way_back(page: str) -> None:
-    """Offer, on the page that a button led to, the settings it changed and the page it was on, until that is taken."""
+def show_way_back(page: str, *, is_lesson: bool) -> None:
+    """Offer, on the page that a button led to, the settings it changed and the page it was on, until that is taken.
+
+    A lesson has the page to itself; the way back is offered when it has been left.
+    """
     state = st.session_state
     state.page = page
     way_back = state.get("way_back")
-    if way_back and way_back["to"] == page:
+    if way_back and way_back["to"] == page and not is_lesson:
         st.button("Back to your settings", icon=":material/undo:", on_click=_return, args=(way_back,), key="back")
 
 

@@ -22,6 +22,7 @@ def welcome(*, is_expected: bool) -> int:
     state = st.session_state
     if "introduction" not in state:
         state.introduction = is_expected and INTRODUCED not in st.context.cookies
+    if "plays" not in state:
         state.plays = 0
     place = st.container()  # always there: without it, closing the introduction would draw again what stands below
     if state.introduction:
