@@ -39,10 +39,10 @@ const THUMB = 16; // pixels the thumb of the scrub bar is wide
  * @param {Pick<Nodes, "x" | "depth" | "parent">} nodes
  * @param {number} available pixels of width
  * @param {number} wanted zoom; 1 gives a leaf at least the room it needs, 0 makes the tree fit
- * @param {number} [tall] pixels from the root to the deepest leaves
+ * @param {number} [room] pixels of height that the picture may take
  * @returns {Layout}
  */
-export function layOutTree({ x, depth, parent }, available, wanted, tall = TREE_HEIGHT) {
+export function layOutTree({ x, depth, parent }, available, wanted, room) {
   const span = Math.max(...x) + 0.5;
   const deepest = Math.max(...depth);
   const fitting = Math.min((available - 2 * TREE_SIDE) / span, LARGEST_UNIT);
@@ -50,7 +50,10 @@ export function layOutTree({ x, depth, parent }, available, wanted, tall = TREE_
   const zoom = Math.max(wanted, fitting / legible);
   const unit = legible * zoom;
   const width = Math.max(available, span * unit + 2 * TREE_SIDE);
-  const level = clamp(tall / Math.max(deepest, 1), SMALLEST_LEVEL, LARGEST_LEVEL);
+  const leafRoom = unit >= LEAF_LABEL ? LEAF_ROOM : STUB_ROOM;
+  const tall = room === undefined ? TREE_HEIGHT : room - TREE_TOP - leafRoom;
+  const least = room === undefined ? SMALLEST_LEVEL : SMALLEST_LEVEL / 2;
+  const level = clamp(tall / Math.max(deepest, 1), least, LARGEST_LEVEL);
   const left = (width - span * unit) / 2;
   const at = x.map((place, row) => /** @type {Point} */ ([left + place * unit, TREE_TOP + depth[row] * level]));
   return {
@@ -58,7 +61,7 @@ export function layOutTree({ x, depth, parent }, available, wanted, tall = TREE_
     zoom,
     size: clamp(unit / FULL_UNIT, SMALLEST_NODE * Math.min(zoom, 1), 1),
     width,
-    height: TREE_TOP + deepest * level + (unit >= LEAF_LABEL ? LEAF_ROOM : STUB_ROOM),
+    height: TREE_TOP + deepest * level + leafRoom,
     at,
     near: nearby(at, depth),
     edges: at.map(([px, py], row) => (row ? `M${at[parent[row]].join(" ")}L${px} ${py}` : "")),

@@ -13,7 +13,7 @@ import { labelsOf, layOutTree, nearest, scrollTo } from "./places.js";
 /** @import { Frame, Header, Moment, Nodes, Point } from "./types.js" */
 
 const LECTURE_SCALE = 2.2; // then the labels, 11 pixels high, can be read from the last row
-const LECTURE_REST = 330; // pixels of the screen for what is not the tree
+const LECTURE_REST = 24; // pixels of the screen below the tree
 
 /** @typedef {Record<"ring" | "frame" | "glyph" | "label" | "group", SVGElement>} Item what is drawn of a node */
 
@@ -179,7 +179,8 @@ export class TreePicture {
     const { id, kind, neurons } = this.frame.nodes;
     const isLecture = this.stage.lecture.isOn;
     this.scale = (isLecture ? LECTURE_SCALE : 1) * clamp(Math.sqrt(this.zoom), 1, 2);
-    const room = isLecture ? (window.innerHeight - this.scroller.offsetTop - LECTURE_REST) / this.scale : undefined;
+    const left = window.innerHeight - this.scroller.getBoundingClientRect().top - LECTURE_REST;
+    const room = isLecture ? Math.max(left, 300) / this.scale : undefined;
     const layout = layOutTree(this.frame.nodes, this.scroller.clientWidth / this.scale, this.zoom / this.scale, room);
     this.layout = layout;
     this.middles = layout.at.map(([x, y], row) => {
