@@ -68,7 +68,7 @@ def describe(times):
 
 def measure_browser(page, url):
     """Print the speed of steps, playback and jumps."""
-    stage = StageDriver(page, url).open("nodes=599")
+    stage = StageDriver(page, url).open("data=digits&width=65536&nodes=599")
     page.wait_for_timeout(8000)
     print(f"nodes drawn: {len(stage.states())}")
     print("small steps, search:", describe(page.evaluate(PRESS, ["ArrowRight", False, 80, 60])))

@@ -1,9 +1,20 @@
 """The gallery and the growing run in a real browser."""
 
+import math
+
 import pytest
 from playwright.sync_api import expect
 
+from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz.style.palette import percent
+
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
+
+
+def num_below(nodes, top):
+    """Return how many of the heap numbers are below a node, or are it."""
+    below = [int(node) for node in nodes if node >= top]
+    return sum(node >> (node.bit_length() - top.bit_length()) == top for node in below)
 
 
 def choose(stage, name):
@@ -14,13 +25,15 @@ def test_the_same_run_grows_at_the_same_moment(stage):
     """What there is no room for becomes a silhouette, its size by its neurons, its shade by what is read of it."""
     stage.open("data=circle&seed=3&tree=2&it=1&phase=solve")
     assert len(stage.states()) == 127 and not stage.nodes_with("stub", "stub-open", "stub-pruned")
-    expect(stage.element.get_by_text("part left out: the darker")).to_be_hidden()
+    expect(stage.element.get_by_text("stub entered: the darker")).to_be_hidden()
+    stage.rest()
     choose(stage, "→ 1,024")
     stage.page.get_by_text("m = 1,024").wait_for()
     stage.wait_for(1, 4, 1).rest()
     assert stage.address().items() >= {"seed": "3", "width": "1024", "tree": "2", "it": "1", "phase": "solve"}.items()
-    opened = stage.nodes_with("stub-open")
-    assert opened and stage.part("summary").inner_text().startswith("Tree 2: of 2,047 nodes the search reads ")
+    step = Trainer(load_dataset("circle", seed=3), TrainConfig(width=1024, solver="exact", seed=3)).run(2).replay(2, 1)
+    summary = f"Tree 2: of 2,047 nodes the search reads {step.visited.size:,} ({percent(step.visited.size / 2047)})"
+    assert stage.part("summary").inner_text().startswith(summary)
     shapes = stage.element.evaluate(
         """stage => [...stage.querySelectorAll(".tree .stub-open")].map((node) => {
             const glyph = node.querySelector(".glyph");
@@ -29,9 +42,15 @@ def test_the_same_run_grows_at_the_same_moment(stage):
     )
     heights = dict(sorted((node.bit_length(), height) for node, height, _ in shapes))
     assert sorted(heights.values(), reverse=True) == list(heights.values()) and len(heights) > 1
-    assert all(0.08 < shade < 1 for _, _, shade in shapes) and len({shade for _, _, shade in shapes}) > 1
-    expect(stage.element.get_by_text("part left out: the darker")).to_be_visible()
-    stub = min(opened)
+    assert {node for node, _, _ in shapes} == stage.nodes_with("stub-open") and shapes
+    for node, _, shade in shapes:
+        read, size = num_below(step.visited, node), num_below(range(1, 2048), node)
+        assert shade == pytest.approx(0.08 + 0.92 * math.sqrt(read / size), abs=0.006)
+    expect(stage.element.get_by_text("stub entered: the darker")).to_be_visible()
+    stub, size = shapes[0][0], num_below(range(1, 2048), shapes[0][0])
+    stage.element.get_by_text("Text version of the tree").click()
+    row = stage.part("node-text").locator("tr", has_text=f"stub {stub:,}, {(size + 1) // 2:,} neurons")
+    assert f"entered: {num_below(step.visited, stub):,} of {size:,} nodes read" in row.inner_text()
     stage.click_node(stub)
     stage.element.locator(f'[data-node="{2 * stub}"]').wait_for()  # it opens
 

@@ -152,6 +152,21 @@ def test_a_first_visit_opens_on_a_run_that_trains_and_whose_trees_can_be_drawn_w
     assert losses[-1] < 1e-6 and 4 <= len(losses) <= 10
 
 
+def test_a_race_of_a_small_network_says_so_and_leads_to_a_larger_one():
+    app = open_app("race")
+    said = "A network of 64 neurons is small"
+    assert any(said in text for text in texts(app))
+    app.button(key="larger-race").click().run()
+    assert (app.session_state["data"], app.session_state["width"], app.session_state["page"]) == (
+        "digits",
+        65_536,
+        "race",
+    )
+    assert not app.exception and not any(said in text for text in texts(app))
+    app.button(key="back").click().run()
+    assert (app.session_state["data"], app.session_state["width"]) == ("circle", 64)
+
+
 # An upload
 
 

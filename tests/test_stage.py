@@ -7,9 +7,10 @@ from playwright.sync_api import expect
 from stage_driver import StageDriver
 
 from treeviz.model.numerals import numeral
+from treeviz.style.palette import percent
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
-CIRCLE, DIGITS = "data=circle&width=64", ""
+CIRCLE, DIGITS = "data=circle&width=64", "data=digits&width=65536"
 
 
 def metric(page, label):
@@ -66,7 +67,8 @@ def test_a_wide_tree_is_drawn_in_part_and_narrated_with_its_numbers(stage, digit
     assert 60 < len(stage.states()) <= 127
     step, record = digits.replay(0, 0), digits.records[0]
     assert (
-        f"reads {step.visited.size:,} (7.2 %), {step.firing.size:,} neurons fire" in stage.part("summary").inner_text()
+        f"reads {step.visited.size:,} ({percent(step.visited.size / 131_071)}), {step.firing.size:,} neurons fire"
+        in stage.part("summary").inner_text()
     )
     stage.press("2")
     stage.wait_for(0, 2)
@@ -275,7 +277,7 @@ def test_a_stub_opens_and_a_leaf_is_inspected(stage, digits):
 
 
 def test_a_node_that_is_not_drawn_here_is_said_to_be_so_and_can_be_drawn(stage):
-    stage.open(f"{DIGITS}phase=solve")
+    stage.open(f"{DIGITS}&phase=solve")
     node = max(stage.nodes_with("firing"))
     stage.click_node(node)
     inspector = stage.part("inspector")
@@ -294,7 +296,7 @@ def test_a_node_that_is_not_drawn_here_is_said_to_be_so_and_can_be_drawn(stage):
 
 
 def test_branches_closed_for_one_that_is_opened_are_named_with_a_way_back(stage):
-    stage.open(f"{DIGITS}phase=solve")
+    stage.open(f"{DIGITS}&phase=solve")
     closed = stage.part("closed")
     for _ in range(6):
         before = set(stage.states())

@@ -10,7 +10,7 @@ from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.model.numerals import numeral
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
-CIRCLE, DIGITS = "data=circle&width=64", ""
+CIRCLE, DIGITS = "data=circle&width=64", "data=digits&width=65536"
 
 
 # ---- links ----
@@ -43,7 +43,7 @@ def test_the_address_holds_the_moment_and_opens_it_in_a_new_session(stage):
 
 @pytest.mark.slow
 def test_a_link_holds_the_stubs_opened_and_the_cursor_keeps_to_its_node(stage):
-    stage.open(f"{DIGITS}it=1&phase=search&step=40")
+    stage.open(f"{DIGITS}&it=1&phase=search&step=40")
     (here,) = stage.nodes_with("now")
     stub = min(stage.nodes_with("stub-open"))  # entered before, so there will be other steps before the cursor's
     stage.click_node(stub)

@@ -14,7 +14,9 @@ _GROWTH = {64: "64", 1_024: "→ 1,024", 65_536: "→ 65,536"}
 def show_heading(text: str, settings: Settings) -> None:
     """Draw the heading of the page; beside it the run shown at other widths, the gallery, and the lessons."""
     width = settings.config.width
-    st.session_state.growth = width if width in _GROWTH else None
+    chosen = width if width in _GROWTH else None
+    if "growth" not in st.session_state or st.session_state.growth != chosen:  # set without need, it may undo a click
+        st.session_state.growth = chosen
     with st.container(horizontal=True, vertical_alignment="center", key="heading"):
         st.subheader(text, anchor=False)
         st.segmented_control(

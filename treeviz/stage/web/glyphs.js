@@ -55,9 +55,9 @@ export const SEARCHED = {
   pruned: "entered and pruned: < b",
   firing: "firing neuron: leaf ≥ b",
   unseen: "not entered",
-  stub: "part left out and not entered, with the number of its neurons: the taller, the more; click to open it",
-  "stub-open": "part left out: the darker, the more of its nodes the search reads (1, 10, 50, 100 %)",
-  "stub-pruned": "part left out, pruned at its top",
+  stub: "stub: a part left out and not entered, with the number of its neurons: the taller, the more; click to open",
+  "stub-open": "stub entered: the darker, the more of its nodes the search reads (1, 10, 50, 100 %)",
+  "stub-pruned": "stub pruned at its top",
   starts: "starts firing",
   stops: "stops firing",
 };
@@ -74,8 +74,9 @@ export const listed = (b, lowered) => ({
   unseen: "not watched, or not read yet",
   open: "a neuron below fires",
   holds: "none below fires, some are watched",
-  "stub-open": "part left out: the darker, the more of its neurons are watched (1, 10, 50, 100 %); click to open it",
-  stub: "part left out without watched neurons, with the number of its neurons: the taller, the more",
+  "stub-open":
+    "stub, a part left out: the darker, the more of its neurons are watched (1, 10, 50, 100 %); click to open",
+  stub: "stub without watched neurons, with the number of its neurons: the taller, the more",
   starts: "starts firing",
   stops: "stops firing",
 });

@@ -17,6 +17,7 @@ const TREE_HEIGHT = 380; // pixels from the root to the deepest leaves, unless l
 const [SMALLEST_LEVEL, LARGEST_LEVEL] = [23, 62];
 const LEAF_LABEL = 12.5; // pixels a leaf's label needs
 const LETTER = 5.7; // pixels a letter of a label takes
+const LABEL_RISE = 23; // pixels above or below a node where a label of another may be
 const LABEL_REACH = 170; // pixels apart that two labels cannot meet
 const GLYPH = 9; // pixels from the middle of a node of full size to its border, its ring included
 /** @type {Box} a place where no label is */
@@ -63,24 +64,25 @@ export function layOutTree({ x, depth, parent }, available, wanted, room) {
     width,
     height: TREE_TOP + deepest * level + leafRoom,
     at,
-    near: nearby(at, depth),
+    near: nearby(at, depth, Math.ceil(LABEL_RISE / level)),
     edges: at.map(([px, py], row) => (row ? `M${at[parent[row]].join(" ")}L${px} ${py}` : "")),
   };
 }
 
 /**
- * The nodes a label may run into: those near each node, on its level, the one above and the one below.
+ * The nodes a label may run into: those near each node, on its level and some above and below.
  * @param {Point[]} at
  * @param {number[]} depth
+ * @param {number} [reach] levels
  * @returns {number[][]}
  */
-export function nearby(at, depth) {
+export function nearby(at, depth, reach = 1) {
   /** @type {number[][]} */
   const levels = [];
   at.forEach((_, row) => (levels[depth[row]] ??= []).push(row));
   return at.map(([x], row) =>
-    [-1, 0, 1]
-      .flatMap((apart) => levels[depth[row] + apart] ?? [])
+    range(2 * reach + 1)
+      .flatMap((apart) => levels[depth[row] + apart - reach] ?? [])
       .filter((other) => other !== row && Math.abs(at[other][0] - x) < LABEL_REACH),
   );
 }

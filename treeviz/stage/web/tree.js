@@ -309,7 +309,7 @@ export class TreePicture {
   /** The tree in words, for those who do not see it; filled while it is open. */
   fillText() {
     if (!this.text.open || !this.frame) return;
-    const { id, kind, before, after, neurons, watched, promoted, promotes, ...bits } = this.frame.nodes;
+    const { id, kind, before, after, neurons, visited, watched, promoted, promotes, ...bits } = this.frame.nodes;
     const line = (/** @type {number} */ row) => {
       const isStub = kind[row] === 2;
       const number = grouped(isStub ? id[row] : neuronOf(id[row], this.stage.player.header.width));
@@ -317,7 +317,10 @@ export class TreePicture {
       const passes = isSet(bits.passes, row);
       const found = () => {
         if (watched) return isStub ? `${grouped(watched[row])} watched` : passes ? "fires" : "watched";
-        return passes ? (isStub ? "entered" : "fires") : "pruned";
+        if (!passes) return "pruned";
+        return isStub
+          ? `entered: ${grouped(visited?.[row] ?? 0)} of ${things(treeSize(neurons[row]), "node")} read`
+          : "fires";
       };
       const states = [isSet(bits.entered, row) ? found() : watched ? "not watched" : "not entered"];
       if (promoted && isSet(promoted, row)) states.push("promoted");
