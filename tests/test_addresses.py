@@ -68,7 +68,7 @@ def test_no_address_breaks_the_settings(sidebar_alone, seed, count):
     [
         ("seed", "inf", 0),
         ("seed", "1e400", 0),
-        ("digits-n", "nan", 50),
+        ("circle-n", "nan", 8),
         ("b", "inf", None),
         ("sphere-dimension", "inf", None),
         ("", "1", None),

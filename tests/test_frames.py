@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from oracles import read_numeral
 
 from treeviz import TrainConfig, Trainer, load_dataset
-from treeviz.model.numerals import count
 from treeviz.stage import frames, packing
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.packing import pack_frame
@@ -183,8 +182,8 @@ def test_script_record_atlas_and_plane_are_those_of_the_trace(maker):
         assert (frame["plane"]["labels"], frame["plane"]["caption"]) == (list(plane.labels), plane.caption)
         if iteration + 1 < len(trace.records):
             assert frame["plane"]["will_touch"] == bits(np.isin(plane.neurons, trace.records[iteration + 1].touched))
-        assert f"{count(record.num_visited[view.tree], 'node')} searched" in frame["summary"]
-        assert f"{record.num_modified[view.tree]:,} of" in frame["summary"]
+        assert f"the search reads {record.num_visited[view.tree]:,} (" in frame["summary"]
+        assert f"the move changes {record.num_modified[view.tree]:,} (" in frame["summary"]
 
 
 def test_neurons_that_the_next_iteration_touches_are_not_those_of_this_one():

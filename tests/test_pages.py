@@ -137,7 +137,7 @@ def test_every_dataset_can_be_opened_in_the_app():
 def test_the_smallest_networks_can_be_opened(path, width, search):
     for data in ("circle", "digits"):
         app = open_app(path, data=data, width=width, search=search)
-        assert not app.error
+        assert not app.error, [error.value for error in app.error]
         if path == "race":
             app.button(key="start-race").click().run()
             assert not app.exception and not app.error
@@ -190,7 +190,7 @@ def test_an_upload_is_parsed_once_for_all_pages_viewers_and_settings_of_the_netw
     choice = {"data": "your own CSV", "csv-target": "u", "csv-n": 20}
     for path in PATHS.values():
         app = open_app(path, width=64, **choice)
-        assert not app.error
+        assert not app.error, [error.value for error in app.error]
     app = open_app("", width=64, **choice)
     app.select_slider(key="width").set_value(128).run()
     app.number_input(key="seed").set_value(3).run()

@@ -19,6 +19,7 @@ from texts_grid import assert_sound, brute_force, nodes_read, settings_of_grid
 
 import treeviz
 from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz.lesson.address import load_run
 from treeviz.lesson.caveats import GAUSS_NEWTON_MOVES
 from treeviz.model.config import SEARCHES
 from treeviz.model.numerals import count
@@ -464,9 +465,13 @@ def test_moves_named_on_pages_are_those_of_the_table():
     planar, other = ([number for is_planar, number in moves if is_planar == kind] for kind in (True, False))
     assert f"took {min(other)} to {max(other)} moves" in GAUSS_NEWTON_MOVES
     assert f"on planar data {min(planar)} to {max(planar)} with the paper's threshold, or did not" in GAUSS_NEWTON_MOVES
-    digits = next(int(row[5]) for row in rows if row[:3] == ["digits", "", "50"])
-    steps = " ".join(welcome._STEPS.split())
-    assert f"need {digits + 1} such iterations to a loss of 10⁻⁶; other data need {min(other) + 1} to hundreds" in steps
+    split, config = load_run({})
+    losses = Trainer(split.train, config).run(40, until_loss=1e-6).losses
+    number = ("five", "six", "seven", "eight")[losses.size - 1 - 5]
+    assert f"The eight points that open first need {number} moves to a loss of 10⁻⁶." in " ".join(
+        welcome._STEPS.split()
+    )
+    assert split.train.num_points == 8
 
 
 def test_methods_that_no_formula_knows_are_named():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from treeviz.lesson.scenes.numbers import Moment
+from treeviz.model.numerals import count
 from treeviz.model.types import Ints
 from treeviz.training.record import TreeStep
 
@@ -36,7 +37,7 @@ class Click:
             candidates = candidates[depth == self.level]
         if candidates.size > _MAX_CANDIDATES:
             raise ValueError(
-                f"{candidates.size:,} nodes are too many to click among; name a level, or a width of at most "
+                f"{count(candidates.size, 'node')} are too many to click among; name a level, or a width of at most "
                 f"{_MAX_CANDIDATES // 2}"
             )
         return candidates, np.intersect1d(right, candidates)

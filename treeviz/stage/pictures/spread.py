@@ -10,7 +10,7 @@ from treeviz.training.record import TreeStep
 BINS = 160
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Spread:
     """What a search of one tree would read and find at thresholds evenly spaced over its leaves.
 

@@ -1,7 +1,7 @@
 // The lesson beside the pictures: the scene's text, its question, and the way to the next one.
 
 import { el, setText } from "../../style/web/dom.js";
-import { grouped, numeral } from "../../style/web/numbers.js";
+import { grouped, numeral, things } from "../../style/web/numbers.js";
 import { neuronOf } from "./heap.js";
 import { NotesWindow } from "./lecture.js";
 import { Score, isNear, judgeNodes } from "./score.js";
@@ -180,7 +180,7 @@ export class LessonPanel {
     const list = el("div", { class: "answers nodes" }, ...boxes);
     const hint = el("p", { class: "hint" }, "Click nodes in the picture, or choose them here.");
     if (boxes.length <= FEW) return [hint, list];
-    return [hint, el("details", {}, el("summary", {}, `List of ${grouped(boxes.length)} nodes`), list)];
+    return [hint, el("details", {}, el("summary", {}, `List of ${things(boxes.length, "node")}`), list)];
   }
 
   /** @param {number} node */
