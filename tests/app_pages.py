@@ -32,7 +32,7 @@ def open_page(name, address=None, **state):
 
 
 def uploading(monkeypatch, content, name="table.csv"):
-    """Have the control for data of every app hold this file; return what it holds, a list to put another in, or none."""
+    """Have the control for data of every app hold this file; return what it holds, a list."""
     held = [named(content, name)]
     monkeypatch.setattr(
         st, "file_uploader", lambda *_, **options: held[0] if held and options.get("key") != "lesson-upload" else None
