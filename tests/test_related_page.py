@@ -129,7 +129,7 @@ def test_a_paper_is_pointed_at_opened_and_followed_into_the_app(related, page):
     related.glyph("bypass").click()  # chosen on the map before, and still to be had
     related.details.get_by_role("link", name="Race neuron trees").click()
     expect(page.get_by_role("button", name="Neuron trees", exact=True)).to_have_attribute("aria-pressed", "true")
-    expect(page.get_by_text("64 neurons")).to_be_visible()  # the same session, with its settings
+    expect(page.get_by_text("64 neurons", exact=True)).to_be_visible()  # the same session, with its settings
 
 
 @pytest.mark.slow
