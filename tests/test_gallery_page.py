@@ -21,6 +21,7 @@ def choose(stage, name):
     stage.page.get_by_role("radio", name=name).or_(stage.page.get_by_role("button", name=name, exact=True)).click()
 
 
+@pytest.mark.slow
 def test_the_same_run_grows_at_the_same_moment(stage):
     """What there is no room for becomes a silhouette, its size by its neurons, its shade by what is read of it."""
     stage.open("data=circle&seed=3&tree=2&it=1&phase=solve")

@@ -87,9 +87,18 @@ def test_a_lesson_by_mouse_from_the_first_page(stage, lecture):
     assert lecture.feedback.startswith("Right, all of them.")
     assert stage.nodes_with("right-node") == set(answer["right"])
     assert "1 of 2 right" in stage.part("score").inner_text()
-    assert serious_findings(stage.page) == []
+    lecture.press("leave")
+    lecture.box.wait_for(state="hidden")
+    stage.page.wait_for_function("() => !new URL(location).searchParams.has('lesson')")
+    stage.page.get_by_role("button", name="Back to your settings").click()
+    stage.page.get_by_role("button", name="Back to your settings").wait_for(state="hidden")
+    assert stage.address().items() >= {"data": "xor", "xor-n": "12", "width": "512"}.items()
 
-    stage.press("Escape")
+
+@pytest.mark.slow
+def test_a_lesson_is_found_where_it_was_left(stage, lecture):
+    lecture.open("idea", 3)
+    assert serious_findings(stage.page) == []
     stage.element.focus()
     stage.press("ArrowRight", "ArrowRight")
     stage.wait_for(0, 1, 3)
@@ -102,9 +111,6 @@ def test_a_lesson_by_mouse_from_the_first_page(stage, lecture):
     stage.page.reload()
     stage.wait_for(0, 1, 3)
     lecture.wait("idea", 3)
-    lecture.press("leave")
-    lecture.box.wait_for(state="hidden")
-    stage.page.wait_for_function("() => !new URL(location).searchParams.has('lesson')")
 
 
 def test_nodes_chosen_by_keyboard_and_an_estimate_that_is_off(stage, lecture):
@@ -160,3 +166,89 @@ def test_every_scene_says_the_numbers_of_its_run(lecture, stage, key, number):
         assert plain(moment.fill(scene.question.ask)) in shown
     assert stage.where[0] == moment.iteration
     assert stage.part("notices").inner_text() == ""
+
+
+# ---- lecture mode ----
+
+LETTERS = """stage => {
+    const size = (selector) => {
+        const part = stage.querySelector(selector);
+        const text = parseFloat(getComputedStyle(part).fontSize);
+        return part instanceof SVGElement ? text * part.ownerSVGElement.getScreenCTM().a : text;
+    };
+    return [".node text", ".narration", ".code li[aria-current] button", ".where", ".lesson p"].map(size);
+}"""
+UNTIL_IN_VIEW = """async stage => {
+    const parts = [".scroller .tree", ".narration", ".code li[aria-current]", ".meter", ".lesson"];
+    const isIn = ({ width, left, top, right, bottom }) =>
+        width > 0 && left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight;
+    const areIn = () => parts.every((selector) => isIn(stage.querySelector(selector).getBoundingClientRect()));
+    for (const begun = performance.now(); !areIn() && performance.now() - begun < 10_000; ) {
+        await new Promise(requestAnimationFrame);
+    }
+    return areIn();
+}"""
+
+
+def test_a_lecture_fills_the_screen_and_is_left_at_the_very_moment(stage, lecture):
+    page = stage.page
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    lecture.open("idea", 4)
+    stage.element.focus()
+    stage.press("ArrowRight", "ArrowRight")
+    stage.wait_for(0, 1, 3)
+    stage.press("l")
+    page.locator(".stage.lecture").wait_for()
+    assert stage.element.evaluate(UNTIL_IN_VIEW)
+    assert min(stage.element.evaluate(LETTERS)) >= 24
+    assert not page.get_by_role("link", name="Read the method").is_visible()
+    assert not stage.part("tree-key").is_visible()
+    with page.expect_popup() as opening:
+        lecture.press("presenter's notes")
+    notes = opening.value
+    notes.get_by_role("heading", name=LESSONS["idea"].scenes[3].title).wait_for()
+    lecture.press("next")
+    lecture.wait("idea", 5)
+    notes.get_by_role("heading", name=LESSONS["idea"].scenes[4].title).wait_for()
+    assert LESSONS["idea"].scenes[4].notes in notes.locator("body").inner_text()
+    lecture.press("back")
+    lecture.wait("idea", 4)
+    stage.element.focus()
+    stage.press("ArrowRight", "ArrowRight", "Escape")
+    page.locator(".stage:not(.lecture)").wait_for()
+    stage.wait_for(0, 1, 3)
+    assert page.get_by_role("link", name="Read the method").is_visible()
+
+
+@pytest.mark.slow
+def test_an_address_opens_a_lecture(stage):
+    stage.page.set_viewport_size({"width": 1920, "height": 1080})
+    stage.open("data=digits&width=65536&lecture=1")
+    stage.page.locator(".stage.lecture").wait_for()
+    assert min(stage.element.evaluate(LETTERS.replace(', ".lesson p"', ""))) >= 24
+    assert stage.part("notices").inner_text() == ""
+    stage.rest()
+    assert stage.address()["lecture"] == "1"
+
+
+# ---- another threshold ----
+
+
+def test_another_threshold_is_tried_and_the_run_comes_back(stage, circle):
+    stage.open("data=circle&width=64")
+    slider = stage.part("spread")
+    slider.focus()
+    before = stage.states()
+    for _ in range(3):
+        stage.press("PageDown")
+    stage.part("narration").filter(has_text="What if b were").wait_for()
+    tried = float(slider.get_attribute("aria-valuenow"))
+    step = circle.replay(0, 0)
+    values, parents = step.before, {node: node // 2 for node in stage.states()}
+    entered = {node for node, parent in parents.items() if parent == 0 or values[parent] >= tried}
+    assert stage.nodes_with("open", "firing", "pruned") == entered
+    assert stage.nodes_with("firing") == {node for node in entered if node >= 64 and values[node] >= tried}
+    assert f"would read {len(entered)} of 127 nodes" in stage.narration
+    stage.press("Escape")
+    stage.part("narration").filter(has_text="The root").wait_for()
+    assert stage.states() == before

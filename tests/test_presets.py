@@ -109,7 +109,7 @@ def test_every_sentence_is_one_and_has_its_test():
         assert len(preset.title) <= 28
 
 
-SLOW = {"million": pytest.mark.slow}
+SLOW = {name: pytest.mark.slow for name in PRESETS if name != "whole-tree"}  # one for each default run
 
 
 @pytest.mark.parametrize("name", [pytest.param(one, marks=SLOW.get(one, ())) for one in PRESETS])
