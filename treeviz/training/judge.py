@@ -29,7 +29,8 @@ _WORTH_HAVING = 0.01
 _ROUND_OFF = 1e-24
 # Diverging: this many times the first loss, and where steps may overshoot far and come back, so many times.
 _DIVERGENCE, _DIVERGENCE_OF_OVERSHOOTS = 100.0, 1e6
-_SMALLER_STEPS = "use a smaller step_size (of treeviz run: --step-size)"
+# A threshold can be lowered wherever a run is begun; a step size cannot be chosen in the app, nor for a race.
+_SMALLER_STEPS = "lower the threshold, or use a smaller step_size (of treeviz run: --step-size)"
 _NO_NEURON_FIRES = "no neuron fires on any datapoint, so nothing can move: lower the threshold or widen the network"
 
 
