@@ -109,6 +109,7 @@ def test_a_csv_file_is_uploaded_and_trained(page, server, tmp_path):
     assert "n = 4" in page.get_by_test_id("stMain").inner_text()
 
 
+@pytest.mark.slow
 def test_an_upload_stays_when_a_button_leads_to_another_page_and_while_other_data_are_shown(page, server, tmp_path):
     page.goto(f"{server}/theory?{CALM}")
     upload(page, tmp_path / "table.csv", "a,b,kind\n1,2,x\n3,1,y\n2,5,x\n4,4,y\n")

@@ -376,7 +376,11 @@ def test_what_is_no_file_is_refused_before_it_is_read(tmp_path, monkeypatch):
     ("content", "options"),
     [
         ("a,b,y\n" + "1,2,3\n" * 20_000 + "," * 4000, {"skip_bad_rows": True}),
-        ("a,b,y\n" + "".join(f"t{i % 50},s{i % 49},{i}\n" for i in range(200_000)), {"one_hot": True, "num_points": 9}),
+        pytest.param(
+            "a,b,y\n" + "".join(f"t{i % 50},s{i % 49},{i}\n" for i in range(200_000)),
+            {"one_hot": True, "num_points": 9},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["filled up to its longest line", "a column for each category"],
 )

@@ -132,6 +132,7 @@ def test_nodes_chosen_by_keyboard_and_an_estimate_that_is_off(stage, lecture):
     assert lecture.feedback.startswith("No: it is 512.")
 
 
+@pytest.mark.slow
 def test_a_lesson_of_ones_own(stage, lecture):
     stage.open("data=circle&width=64")
     stage.page.get_by_role("button", name="Lessons").click()

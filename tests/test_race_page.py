@@ -139,6 +139,7 @@ def test_a_race_is_paused_resumed_and_cancelled(page, server):
     expect(page.locator(".race tbody tr")).to_have_count(2)  # what was done is kept
 
 
+@pytest.mark.slow
 def test_a_reload_finds_the_race_again_paused_running_and_over(page, server):
     open_race(page, server, LONG)
     start(page)

@@ -183,6 +183,7 @@ def test_papers_and_map_are_dragged_zoomed_and_reset(related, page):
     assert related.distance("this", "deja-vu") == pytest.approx(apart)
 
 
+@pytest.mark.slow
 def test_search_and_filters_change_map_and_list_and_stay_in_the_address(related, page):
     related.open("paper-relation=Earlier+than+this+paper&paper-search=gauss")
     expect(related.listed(1).first).to_contain_text(PAPERS["gaussian-transform"].title)

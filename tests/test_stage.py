@@ -295,6 +295,7 @@ def test_a_node_that_is_not_drawn_here_is_said_to_be_so_and_can_be_drawn(stage):
     stage.element.get_by_text("Click a node to look into it").wait_for()
 
 
+@pytest.mark.slow
 def test_branches_closed_for_one_that_is_opened_are_named_with_a_way_back(stage):
     stage.open(f"{DIGITS}&phase=solve")
     closed = stage.part("closed")
@@ -320,6 +321,7 @@ def test_branches_closed_for_one_that_is_opened_are_named_with_a_way_back(stage)
     assert 127 < len(stage.states()) <= 255 and 2 * stub in stage.states()
 
 
+@pytest.mark.slow
 def test_the_whole_tree_is_drawn_and_fits_or_the_button_says_up_to_which_width(stage):
     fits = "node => node.scrollWidth <= node.clientWidth"
     for width, query in ((64, "nodes=63"), (256, "")):

@@ -116,6 +116,7 @@ def test_other_settings_begin_a_new_run_at_its_start(stage):
     assert stage.part("tree-number").input_value() == "0"
 
 
+@pytest.mark.slow
 def test_the_stage_is_found_where_it_was_left(stage):
     """By the navigation and back, and after a setting that changes no iteration."""
     stage.open(f"{CIRCLE}&solver=sketch")

@@ -50,6 +50,7 @@ def step_to(stage, trace, iteration, phase, line):
     return drawn, steps[place]
 
 
+@pytest.mark.slow
 def test_watch_lists_are_chosen_and_played(stage):
     stage.open(CIRCLE)
     own = ("watching", "lists-card", "skin-key")
