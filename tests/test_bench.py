@@ -527,6 +527,11 @@ def test_the_ratio_figure_has_a_mark_for_each_ratio(tiny):
         assert all(low < math.log10(ratio) < high for ratio in trace.x)
 
 
+def test_candidates_keep_their_order_whichever_comes_first():
+    marks = [RatioMark("time", case, name, 4.0, 3.5, 5.0, "") for case, name in enumerate(reversed(NAMES))]
+    assert [trace.name for trace in ratio_figure(marks, DENSE[0]).data] == NAMES
+
+
 def test_the_page_shows_the_exact_numbers_to_the_pointer():
     marks = [RatioMark("time", "a case", "watch", 4.0, 3.5, 5.0, "4.00× (3.50 to 5.00)")]
     (trace,) = ratio_figure(marks, DENSE[0]).data

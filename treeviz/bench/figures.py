@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from treeviz.bench.candidate import CANDIDATES
 from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 
 # A candidate is told by colour and by marker; one that has none of its own gets the last.
@@ -61,6 +62,7 @@ def ratio_figure(marks: Sequence[RatioMark], baseline: str) -> go.Figure:
     panels, cases, candidates = (
         list(dict.fromkeys(getattr(mark, name) for mark in marks)) for name in ("panel", "case", "candidate")
     )
+    candidates.sort(key=_place_of)  # the same order whichever dense method is the baseline of the first case
     figure = make_subplots(1, max(1, len(panels)), shared_yaxes=True, subplot_titles=panels, horizontal_spacing=0.025)
     for column, panel in enumerate(panels, start=1):
         for place, candidate in enumerate(candidates):
@@ -92,6 +94,12 @@ def ratio_figure(marks: Sequence[RatioMark], baseline: str) -> go.Figure:
     _style(figure, height=170 + 62 * max(1, len(cases)))
     figure.update_layout(legend={"orientation": "h", "yanchor": "bottom", "y": 1.1, "xanchor": "left", "x": 0})
     return figure
+
+
+def _place_of(candidate: str) -> int:
+    """Return the place of a candidate among those that there are; others come after them."""
+    names = [one.name for one in CANDIDATES]
+    return names.index(candidate) if candidate in names else len(names)
 
 
 def growth_figure(curves: Sequence[GrowthCurve], axis: str, axis_title: str, value_title: str, unit: str) -> go.Figure:
