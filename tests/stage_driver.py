@@ -9,6 +9,8 @@ FORGET_TREE = """() => {
     history.replaceState(history.state, "", url);
 }"""
 DRAWN = "() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+SENTENCE = """part => [...part.childNodes]
+    .filter((one) => one.className !== "why").map((one) => one.textContent).join("").trim()"""
 KNOWS_TREE = "() => new URL(location).searchParams.has('tree')"
 
 
@@ -48,7 +50,8 @@ class StageDriver:
 
     @property
     def narration(self):
-        return self.part("narration").inner_text()
+        """The sentence, without the link to the method after it."""
+        return self.part("narration").evaluate(SENTENCE)
 
     def press(self, *keys):
         for key in keys:

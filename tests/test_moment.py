@@ -233,3 +233,8 @@ def test_a_pinned_iteration_may_be_the_later_one(maker):
 def test_long_texts_are_read_quickly(maker, digit):
     moment, _ = read_moment({"tree": digit}, maker)
     assert moment.view.tree == (2 if digit.endswith("2") else 0)
+
+
+def test_an_address_may_ask_for_the_last_step_of_a_phase(maker):
+    moment, notices = read_moment({"phase": "repair", "step": "last"}, maker)
+    assert moment.step == maker.num_steps(moment.view, 0, "repair") - 1 > 0 and notices == ()

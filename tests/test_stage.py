@@ -411,3 +411,18 @@ def test_two_iterations_are_compared(stage, circle):
     assert stage.address()["pin"] == "1"
     stage.click("unpin iteration 1")
     stage.wait_for(4, 1, 1)
+
+
+def test_a_term_opens_its_entry_beside_the_stage(stage):
+    stage.open(CIRCLE)
+    stage.press("4")
+    stage.wait_for(0, 4)
+    stage.part("narration").get_by_role("button", name="datapoint").first.click()
+    entry = stage.part("term")
+    entry.get_by_role("heading", name="datapoint").wait_for()
+    assert "One input of the training data" in entry.inner_text()
+    assert entry.get_by_role("link").get_attribute("href") == "/theory#network"
+    assert stage.part("narration").get_by_role("link", name="why?").get_attribute("href") == "/theory#iteration"
+    assert stage.where[:2] == (0, 4)
+    entry.get_by_role("button", name="close").click()
+    entry.wait_for(state="hidden")

@@ -14,14 +14,16 @@ from treeviz.lesson import charts
 from treeviz.lesson import sections as lesson
 from treeviz.lesson.caveats import make_caveats, make_questions
 from treeviz.lesson.facts import Facts, required_width_exponent
-from treeviz.lesson.glossary import find_terms, load_terms, read_terms
 from treeviz.lesson.sections import make_sections, tex
 from treeviz.model.network import initial_weights
+from treeviz.model.phases import PHASES
 from treeviz.pages.page import find_pages
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_table import cost_table
 from treeviz.race.forecast import expected_workload
+from treeviz.stage.frames import WHY
 from treeviz.stage.script import phases
+from treeviz.style.glossary import find_terms, load_terms, read_terms
 from treeviz.style.palette import compact
 
 DATA = load_dataset("sphere", num_points=7, dimension=5, seed=1)
@@ -276,3 +278,8 @@ def test_terms_are_found_by_name_symbol_and_meaning():
 def test_a_wrong_entry_is_named(text, words):
     with pytest.raises(ValueError, match=words):
         read_terms(text)
+
+
+def test_each_phase_says_why_in_a_section_that_there_is(facts):
+    keys = {section.key for section in make_sections(facts)}
+    assert set(WHY.values()) | {"iteration"} <= keys and set(WHY) <= set(PHASES)

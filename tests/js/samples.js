@@ -10,6 +10,7 @@
 const phase = (id, flags = {}) => ({
   id,
   title: id,
+  section: "trees",
   entersNodes: false,
   hasDualStep: false,
   hasMove: false,

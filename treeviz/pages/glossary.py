@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from treeviz.lesson.glossary import Term, find_terms, load_terms
+from treeviz.style.glossary import Term, find_terms, load_terms
 
 # In the header, where it takes no room from any page; where that is narrow the sign alone. The navigation keeps to the
 # room that is left, and puts into a menu what does not fit.

@@ -7,7 +7,6 @@ import streamlit as st
 
 from treeviz.lesson.caveats import DESCENT_MOVES, GAUSS_NEWTON_MOVES, Caveat, make_caveats, make_limits, make_questions
 from treeviz.lesson.facts import Facts
-from treeviz.lesson.glossary import load_terms
 from treeviz.lesson.sections import Section, make_sections
 from treeviz.pages.glossary import describe
 from treeviz.pages.notices import note, show_refusal
@@ -19,6 +18,7 @@ from treeviz.race.contestant import Workload
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_table import cost_table
 from treeviz.race.forecast import expected_workload
+from treeviz.style.glossary import load_terms
 from treeviz.training.trace import Trace
 
 # Iterations the lesson waits for, and for how many seconds: most runs are trained by then.

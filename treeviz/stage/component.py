@@ -1,10 +1,14 @@
 """The stage in Streamlit: a component that plays a trace, and one that brings it what the server answers."""
 
+import html
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import streamlit as st
 
+from treeviz.style.glossary import load_terms
 from treeviz.style.modules import join_modules
 
 # The cookie that remembers that this browser has seen the introduction; the stage sets it.
@@ -12,8 +16,15 @@ INTRODUCED = "treeviz-introduced"
 # In an address, with the value 1, it opens the stage in lecture mode.
 LECTURE = "lecture"
 _WEB = Path(__file__).parent / "web"
+
+
+def _write_terms() -> str:
+    """Return the glossary as JSON, fit to stand in HTML."""
+    return html.escape(json.dumps([asdict(term) for term in load_terms()], ensure_ascii=False))
+
+
 PARTS = {
-    "html": (_WEB / "stage.html").read_text(encoding="utf-8"),
+    "html": (_WEB / "stage.html").read_text(encoding="utf-8").replace("GLOSSARY", _write_terms()),
     "css": (_WEB / "stage.css").read_text(encoding="utf-8"),
     "js": join_modules(_WEB / "stage.js"),
 }

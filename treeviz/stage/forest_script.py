@@ -86,7 +86,8 @@ _MOVE = (
     Line(
         "repair",
         "write leaf r in all n trees",
-        "The new leaf is w_r·x_i with the weights after the move.",
+        "The new leaf is w_r·x_i with the weights after the move: the old leaf, less (a_r/√m) Σ g_j x_j·x_i over the j "
+        "in T_r. The x_j·x_i stand in a table, so no weights are needed.",
         value=_count_written,
     ),
     Line(

@@ -30,6 +30,8 @@ from treeviz.training.kept import Kept
 from treeviz.training.trace import Trace
 
 MAX_FRAMES_AN_ANSWER = 4
+# The section of the page about the method that says why a phase does what it does, where it is not "iteration".
+WHY = {"search": "trees", "sketch": "sketch", "precondition": "sketch", "move": "moving", "repair": "moving"}
 
 
 # The frames asked for last, of all runs of this process: students of a class ask for the same ones. In characters: one
@@ -181,6 +183,7 @@ def _describe_phase(name: str) -> dict[str, Any]:
     return {
         "id": name,
         "title": phase.title,
+        "section": WHY.get(name, "iteration"),
         "entersNodes": phase.enters_nodes,
         "hasDualStep": phase.has_dual_step,
         "hasMove": phase.has_move,

@@ -22,6 +22,7 @@ ADDRESS = {
     "pinned": "pin",
 }
 NAMES = tuple(ADDRESS.values())
+LAST = "last"  # what an address may say for the last step of a phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,9 @@ def read_moment(query: Mapping[str, str], maker: FrameMaker) -> tuple[Moment, tu
     if name not in names:
         notices.append(f"An iteration here has no phase “{_short(name)}”; {names[0]} is shown.")
         name = names[0]
-    step = number("step", range(maker.num_steps(view, iteration, name)), 0, f"step of the phase {name}")
+    steps = range(maker.num_steps(view, iteration, name))
+    is_last = query.get(ADDRESS["step"]) == LAST
+    step = steps[-1] if is_last else number("step", steps, 0, f"step of the phase {name}")
     return Moment(view, iteration, names.index(name), step, node), tuple(notices)
 
 

@@ -155,6 +155,11 @@ NUMBERS: dict[str, Number] = {
     ),
     "loss": Number("½‖f − y‖² before the move of the iteration", lambda at: at.record.loss),
     "last_loss": Number("loss of the last iteration computed", lambda at: at.trace.records[-1].loss),
+    "highest_loss": Number("highest loss so far", lambda at: max(record.loss for record in at.trace.records)),
+    "highest_at": Number(
+        "iteration with the highest loss so far",
+        lambda at: max(at.trace.records, key=lambda record: record.loss).iteration,
+    ),
     "to_a_millionth": Number("first iteration with a loss of at most 10⁻⁶", _first_below(1e-6)),
     "output": Number("output f on the datapoint", lambda at: at.record.outputs[at.tree]),
     "target": Number("target y of the datapoint", lambda at: at.trace.dataset.y[at.tree]),
@@ -201,6 +206,10 @@ NUMBERS: dict[str, Number] = {
     ),
     "dense_total_operations": Number(
         "those of the dense method up to this iteration", lambda at: _so_far(at, of_dense=True)
+    ),
+    "amortized": Number(
+        "operations an iteration with building spread over them, up to this one",
+        lambda at: _so_far(at, of_dense=False) / (at.iteration + 1),
     ),
     "watched": Number(
         "pairs of a neuron and a datapoint on watch lists; 0 for another search",

@@ -11,6 +11,7 @@ import { clamp, isSet, range } from "../../style/web/numbers.js";
 const COMPARISON = {
   id: "compare",
   title: "Comparison",
+  section: "iteration",
   entersNodes: false,
   hasDualStep: false,
   hasMove: false,

@@ -71,14 +71,14 @@ export class LessonPanel {
 
   draw() {
     const { shown } = this;
-    for (const name of Object.values(PLACES)) this.placeOf(name)?.classList.remove("looked-at");
+    for (const name of Object.values(PLACES)) this.placeOf(name)?.removeAttribute("data-looked-at");
     if (!shown) return this.box.replaceChildren();
     const { index, count, scene } = shown;
     const leave = el("button", { onclick: () => this.turn(null), title: "leave the lesson; the run stays" }, "leave");
     const where = el("p", { class: "hint" }, `${shown.title} · ${index + 1} of ${count}`);
     const progress = el("progress", { max: count, value: index + 1, "aria-label": "Progress of the lesson" });
     const heading = el("h3", { tabindex: -1 }, scene.title);
-    const text = scene.text.split(/\n\s*\n/).map((paragraph) => el("p", {}, ...withMarks(paragraph)));
+    const text = scene.text.split(/\n\s*\n/).map((paragraph) => el("p", {}, ...this.withTerms(paragraph)));
     const back = el("button", { onclick: () => this.turn(index - 1) }, "← back");
     const next = el("button", { class: "primary", onclick: () => this.turn(index + 1) }, "next →");
     back.disabled = index === 0;
@@ -99,9 +99,17 @@ export class LessonPanel {
     );
     this.showScore();
     const place = this.placeOf(PLACES[/** @type {keyof typeof PLACES} */ (scene.focus)] ?? "");
-    place?.classList.add("looked-at");
-    const isDocked = this.stage.element.classList.contains("docked");
-    (isDocked ? (place ?? this.box) : this.box).scrollIntoView({ block: "nearest" });
+    place?.setAttribute("data-looked-at", "");
+    this.stage.element.scrollIntoView({ block: "start" });
+    const isBelow = place && place.getBoundingClientRect().bottom > window.innerHeight;
+    if (isBelow && this.stage.element.classList.contains("docked")) place.scrollIntoView({ block: "nearest" });
+  }
+
+  /** The pieces of a paragraph, its terms as links to the glossary. @param {string} paragraph */
+  withTerms(paragraph) {
+    return withMarks(paragraph).flatMap((piece) =>
+      typeof piece === "string" ? this.stage.terms.link(piece) : [piece],
+    );
   }
 
   /** @param {string} name */
@@ -227,7 +235,8 @@ export class LessonPanel {
       if (!Number.isFinite(given)) return null;
       const right = `${numeral(question.right, 3)}${question.unit ? ` ${question.unit}` : ""}`;
       const isRight = isNear(given, question.right, question.within);
-      return { isRight, words: isRight ? `Near enough: it is ${right}.` : `No: it is ${right}.` };
+      const verdict = given === question.right ? "Right" : isRight ? "Near enough" : "No";
+      return { isRight, words: `${verdict}: it is ${right}.` };
     }
     if (!this.chosen.size) return null;
     this.judged = judgeNodes(this.chosen, question.right);

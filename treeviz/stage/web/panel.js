@@ -5,6 +5,7 @@ import { agree, decimals, grouped, numeral, things } from "../../style/web/numbe
 
 import { Datapoint } from "./datapoint.js";
 import { neuronOf } from "./heap.js";
+import { whyLink } from "./terms.js";
 import { NeuronPicture } from "./neuron.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
@@ -53,6 +54,7 @@ export class Panel {
     /** @type {Frame | null} */
     this.frame = null;
     this.told = ""; // what the inspector says
+    this.sentence = "";
     new ResizeObserver(() => this.scrollCode()).observe(this.code); // it is lower while a node is inspected
   }
 
@@ -81,7 +83,7 @@ export class Panel {
   show(frame, moment, badge) {
     const live = this.stage.player.playing ? "off" : "polite";
     for (const told of [this.narration, this.inspector]) setAttribute(told, "aria-live", live);
-    setText(this.narration, moment.text);
+    this.tell(moment.text, moment.phase.section);
     if (this.line !== moment.line) {
       this.line = moment.line;
       [...this.code.children].forEach((item, line) => {
@@ -115,6 +117,17 @@ export class Panel {
       result.element.classList.toggle("later", result.phase > current);
     });
     this.shownResults = values;
+  }
+
+  /**
+   * Write the sentence, with its terms as links, and where the method says why.
+   * @param {string} text
+   * @param {string} section
+   */
+  tell(text, section) {
+    if (this.sentence === text) return;
+    this.sentence = text;
+    this.stage.replace(this.narration, ...this.stage.terms.link(text), " ", whyLink(section, "why?"));
   }
 
   /** Have the current line in view, where not all lines are. */

@@ -15,6 +15,7 @@ import { Panel } from "./panel.js";
 import { Plane } from "./plane.js";
 import { PATIENCE, Playback, Player } from "./player.js";
 import { closedWords, detailOfAll } from "./room.js";
+import { Terms } from "./terms.js";
 import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
 import { WhatIf } from "./whatif.js";
@@ -69,6 +70,7 @@ export class Stage {
     this.lists = new ListBars(this, part);
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
+    this.terms = new Terms(this, part);
     this.whatIf = new WhatIf(this, part);
     this.lesson = new LessonPanel(this, part);
     this.lecture = new Lecture(this);

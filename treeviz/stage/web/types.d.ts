@@ -4,6 +4,8 @@
 export interface Phase {
   id: string;
   title: string;
+  /** Of the page about the method, where it is explained. */
+  section: string;
   entersNodes: boolean;
   hasDualStep: boolean;
   hasMove: boolean;

@@ -120,9 +120,9 @@ export class WhatIf {
     this.back.hidden = !isTried;
     setText(this.caption, isTried ? "" : "Drag the line to try another b.");
     // Plain numbers, as accessibility asks for: with no sign or comma of ours.
-    setAttribute(this.svg, "aria-valuemin", spread.low.toFixed(3));
-    setAttribute(this.svg, "aria-valuemax", spread.high.toFixed(3));
-    setAttribute(this.svg, "aria-valuenow", (tried ?? threshold).toFixed(3));
+    setAttribute(this.svg, "aria-valuemin", spread.low);
+    setAttribute(this.svg, "aria-valuemax", spread.high);
+    setAttribute(this.svg, "aria-valuenow", tried ?? threshold);
     if (!isTried) {
       setAttribute(this.svg, "aria-valuetext", `b = ${decimals(threshold)}, the run's own`);
       return { nodes: frame.nodes, moment };
