@@ -195,6 +195,14 @@ def test_texts_are_filled_with_numbers_of_the_run():
     assert filled.endswith(", {}") and "%" in filled
 
 
+def test_a_number_that_there_is_not_yet_is_said_to_be_none():
+    moment = next(random_moments(1))
+    assert moment.trace.losses[-1] > 1e-6
+    assert moment.fill("{to_a_millionth} {to_a_millionth:iteration} {to_a_millionth:%}") == " ".join(
+        ["no number yet"] * 3
+    )
+
+
 def test_lessons_that_come_with_the_program_can_be_read():
     lessons = {key: read_lesson(text, {}, ADDRESS) for key, text in shipped_texts().items()}
     assert set(lessons) == {"idea", "cost", "exactness"}

@@ -73,11 +73,14 @@ class Moment:
 
 
 def _write(value: float, form: str) -> str:
+    if not math.isfinite(value):
+        return "no number yet"
     if form == "%":
         return percent(value)
     if form:
         return count(round(value), form)
-    return f"{round(value):,}" if value == round(value) and abs(value) < 1e15 else numeral(value, _DIGITS)
+    is_whole = abs(value) < 1e15 and value == round(value)
+    return f"{round(value):,}" if is_whole else numeral(value, _DIGITS)
 
 
 def check_text(text: str) -> None:
@@ -160,7 +163,7 @@ NUMBERS: dict[str, Number] = {
         "iteration with the highest loss so far",
         lambda at: max(at.trace.records, key=lambda record: record.loss).iteration,
     ),
-    "to_a_millionth": Number("first iteration with a loss of at most 10⁻⁶", _first_below(1e-6)),
+    "to_a_millionth": Number("first iteration with a loss of at most 10⁻⁶, once there is one", _first_below(1e-6)),
     "output": Number("output f on the datapoint", lambda at: at.record.outputs[at.tree]),
     "target": Number("target y of the datapoint", lambda at: at.trace.dataset.y[at.tree]),
     "residual": Number("output minus target of the datapoint", lambda at: at.record.residual[at.tree]),
