@@ -18,7 +18,7 @@ from treeviz.data import catalogue, dataset
 from treeviz.data.dataset import Split
 from treeviz.lesson.address import load_run
 from treeviz.model.heap import tree_size
-from treeviz.pages import data_choice, entry
+from treeviz.pages import data_choice, entry, lessons, runs
 from treeviz.pages.page import Page, find_pages
 from treeviz.stage.view import DEFAULT_DETAIL
 
@@ -333,3 +333,61 @@ def test_a_run_is_opened_whole_and_leads_back_to_the_settings_before(folder):
     assert app.session_state["page"] == "two-runs" and "back" not in [button.key for button in app.button]
     app.session_state["wanted_page"] = ""
     assert run_shown(app.run())[0] == own
+
+
+# ---- A lesson ----
+
+TOO_LARGE = """
+title = "Too large"
+summary = "A run that takes more memory than a page may."
+[[scene]]
+title = "one"
+text = "{width:neuron}"
+settings = { data = "digits", digits-n = 200, width = 1048576 }
+"""
+
+
+def test_a_scene_whose_run_is_too_large_says_so_and_can_be_left(monkeypatch):
+    monkeypatch.setattr(runs, "_MAX_RUN_BYTES", 1 << 30)
+    monkeypatch.setattr(lessons, "known_lessons", lambda: {"large": lessons.parse_lesson(TOO_LARGE)})
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.query_params["lesson"] = "large"
+    app.run()
+    assert not app.exception and "a page may take" in app.error[0].value
+    app.button(key="leave-lesson").click().run()
+    assert app.session_state["lesson_visit"] is None and not app.exception
+    app.button(key="back").click().run()
+    assert app.session_state["width"] == 64 and not app.error
+
+
+@pytest.mark.parametrize(
+    ("sent", "index"),
+    [
+        ({"to": 2}, 2),
+        ({"to": 99}, 3),
+        ({"to": -1}, 0),
+        ({"to": float("inf")}, 3),
+        ({"to": float("nan")}, 1),
+        ({"to": "2"}, 1),
+        ({"to": [2]}, 1),
+        ({"to": True}, 1),
+        ("2", 1),
+        (None, 1),
+        ({"to": None}, None),
+        ({}, None),
+    ],
+)
+def test_whatever_a_browser_sends_turns_to_a_scene_that_there_is(sent, index):
+    def turn(sent):
+        import streamlit as st
+
+        from treeviz.pages import lessons
+
+        lessons.begin("exactness", lessons.known_lessons()["exactness"], 1)
+        lessons.turn(sent)
+        st.session_state.found = lessons.open_visit() and lessons.open_visit().index
+
+    app = AppTest.from_function(turn, args=(sent,))
+    app.session_state["page"] = ""
+    app.run()
+    assert not app.exception and app.session_state["found"] == index

@@ -46,6 +46,8 @@ def render(settings: Settings) -> None:
         maker = open_run(settings)
     except ValueError as error:
         show_refusal(error, settings)
+        if is_lesson:  # its own way out is on the stage, which is not drawn
+            st.button("Leave the lesson", on_click=lessons.turn, args=({"to": None},), key="leave-lesson")
         return
     if not is_lesson:
         _explain(maker.run)
