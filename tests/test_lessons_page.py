@@ -251,3 +251,18 @@ def test_another_threshold_is_tried_and_the_run_comes_back(stage, circle):
     stage.press("Escape")
     stage.part("narration").filter(has_text="The root").wait_for()
     assert stage.states() == before
+
+
+def test_scenes_turned_quickly_are_all_turned_and_a_reload_keeps_the_lecture(stage, lecture):
+    stage.page.set_viewport_size({"width": 1920, "height": 1080})
+    lecture.open("idea", 1)
+    stage.element.focus()
+    stage.press("l", "PageDown", "PageDown", "PageDown", "PageDown", "PageUp")
+    lecture.wait("idea", 4)
+    stage.rest()
+    assert stage.address().items() >= {"lesson": "idea", "scene": "4", "lecture": "1"}.items()
+    stage.page.reload()
+    lecture.wait("idea", 4)
+    stage.page.locator(".stage.lecture").wait_for()
+    stage.element.get_by_role("button", name="leave lecture mode (Esc)").click()
+    stage.page.locator(".stage:not(.lecture)").wait_for()

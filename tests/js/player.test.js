@@ -557,3 +557,18 @@ test("while it plays the iteration is reported at once, and then no more often t
   player.ask(); // one question at a time
   assert.deepEqual(told(), [1, 3]);
 });
+
+test("a presenter's clicker turns scenes where a lesson is open, and scrolls elsewhere", () => {
+  const { player } = playing({ computed: 3 });
+  /** @type {number[]} */
+  const turned = [];
+  const acts = { help: () => {}, lecture: () => {}, turn: (/** @type {number} */ by) => void turned.push(by) };
+  for (const key of ["PageDown", "PageUp"]) {
+    actionOf(player, { key, shiftKey: false }, true, acts)?.();
+    assert.equal(
+      actionOf(player, { key, shiftKey: false }, true, { help: acts.help, lecture: acts.lecture }),
+      undefined,
+    );
+  }
+  assert.deepEqual(turned, [1, -1]);
+});

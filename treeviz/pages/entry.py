@@ -17,6 +17,7 @@ from treeviz.pages.notices import show_changes, usable_part
 from treeviz.pages.page import Page, find_pages
 from treeviz.pages.page_links import show_way_back, wanted_page
 from treeviz.pages.settings import Settings, choose_settings, keep_training, rename_choices
+from treeviz.stage.component import LECTURE
 
 # As in .streamlit/config.toml, which an installed package does not have.
 _SERVER_OPTIONS = {
@@ -39,7 +40,8 @@ _ROOM = """<style>
 [data-testid="stMain"] { scroll-padding-top: 3.75rem; } /* the header lies over it */
 [data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
 .st-key-stage-answer { display: none; }
-html.treeviz-lecture :is([data-testid="stHeader"], [data-testid="stSidebar"]) { display: none; }
+html.treeviz-lecture :is([data-testid="stHeader"], [data-testid="stSidebar"], .st-key-glossary) { display: none; }
+html.treeviz-lecture [data-stale="true"] { opacity: 1 !important; } /* the page below does not shine through */
 @media (max-width: 640px) {
   [data-testid="stMarkdownContainer"] table { font-size: 0.72rem; }
   [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.3rem 0.12rem !important; }
@@ -88,6 +90,7 @@ def run() -> None:
     if "address" not in st.session_state:  # it is the stage's, if the stage is what it opens
         st.session_state.address, st.session_state.asked = ({}, address) if chosen.url_path else (address, {})
         st.session_state.page = chosen.url_path
+        st.session_state.lectures = int(address.get(LECTURE) == ["1"])
         if not chosen.url_path and lessons.open_from_address(address):
             st.rerun()
     if (usable := usable_part(address)) != given:
@@ -97,7 +100,7 @@ def run() -> None:
     show_glossary()
     if chosen.url_path:
         # A viewer who comes back to the stage finds it at rest, as it was left.
-        st.session_state.plays, st.session_state.named = 0, 0
+        st.session_state.plays, st.session_state.named, st.session_state.lectures = 0, 0, 0
         keep_training()
     st.session_state.settings = choose_settings()  # drawn here, and not by a page, all pages share them
     is_lesson = not chosen.url_path and lessons.open_visit() is not None

@@ -116,7 +116,11 @@ def _show_run(settings: Settings, plays: int) -> None:
         wanted,
         question.fields if question else wanted,
         start={**start.describe(), "named": st.session_state.named, "stays": st.session_state.stays},
-        introduction={"plays": plays, "cookie": "" if st.session_state.introduction else INTRODUCED},
+        introduction={
+            "plays": plays,
+            "lectures": st.session_state.lectures,
+            "cookie": "" if st.session_state.introduction else INTRODUCED,
+        },
         lesson=st.session_state.scene_shown,
         notices=st.session_state.notices,
         neuron=maker.inspect(question.neuron, question.view.tree, question.moments) if question else None,

@@ -7,10 +7,10 @@
  * @param {Player} player
  * @param {{ key: string, shiftKey: boolean }} event
  * @param {boolean} isInside
- * @param {{ help: () => void, lecture: () => void }} acts of the stage itself
+ * @param {{ help: () => void, lecture: () => void, turn?: (by: number) => void }} acts of the stage itself; a lesson turns
  * @returns {(() => void) | undefined}
  */
-export function actionOf(player, { key, shiftKey }, isInside, { help, lecture }) {
+export function actionOf(player, { key, shiftKey }, isInside, { help, lecture, turn }) {
   const unit = shiftKey ? "iteration" : "step";
   const phase = Number(key) - 1;
   if (phase >= 0 && phase < player.header.phases.length) return () => player.toPhase(phase);
@@ -32,6 +32,10 @@ export function actionOf(player, { key, shiftKey }, isInside, { help, lecture })
     case "l":
     case "L":
       return lecture;
+    case "PageDown":
+      return turn && (() => turn(1));
+    case "PageUp":
+      return turn && (() => turn(-1));
     case "?":
       return help;
   }

@@ -18,7 +18,6 @@ export class Lecture {
     };
     this.isFullscreen = false;
     document.addEventListener("fullscreenchange", this.onFullscreen);
-    if (new URL(location.href).searchParams.get(NAME) === "1") this.enter();
   }
 
   close() {
@@ -35,7 +34,8 @@ export class Lecture {
     this.isOn = true;
     this.scroll = this.page?.scrollTop ?? 0;
     this.mark();
-    // A browser fills its screen only when the viewer has pressed something; else the stage fills the window.
+    // A browser fills its screen only when the viewer has just pressed something; else the stage fills the window.
+    if (!navigator.userActivation?.isActive) return;
     document.documentElement
       .requestFullscreen?.()
       .then(() => (this.isFullscreen = true))

@@ -1,14 +1,14 @@
 // The lesson beside the pictures: the scene's text, its question, and the way to the next one.
 
 import { el, setText } from "../../style/web/dom.js";
-import { grouped, numeral, things } from "../../style/web/numbers.js";
+import { clamp, decimals, grouped, numeral, things } from "../../style/web/numbers.js";
 import { neuronOf } from "./heap.js";
 import { NotesWindow } from "./lecture.js";
 import { Score, isNear, judgeNodes } from "./score.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Stage } from "./stage.js" */
-/** @import { LessonShown, QuestionAsked } from "./types.js" */
+/** @import { Frame, LessonShown, QuestionAsked } from "./types.js" */
 
 const DOCKED = 1120; // pixels of the stage from which on the lesson stands beside the pictures
 const FEW = 34; // nodes to choose from that are listed at once
@@ -39,6 +39,10 @@ export class LessonPanel {
     /** @type {LessonShown | null} */
     this.shown = null;
     this.content = "null";
+    /** @type {number | null} the scene turned to, until it has come */
+    this.target = null;
+    /** @type {Frame | null} that the names of nodes are from */
+    this.named = null;
     /** @type {Set<number>} heap numbers of the nodes chosen for a question */
     this.chosen = new Set();
     /** @type {Map<number, string> | null} how each node was judged, once the question is answered */
@@ -60,9 +64,10 @@ export class LessonPanel {
    */
   take(lesson) {
     const content = JSON.stringify(lesson);
+    if (lesson?.index === this.target) this.target = null;
     if (content === this.content) return;
     [this.shown, this.content] = [lesson, content];
-    [this.chosen, this.judged] = [new Set(), null];
+    [this.chosen, this.judged, this.named] = [new Set(), null, null];
     this.box.hidden = !lesson;
     this.dock();
     this.draw();
@@ -79,8 +84,8 @@ export class LessonPanel {
     const progress = el("progress", { max: count, value: index + 1, "aria-label": "Progress of the lesson" });
     const heading = el("h3", { tabindex: -1 }, scene.title);
     const text = scene.text.split(/\n\s*\n/).map((paragraph) => el("p", {}, ...this.withTerms(paragraph)));
-    const back = el("button", { onclick: () => this.turn(index - 1) }, "← back");
-    const next = el("button", { class: "primary", onclick: () => this.turn(index + 1) }, "next →");
+    const back = el("button", { onclick: () => this.turnBy(-1) }, "← back");
+    const next = el("button", { class: "primary", onclick: () => this.turnBy(1) }, "next →");
     back.disabled = index === 0;
     next.disabled = index === count - 1;
     const notes = el("button", { class: "notes", onclick: () => this.notes.open(shown) }, "presenter's notes");
@@ -95,7 +100,7 @@ export class LessonPanel {
       ...text,
       ...error,
       ...asked,
-      el("div", { class: "row" }, back, next, score, notes),
+      el("div", { class: "row ways" }, back, next, score, notes),
     );
     this.showScore();
     const place = this.placeOf(PLACES[/** @type {keyof typeof PLACES} */ (scene.focus)] ?? "");
@@ -120,6 +125,14 @@ export class LessonPanel {
   /** @param {number | null} index of the scene to open; null leaves the lesson */
   turn(index) {
     this.stage.send?.({ to: index, at: Date.now() });
+  }
+
+  /** Turn on or back, also where the last turn is still on its way. @param {number} by */
+  turnBy(by) {
+    if (!this.shown) return;
+    const from = this.target ?? this.shown.index;
+    this.target = clamp(from + by, 0, this.shown.count - 1);
+    if (this.target !== from) this.turn(this.target);
   }
 
   showScore() {
@@ -151,6 +164,7 @@ export class LessonPanel {
           check.disabled = true;
           for (const field of form.querySelectorAll("input")) field.disabled = true;
           this.showScore();
+          feedback.scrollIntoView({ block: "nearest" });
           this.stage.render();
         },
       },
@@ -182,7 +196,7 @@ export class LessonPanel {
         "label",
         {},
         el("input", { type: "checkbox", value: node, onchange: () => this.toggle(node) }),
-        this.nameOf(node),
+        el("span", { "data-names": node }, this.nameOf(node)),
       ),
     );
     const list = el("div", { class: "answers nodes" }, ...boxes);
@@ -195,6 +209,18 @@ export class LessonPanel {
   nameOf(node) {
     const { width } = this.stage.player.header;
     return node >= width ? `neuron ${grouped(neuronOf(node, width))}` : `node ${grouped(node)}`;
+  }
+
+  /** Say with each node that can be chosen its value, as soon as it is known. @param {Frame} frame */
+  nameNodes(frame) {
+    if (this.named === frame || this.shown?.scene.question?.kind !== "click") return;
+    this.named = frame;
+    const { id, before } = frame.nodes;
+    for (const name of this.box.querySelectorAll("[data-names]")) {
+      const node = Number(name.getAttribute("data-names"));
+      const row = id.indexOf(node);
+      if (row >= 0) setText(name, `${this.nameOf(node)}: ${decimals(before[row], this.stage.player.header.threshold)}`);
+    }
   }
 
   /** Whether a click on a node of the picture is an answer, or part of one. @param {number} node */

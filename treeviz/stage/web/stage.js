@@ -50,6 +50,7 @@ export class Stage {
     /** @type {number | null} heap number of a node */
     this.hovered = null;
     this.plays = 0;
+    this.lectures = 0;
     this.clock = 0; // number of the frame of the screen in which the player plays on
     this.named = 0; // moments that addresses and buttons have asked for
     this.pressedAt = -Infinity;
@@ -138,12 +139,13 @@ export class Stage {
 
   /**
    * Play, if the introduction has been closed for that, and have this browser remember that it was.
-   * @param {{ plays?: number, cookie?: string }} introduction
+   * @param {{ plays?: number, lectures?: number, cookie?: string }} introduction
    */
-  introduce({ plays = 0, cookie = "" }) {
+  introduce({ plays = 0, lectures = 0, cookie = "" }) {
     if (cookie) remember(cookie);
     if (plays > this.plays) this.player.play(true);
-    this.plays = plays;
+    if (lectures > this.lectures) this.lecture.enter();
+    [this.plays, this.lectures] = [plays, lectures];
   }
 
   /**
@@ -235,12 +237,14 @@ export class Stage {
       is("input[type=number], input[type=text], select, dialog, dialog *") || (is("input") && event.key.length > 1);
     const isPress = is("button, summary, input") && [" ", "Enter"].includes(event.key);
     const isOurs = isInside ? !isTyping && !isPress : !isControl || is("section");
+    if (this.transport.help.open) return;
     if (event.key === "Escape" && this.whatIf.threshold !== null) return this.whatIf.end();
     if (event.key === "Escape" && this.lecture.isOn) return this.lecture.leave();
     if (!this.current || !isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
     const act = actionOf(this.current, event, isInside, {
       help: () => this.transport.help.showModal(),
       lecture: () => this.lecture.toggle(),
+      turn: this.lesson.shown ? (/** @type {number} */ by) => this.lesson.turnBy(by) : undefined,
     });
     if (!act) return;
     event.preventDefault();
@@ -415,6 +419,7 @@ export class Stage {
     else this.atlas.show(frame, this.moment);
     this.plane.show(frame, this.moment);
     if (header.planar) this.output.show(player.fields, frame.iteration, frame.view.tree);
+    this.lesson.nameNodes(frame);
     this.panel.show(frame, seen.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
     const lengths = player.lengths(frame);
     this.meter.show(frame, player.at, lengths);

@@ -45,6 +45,7 @@ export class Transport {
     }
     const onClick = (/** @type {string} */ name, /** @type {() => void} */ act) =>
       part(name, HTMLButtonElement).addEventListener("click", act);
+    this.lecture = part("lecture", HTMLButtonElement);
     onClick("lecture", () => stage.lecture.toggle());
     onClick("play", () => stage.current?.play(!stage.current.playing));
     onClick("zoom-in", () => stage.tree.zoomBy(1.5));
@@ -126,6 +127,7 @@ export class Transport {
   show(frame, at, lengths) {
     const { phases } = this.stage.player.header;
     const { pinned, tree, detail } = frame.view;
+    setText(this.lecture, this.stage.lecture.isOn ? "leave lecture mode (Esc)" : "lecture");
     const state = this.stage.player.playing ? "pause" : "play";
     setAttribute(this.icon, "d", PLAY_ICONS[state]);
     for (const name of ["title", "aria-label"]) setAttribute(this.button, name, state);

@@ -179,7 +179,8 @@ export class TreePicture {
     const { id, kind, neurons } = this.frame.nodes;
     const isLecture = this.stage.lecture.isOn;
     this.scale = (isLecture ? LECTURE_SCALE : 1) * clamp(Math.sqrt(this.zoom), 1, 2);
-    const left = window.innerHeight - this.scroller.getBoundingClientRect().top - LECTURE_REST;
+    const below = this.stage.panel.badge.offsetHeight; // 0 unless a scene is about it
+    const left = window.innerHeight - this.scroller.getBoundingClientRect().top - below - LECTURE_REST;
     const room = isLecture ? Math.max(left, 300) / this.scale : undefined;
     const layout = layOutTree(this.frame.nodes, this.scroller.clientWidth / this.scale, this.zoom / this.scale, room);
     this.layout = layout;

@@ -265,7 +265,7 @@ export interface Answer {
   neuron?: Inspection | null;
   notices: string[];
   start: Start;
-  introduction?: { plays?: number; cookie?: string };
+  introduction?: { plays?: number; lectures?: number; cookie?: string };
   lesson?: LessonShown | null;
   nonce: number;
 }
