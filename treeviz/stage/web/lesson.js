@@ -100,7 +100,8 @@ export class LessonPanel {
       ...text,
       ...error,
       ...asked,
-      el("div", { class: "row ways" }, back, next, score, notes),
+      notes,
+      el("div", { class: "row ways" }, back, next, score),
     );
     this.showScore();
     const place = this.placeOf(PLACES[/** @type {keyof typeof PLACES} */ (scene.focus)] ?? "");

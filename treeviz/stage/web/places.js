@@ -60,7 +60,7 @@ export function layOutTree({ x, depth, parent }, available, wanted, room) {
   return {
     unit,
     zoom,
-    size: clamp(unit / FULL_UNIT, SMALLEST_NODE * Math.min(zoom, 1), 1),
+    size: clamp(unit / FULL_UNIT, SMALLEST_NODE * Math.min(zoom, 1), 1) * Math.min(1, level / SMALLEST_LEVEL),
     width,
     height: TREE_TOP + deepest * level + leafRoom,
     at,

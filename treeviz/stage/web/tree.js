@@ -12,7 +12,7 @@ import { labelsOf, layOutTree, nearest, scrollTo } from "./places.js";
 /** @import { Stage } from "./stage.js" */
 /** @import { Frame, Header, Moment, Nodes, Point } from "./types.js" */
 
-const LECTURE_SCALE = 2.2; // then the labels, 11 pixels high, can be read from the last row
+const LECTURE_SCALE = 2.2 / 1920; // for each pixel of width: then labels, 11 pixels high, can be read from the last row
 const LECTURE_REST = 24; // pixels of the screen below the tree
 
 /** @typedef {Record<"ring" | "frame" | "glyph" | "label" | "group", SVGElement>} Item what is drawn of a node */
@@ -178,7 +178,7 @@ export class TreePicture {
     if (!this.frame) return;
     const { id, kind, neurons } = this.frame.nodes;
     const isLecture = this.stage.lecture.isOn;
-    this.scale = (isLecture ? LECTURE_SCALE : 1) * clamp(Math.sqrt(this.zoom), 1, 2);
+    this.scale = (isLecture ? clamp(LECTURE_SCALE * window.innerWidth, 1.2, 4) : 1) * clamp(Math.sqrt(this.zoom), 1, 2);
     const below = this.stage.panel.badge.offsetHeight; // 0 unless a scene is about it
     const left = window.innerHeight - this.scroller.getBoundingClientRect().top - below - LECTURE_REST;
     const room = isLecture ? Math.max(left, 300) / this.scale : undefined;
