@@ -156,6 +156,7 @@ def test_the_dense_method_that_is_faster_on_trial_is_trained(faster, monkeypatch
             return dataclasses.replace(record, seconds={"search": 1.0 if is_fast else 2.0})
 
     monkeypatch.setattr(baseline, "Trainer", TimedTrainer)
+    monkeypatch.setattr(baseline, "_TRIALS", {})
     data, config = load_dataset("circle"), TrainConfig(width=64, search="watch", solver="sketch")
     dense = baseline.FasterDense(data, config)
     for _ in range(4):
@@ -167,6 +168,9 @@ def test_the_dense_method_that_is_faster_on_trial_is_trained(faster, monkeypatch
     dense.step()
     expected = Trainer(data, dense.trace.config).run(2, until_loss=0.0)
     assert dense.trace.losses.tolist() == expected.losses.tolist()
+    again = baseline.FasterDense(data, dataclasses.replace(config, seed=1))
+    again.step()
+    assert again.trace.config.search == faster, "a run of the same sizes needs no trial of its own"
     run = finish(BackgroundRun(data, config))
     assert run.dense_trace.config.search == faster and len(run.dense_trace.records) == run.num_computed
 

@@ -11,7 +11,7 @@ from server_memory import find_server
 
 pytestmark = pytest.mark.slow
 
-LARGE = "data=sphere&sphere-n=50&sphere-dimension=20&width=65536&seed={seed}"  # needs about 0.13 GB
+LARGE = "data=sphere&sphere-n=50&sphere-dimension=20&width=65536&seed={seed}"  # needs about 0.15 GB
 
 
 @pytest.mark.parametrize("scenario", ["own", "same", "light"])
@@ -51,6 +51,6 @@ def test_what_does_not_fit_waits_in_line_and_others_go_on(tmp_path):
         await light.close()
 
     log = tmp_path / "log.txt"
-    with running_server(log, TREEVIZ_MEMORY="0.3") as url:
+    with running_server(log, TREEVIZ_MEMORY="0.34") as url:
         class_load.run_apart(asyncio.wait_for(be_there(url), 120))
     assert "Traceback" not in Path(log).read_text()

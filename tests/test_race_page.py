@@ -255,7 +255,7 @@ def test_expected_costs_show_measured_races_as_dots(page, server):
     page.get_by_role("link", name="Where it pays").click()
     expect(page.get_by_text("At m = 4,096 ")).to_be_visible()
     expect(page.get_by_text("taken from the last race on these data")).to_contain_text(
-        "Gradient descent and SGD did not race: as in the untrained network."
+        "Gradient descent and Adam did not race: as in the untrained network."
     )
     page.get_by_role("radio", name="Gauss–Newton").click()
     expect(page.get_by_text("Which method needs the fewest, by width and iterations")).to_be_visible()

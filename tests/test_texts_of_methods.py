@@ -38,7 +38,9 @@ A_TITLE = "|".join(sorted(map(re.escape, TITLES), key=len, reverse=True))
 TOKEN = re.compile(r"\s*(Σk|Σt²|log m|log n|n³|n²|products|batches|batch|memory|evaluations|[mndUL]|[()+/·])")
 COMPARISON = re.compile(
     rf"To a loss of {NUMERAL}, (?P<own>{A_TITLE}) needed (?P<ops>[^;]*?operations)"
-    rf"(?: (?:than|as) (?P<few>{A_TITLE}),)? (?:and|but) (?P<time>[^;]*?time) (?:than|as) (?P<fast>{A_TITLE}); "
+    rf"(?: (?:than|as) (?P<few>{A_TITLE}),)? (?:and|but) (?P<time>[^;]*?time) (?:than|as) (?P<fast>{A_TITLE})"
+    rf"(?:, (?:and|but) (?P<table_ops>[^;]*?operations)(?: (?:than|as) {A_TITLE},)? (?:and|but) "
+    rf"(?P<table_time>[^;]*?time) (?:than|as) (?P<table>{A_TITLE}))?; "
     r"building was (?P<share>\d+)% of its operations and (?P<spent>\d+)% of its time(?P<rest>[^.]*(?:\.\d+)?[^.]*)\."
 )
 SOLVING = ("sketch", "precondition", "solve")
@@ -248,6 +250,16 @@ def check_verdict(contest, loss, price):
     assert fast.seconds == min(one.seconds for one in rivals)
     assert same(shape["ops"], "operations", few.operations / own.operations), text
     assert same(shape["time"], "time", fast.seconds / own.seconds), text
+    tables = [
+        title
+        for title, one in there.items()
+        if one.contestant.kind == "table" and one.contestant.family == own.contestant.family
+    ]
+    assert tables[:1] == ([shape["table"]] if shape["table"] else []), text
+    if tables:
+        table = there[tables[0]]
+        assert same(shape["table_ops"], "operations", table.operations / own.operations), text
+        assert same(shape["table_time"], "time", table.seconds / own.seconds), text
     assert float(shape["share"]) == pytest.approx(100 * own.build / own.operations, abs=0.51)
     check_break_even(contest, own, few, price, shape["rest"])
 

@@ -46,7 +46,9 @@ test("a wide tree keeps a least width for a leaf, smaller nodes and no labels be
   assert.deepEqual([fitting.width, fitting.unit, fitting.size], [400, 368 / 99.5, 0.5 * fitting.zoom]);
   assert.deepEqual([layOutTree(wide, 400, 0.1).unit, layOutTree(nodes(), 382, 0).zoom], [fitting.unit, 1]);
   assert.equal(layOutTree({ x: [0, 99.5], depth: [0, 20], parent: [-1, 0] }, 1282, 1).height, 20 + 460 + 118); // just room
-  assert.equal(layOutTree({ x: [0, 99.5], depth: [0, 20], parent: [-1, 0] }, 1282, 1, 400).height, 400); // all the room
+  assert.equal(layOutTree({ x: [0, 99.5], depth: [0, 20], parent: [-1, 0] }, 1282, 1, 1, 400).height, 400); // all the room
+  const large = layOutTree(wide, 400, 2, 1.5); // the same places on the screen, with larger letters and nodes
+  assert.ok(Math.abs(large.width * 1.5 - zoomed.width) < 40 && Math.abs(large.unit * 1.5 - zoomed.unit) < 1e-9);
   assert.equal(layOutTree({ x: [0], depth: [0], parent: [-1] }, 400, 1).height, 20 + 118); // one node
   assert.equal(layOutTree({ x: [0, 0], depth: [0, 10], parent: [-1, 0] }, 400, 1).at[1][1], 20 + 380);
 });

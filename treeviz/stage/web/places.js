@@ -40,17 +40,18 @@ const THUMB = 16; // pixels the thumb of the scrub bar is wide
  * @param {Pick<Nodes, "x" | "depth" | "parent">} nodes
  * @param {number} available pixels of width
  * @param {number} wanted zoom; 1 gives a leaf at least the room it needs, 0 makes the tree fit
- * @param {number} [room] pixels of height that the picture may take
+ * @param {number} [scale] pixels of the screen that a pixel of the layout takes; `available` is in those of the screen
+ * @param {number} [room] pixels of the layout that the picture may be high
  * @returns {Layout}
  */
-export function layOutTree({ x, depth, parent }, available, wanted, room) {
+export function layOutTree({ x, depth, parent }, available, wanted, scale = 1, room = undefined) {
   const span = Math.max(...x) + 0.5;
   const deepest = Math.max(...depth);
-  const fitting = Math.min((available - 2 * TREE_SIDE) / span, LARGEST_UNIT);
+  const fitting = Math.min((available - 2 * TREE_SIDE * scale) / span, LARGEST_UNIT * scale);
   const legible = Math.max(fitting, SMALLEST_UNIT);
   const zoom = Math.max(wanted, fitting / legible);
-  const unit = legible * zoom;
-  const width = Math.max(available, span * unit + 2 * TREE_SIDE);
+  const unit = (legible * zoom) / scale;
+  const width = Math.max(available / scale, span * unit + 2 * TREE_SIDE);
   const leafRoom = unit >= LEAF_LABEL ? LEAF_ROOM : STUB_ROOM;
   const tall = room === undefined ? TREE_HEIGHT : room - TREE_TOP - leafRoom;
   const least = room === undefined ? SMALLEST_LEVEL : SMALLEST_LEVEL / 2;

@@ -96,7 +96,7 @@ export class TreePicture {
     const zoom = (/** @type {WheelEvent} */ event) => {
       if (!event.ctrlKey) return; // plain scrolling stays the page's own
       event.preventDefault();
-      this.setZoom((this.layout?.zoom ?? 1) * this.scale * Math.exp(-event.deltaY / 200), event.clientX);
+      this.setZoom((this.layout?.zoom ?? 1) * Math.exp(-event.deltaY / 200), event.clientX);
     };
     scroller.addEventListener("wheel", zoom, { passive: false });
   }
@@ -150,7 +150,7 @@ export class TreePicture {
 
   /** @param {number} factor */
   zoomBy(factor) {
-    if (this.layout) this.setZoom(this.layout.zoom * this.scale * factor);
+    if (this.layout) this.setZoom(this.layout.zoom * factor);
   }
 
   /** @param {Frame} frame */
@@ -182,7 +182,7 @@ export class TreePicture {
     const below = this.stage.panel.badge.offsetHeight; // 0 unless a scene is about it
     const left = window.innerHeight - this.scroller.getBoundingClientRect().top - below - LECTURE_REST;
     const room = isLecture ? Math.max(left, 300) / this.scale : undefined;
-    const layout = layOutTree(this.frame.nodes, this.scroller.clientWidth / this.scale, this.zoom / this.scale, room);
+    const layout = layOutTree(this.frame.nodes, this.scroller.clientWidth, this.zoom, this.scale, room);
     this.layout = layout;
     this.middles = layout.at.map(([x, y], row) => {
       const low = kind[row] === 2 ? (extentOf(neurons[row])[1] * layout.size) / 2 : 0;
