@@ -16,8 +16,8 @@ from treeviz.training.trainer import Trainer
 CANDIDATES = {"dense": "dense, matrix products alone", "dense-sparse": "dense products, sparse rest"}
 # Iterations of each on trial. The last counts: the first ones start threads and touch memory for the first time.
 _TRIAL = 2
-# Trials of this process, by the sizes that decide them: a class whose runs differ in the seed needs one. The lock is held
-# for a look or a note only: two threads that ask at once may both try.
+# Trials of this process, by the sizes that decide them: a class whose runs differ in the seed needs one. The lock is
+# held for a look or a note only: two threads that ask at once may both try.
 _TRIALS: LRUCache[tuple[int, int, int, float], dict[str, float]] = LRUCache(256)
 _LOCK = threading.Lock()
 
