@@ -1,6 +1,8 @@
 """Lessons in scenes: what a file may hold, and that numbers and right answers are those of the run."""
 
+import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,10 @@ import pytest
 import treeviz.lesson.scenes as scenes
 from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.lesson.scenes.lesson_file import quiz_text, read_lesson, shipped_texts
-from treeviz.lesson.scenes.numbers import NUMBERS, Moment
+from treeviz.lesson.scenes.numbers import NUMBERS, TreeMoment
 from treeviz.lesson.scenes.questions import Choose, Click, Estimate, Option, describe
 from treeviz.lesson.scenes.quiz import deal
+from treeviz.stage import component
 from treeviz.stage.moment import ADDRESS
 
 GOOD = """
@@ -76,6 +79,16 @@ def test_the_page_about_lessons_names_every_number():
         assert f"| `{name}` | {number.means} |" in text
 
 
+def test_a_scene_can_be_about_every_part_that_the_stage_knows_by_name():
+    schema = json.loads((Path(scenes.__file__).parent / "lesson.schema.json").read_text(encoding="utf-8"))
+    script = (Path(component.__file__).parent / "web" / "lesson.js").read_text(encoding="utf-8")
+    table = re.search(r"const PLACES = \{(.*?)\};", script, re.DOTALL)[1]
+    places = dict(re.findall(r'(\w+): "([\w-]+)"', table))
+    assert set(places) == set(schema["$defs"]["scene"]["properties"]["focus"]["enum"])
+    for part in places.values():
+        assert f'data-part="{part}"' in component.PARTS["html"]
+
+
 def random_moments(count):
     """Yield moments of random small runs."""
     rng = np.random.default_rng(7)
@@ -95,7 +108,7 @@ def random_moments(count):
         for _ in range(int(rng.integers(1, 4))):
             trainer.step()
         trace = trainer.trace
-        yield Moment(trace, int(rng.integers(data.num_points)), int(rng.integers(len(trace.records))))
+        yield TreeMoment(trace, int(rng.integers(data.num_points)), int(rng.integers(len(trace.records))))
 
 
 def read_by_hand(leaves, threshold, node, found):
@@ -170,7 +183,7 @@ def test_answers_equal_a_search_by_hand_on_two_hundred_runs():
 def test_totals_are_the_amortized_cost_times_the_iterations():
     moment = next(random_moments(1))
     trace = moment.trace
-    at = Moment(trace, 0, len(trace.records) - 1)
+    at = TreeMoment(trace, 0, len(trace.records) - 1)
     assert at.find("total_operations") == pytest.approx(trace.amortized()[-1] * len(trace.records))
     assert at.find("dense_total_operations") == pytest.approx(trace.amortized(of="dense")[-1] * len(trace.records))
 
@@ -184,7 +197,7 @@ def test_a_question_with_no_right_option_or_two_is_refused():
     wide = Trainer(load_dataset("circle", num_points=2), TrainConfig(width=2048, solver="exact"))
     wide.step()
     with pytest.raises(ValueError, match="too many to click"):
-        Click("", "", "entered").answer(Moment(wide.trace, 0, 0))
+        Click("", "", "entered").answer(TreeMoment(wide.trace, 0, 0))
 
 
 def test_texts_are_filled_with_numbers_of_the_run():
@@ -218,7 +231,7 @@ def test_a_quiz_deals_questions_that_the_run_can_answer():
         assert quiz == deal(templates, trace, ("tree", "it"), seed)
         assert len(quiz.scenes) == 5 and len({scene.title for scene in quiz.scenes}) == 5
         for scene in quiz.scenes:
-            at = Moment(trace, int(scene.moment["tree"]), int(scene.moment["it"]))
+            at = TreeMoment(trace, int(scene.moment["tree"]), int(scene.moment["it"]))
             assert describe(scene.question, at)["right"] != []
             dealt.add((scene.title, at.tree, at.iteration))
     wide = Trainer(load_dataset("sphere", num_points=3), TrainConfig(width=5000, solver="exact"))

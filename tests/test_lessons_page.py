@@ -8,7 +8,7 @@ from accessibility import serious_findings
 from treeviz import Trainer
 from treeviz.lesson.address import load_run
 from treeviz.lesson.scenes.lesson_file import read_lesson, shipped_texts
-from treeviz.lesson.scenes.numbers import Moment
+from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.lesson.scenes.questions import describe
 from treeviz.stage.moment import ADDRESS
 from treeviz.training.background import CONVERGED_LOSS, MAX_ITERATIONS
@@ -57,7 +57,7 @@ def expected_moment(scene):
         record = trainer.step()
         if record.loss <= CONVERGED_LOSS and len(trainer.trace.records) > iteration:
             break
-    return Moment(trainer.trace, int(scene.moment.get("tree", 0)), iteration)
+    return TreeMoment(trainer.trace, int(scene.moment.get("tree", 0)), iteration)
 
 
 def plain(text):

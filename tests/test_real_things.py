@@ -62,7 +62,9 @@ def test_a_datapoint_is_sent_as_what_it_is(data, kind, image, axes):
 
 
 def test_coordinates_have_the_names_of_their_columns():
-    names = lambda data: pack_datapoint(data, trained(data, 1).trace.records[0], 0)["names"]  # noqa: E731
+    def names(data):
+        return pack_datapoint(data, trained(data, 1).trace.records[0], 0)["names"]
+
     assert names(load_dataset("wine", 6))[:2] == ["alcohol", "malic acid"]
     assert names(load_dataset("digits", 6)) == []
     assert names(load_dataset("circle", 6)) == ["coordinate 0", "coordinate 1"]

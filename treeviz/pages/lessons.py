@@ -13,7 +13,7 @@ import streamlit as st
 
 from treeviz.lesson.presets import load_presets
 from treeviz.lesson.scenes.lesson_file import Lesson, Scene, quiz_text, read_lesson, shipped_texts
-from treeviz.lesson.scenes.numbers import Moment as NumbersMoment
+from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.lesson.scenes.questions import describe
 from treeviz.lesson.scenes.quiz import deal
 from treeviz.pages.notices import plain
@@ -157,7 +157,7 @@ def describe_scene(maker: FrameMaker, start: Moment) -> dict[str, Any] | None:
         return None
     scene, error, question = visit.scene, "", None
     later = visit.lesson.scenes[visit.index + 1 :]
-    at = NumbersMoment(maker.run.trace, start.view.tree, start.iteration)
+    at = TreeMoment(maker.run.trace, start.view.tree, start.iteration)
     if scene.question:
         try:
             question = describe(scene.question, at)

@@ -26,7 +26,7 @@ _DIGITS = 3
 
 
 @dataclass(frozen=True)
-class Moment:
+class TreeMoment:
     """One tree of a run in one iteration, which must have been computed."""
 
     trace: Trace
@@ -122,17 +122,17 @@ class Number:
     """A number that a lesson may name: what it is, and how it is found."""
 
     means: str
-    find: Callable[[Moment], float]
+    find: Callable[[TreeMoment], float]
 
 
-def _first_below(goal: float) -> Callable[[Moment], float]:
-    def find(moment: Moment) -> float:
+def _first_below(goal: float) -> Callable[[TreeMoment], float]:
+    def find(moment: TreeMoment) -> float:
         return next((r.iteration for r in moment.trace.records if r.loss <= goal), math.inf)
 
     return find
 
 
-def _so_far(moment: Moment, *, of_dense: bool) -> float:
+def _so_far(moment: TreeMoment, *, of_dense: bool) -> float:
     records = moment.trace.records[: moment.iteration + 1]
     if of_dense:
         return sum(sum(moment.trace.dense_costs(record).values()) for record in records)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from treeviz.lesson.scenes.numbers import Moment
+from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.model.numerals import count
 from treeviz.model.types import Ints
 from treeviz.training.record import TreeStep
@@ -21,7 +21,7 @@ class Click:
     find: str
     level: int | None = None
 
-    def answer(self, moment: Moment) -> dict[str, Any]:
+    def answer(self, moment: TreeMoment) -> dict[str, Any]:
         """Return the candidates and the right ones among them, as heap numbers. Cost: one replay of the tree."""
         candidates, right = self.sets(moment.step)
         return {"candidates": candidates.tolist(), "right": right.tolist()}
@@ -59,7 +59,7 @@ class Choose:
     why: str
     options: tuple[Option, ...]
 
-    def answer(self, moment: Moment) -> dict[str, Any]:
+    def answer(self, moment: TreeMoment) -> dict[str, Any]:
         """Return the texts and the place of the right one; ValueError if not just one is right in this run."""
         right = [
             place
@@ -81,7 +81,7 @@ class Estimate:
     unit: str = ""
     within: float = 2.0
 
-    def answer(self, moment: Moment) -> dict[str, Any]:
+    def answer(self, moment: TreeMoment) -> dict[str, Any]:
         """Return the number and how near is near enough. Shares are asked for in per cent."""
         value = moment.find(self.number)
         is_share = self.number.endswith("_share")
@@ -96,7 +96,7 @@ Question = Click | Choose | Estimate
 _MAX_CANDIDATES = 1024
 
 
-def describe(question: Question, moment: Moment) -> dict[str, Any]:
+def describe(question: Question, moment: TreeMoment) -> dict[str, Any]:
     """Return a question with its right answer, in what JSON can hold."""
     kind = type(question).__name__.lower()
     return {

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from treeviz.lesson.scenes.lesson_file import Lesson, Scene
-from treeviz.lesson.scenes.numbers import Moment
+from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.training.trace import Trace
 
 _TRIES = 12  # moments tried for a question that cannot be asked at the first
@@ -28,7 +28,7 @@ def deal(templates: Lesson, trace: Trace, names: tuple[str, str], seed: int, cou
         for _ in range(_TRIES):
             tree = int(rng.integers(trace.dataset.num_points))
             iteration = int(rng.integers(len(trace.records)))
-            if _can_be_asked(template, Moment(trace, tree, iteration)):
+            if _can_be_asked(template, TreeMoment(trace, tree, iteration)):
                 moment = {**template.moment, names[0]: str(tree), names[1]: str(iteration)}
                 scenes.append(replace(template, settings=None, moment=moment))
                 break
@@ -37,7 +37,7 @@ def deal(templates: Lesson, trace: Trace, names: tuple[str, str], seed: int, cou
     return replace(templates, scenes=tuple(scenes))
 
 
-def _can_be_asked(scene: Scene, moment: Moment) -> bool:
+def _can_be_asked(scene: Scene, moment: TreeMoment) -> bool:
     """Return whether a question has an answer there, and one that is not empty."""
     if scene.question is None:
         return False
