@@ -426,3 +426,7 @@ def test_a_term_opens_its_entry_beside_the_stage(stage):
     assert stage.where[:2] == (0, 4)
     entry.get_by_role("button", name="close").click()
     entry.wait_for(state="hidden")
+    stage.page.set_viewport_size({"width": 1024, "height": 768})  # one column: not below the tree
+    stage.part("narration").get_by_role("button", name="datapoint").first.click()
+    entry.wait_for()
+    assert entry.bounding_box()["y"] < stage.part("scroller").bounding_box()["y"]

@@ -37,7 +37,7 @@ def offer_gallery(place: str) -> None:
     with st.popover("Situations", icon=":material/apps:", help="Eight runs worth a look", width="content"):
         for preset in load_presets():
             with st.container(gap=None):
-                st.button(preset.title, on_click=_open, args=(preset,), key=f"{place}-{preset.name}", type="tertiary")
+                st.button(preset.title, on_click=_open, args=(preset,), key=f"{place}-{preset.name}")
                 st.markdown(f":small[{preset.sentence}]")
 
 

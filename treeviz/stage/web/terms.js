@@ -7,6 +7,8 @@ import { el } from "../../style/web/dom.js";
 
 /** @typedef {{ name: string, symbol: string, means: string, section: string }} Term */
 
+const ONE_COLUMN = 860; // pixels of the stage up to which it has one column, as stage.css says
+
 /** Symbols of one letter that sentences use; any other letter alone is no symbol there. */
 const LETTERS = ["b", "f", "g", "m", "n", "d", "J", "G", "K", "C", "P", "p", "y", "x", "w", "z", "ρ", "κ"];
 /** @type {Record<string, string[]>} */
@@ -20,6 +22,8 @@ export class Terms {
   constructor(stage, part) {
     this.stage = stage;
     this.box = part("term", HTMLElement);
+    this.sentence = part("narration", HTMLElement);
+    this.datapoint = part("datapoint", HTMLElement); // the first that stands beside the tree
     /** @type {Term[]} */
     this.terms = JSON.parse(part("terms", HTMLElement).textContent ?? "[]");
     this.places = placesOf(this.terms);
@@ -50,6 +54,8 @@ export class Terms {
       el("p", {}, means),
       el("p", {}, whyLink(section, "read more in the method")),
     );
+    if (this.stage.element.clientWidth > ONE_COLUMN) this.datapoint.before(this.box);
+    else this.sentence.after(this.box); // what stands beside the tree is below it there
     this.box.hidden = false;
     heading.focus({ preventScroll: true });
     this.box.scrollIntoView({ block: "nearest" });
