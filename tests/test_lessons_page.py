@@ -108,6 +108,7 @@ def test_a_lesson_is_found_where_it_was_left(stage, lecture):
     stage.page.get_by_role("link", name="Watch one run").click()
     stage.wait_for(0, 1, 3)  # the same scene at the same moment
     lecture.wait("idea", 3)
+    stage.rest()
     stage.page.reload()
     stage.wait_for(0, 1, 3)
     lecture.wait("idea", 3)
