@@ -13,6 +13,23 @@ pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 CIRCLE, DIGITS = "data=circle&width=64", "data=digits&width=65536"
 
 
+# ---- questions ----
+
+SWITCH_AND_ASK = """(stage) => {
+  document.querySelector("[class*=st-key-paper] input").click();
+  const field = stage.querySelector("[data-part=tree-number]");
+  field.value = "5";
+  field.dispatchEvent(new Event("change", { bubbles: true }));
+}"""
+
+
+@pytest.mark.slow
+def test_a_setting_changed_in_the_same_moment_as_the_stage_asks_is_not_lost(stage):
+    stage.open(CIRCLE)
+    stage.element.evaluate(SWITCH_AND_ASK)
+    stage.page.get_by_test_id("stSidebar").get_by_text("Threshold b").wait_for()
+
+
 # ---- links ----
 
 

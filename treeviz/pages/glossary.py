@@ -24,7 +24,6 @@ def show_glossary() -> None:
             _terms()
 
 
-@st.fragment
 def _terms() -> None:
     wanted = st.text_input("Find a symbol or a term", key="glossary-search", placeholder="leaf, skin, κ …")
     found = find_terms(load_terms(), wanted or "")

@@ -17,6 +17,8 @@ _SKIN = 0.5  # what is offered first where it is not found by rule
 # The keys of what `choose_settings` draws, the data's aside, and of what `choose_training` does.
 _NETWORK = ("width", "paper", "b", "seed")
 _TRAINING = ("search", "solver", "activation", "check", "rule", "skin")
+# What else there is to choose beside the stage, where no callback leads to a page.
+_ELSEWHERE = {"glossary-search", "lesson-upload", "introduction", "plays"}
 # What addresses said before a choice had a name that is easier to read.
 _RENAMED = {"activation": {formula: name for name, formula in ACTIVATIONS.items()}}
 
@@ -168,6 +170,24 @@ def keep_training() -> None:
 def setting_keys() -> set[str]:
     """Return the keys of the settings that an address can hold; of those of datasets, what has been chosen."""
     return {key for key in map(str, st.session_state) if is_data_key(key)} | {*_NETWORK, *_TRAINING}
+
+
+def keep_choices() -> None:
+    """Keep what has been chosen outside the stage, for `have_choices_changed`; call it when all of it is drawn."""
+    st.session_state.choices = _choices()
+
+
+def have_choices_changed() -> bool:
+    """Return whether the viewer has chosen something since the page was drawn.
+
+    The browser sends what changes within one moment as one message. If the stage is part of it, Streamlit takes all of
+    it for the stage's fragment, which has to ask for a run of the whole script then.
+    """
+    return bool(st.session_state.choices != _choices())
+
+
+def _choices() -> dict[str, object]:
+    return {key: st.session_state[key] for key in setting_keys() | _ELSEWHERE if key in st.session_state}
 
 
 def _choose_skin() -> float | None:

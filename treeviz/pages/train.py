@@ -14,7 +14,7 @@ from treeviz.pages.notices import explain_changes, note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.page_links import is_page_wanted
 from treeviz.pages.runs import open_run, wait_with_spinner
-from treeviz.pages.settings import Settings, choose_training
+from treeviz.pages.settings import Settings, choose_training, have_choices_changed, keep_choices
 from treeviz.pages.welcome import welcome
 from treeviz.search.compiled import refusal
 from treeviz.search.engine import WatchReport
@@ -63,6 +63,7 @@ def render(settings: Settings) -> None:
         st.session_state.stays = st.session_state.pop("grows", False)
         st.session_state.scene_shown = lessons.describe_scene(maker, st.session_state.start)
     lessons.keep_address()
+    keep_choices()
     _show_run(settings, plays)
 
 
@@ -93,7 +94,7 @@ def _show_run(settings: Settings, plays: int) -> None:
     `plays` is how often the viewer has pressed "Play it" in the introduction. Streamlit keeps a fragment's arguments
     for minutes after the browser has left, so the run is none of them.
     """
-    if is_page_wanted():  # the viewer has turned to a scene of another run
+    if is_page_wanted() or have_choices_changed():  # such as a scene of another run
         st.rerun(scope="app")
     maker = open_run(settings)
     run, start = maker.run, st.session_state.start
