@@ -174,7 +174,8 @@ def setting_keys() -> set[str]:
 
 def keep_choices() -> None:
     """Keep what has been chosen outside the stage, for `have_choices_changed`; call it when all of it is drawn."""
-    st.session_state.choices = _choices()
+    keys = setting_keys() | _ELSEWHERE
+    st.session_state.choices = {key: st.session_state[key] for key in keys if key in st.session_state}
 
 
 def have_choices_changed() -> bool:
@@ -183,11 +184,7 @@ def have_choices_changed() -> bool:
     The browser sends what changes within one moment as one message. If the stage is part of it, Streamlit takes all of
     it for the stage's fragment, which has to ask for a run of the whole script then.
     """
-    return bool(st.session_state.choices != _choices())
-
-
-def _choices() -> dict[str, object]:
-    return {key: st.session_state[key] for key in setting_keys() | _ELSEWHERE if key in st.session_state}
+    return any(st.session_state.get(key, value) != value for key, value in st.session_state.choices.items())
 
 
 def _choose_skin() -> float | None:
