@@ -9,6 +9,7 @@ memory is read every minute. Linux only: from /proc. The server is one that this
 import argparse
 import asyncio
 import json
+import os
 import random
 import re
 import socket
@@ -226,6 +227,15 @@ def memory_of(pids):
     return sum(int(size[1]) / 1024 for size in sizes if size)
 
 
+def seconds_of(pids):
+    """Return the processor seconds that some processes have used."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 async def watch(pids, readings, pause):
     """Read the memory every `pause` seconds."""
     while True:
@@ -244,6 +254,7 @@ async def measure(url, pids, options):
     """Run a scenario and print what was measured; return whether nothing was lost."""
     openings, waits, readings, lost = [], [], [], []
     pause = min(60, options.seconds / 10) if options.scenario == "soak" else 1
+    used = seconds_of(pids)
     watching = asyncio.create_task(watch(pids, readings, pause)) if pids else None
     if options.scenario == "soak":
         lost = await soak(url, options.students, options.seconds, waits)
@@ -261,6 +272,7 @@ async def measure(url, pids, options):
     if watching:
         watching.cancel()
         print(f"memory: at most {max(readings):,.0f} MB")
+        print(f"processor: {seconds_of(pids) - used:,.0f} s, and {time.process_time():,.0f} s for the students")
         if options.scenario == "soak":
             settled = readings[len(readings) // 6 :]
             print(f"every {pause:.0f} s: {' '.join(f'{size:,.0f}' for size in readings)}")

@@ -128,6 +128,9 @@ def test_leaf_rows_have_the_bits_of_the_live_forest(name, settings, tmp_path, mo
                 assert rows.shape == (neurons.size, trainer.data.num_points) and rows.dtype == np.float64
                 assert np.array_equal(rows, expected[iteration][neurons])
                 rows[:] = np.nan  # the caller's own: nothing kept may change
+                if iteration < 6:
+                    around = trace.leaf_rows_around(neurons, iteration)
+                    assert np.array_equal(around, [expected[moment][neurons] for moment in (iteration, iteration + 1)])
     assert np.array_equal(trainer.forest.leaves, expected[6])
     assert np.array_equal(loaded.leaf_rows([0], 6)[0], [leaves_of(loaded, i, 6)[0] for i in range(rows.shape[1])])
 

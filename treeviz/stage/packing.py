@@ -109,9 +109,10 @@ def _leaves(
     rows = np.sort(rows[np.argsort(-importance[rows], kind="stable")][:room])
     neurons = drawn.neuron[rows]  # ascending on each level; leaves of two levels are out of order
     order = np.argsort(neurons)
-    earlier, later = (iteration, iteration + 1) if pinned is None else (pinned, iteration)
-    before = trace.leaf_rows(neurons[order], earlier)
-    after = trace.leaf_rows(neurons[order], later)
+    if pinned is None:
+        before, after = trace.leaf_rows_around(neurons[order], iteration)
+    else:
+        before, after = (trace.leaf_rows(neurons[order], moment) for moment in (pinned, iteration))
     leaves: dict[int, list[Any]] = {
         int(rows[place]): [
             thousandths(before[at]),

@@ -238,10 +238,20 @@ class Trace:
         if rows is None:
             rows = self._redraw_rows(chosen)
         for firing, record in self._moves_of(chosen, iteration):
-            rows[chosen.searchsorted(firing.neurons)] += moved_rows(
-                firing, record.dual_step, self.output_signs, self.gram
-            )
+            self._move_rows(chosen, rows, firing, record)
         return rows
+
+    def leaf_rows_around(self, neurons: ArrayLike, iteration: int) -> tuple[Floats, Floats]:
+        """Return `leaf_rows` before the move of an iteration and after it, for little more than the cost of one."""
+        before = self.leaf_rows(neurons, iteration)
+        self._require_moment(0, iteration, len(self.records) - 1)
+        chosen, record, after = np.asarray(neurons), self.records[iteration], before.copy()
+        if record.dual_step.any():
+            self._move_rows(chosen, after, record.firing.of_neurons(chosen), record)
+        return before, after
+
+    def _move_rows(self, neurons: Ints, rows: Floats, firing: FiringSets, record: StepRecord) -> None:
+        rows[neurons.searchsorted(firing.neurons)] += moved_rows(firing, record.dual_step, self.output_signs, self.gram)
 
     def drifts(self, neurons: ArrayLike, iteration: int) -> Floats:
         """Return ||w_r - w_r(0)|| of some neurons, (u,), before the move of `iteration` (T: after the last).
@@ -337,6 +347,18 @@ class Trace:
             return record.firing.matrix(pair_steps(record.firing, record.dual_step, self.output_signs))
 
         return self._kept(("steps", iteration), make)
+
+    def move_lengths(self, iteration: int) -> Floats:
+        """Return how far the move of an iteration takes the touched neurons, ||dw_r||, (|U|,).
+
+        Do not write to it. Cost: the firing pairs times d, at first.
+        """
+
+        def make() -> Floats:
+            return np.asarray(np.linalg.norm(self.steps(iteration) @ self.dataset.X, axis=1))
+
+        lengths: Floats = self._kept(("move lengths", iteration), make)
+        return lengths
 
     def overlaps(self, iteration: int) -> Floats:
         """Return C, C_ij = |S_i & S_j|, (n, n), in an iteration. Do not write to it. Cost: sum_r |T_r|^2, at first."""

@@ -237,7 +237,8 @@ def _count_leaves(nodes: Ints, neurons: Ints, width: int) -> Ints:
 
 
 def _num_digits(counts: Ints) -> Ints:
-    return np.array([len(compact(count)) for count in counts])
+    different, places = np.unique(counts, return_inverse=True)
+    return np.asarray(np.array([len(compact(count)) for count in different.tolist()])[places])
 
 
 def _tidy(parent: Ints, is_end: Mask, widths: Floats) -> Floats:

@@ -15,10 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from treeviz.model.firing import FiringSets
 from treeviz.model.network import initial_weights
 from treeviz.model.numerals import agree, count
 from treeviz.model.types import Floats, Ints
@@ -126,16 +124,13 @@ def neuron_plane(
 
     record, threshold = trace.records[iteration], trace.config.resolved_threshold
     firing = record.firing
-    moves = trace.steps(iteration)
-    neurons = np.union1d(_choose(trace, record, point, firing, moves, max_neurons), extra.astype(np.int64))
+    neurons = np.union1d(_choose(trace, record, point, max_neurons), extra.astype(np.int64))
 
     touched, rows = _members(neurons, firing.neurons)
     ever, _ = _members(neurons, trace.moving_neurons)
-    weight_moves = np.zeros((neurons.size, X.shape[1]))
-    weight_moves[touched] = moves[rows] @ X
-    leaves_before = trace.leaf_rows(neurons, iteration)
-    leaves_after = leaves_before.copy()
-    leaves_after[touched] += moves[rows] @ trace.gram
+    movement = np.zeros(neurons.size)
+    movement[touched] = trace.move_lengths(iteration)[rows]
+    leaves_before, leaves_after = trace.leaf_rows_around(neurons, iteration)
     axes = _choose_axes(trace, record, point)
     before, after = (_project(trace, neurons, leaves, axes) for leaves in (leaves_before, leaves_after))
     if not axes.is_weights:
@@ -152,7 +147,7 @@ def neuron_plane(
         touched_after=np.any(leaves_after >= threshold, axis=1),
         ever=ever,
         signs=trace.output_signs[neurons],
-        movement=np.linalg.norm(weight_moves, axis=1),
+        movement=movement,
         normal=X[point].copy() if axes.is_weights else np.array([1.0, 0.0]),
         threshold=threshold,
         labels=axes.labels,
@@ -168,11 +163,9 @@ def neuron_plane(
 # Which neurons.
 
 
-def _choose(
-    trace: Trace, record: StepRecord, point: int, firing: FiringSets, moves: sp.csr_array, max_neurons: int
-) -> Ints:
+def _choose(trace: Trace, record: StepRecord, point: int, max_neurons: int) -> Ints:
     """Choose `max_neurons` neurons, or all if there are no more; in no order."""
-    ever, width = trace.moving_neurons, trace.config.width
+    ever, firing, width = trace.moving_neurons, record.firing, trace.config.width
     num_never = min(width - ever.size, round(_NEVER_SHARE * max_neurons))
     room = max_neurons - num_never
 
@@ -184,7 +177,7 @@ def _choose(
     others = _without(_without(firing.neurons, here), crossing)
     num_others = min(others.size, max(room // 3, room - staying.size))
     _, rows = _members(staying, firing.neurons)
-    lengths = np.linalg.norm(moves[rows] @ trace.dataset.X, axis=1)
+    lengths = trace.move_lengths(record.iteration)[rows]
     farthest = staying[np.argsort(-lengths, kind="stable")[: room - num_others]]
     room -= num_others + farthest.size
 
@@ -226,8 +219,8 @@ def _members(neurons: Ints, members: NDArray[np.integer]) -> tuple[Mask, Ints]:
 
 
 def _without(neurons: Ints, members: Ints) -> Ints:
-    """Return the ascending neurons that are not among the ascending members."""
-    return neurons[~_members(neurons, members)[0]]
+    """Return the neurons that are not among the members."""
+    return neurons[np.isin(neurons, members, assume_unique=True, invert=True)]
 
 
 # Which plane.
