@@ -19,14 +19,17 @@ from streamlit.testing.v1 import AppTest
 from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.lesson.facts import Facts
 from treeviz.lesson.sections import make_sections
-from treeviz.pages import runs, theory
+from treeviz.pages import budget, runs, theory
+from treeviz.pages.data_choice import DataChoice
 from treeviz.pages.runs import Shared
+from treeviz.pages.settings import Settings
 from treeviz.stage import frames
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.pictures.field import OutputField
 from treeviz.stage.view import View
 from treeviz.training import background
 from treeviz.training.background import BackgroundRun
+from treeviz.training.turns import Ticket
 
 PATIENCE = 30
 
@@ -256,6 +259,46 @@ def test_a_session_holds_the_run_it_shows_and_lets_go_of_the_one_before(app):
     assert [reference() for reference in references] == [None] * 3
     app.run()  # the connection was broken, and the browser is back
     assert not app.exception and len(runs._runs._values) == 1
+
+
+class LeftError(BaseException):
+    """What ends the script of a viewer who has left."""
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_viewer_who_leaves_does_not_wait_until_a_large_run_is_built(monkeypatch):
+    begun, may_go_on, built = threading.Event(), threading.Event(), []
+
+    class SlowTrainer(Trainer):
+        def __init__(self, *arguments):
+            built.append(self)
+            begun.set()
+            assert may_go_on.wait(PATIENCE)
+            super().__init__(*arguments)
+
+    def leave_at_once(text):
+        begun.wait(PATIENCE)
+        raise LeftError
+
+    monkeypatch.setattr(background, "Trainer", SlowTrainer)
+    monkeypatch.setattr(background, "_LARGE_RUN", 1)
+    monkeypatch.setattr(runs.st, "spinner", leave_at_once)
+    before = budget.MEMORY.used
+
+    def come_and_leave(seed):
+        with pytest.raises(LeftError):
+            runs._begin(Settings(DataChoice("circle", ()), TrainConfig(width=64, solver="exact", seed=seed)))
+
+    come_and_leave(1)
+    assert budget.MEMORY.used > before, "what is being built takes its memory still"
+    with background.BUILDING.taken(Ticket()):
+        come_and_leave(2)
+    assert len(built) == 1, "the second was in line"
+    may_go_on.set()
+    built.clear()
+    for name in ("treeviz-build", "treeviz-run", "treeviz-field"):
+        wait_for_threads(name)
+    assert not built and budget.MEMORY.used == before and not runs._runs._values
 
 
 def show_lesson():

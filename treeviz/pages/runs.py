@@ -8,6 +8,7 @@ import ctypes
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from functools import cache
 from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
@@ -15,11 +16,12 @@ from weakref import WeakValueDictionary
 import streamlit as st
 
 from treeviz.model.numerals import count
-from treeviz.pages.budget import MEMORY, Share, in_words, wait_for_share
+from treeviz.pages.budget import in_words, wait_for_share
 from treeviz.pages.settings import Settings
 from treeviz.search import find_engine
 from treeviz.stage.frames import FrameMaker
-from treeviz.training.background import BackgroundRun, dense_bytes
+from treeviz.training.background import BUILDING, BackgroundRun, dense_bytes
+from treeviz.training.turns import Ticket
 
 _MAX_RUN_BYTES = 4 << 30
 # The option of glibc's `mallopt` for the size from which on memory is mapped, and unmapped when it is freed.
@@ -35,9 +37,9 @@ class Shared(Generic[_Value]):
         self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         self._guard = threading.Lock()
 
-    def has(self, key: str) -> bool:
-        """Return whether some holder has the value of a key."""
-        return key in self._values
+    def find(self, key: str) -> _Value | None:
+        """Return the value of a key if some holder has it."""
+        return self._values.get(key)
 
     def get(self, key: str, make: Callable[[], _Value]) -> _Value:
         """Return the value of a key, made now if no one holds it. Values of different keys are made side by side."""
@@ -62,26 +64,64 @@ def open_run(settings: Settings) -> FrameMaker:
     if st.session_state.get("run_held") != settings.key:
         _hold.clear()  # first, so that the memory of two large runs is not needed at once
         st.session_state.run_held = settings.key
-    if _runs.has(settings.key):
-        maker: FrameMaker = _hold(settings, settings.key, None)
-        return maker
-    needed = _needed_bytes(settings)
-    share = wait_for_share(needed, "This run", lambda: _runs.has(settings.key))
-    try:
-        with st.spinner(
-            f"Drawing {count(settings.config.width, 'neuron')}, and building what is searched, about "
-            f"{in_words(needed)} …"
-        ):
-            maker = _hold(settings, settings.key, share)
-    finally:
-        if not share.is_kept:  # another session has begun the run meanwhile, or it failed
-            share.give_back()
+    maker: FrameMaker = _hold(_runs.find(settings.key) or _begin(settings), settings.key)
     return maker
 
 
 @st.cache_resource(scope="session", show_spinner=False)
-def _hold(_settings: Settings, key: str, _share: Share | None) -> FrameMaker:
-    return _runs.get(key, lambda: _begin(_settings, _share))
+def _hold(_maker: FrameMaker, key: str) -> FrameMaker:
+    return _maker
+
+
+def _begin(settings: Settings) -> FrameMaker:
+    """Begin a run when there is room for it, in a thread: a viewer who leaves meanwhile does not wait for it.
+
+    It leaves its line then. If it is being built already, that goes on, and what is built is gone at once.
+    """
+    data, needed = settings.load().train, _needed_bytes(settings)
+    share = wait_for_share(needed, "This run", lambda: _runs.find(settings.key) is not None)
+    ticket = Ticket()
+
+    def make() -> FrameMaker:
+        return_freed_arrays()
+        run = BackgroundRun(data, settings.config, is_checked=settings.is_checked, ticket=ticket)
+        share.keep_for(run)
+        return FrameMaker(run, settings.course_key, is_portable=settings.data.csv is None)
+
+    def build() -> FrameMaker:
+        try:
+            return _runs.get(settings.key, make)
+        finally:
+            if not share.is_kept:  # another session has begun the run meanwhile, or it failed
+                share.give_back()
+
+    built = _in_thread(build)
+    try:
+        is_ready = wait([built], 0.25).done
+        while not is_ready:  # the spinner is drawn again and again: there Streamlit can stop the script
+            with st.spinner(
+                f"Drawing {count(settings.config.width, 'neuron')}, and building what is searched, about "
+                f"{in_words(needed)} …"
+            ):
+                is_ready = wait([built], 0.25).done
+    except BaseException:  # Streamlit ends the script of a viewer who has left, or who has changed a setting, like this
+        BUILDING.cancel(ticket)
+        raise
+    return built.result()
+
+
+def _in_thread(work: Callable[[], _Value]) -> Future[_Value]:
+    """Begin some work in a thread that no one has to wait for, not even the server when it ends."""
+    future: Future[_Value] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # for whoever waits
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="treeviz-build", daemon=True).start()
+    return future
 
 
 def _needed_bytes(settings: Settings) -> int:
@@ -97,14 +137,6 @@ def _needed_bytes(settings: Settings) -> int:
             "smaller width"
         )
     return needed + dense_bytes(data, config)
-
-
-def _begin(settings: Settings, share: Share | None) -> FrameMaker:
-    """Begin a run; without a share it takes one that it does not wait for, because another session just let it go."""
-    return_freed_arrays()
-    run = BackgroundRun(settings.load().train, settings.config, is_checked=settings.is_checked)
-    (share or MEMORY.ask(_needed_bytes(settings))).keep_for(run)
-    return FrameMaker(run, settings.course_key, is_portable=settings.data.csv is None)
 
 
 def let_go() -> None:

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import weakref
+from concurrent.futures import CancelledError
 from contextlib import nullcontext
 
 from treeviz.data.dataset import Dataset
@@ -52,6 +53,7 @@ class BackgroundRun:
     data, config : as for `Trainer`; building happens here, in the caller's thread.
     is_checked : whether every iteration is checked against brute force, which for large forests takes longer than the
         iteration itself.
+    ticket : for the turn in which a large run is built; CancelledError if it is cancelled while it waits in line.
 
     Attributes
     ----------
@@ -62,10 +64,14 @@ class BackgroundRun:
     error : what stopped the run, if something unforeseen did; without its traceback, which would hold the run.
     """
 
-    def __init__(self, data: Dataset, config: TrainConfig, *, is_checked: bool = True) -> None:
+    def __init__(
+        self, data: Dataset, config: TrainConfig, *, is_checked: bool = True, ticket: Ticket | None = None
+    ) -> None:
         self.data, self.config, self.is_checked = data, config, is_checked
         is_large = data.num_points * config.width >= _LARGE_RUN
-        with BUILDING.taken(Ticket()) if is_large else nullcontext():
+        with BUILDING.taken(ticket or Ticket()) if is_large else nullcontext(enter_result=True) as may_build:
+            if not may_build:
+                raise CancelledError
             self._trainer = Trainer(data, config)
         self.trace = self._trainer.trace
         self.checks: list[IterationCheck] = []
