@@ -276,13 +276,13 @@ def test_a_viewer_who_leaves_does_not_wait_until_a_large_run_is_built(monkeypatc
             assert may_go_on.wait(PATIENCE)
             super().__init__(*arguments)
 
-    def leave_at_once(text):
+    def leave_at_once():
         begun.wait(PATIENCE)
         raise LeftError
 
     monkeypatch.setattr(background, "Trainer", SlowTrainer)
     monkeypatch.setattr(background, "_LARGE_RUN", 1)
-    monkeypatch.setattr(runs.st, "spinner", leave_at_once)
+    monkeypatch.setattr(runs, "stop_if_left", leave_at_once)
     before = budget.MEMORY.used
 
     def come_and_leave(seed):

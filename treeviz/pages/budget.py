@@ -126,6 +126,11 @@ def in_words(num_bytes: float) -> str:
     return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e8 else f"{max(1, round(num_bytes / 1e6))} MB"
 
 
+def stop_if_left() -> None:
+    """End the script if its viewer has left, or has changed a setting: Streamlit does so where a script reads state."""
+    _ = "page" in st.session_state
+
+
 def wait_for_share(needed: int, what: str, is_there: Callable[[], bool] = lambda: False) -> Share:
     """Return a share of the server's memory, waited for in line; the page says at which place.
 

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 import streamlit as st
 
 from treeviz.model.numerals import count
-from treeviz.pages.budget import in_words, wait_for_share
+from treeviz.pages.budget import in_words, stop_if_left, wait_for_share
 from treeviz.pages.settings import Settings
 from treeviz.search import find_engine
 from treeviz.stage.frames import FrameMaker
@@ -97,13 +97,12 @@ def _begin(settings: Settings) -> FrameMaker:
 
     built = _in_thread(build)
     try:
-        is_ready = wait([built], 0.25).done
-        while not is_ready:  # the spinner is drawn again and again: there Streamlit can stop the script
-            with st.spinner(
-                f"Drawing {count(settings.config.width, 'neuron')}, and building what is searched, about "
-                f"{in_words(needed)} …"
-            ):
-                is_ready = wait([built], 0.25).done
+        with st.spinner(
+            f"Drawing {count(settings.config.width, 'neuron')}, and building what is searched, about "
+            f"{in_words(needed)} …"
+        ):
+            while not wait([built], 0.25).done:
+                stop_if_left()
     except BaseException:  # Streamlit ends the script of a viewer who has left, or who has changed a setting, like this
         BUILDING.cancel(ticket)
         raise
@@ -156,13 +155,10 @@ def return_freed_arrays() -> None:
 
 
 def wait_with_spinner(run: BackgroundRun, iteration: int) -> None:
-    """Wait for an iteration or the end of the run, and say so if it takes long.
-
-    The spinner is drawn again for every iteration: there Streamlit can stop the script of a viewer who has left.
-    """
+    """Wait for an iteration or the end of the run, and say so if it takes long; a viewer who leaves does not wait."""
     if run.wait_for(iteration, timeout=0.25):
         return
     while (computed := run.num_computed) <= iteration and not (run.is_finished or run.error):
         with st.spinner(f"Computing iteration {computed}{f' of {iteration}' if computed < iteration else ''} …"):
             while not (run.wait_for(computed, timeout=0.25) or run.is_finished or run.error):
-                pass
+                stop_if_left()
