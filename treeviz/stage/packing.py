@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from treeviz.model.firing import places_of
 from treeviz.model.numerals import agree, count, count_firing, numeral
 from treeviz.stage.datapoint import pack_datapoint
 from treeviz.stage.meter import pack_meter
@@ -61,7 +62,7 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
         "watch": None if listed is None else _pack_lists(trace, record, listed),
         "visited": record.visited_levels.tolist(),
         "modified": record.modified_levels.tolist(),
-        "spread": _pack_spread(step) if listed is None and not is_compared else None,
+        "spread": _pack_spread(step) if listed is None and not is_compared and not trace.config.fault else None,
         "plane": {
             "neurons": plane.neurons.tolist(),
             "before": seven_digits(plane.before),
@@ -112,11 +113,14 @@ def _leaves(
     earlier, later = (iteration, iteration + 1) if pinned is None else (pinned, iteration)
     before = trace.leaf_rows(neurons[order], earlier)
     after = trace.leaf_rows(neurons[order], later)
+    firing = trace.records[earlier].firing
+    fires = np.zeros(before.shape, dtype=bool)
+    fires[places_of(firing.neurons, neurons[order])] = firing.of_neurons(neurons[order]).matrix().toarray() > 0
     leaves: dict[int, list[Any]] = {
         int(rows[place]): [
             thousandths(before[at]),
             thousandths(after[at]),
-            np.flatnonzero(before[at] >= threshold).tolist(),
+            np.flatnonzero(fires[at]).tolist(),
             np.flatnonzero(after[at] >= threshold).tolist(),
         ]
         for at, place in enumerate(order)
