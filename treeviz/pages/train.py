@@ -43,7 +43,7 @@ def render(settings: Settings) -> None:
     is_lesson = lessons.open_visit() is not None
     if not is_lesson:  # it has a heading of its own
         fault = settings.config.fault
-        title = f"A run with a planted fault: {describe_fault(fault).title}" if fault else _TITLE
+        title = f"Planted fault: {describe_fault(fault).title}" if fault else _TITLE
         show_heading(title, settings)
     plays = welcome(is_expected=not is_lesson and not st.session_state.address and "run" not in st.session_state)
     try:

@@ -110,6 +110,8 @@ def _search(scene: Scene, line: int) -> Iterator[Step]:
         row = row_of[int(node)]
         value, name = drawn.before[row], f"Node {node:,}"
         compared = f"{number(value, b)} {'≥' if drawn.passes[row] else '<'} b = {number(b, value)}"
+        if not drawn.passes[row] and value == scene.trace.config.resolved_threshold:  # through a fault
+            compared = f"{number(value)} = b"
         if drawn.is_leaf[row]:
             fires = bool(drawn.passes[row])
             end = "so it fires" if fires else "so it does not fire"

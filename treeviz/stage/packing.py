@@ -54,7 +54,7 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
         "summary": _compare(step, iteration) if is_compared else _summarize(step, listed, trace.config.search),
         "record": _describe_record(record),
         "point": pack_datapoint(trace.dataset, record, view.tree),
-        "nodes": _node_table(drawn, listed),
+        "nodes": _node_table(drawn, listed) | _ties(trace, drawn),
         "leaves": _leaves(trace, drawn, iteration, step.iteration if is_compared else None, listed),
         "script": script,
         "meter": None if is_compared else pack_meter(trace, iteration),
@@ -205,6 +205,11 @@ def _node_table(drawn: DrawnTree, listed: WatchList | None) -> dict[str, Any]:
         "starts": bits(drawn.starts_firing),
         "stops": bits(drawn.stops_firing),
     }
+
+
+def _ties(trace: Trace, drawn: DrawnTree) -> dict[str, str]:
+    """Return, in a run with a planted fault, which nodes are exactly b: rounded numbers do not tell."""
+    return {"ties": bits(drawn.before == trace.config.resolved_threshold)} if trace.config.fault else {}
 
 
 def _pairs(pairs: tuple[tuple[int, float], ...]) -> list[list[float]]:

@@ -28,7 +28,8 @@ def describe_watching(trace: Trace, record: StepRecord, report: WatchReport) -> 
     num_pairs, num_listed = trace.config.width * trace.dataset.num_points, trace.moving_neurons.size
     num_promoted = trace.promoted_before(record.iteration + 1).size
     if trace.config.fault:
-        farther = f"So far {num_promoted:,} {agree(num_promoted, 'has', 'have')} been promoted."
+        promoted = f"{num_promoted:,} {agree(num_promoted, 'has', 'have')}" if num_promoted else "none has"
+        farther = f"So far {promoted} been promoted."
     elif num_promoted:
         farther = (
             f"{num_promoted:,} {agree(num_promoted, 'has', 'have')} moved farther than the skin so far, "

@@ -158,7 +158,7 @@ export class LessonPanel {
     };
     const tell = (/** @type {boolean} */ isRight, /** @type {string} */ words, /** @type {boolean} */ isOver) => {
       const { shown } = this;
-      if (shown) this.score.keep(shown.key, shown.index, isRight);
+      if (shown && isOver) this.score.keep(shown.key, shown.index, isRight);
       const why = isOver ? [el("p", {}, ...withMarks(question.why))] : [];
       feedback.replaceChildren(el("p", { class: isRight ? "right" : "wrong" }, words), ...why);
       if (isOver) end();

@@ -261,7 +261,9 @@ export class TreePicture {
     const isAfter = phase.isAfterMove || isCompared; // before that, nothing is said of what the move will change
     const passes = isSet(bits.passes, row);
     const isFound = header.fault ? firing[row] > 0 : passes; // through a fault, a leaf that passes may be missed
-    const sign = `${decimals(before[row], threshold)} ${passes ? "≥" : "<"} b = ${decimals(threshold, before[row])}`;
+    const sign = isSet(bits.ties ?? "", row)
+      ? `${decimals(threshold)} = b`
+      : `${decimals(before[row], threshold)} ${passes ? "≥" : "<"} b = ${decimals(threshold, before[row])}`;
     const node = grouped(id[row]);
     const isStub = kind[row] === 2;
     const lines =

@@ -107,6 +107,8 @@ export interface Nodes {
   starts: string;
   stops: string;
   entered: string;
+  /** Of a run with a planted fault: nodes that are exactly b. */
+  ties?: string;
   /** Of a run that searches trees. */
   visited?: number[];
   /** Of a run through watch lists: watched neurons at or below the node, and who is and will be promoted. */
