@@ -68,7 +68,7 @@ def load_run(texts: Mapping[str, str]) -> tuple[Split, TrainConfig]:
         activation=values["activation"],
         skin=values.get("skin"),
         seed=seed,
-        fault=None if values["fault"] == SOUND else values["fault"],
+        fault=None if (fault := values.get("fault", SOUND)) == SOUND else fault,
     )
 
 
@@ -90,11 +90,12 @@ def _fields(texts: Mapping[str, str]) -> dict[str, _Field]:
         "paper": _switch(True),
         "seed": _Field("0", _number(0, LARGEST_SEED, int)),
         "search": _Field("forest", _choice({name: name for name in SEARCHES})),
-        "fault": _Field(SOUND, _choice({name: name for name in faults_of(texts.get("search", "forest"))})),
         "solver": _Field("exact", _choice({"exact": "exact", "sketch": "sketch"})),
         "activation": _Field("shifted", _choice({name: name for name in ACTIVATIONS})),
         "check": _switch(True),
     }
+    if len(faults := faults_of(texts.get("search", "forest"))) > 1:
+        fields["fault"] = _Field(SOUND, _choice({name: name for name in faults}))
     if texts.get("paper") == "false":
         fields["b"] = _Field("", _number(0, LARGEST_THRESHOLD))
     if texts.get("search") == "watch lists":

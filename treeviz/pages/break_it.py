@@ -43,9 +43,7 @@ def _look(settings: Settings) -> None:
     if place is None:
         text = "{iterations:iteration} of this run have been computed, and the check has found nothing wrong in them."
         if not run.is_checked:
-            text = (
-                "The check of iterations is switched off in the sidebar, so it is not known where the fault shows."
-            )
+            text = "The check of iterations is switched off in the sidebar, so it is not known where the fault shows."
         scene = Scene("The fault has not shown so far", text, None, {})
     else:
         question = Click(_ASK, fault.sentence, FAULTY)
