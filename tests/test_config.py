@@ -139,6 +139,7 @@ def test_the_defaults_are_those_of_the_contract():
         "sketch_factor": 8,
         "tolerance": 1e-12,
         "seed": 0,
+        "fault": None,
     }
     assert dataclasses.asdict(TrainConfig(width=65_536)) == expected
 

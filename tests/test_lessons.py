@@ -218,7 +218,7 @@ def test_a_number_that_there_is_not_yet_is_said_to_be_none():
 
 def test_lessons_that_come_with_the_program_can_be_read():
     lessons = {key: read_lesson(text, {}, ADDRESS) for key, text in shipped_texts().items()}
-    assert set(lessons) == {"idea", "cost", "exactness"}
+    assert set(lessons) == {"idea", "cost", "exactness", "break"}
     assert all(scene.notes for lesson in lessons.values() for scene in lesson.scenes)
 
 

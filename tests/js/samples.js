@@ -43,6 +43,7 @@ export const HEADER = {
   iterations: 100,
   planar: false,
   skin: null,
+  fault: null,
 };
 
 /**

@@ -10,7 +10,7 @@ from typing import Any
 
 from treeviz.data.catalogue import DATASETS, DatasetInfo, load_split
 from treeviz.data.dataset import Split
-from treeviz.model.config import ACTIVATIONS, TrainConfig
+from treeviz.model.config import ACTIVATIONS, FAULTS, TrainConfig
 
 # What the app opens with, and the most it offers.
 DEFAULT_DATA, DEFAULT_WIDTH = "circle", 64
@@ -19,8 +19,14 @@ LARGEST_N, LARGEST_DIMENSION = 200, 1024  # of a generated or bundled dataset
 LARGEST_THRESHOLD, LARGEST_SEED, LARGEST_SKIN = 5.0, 2**31 - 1, 100.0
 # The searches that the stage can show, by their names in the sidebar.
 SEARCHES = {"forest": "forest", "watch lists": "watch", "table": "table"}
+SOUND = "none"  # what the sidebar calls a search without a planted fault
 
 Value = str | int | float | bool
+
+
+def faults_of(search: str) -> tuple[str, ...]:
+    """Return what can be chosen of faults for a search by its name in the sidebar: none, and those planted into it."""
+    return (SOUND, *(fault for fault, (into, _) in FAULTS.items() if into == SEARCHES.get(search)))
 
 
 def read_settings(texts: Mapping[str, str]) -> dict[str, Value]:
@@ -62,6 +68,7 @@ def load_run(texts: Mapping[str, str]) -> tuple[Split, TrainConfig]:
         activation=values["activation"],
         skin=values.get("skin"),
         seed=seed,
+        fault=None if (fault := values.get("fault", SOUND)) == SOUND else fault,
     )
 
 
@@ -87,6 +94,8 @@ def _fields(texts: Mapping[str, str]) -> dict[str, _Field]:
         "activation": _Field("shifted", _choice({name: name for name in ACTIVATIONS})),
         "check": _switch(True),
     }
+    if len(faults := faults_of(texts.get("search", "forest"))) > 1:
+        fields["fault"] = _Field(SOUND, _choice({name: name for name in faults}))
     if texts.get("paper") == "false":
         fields["b"] = _Field("", _number(0, LARGEST_THRESHOLD))
     if texts.get("search") == "watch lists":

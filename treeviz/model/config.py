@@ -22,6 +22,14 @@ SEARCHES = {
     "neuron-trees": "treeviz.search.neuron_trees.engine.NeuronTreesEngine",
     "watch": "treeviz.search.watch.engine.WatchEngine",
 }
+# Faults that can be planted into a search by name: into which, and where the engine with the fault is.
+FAULTS = {
+    "skipped-repair": ("forest", "treeviz.search.faults.SkippedRepair"),
+    "stale-maximum": ("forest", "treeviz.search.faults.StaleMaximum"),
+    "strict-comparison": ("forest", "treeviz.search.faults.StrictComparison"),
+    "no-promotion": ("watch", "treeviz.search.faults.NoPromotion"),
+    "small-skin": ("watch", "treeviz.search.faults.SmallSkin"),
+}
 SOLVERS = ("sketch", "exact")
 # The two readings of the paper's activation by name: zero below the threshold, or b below it and z above.
 ACTIVATIONS = {"shifted": "max(z − b, 0)", "clipped": "max(z, b)"}
@@ -56,6 +64,7 @@ class TrainConfig:
     sketch_factor : rows of the sketch per datapoint, 2 to 1,000.
     tolerance : relative residual at which conjugate gradient stops, between 0 and 1.
     seed : >= 0, of the initial weights, the output signs and the sketches.
+    fault : one of `FAULTS`, planted into the search so that a viewer can look for it; None for a run as it should be.
 
     Raises
     ------
@@ -76,6 +85,7 @@ class TrainConfig:
     sketch_factor: int = 8
     tolerance: float = 1e-12
     seed: int = 0
+    fault: str | None = None
 
     def __post_init__(self) -> None:
         # NumPy's numbers and the like become Python's own, which can be saved as JSON.
@@ -99,6 +109,10 @@ class TrainConfig:
         if self.threshold is not None:
             rule = "0 or more (or None for the paper's)"
             checked["threshold"] = _number("threshold", self.threshold, rule, low=0.0)
+        if self.fault is not None:
+            checked["fault"] = fault = _choice("fault", self.fault, FAULTS)
+            if self.search != (search := FAULTS[fault][0]):
+                raise ValueError(f"fault={fault!r} can only be planted into search={search!r}; got {self.search!r}")
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
@@ -106,6 +120,12 @@ class TrainConfig:
     def resolved_threshold(self) -> float:
         """The threshold b in use: the one given, or the paper's for this width."""
         return paper_threshold(self.width) if self.threshold is None else self.threshold
+
+    @property
+    def searched_threshold(self) -> float:
+        """The least that the search finds: b, or with the fault of a strict comparison the next larger number."""
+        b = self.resolved_threshold
+        return float(np.nextafter(b, np.inf)) if self.fault == "strict-comparison" else b
 
     def mini_batch(self, num_points: int, iteration: int) -> Ints | None:
         """Return the datapoints that an iteration learns from, ascending; None for all of them.

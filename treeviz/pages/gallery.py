@@ -3,6 +3,7 @@
 import streamlit as st
 
 from treeviz.lesson.presets import Preset, load_presets
+from treeviz.pages.break_it import offer_faults
 from treeviz.pages.lessons import choose_lesson
 from treeviz.pages.page_links import open_on_stage
 from treeviz.pages.settings import Settings
@@ -30,6 +31,7 @@ def show_heading(text: str, settings: Settings) -> None:
         )
         offer_gallery("above")
         choose_lesson(settings)
+        offer_faults(settings)
 
 
 def offer_gallery(place: str) -> None:

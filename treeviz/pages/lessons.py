@@ -89,13 +89,18 @@ def begin(key: str, lesson: Lesson, index: int = 0, moment: Mapping[str, str] | 
     _show(Visit(key, lesson, index), moment)
 
 
+def begin_own(lesson: Lesson) -> None:
+    """Open a lesson made for the run on show, which no address can name; a callback."""
+    begin(_OWN, lesson)
+
+
 def _begin_quiz(settings: Settings) -> None:
     """Deal questions about a run, and open the first."""
     run = open_run(settings).run
     run.wait_for(_QUIZ_ITERATIONS - 1, timeout=2.0)
     if run.num_computed:
         quiz = deal(parse_lesson(quiz_text()), run.trace, (ADDRESS["tree"], ADDRESS["iteration"]), secrets.randbits(32))
-        begin(_OWN, quiz)
+        begin_own(quiz)
 
 
 def turn(wanted: object) -> None:

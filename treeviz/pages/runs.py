@@ -126,7 +126,7 @@ def _in_thread(work: Callable[[], _Value]) -> Future[_Value]:
 def _needed_bytes(settings: Settings) -> int:
     """Return what a run takes with its dense baseline, about; ValueError if that is more than a page may take."""
     data, config = settings.load().train, settings.config
-    needed = find_engine(config.search).required_bytes(
+    needed = find_engine(config.search, config.fault).required_bytes(
         config.width, data.num_points, data.dimension, config.resolved_threshold
     )
     if needed > _MAX_RUN_BYTES:

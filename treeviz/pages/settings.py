@@ -7,16 +7,26 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from treeviz.data.dataset import Split
-from treeviz.lesson.address import DEFAULT_WIDTH, LARGEST_SEED, LARGEST_SKIN, LARGEST_THRESHOLD, SEARCHES, WIDTHS
+from treeviz.lesson.address import (
+    DEFAULT_WIDTH,
+    LARGEST_SEED,
+    LARGEST_SKIN,
+    LARGEST_THRESHOLD,
+    SEARCHES,
+    SOUND,
+    WIDTHS,
+    faults_of,
+)
 from treeviz.model.config import ACTIVATIONS, TrainConfig
 from treeviz.model.network import paper_threshold
 from treeviz.pages.data_choice import DataChoice, choose_data, is_data_key
+from treeviz.style.faults import describe_fault
 from treeviz.style.sentences import describe_sparsity
 
 _SKIN = 0.5  # what is offered first where it is not found by rule
 # The keys of what `choose_settings` draws, the data's aside, and of what `choose_training` does.
 _NETWORK = ("width", "paper", "b", "seed")
-_TRAINING = ("search", "solver", "activation", "check", "rule", "skin")
+_TRAINING = ("search", "solver", "activation", "check", "rule", "skin", "fault")
 # What else there is to choose beside the stage, where no callback leads to a page.
 _ELSEWHERE = {"glossary-search", "lesson-upload", "introduction", "plays"}
 # What addresses said before a choice had a name that is easier to read.
@@ -145,12 +155,14 @@ def choose_training(settings: Settings) -> Settings:
             "there are trees, and every loss with the dense method's. For a wide network this takes longer than the "
             "iteration itself.",
         )
+        fault = _choose_fault(search or "forest")
     config = replace(
         settings.config,
         search=SEARCHES[search or "forest"],
         skin=skin,
         solver=solver or "exact",
         activation=activation or "shifted",
+        fault=fault,
     )
     return replace(settings, config=config, is_checked=is_checked)
 
@@ -185,6 +197,27 @@ def have_choices_changed() -> bool:
     it for the stage's fragment, which has to ask for a run of the whole script then.
     """
     return any(st.session_state.get(key, value) != value for key, value in st.session_state.choices.items())
+
+
+def _choose_fault(search: str) -> str | None:
+    """Draw the faults that can be planted into a search, if there are some; return the one chosen, or None."""
+    faults = faults_of(search)
+    if st.session_state.get("fault", SOUND) not in faults:  # it was chosen for another search
+        st.session_state.fault = SOUND
+    if len(faults) == 1:
+        return None
+    chosen = st.selectbox(
+        "Planted fault",
+        faults,
+        key="fault",
+        bind="query-params",
+        help="For those who want to find a fault: the real search, wrong in one point. The run may then go "
+        "another way, and says so. “Break it” above the tree opens a run in which each fault shows.",
+    )
+    if chosen == SOUND:
+        return None
+    st.caption(describe_fault(chosen).sentence)
+    return chosen
 
 
 def _choose_skin() -> float | None:

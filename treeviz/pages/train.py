@@ -23,6 +23,7 @@ from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
 from treeviz.stage.question import Question
 from treeviz.style import sentences
+from treeviz.style.faults import describe_fault
 from treeviz.style.palette import compact, percent
 from treeviz.style.run_charts import cost_figure, loss_figure
 from treeviz.style.searches import describe_search
@@ -31,6 +32,7 @@ from treeviz.training.baseline import CANDIDATES
 from treeviz.training.record import StepRecord
 
 _STAGE = "stage"
+_TITLE = "A neural network that trains by editing trees"
 _NUMBERS = count_from(1)  # of the moments that addresses and buttons ask for, of all sessions
 _Number = tuple[str, str, str, str]  # label, value, context, explanation
 
@@ -40,7 +42,9 @@ def render(settings: Settings) -> None:
     settings = choose_training(settings)
     is_lesson = lessons.open_visit() is not None
     if not is_lesson:  # it has a heading of its own
-        show_heading("A neural network that trains by editing trees", settings)
+        fault = settings.config.fault
+        title = f"Planted fault: {describe_fault(fault).title}" if fault else _TITLE
+        show_heading(title, settings)
     plays = welcome(is_expected=not is_lesson and not st.session_state.address and "run" not in st.session_state)
     try:
         maker = open_run(settings)

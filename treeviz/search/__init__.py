@@ -3,11 +3,14 @@
 import importlib
 from typing import cast
 
-from treeviz.model.config import SEARCHES
+from treeviz.model.config import FAULTS, SEARCHES
 from treeviz.search.engine import EngineMaker
 
 
-def find_engine(search: str) -> EngineMaker:
-    """Return the engine of a search by its name in `SEARCHES`; imported when it is first asked for."""
-    module, _, name = SEARCHES[search].rpartition(".")
+def find_engine(search: str, fault: str | None = None) -> EngineMaker:
+    """Return the engine of a search by its name in `SEARCHES`; imported when it is first asked for.
+
+    With a `fault`, that of the same search with the fault planted, by its name in `FAULTS`.
+    """
+    module, _, name = (FAULTS[fault][1] if fault else SEARCHES[search]).rpartition(".")
     return cast(EngineMaker, getattr(importlib.import_module(module), name))

@@ -7,7 +7,7 @@ Listing the firing sets for a record is charged to no method, in operations or i
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,14 @@ class WatchReport:
         self.promoted.flags.writeable = False
 
 
+class StaleNode(NamedTuple):
+    """A node that a planted fault left otherwise than the larger of its children: its tree, heap number and value."""
+
+    tree: int
+    node: int
+    value: float
+
+
 class Engine(Protocol):
     """Owner of the weights: `evaluate` looks at them, `move` changes them.
 
@@ -118,6 +126,10 @@ class Engine(Protocol):
 
     def watch_report(self) -> WatchReport | None:
         """Say what the watch lists did in the iteration just made; None where there are none."""
+        return None
+
+    def stale_node(self) -> StaleNode | None:
+        """Say which node is wrong after the iteration just made, by a fault planted into this engine."""
         return None
 
     def initial_leaves(self, point: int) -> Floats | None:

@@ -33,10 +33,15 @@ class ImplicitEngine(Engine):
     ----------
     products : hold the inner products at the initial weights, of all neurons or of those that fire.
     data, signs, config : of the run.
+
+    Attributes
+    ----------
+    products : what is asked for the inner products and told of the moves.
     """
 
     def __init__(self, products: Products, data: Dataset, signs: Signs, config: TrainConfig) -> None:
-        self._products, self._X, self._gram, self._signs = products, data.X, data.gram, np.asarray(signs)
+        self.products = products
+        self._X, self._gram, self._signs = data.X, data.gram, np.asarray(signs)
         self._threshold = config.resolved_threshold
         self._implicit = ImplicitWeights(data.X, self._signs, config.seed)
         self._has_searched = False
@@ -49,7 +54,7 @@ class ImplicitEngine(Engine):
     def evaluate(self, ledger: Ledger, batch: Ints | None = None) -> Evaluation:
         """Search the inner products; outputs come from those found."""
         with ledger.time("search"):
-            found = self._products.query_all(self._threshold, batch)
+            found = self.products.query_all(self._threshold, batch)
         num_visited = int(found.num_visited.sum())
         ledger.post("search", num_visited + found.num_compared, num_visited)
         if not self._has_searched:  # the neurons that fire at the start, and no others, ever move
@@ -75,7 +80,7 @@ class ImplicitEngine(Engine):
             self._implicit.add(firing, steps)
         ledger.post("move", firing.num_pairs)
         with ledger.time("repair"):
-            update = self._products.add_product(firing, steps, self._gram)
+            update = self.products.add_product(firing, steps, self._gram)
         num_changes = firing.num_pairs * dual_step.size + update.num_written
         ledger.post("repair", num_changes + update.num_operations, update.num_operations)
         return update.modified_levels

@@ -101,7 +101,8 @@ _MOVE = (
 )
 
 
-def _search(drawn: DrawnTree, num_trees: int, line: int) -> Iterator[Step]:
+def _search(scene: Scene, line: int) -> Iterator[Step]:
+    drawn, num_trees = scene.drawn, len(scene.record.firing)
     step, b = drawn.step, drawn.step.threshold
     row_of = {int(node): row for row, node in enumerate(drawn.nodes)}
     prune, go_on, fire = line + 1, line + 2, line + 3
@@ -109,13 +110,16 @@ def _search(drawn: DrawnTree, num_trees: int, line: int) -> Iterator[Step]:
         row = row_of[int(node)]
         value, name = drawn.before[row], f"Node {node:,}"
         compared = f"{number(value, b)} {'≥' if drawn.passes[row] else '<'} b = {number(b, value)}"
+        if not drawn.passes[row] and value == scene.trace.config.resolved_threshold:  # through a fault
+            compared = f"{number(value)} = b"
         if drawn.is_leaf[row]:
             fires = bool(drawn.passes[row])
             end = "so it fires" if fires else "so it does not fire"
             yield Step(fire if fires else prune, f"Neuron {drawn.neuron[row]:,}: its leaf is {compared}, {end}.", row)
         elif not drawn.passes[row]:
             skipped = count(int(drawn.num_neurons[row]), "neuron")
-            yield Step(prune, f"{name}: its maximum is {compared}, so none of its {skipped} can fire. Pruned.", row)
+            outcome = f"so none of its {skipped} can fire. Pruned" if scene.is_sound else f"so its {skipped} are pruned"
+            yield Step(prune, f"{name}: its maximum is {compared}, {outcome}.", row)
         elif drawn.is_stub[row]:
             text = (
                 f"{name}, a stub: its maximum is {compared}. Inside, the search enters "
@@ -165,7 +169,7 @@ def _repair(record: StepRecord, drawn: DrawnTree, moves: Moves, line: int) -> It
         )
     else:
         text = f"No leaf of tree {step.point} changes, so there is nothing to repair."
-    yield Step(stop, text)
+    yield Step(stop, text, writes=heap.finish())
 
 
 def _climb(
@@ -176,13 +180,13 @@ def _climb(
     lines: tuple[int, int, int],
 ) -> Iterator[Step]:
     """Write one leaf into the heap and go up until a maximum stays as it is."""
-    step, b, values, children = drawn.step, drawn.step.threshold, heap.values, heap.children
+    step, b, values = drawn.step, drawn.step.threshold, heap.values
     neuron, stale, fresh = int(drawn.neuron[leaf]), float(values[leaf]), float(drawn.after[leaf])
     values[leaf] = fresh
     climbed: list[tuple[int, float, float]] = []  # row, old and new value
     row = int(drawn.parent[leaf])
     while row >= 0:
-        value = float(max(values[child] for child in children[row]))
+        value = heap.repaired(row)
         climbed.append((row, float(values[row]), value))
         if value == values[row]:
             break
@@ -204,8 +208,11 @@ def _climb(
     )
     for row, old, new in climbed:
         node = "the root" if row == 0 else f"node {drawn.nodes[row]:,}"
-        pair = " and ".join(number(float(values[child]), old) for child in children[row])
-        if old == new:
+        pair = " and ".join(number(float(values[child]), old) for child in heap.children[row])
+        if row in heap.stale:
+            text = f"Above neuron {neuron:,}, {node} holds {number(new, old)}; below it are {pair}. Stop."
+            yield Step(lines[2], text, row)
+        elif old == new:
             yield Step(lines[2], f"Above neuron {neuron:,}, {node}: the larger of {pair} is as before. Stop.", row)
         else:
             change = f"is {number(new, old)}; it was {number(old, new)}"
@@ -218,7 +225,7 @@ FOREST = SearchScript(
     search=_SEARCH,
     move=_MOVE,
     tellers=lambda scene: {
-        "search": lambda line: _search(scene.drawn, len(scene.record.firing), line),
+        "search": lambda line: _search(scene, line),
         "repair": lambda line: _repair(scene.record, scene.drawn, scene.moves, line),
     },
 )

@@ -11,6 +11,7 @@ import uuid
 import weakref
 import zlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,14 @@ import numpy as np
 from treeviz.model.heap import level_sizes
 from treeviz.model.phases import PHASES
 from treeviz.stage.datapoint import describe_data
-from treeviz.stage.exactness import describe_exactness
+from treeviz.stage.exactness import Badge, describe_exactness
 from treeviz.stage.neuron import inspect_neuron
 from treeviz.stage.packing import pack_frame
 from treeviz.stage.pictures.field import OutputField, is_planar
 from treeviz.stage.rounding import seven_digits, thousandths
 from treeviz.stage.script import phases, posted_phases, pseudocode
 from treeviz.stage.view import DEFAULT_DETAIL, DETAILS, MAX_OPENED, View
+from treeviz.style.faults import describe_fault
 from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
 from treeviz.training.kept import Kept
 from treeviz.training.trace import Trace
@@ -52,7 +54,7 @@ class FrameMaker:
     def __init__(self, run: BackgroundRun, key: str, *, is_portable: bool = True) -> None:
         self.is_portable = is_portable
         self.run, self.key, self.run_key = run, key, f"{key}-{uuid.uuid4().hex[:8]}"
-        self._badges: dict[int, dict[str, str]] = {}
+        self._badges: dict[int, Badge] = {}
         self._is_planar, self._data = is_planar(run.data), describe_data(run.data)
         self._field: OutputField | None = None
         self._field_error = ""
@@ -86,6 +88,7 @@ class FrameMaker:
             "iterations": MAX_ITERATIONS,
             "planar": self._is_planar,
             "skin": self._skin,
+            "fault": None if config.fault is None else asdict(describe_fault(config.fault)),
         }
 
     @property
@@ -107,12 +110,13 @@ class FrameMaker:
             "badges": [self.badge(iteration) for iteration in range(computed)],
         }
 
-    def badge(self, iteration: int) -> dict[str, str]:
-        """Say whether an iteration is exact: state "exact", "wrong", "waiting" or "off", with the numbers."""
+    def badge(self, iteration: int) -> Badge:
+        """Say whether an iteration is exact."""
         badge = self._badges.get(iteration)
         if badge is None:
             badge = describe_exactness(self.run, iteration)
-            if badge["state"] in ("exact", "wrong"):
+            is_compared = not (self.run.config.fault and self.run.dense_is_behind)
+            if badge["state"] in ("exact", "wrong") and is_compared:
                 self._badges[iteration] = badge  # nothing to come can change it
         return badge
 

@@ -53,7 +53,7 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
         "summary": _compare(step, iteration) if is_compared else _summarize(step, listed, trace.config.search),
         "record": _describe_record(record),
         "point": pack_datapoint(trace.dataset, record, view.tree),
-        "nodes": _node_table(drawn, listed),
+        "nodes": _node_table(drawn, listed) | _ties(trace, drawn),
         "leaves": _leaves(trace, drawn, iteration, step.iteration if is_compared else None, listed),
         "script": script,
         "meter": None if is_compared else pack_meter(trace, iteration),
@@ -61,7 +61,7 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
         "watch": None if listed is None else _pack_lists(trace, record, listed),
         "visited": record.visited_levels.tolist(),
         "modified": record.modified_levels.tolist(),
-        "spread": _pack_spread(step) if listed is None and not is_compared else None,
+        "spread": _pack_spread(step) if listed is None and not is_compared and not trace.config.fault else None,
         "plane": {
             "neurons": plane.neurons.tolist(),
             "before": seven_digits(plane.before),
@@ -113,11 +113,14 @@ def _leaves(
         before, after = trace.leaf_rows_around(neurons[order], iteration)
     else:
         before, after = (trace.leaf_rows(neurons[order], moment) for moment in (pinned, iteration))
+    firing = trace.records[iteration if pinned is None else pinned].firing.of_neurons(neurons[order])
+    fires = np.zeros(before.shape, dtype=bool)
+    fires[neurons[order].searchsorted(firing.neurons)] = firing.matrix().toarray() > 0
     leaves: dict[int, list[Any]] = {
         int(rows[place]): [
             thousandths(before[at]),
             thousandths(after[at]),
-            np.flatnonzero(before[at] >= threshold).tolist(),
+            np.flatnonzero(fires[at]).tolist(),
             np.flatnonzero(after[at] >= threshold).tolist(),
         ]
         for at, place in enumerate(order)
@@ -202,6 +205,11 @@ def _node_table(drawn: DrawnTree, listed: WatchList | None) -> dict[str, Any]:
         "starts": bits(drawn.starts_firing),
         "stops": bits(drawn.stops_firing),
     }
+
+
+def _ties(trace: Trace, drawn: DrawnTree) -> dict[str, str]:
+    """Return, in a run with a planted fault, which nodes are exactly b: rounded numbers do not tell."""
+    return {"ties": bits(drawn.before == trace.config.resolved_threshold)} if trace.config.fault else {}
 
 
 def _pairs(pairs: tuple[tuple[int, float], ...]) -> list[list[float]]:

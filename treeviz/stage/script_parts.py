@@ -104,6 +104,11 @@ class Scene:
         return self.drawn.step.point
 
     @property
+    def is_sound(self) -> bool:
+        """Whether what holds of the method holds of the run: no fault is planted."""
+        return self.trace.config.fault is None
+
+    @property
     def firing_here(self) -> str:
         """How many neurons fire on the tree's datapoint."""
         return f"i = {self.point}: |S_i| = {self.drawn.step.firing.size:,}"
@@ -148,7 +153,12 @@ class SearchScript:
 
 
 class Heap:
-    """The values of the drawn nodes while a script writes them: every inner node the larger of its two children."""
+    """The values of the drawn nodes while a script writes them: every inner node the larger of its two children.
+
+    Attributes
+    ----------
+    stale : rows of inner nodes that are not, after the move, because of a fault in the run.
+    """
 
     def __init__(self, drawn: DrawnTree) -> None:
         self.values = drawn.before.copy()
@@ -156,13 +166,24 @@ class Heap:
         self.children: dict[int, list[int]] = {}
         for row in range(1, drawn.nodes.size):
             self.children.setdefault(int(drawn.parent[row]), []).append(row)
+        self.stale = {row for row, below in self.children.items() if drawn.after[row] != drawn.after[below].max()}
+
+    def repaired(self, row: int) -> float:
+        """Return what a repair gives an inner node now."""
+        return float(self._after[row] if row in self.stale else self.values[self.children[row]].max())
+
+    def finish(self) -> tuple[tuple[int, float], ...]:
+        """Give the nodes that are not yet as they are after the move their values; return what that writes."""
+        left = np.flatnonzero(self.values != self._after)
+        self.values[left] = self._after[left]
+        return tuple((int(row), float(self.values[row])) for row in left)
 
     def write(self, ends: np.ndarray) -> tuple[tuple[int, float], ...]:
         """Give some leaves and stubs their values after the move, and all above them; return what that writes."""
         old = self.values.copy()
         self.values[ends] = self._after[ends]
         for row in sorted(self.children, reverse=True):  # children come after their parents
-            self.values[row] = max(self.values[child] for child in self.children[row])
+            self.values[row] = self.repaired(row)
         return tuple((int(row), float(self.values[row])) for row in np.flatnonzero(self.values != old))
 
 

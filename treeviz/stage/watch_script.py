@@ -103,13 +103,14 @@ def _tellers(scene: Scene) -> Mapping[str, Teller]:
     record, drawn, listed, drifts = scene.record, scene.drawn, _list_of(scene), scene.drifts
     assert drifts is not None  # there are some wherever there is a list
     return {
-        "search": lambda line: _read(record, drawn, listed, line),
+        "search": lambda line: _read(scene, listed, line),
         "repair": lambda line: _look(record, drawn, listed, drifts, line),
     }
 
 
-def _read(record: StepRecord, drawn: DrawnTree, listed: WatchList, line: int) -> Iterator[Step]:
+def _read(scene: Scene, listed: WatchList, line: int) -> Iterator[Step]:
     """Tell the list from left to right, a watched leaf or a stub with watched neurons at a time."""
+    record, drawn = scene.record, scene.drawn
     step, num_watched, marked, unmarked = drawn.step, drawn.count(listed.neurons), line + 1, line + 2
     yield Step(
         line,
@@ -128,11 +129,12 @@ def _read(record: StepRecord, drawn: DrawnTree, listed: WatchList, line: int) ->
         else:
             yield Step(marked if drawn.passes[row] else unmarked, _describe_watched(drawn, listed, int(row)), int(row))
     never, far = step.num_leaves - listed.num_listed, listed.num_listed - listed.neurons.size
+    reason = " and have moved less, so they cannot fire" if scene.is_sound else ""
     yield Step(
         marked,
         f"List {step.point} is read: {count(step.firing.size, 'firing neuron')}. Of those not on it, {never:,} fired "
-        f"nowhere at the start, so they never move; {far:,} were more than the skin below b here and have moved less, "
-        f"so they cannot fire.{' The other lists are read in the same way.' if len(record.firing) > 1 else ''}",
+        f"nowhere at the start, so they never move; {far:,} were more than the skin below b here{reason}."
+        f"{' The other lists are read in the same way.' if len(record.firing) > 1 else ''}",
     )
 
 

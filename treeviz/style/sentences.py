@@ -27,7 +27,10 @@ def describe_watching(trace: Trace, record: StepRecord, report: WatchReport) -> 
     lowered = f"{trace.config.resolved_threshold - report.skin:.3f}".replace("-", "−")
     num_pairs, num_listed = trace.config.width * trace.dataset.num_points, trace.moving_neurons.size
     num_promoted = trace.promoted_before(record.iteration + 1).size
-    if num_promoted:
+    if trace.config.fault:
+        promoted = f"{num_promoted:,} {agree(num_promoted, 'has', 'have')}" if num_promoted else "none has"
+        farther = f"So far {promoted} been promoted."
+    elif num_promoted:
         farther = (
             f"{num_promoted:,} {agree(num_promoted, 'has', 'have')} moved farther than the skin so far, "
             f"{f'{report.promoted.size:,}' if report.promoted.size else 'none'} in this iteration: promoted, that is, "

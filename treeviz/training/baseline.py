@@ -64,4 +64,4 @@ class FasterDense:
                     _TRIALS[self._key] = dict(self.seconds)
 
     def _start(self, search: str) -> Trainer:
-        return Trainer(self._data, replace(self._config, search=search, solver="exact"))
+        return Trainer(self._data, replace(self._config, search=search, solver="exact", fault=None))

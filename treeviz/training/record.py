@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from treeviz.model.firing import FiringSets
 from treeviz.model.types import Floats, Ints
-from treeviz.search.engine import WatchReport
+from treeviz.search.engine import StaleNode, WatchReport
 from treeviz.solve.report import SolveReport
 
 
@@ -35,6 +35,7 @@ class StepRecord:
     status : "ok", or what went short, in words.
     unlearnable : {datapoint: reason} for the datapoints that cannot be moved or cannot be fitted.
     watch : what the watch lists did; None for any other search.
+    stale : the node that a planted fault left with a wrong value after the move; None where no fault is.
     """
 
     iteration: int
@@ -52,6 +53,7 @@ class StepRecord:
     status: str
     unlearnable: Mapping[int, str]
     watch: WatchReport | None = None
+    stale: StaleNode | None = None
 
     def __post_init__(self) -> None:
         arrays: list[NDArray[Any]] = [self.outputs, self.residual, self.touched, self.dual_step]

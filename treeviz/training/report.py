@@ -35,10 +35,11 @@ class PricedRun:
 def heading(trace: Trace) -> str:
     """Say what is trained, and name the columns of `row`."""
     data, config = trace.dataset, trace.config
+    fault = f" with the planted fault {config.fault}" if config.fault else ""
     return (
         f"{data.name}: {data.description}\n"
         f"n = {data.num_points}, d = {data.dimension}, m = {config.width:,}, b = {config.resolved_threshold:.4f}, "
-        f"{config.method}, search {config.search}, solver {config.solver}, seed {config.seed}\n"
+        f"{config.method}, search {config.search}{fault}, solver {config.solver}, seed {config.seed}\n"
         f"building: {sum(trace.build_costs.values()):,} operations, {sum(trace.build_seconds.values()):.3f} s\n\n"
         f"{'iteration':>9} {'loss':>10} {'firing/point':>12} {'touched':>9} {'modified nodes':>14} "
         f"{'operations':>14} {'seconds':>8}"

@@ -24,7 +24,7 @@ from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets, moved_rows, pair_steps, places_of
 from treeviz.model.network import initial_weight_blocks, leaf_blocks, output_shift, output_signs
 from treeviz.model.types import Floats, Ints
-from treeviz.search.engine import Engine
+from treeviz.search.engine import Engine, StaleNode
 from treeviz.search.forest.trees import Forest
 from treeviz.training.dense_costs import dense_costs, table_operations
 from treeviz.training.kept import Kept
@@ -69,10 +69,11 @@ class Trace:
     def __repr__(self) -> str:
         """Say in a line what was trained and how far it came."""
         config, losses = self.config, self.losses
+        fault = f", fault={config.fault!r}" if config.fault else ""
         went = f", loss {losses[0]:.3g} to {losses[-1]:.3g}" if losses.size else ""
         return (
-            f"Trace({losses.size} iterations of {config.method}, search={config.search!r}, on {self.dataset.name!r}, n="
-            f"{self.dataset.num_points}, d={self.dataset.dimension}, m={config.width:,}{went})"
+            f"Trace({losses.size} iterations of {config.method}, search={config.search!r}{fault}, on "
+            f"{self.dataset.name!r}, n={self.dataset.num_points}, d={self.dataset.dimension}, m={config.width:,}{went})"
         )
 
     def __getstate__(self) -> dict[str, Any]:
@@ -327,6 +328,8 @@ class Trace:
             for moment in moved:
                 leaves[self.records[moment].firing.neurons] += (self.steps(moment) @ self.gram[:, [point]])[:, 0]
             values = Forest(leaves[:, None]).values[:, 0]  # to build the tree again is quicker than to climb its paths
+            if (stale := self.records[iteration - 1].stale) is not None and stale.tree == point:
+                _make_stale(values, stale)
         if start < iteration:
             self._keep_tree(point, iteration, values)
         return values
@@ -391,11 +394,12 @@ class Trace:
         return self._between(point, earlier, later)
 
     def _between(self, point: int, earlier: int, later: int) -> TreeStep:
-        threshold = self.config.resolved_threshold
+        threshold = self.config.searched_threshold
         before, after = self.tree_values(point, earlier), self.tree_values(point, later)
         found = Forest.over(before[:, None]).query(0, threshold)
+        firing = self.records[earlier].firing[point].astype(np.int64)  # through a fault, others than those found here
         modified = np.flatnonzero(before != after)
-        return TreeStep(point, earlier, threshold, before, after, found.visited, found.neurons, modified)
+        return TreeStep(point, earlier, threshold, before, after, found.visited, firing, modified)
 
     def _require_moment(self, point: int, iteration: int, last: int) -> None:
         num_points = self.dataset.num_points
@@ -407,8 +411,11 @@ class Trace:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the run to a compressed file of plain arrays and JSON (.npz, no pickle), whole or not at all.
 
-        The trees are not in it: they are replayed from the seed.
+        The trees are not in it: they are replayed from the seed. Raises ValueError for a run with a planted fault,
+        which nobody should come to hold for a run of the method.
         """
+        if self.config.fault:
+            raise ValueError(f"a run with the fault {self.config.fault!r} is not saved: train it with fault=None first")
         parts = (self.dataset, self.config, self.build_costs, self.build_seconds, self.draw_seconds, self.records)
         write_trace(path, TraceParts(*parts))
 
@@ -422,3 +429,11 @@ class Trace:
             If the file is missing, is not a treeviz trace, is damaged, or was written by another version.
         """
         return cls(*read_trace(source))
+
+
+def _make_stale(values: Floats, stale: StaleNode) -> None:
+    """Give a node of a tree the wrong value that a fault left it with, and the maxima above it what follows."""
+    node = stale.node
+    values[node] = stale.value
+    while node := node // 2:
+        values[node] = values[2 * node : 2 * node + 2].max()

@@ -62,7 +62,7 @@ class Trainer:
         keep_records: bool = True,
         engine_class: EngineMaker | None = None,
     ) -> None:
-        make_engine = engine_class or find_engine(config.search)
+        make_engine = engine_class or find_engine(config.search, config.fault)
         needed = make_engine.required_bytes(config.width, data.num_points, data.dimension, config.resolved_threshold)
         require_memory(
             needed,
@@ -207,6 +207,7 @@ class Trainer:
             status=status,
             unlearnable=self._judge.unlearnable(whole.jacobian.counts),
             watch=self._engine.watch_report(),
+            stale=self._engine.stale_node(),
         )
         if self._keeps_records:
             self.trace.records.append(record)

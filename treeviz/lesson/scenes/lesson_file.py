@@ -14,6 +14,7 @@ import jsonschema
 from treeviz.lesson.address import read_settings
 from treeviz.lesson.scenes.numbers import check_text, read_condition
 from treeviz.lesson.scenes.questions import Choose, Click, Estimate, Option, Question
+from treeviz.lesson.ties import with_tie
 
 _ROOM = Path(__file__).parent
 _SCHEMA = json.loads((_ROOM / "lesson.schema.json").read_text(encoding="utf-8"))
@@ -105,11 +106,12 @@ def _read_scene(
     preset = table.get("preset")
     if preset is not None and preset not in presets:
         raise ValueError(f"there is no preset {preset!r}; there are {', '.join(presets)}")
-    settings = {
+    settings: Mapping[str, str] = {
         **(presets[preset] if preset else {}),
         **{name: _as_text(value) for name, value in table.get("settings", {}).items()},
     }
     read_settings(settings)
+    settings = with_tie(settings)
     moment = {moment_names[part]: str(value) for part, value in {"iteration": 0, **table.get("moment", {})}.items()}
     check_text(table["text"])
     question = _read_question(table["question"]) if "question" in table else None

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from treeviz.lesson.scenes.faulty import explain_node, faulty_nodes
 from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.model.numerals import count
 from treeviz.model.types import Ints
@@ -14,7 +15,11 @@ from treeviz.training.record import TreeStep
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """Click the nodes: the right ones are those of a set, among the nodes of a level, or of the whole tree."""
+    """Click the nodes: the right ones are those of a set, among the nodes of a level, or of the whole tree.
+
+    Of the nodes that are wrong in a run with a planted fault, one is enough, and there may be many tries: `answer` says
+    of every candidate why it is right or wrong.
+    """
 
     ask: str
     why: str
@@ -23,12 +28,19 @@ class Click:
 
     def answer(self, moment: TreeMoment) -> dict[str, Any]:
         """Return the candidates and the right ones among them, as heap numbers. Cost: one replay of the tree."""
-        candidates, right = self.sets(moment.step)
-        return {"candidates": candidates.tolist(), "right": right.tolist()}
+        candidates, right = self.sets(moment)
+        answer: dict[str, Any] = {"candidates": candidates.tolist(), "right": right.tolist()}
+        if self.find != FAULTY:
+            return answer
+        if not right.size:
+            raise ValueError("no node of this tree is wrong in this iteration")
+        reasons = {node: explain_node(moment, node) for node in answer["candidates"]}
+        return answer | {"reasons": reasons, "tree": moment.tree, "iteration": moment.iteration}
 
-    def sets(self, step: TreeStep) -> tuple[Ints, Ints]:
+    def sets(self, moment: TreeMoment) -> tuple[Ints, Ints]:
         """Return the heap numbers to choose from, and the right ones, ascending; ValueError if they are too many."""
-        right = np.unique(_SETS[self.find](step))
+        step = moment.step
+        right = np.unique(faulty_nodes(moment) if self.find == FAULTY else _SETS[self.find](step))
         nodes = np.arange(1, step.before.size)
         leaves_only = self.find in ("firing", "firing after")
         candidates = nodes[step.num_leaves - 1 :] if leaves_only else nodes
@@ -94,6 +106,7 @@ class Estimate:
 
 Question = Click | Choose | Estimate
 _MAX_CANDIDATES = 1024
+FAULTY = "faulty"  # what a question is told to find where a fault is planted
 
 
 def describe(question: Question, moment: TreeMoment) -> dict[str, Any]:

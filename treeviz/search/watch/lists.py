@@ -80,6 +80,7 @@ class WatchLists:
     Attributes
     ----------
     first_look : what the first look at all neurons took.
+    setting : what looks go by.
 
     Notes
     -----
@@ -111,7 +112,7 @@ class WatchLists:
             )
         apart = np.abs(gram)
         np.fill_diagonal(apart, 0.0)
-        self._setting = Setting(
+        self.setting = Setting(
             gram,
             apart.max(axis=1),
             width**-0.5,
@@ -191,7 +192,7 @@ class WatchLists:
         for lists in (self._lists, self._promoted):
             rows = np.flatnonzero(np.isin(lists.neurons, chosen))
             places = chosen.searchsorted(lists.neurons[rows])
-            moves[places] -= self._setting.scale * lists.signs[rows, None] * lists.coefficients(self._totals, rows)
+            moves[places] -= self.setting.scale * lists.signs[rows, None] * lists.coefficients(self._totals, rows)
         return chosen, moves
 
     def drifts(self) -> Floats:
@@ -303,7 +304,7 @@ class WatchLists:
         if self._loops is None:
             rows = find_due_in_numpy(lists, blocks, self._positions)
             chunks = np.split(rows, range(_CHUNK_ROWS, rows.size, _CHUNK_ROWS))
-            parts = [look_in_numpy(lists, chunk, self._positions, self._setting) for chunk in chunks if chunk.size]
+            parts = [look_in_numpy(lists, chunk, self._positions, self.setting) for chunk in chunks if chunk.size]
         else:
             parts = map_spans(
                 lambda part, first, last: self._look_compiled(lists, blocks[first:last], first, part),
@@ -345,14 +346,14 @@ class WatchLists:
             lists.rests,
             BLOCK_ROWS,
             self.gram,
-            self._setting.nearest,
+            self.setting.nearest,
             self._positions,
-            self._setting.scale,
+            self.setting.scale,
             self.threshold,
-            self._setting.skin,
-            self._setting.least_guard(float(self._positions[-1])),
-            self._setting.guard_of_length,
-            self._setting.round_off.of_square,
+            self.setting.skin,
+            self.setting.least_guard(float(self._positions[-1])),
+            self.setting.guard_of_length,
+            self.setting.round_off.of_square,
             NEARLY,
             overlaps,
             offsets,

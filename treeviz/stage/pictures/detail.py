@@ -107,8 +107,7 @@ def draw_tree(step: TreeStep, max_nodes: int = 95, opened: Iterable[int] = (), a
     visited_nodes = np.sort(step.visited)
     num_neurons = _num_leaves_below(nodes, width)
     before, after = step.before[nodes], step.after[nodes]
-    # The search enters the root and the children of nodes >= the threshold; all nodes above such a node are, too.
-    visited = (nodes == 1) | (step.before[parent_of(nodes)] >= step.threshold)
+    visited = np.isin(nodes, visited_nodes, assume_unique=True)
     modified = before != after
     num_visited, num_modified = visited.astype(np.int64), modified.astype(np.int64)
     for members, counts in ((visited_nodes, num_visited), (step.modified, num_modified)):

@@ -141,7 +141,7 @@ def neuron_plane(
         neurons=neurons,
         before=before,
         after=after,
-        fires_before=leaves_before[:, point] >= threshold,
+        fires_before=np.isin(neurons, firing[point], assume_unique=True),
         fires_after=leaves_after[:, point] >= threshold,
         touched=touched,
         touched_after=np.any(leaves_after >= threshold, axis=1),

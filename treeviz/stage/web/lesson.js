@@ -8,7 +8,7 @@ import { Score, isNear, judgeNodes } from "./score.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Stage } from "./stage.js" */
-/** @import { Frame, LessonShown, QuestionAsked } from "./types.js" */
+/** @import { Frame, Hunt, LessonShown, QuestionAsked } from "./types.js" */
 
 const DOCKED = 1120; // pixels of the stage from which on the lesson stands beside the pictures
 const FEW = 34; // nodes to choose from that are listed at once
@@ -51,6 +51,8 @@ export class LessonPanel {
     this.notes = new NotesWindow();
     /** @type {HTMLElement | null} */
     this.scoreText = null;
+    /** @type {Set<number>} nodes tried that are not the wrong one looked for */
+    this.tried = new Set();
     new ResizeObserver(() => this.dock()).observe(stage.element);
   }
 
@@ -67,7 +69,7 @@ export class LessonPanel {
     if (lesson?.index === this.target) this.target = null;
     if (content === this.content) return;
     [this.shown, this.content] = [lesson, content];
-    [this.chosen, this.judged, this.named] = [new Set(), null, null];
+    [this.chosen, this.judged, this.named, this.tried] = [new Set(), null, null, new Set()];
     this.box.hidden = !lesson;
     this.dock();
     this.draw();
@@ -148,6 +150,22 @@ export class LessonPanel {
     const feedback = el("div", { class: "feedback", role: "status" });
     const check = el("button", { type: "submit" }, "check");
     const fields = this.fields(question);
+    const hunt = huntOf(question);
+    const end = () => {
+      for (const field of form.querySelectorAll("input, button")) field.toggleAttribute("disabled", true);
+      this.showScore();
+      feedback.scrollIntoView({ block: "nearest" });
+    };
+    const tell = (/** @type {boolean} */ isRight, /** @type {string} */ words, /** @type {boolean} */ isOver) => {
+      const { shown } = this;
+      if (shown && isOver) this.score.keep(shown.key, shown.index, isRight);
+      const why = isOver ? [el("p", {}, ...withMarks(question.why))] : [];
+      feedback.replaceChildren(el("p", { class: isRight ? "right" : "wrong" }, words), ...why);
+      if (isOver) end();
+      this.stage.render();
+    };
+    const show = () => hunt && tell(false, this.reveal(hunt), true);
+    const ways = hunt ? [check, " ", el("button", { type: "button", onclick: show }, "show me")] : [check];
     const form = el(
       "form",
       {
@@ -156,22 +174,12 @@ export class LessonPanel {
           event.preventDefault();
           const found = this.judge(question, form);
           if (!found) return setText(feedback, "Give an answer first.");
-          const { shown } = this;
-          if (shown) this.score.keep(shown.key, shown.index, found.isRight);
-          feedback.replaceChildren(
-            el("p", { class: found.isRight ? "right" : "wrong" }, found.words),
-            el("p", {}, ...withMarks(question.why)),
-          );
-          check.disabled = true;
-          for (const field of form.querySelectorAll("input")) field.disabled = true;
-          this.showScore();
-          feedback.scrollIntoView({ block: "nearest" });
-          this.stage.render();
+          tell(found.isRight, found.words, found.isRight || !hunt);
         },
       },
       el("p", { class: "asked" }, ...withMarks(question.ask)),
       ...fields,
-      check,
+      ...ways,
       feedback,
     );
     return form;
@@ -197,30 +205,43 @@ export class LessonPanel {
         "label",
         {},
         el("input", { type: "checkbox", value: node, onchange: () => this.toggle(node) }),
-        el("span", { "data-names": node }, this.nameOf(node)),
+        el("span", { "data-names": node }, this.nameOf(node, huntOf(question))),
       ),
     );
     const list = el("div", { class: "answers nodes" }, ...boxes);
-    const hint = el("p", { class: "hint" }, "Click nodes in the picture, or choose them here.");
+    const ways = huntOf(question)
+      ? "Click a node in the picture, or choose it here. Below node k are nodes 2k and 2k + 1."
+      : "Click nodes in the picture, or choose them here.";
+    const hint = el("p", { class: "hint" }, ways);
     if (boxes.length <= FEW) return [hint, list];
     return [hint, el("details", {}, el("summary", {}, `List of ${things(boxes.length, "node")}`), list)];
   }
 
-  /** @param {number} node */
-  nameOf(node) {
+  /**
+   * @param {number} node
+   * @param {Hunt | null} hunt where the number in the tree matters for leaves, too
+   */
+  nameOf(node, hunt) {
     const { width } = this.stage.player.header;
+    if (hunt && node >= width) return `node ${grouped(node)}, neuron ${grouped(neuronOf(node, width))}`;
     return node >= width ? `neuron ${grouped(neuronOf(node, width))}` : `node ${grouped(node)}`;
   }
 
   /** Say with each node that can be chosen its value, as soon as it is known. @param {Frame} frame */
   nameNodes(frame) {
-    if (this.named === frame || this.shown?.scene.question?.kind !== "click") return;
+    const question = this.shown?.scene.question;
+    if (this.named === frame || question?.kind !== "click") return;
+    const hunt = huntOf(question);
+    if (hunt && !isAt(hunt, frame.view.tree, frame.iteration)) return;
     this.named = frame;
-    const { id, before } = frame.nodes;
+    const { id, kind, before, firing } = frame.nodes;
     for (const name of this.box.querySelectorAll("[data-names]")) {
       const node = Number(name.getAttribute("data-names"));
       const row = id.indexOf(node);
-      if (row >= 0) setText(name, `${this.nameOf(node)}: ${decimals(before[row], this.stage.player.header.threshold)}`);
+      if (row < 0) continue;
+      const found = hunt && kind[row] === 1 ? (firing[row] ? ", fires" : ", does not fire") : "";
+      const value = decimals(before[row], this.stage.player.header.threshold);
+      setText(name, `${this.nameOf(node, hunt)}: ${value}${found}`);
     }
   }
 
@@ -228,6 +249,9 @@ export class LessonPanel {
   takesClick(node) {
     const question = this.shown?.scene.question;
     if (question?.kind !== "click" || this.judged || !question.candidates.includes(node)) return false;
+    const { view, at } = this.stage.player;
+    const hunt = huntOf(question);
+    if (hunt && !isAt(hunt, view.tree, at.iteration)) return false;
     this.toggle(node);
     return true;
   }
@@ -242,7 +266,8 @@ export class LessonPanel {
 
   /** How the picture marks a node. @param {number} node */
   markOf(node) {
-    return this.judged?.get(node) ?? (this.chosen.has(node) ? "chosen-node" : "");
+    const unjudged = this.chosen.has(node) ? "chosen-node" : this.tried.has(node) ? "wrong-node" : "";
+    return this.judged?.get(node) ?? unjudged;
   }
 
   /**
@@ -266,6 +291,8 @@ export class LessonPanel {
       return { isRight, words: `${verdict}: it is ${right}.` };
     }
     if (!this.chosen.size) return null;
+    const hunt = huntOf(question);
+    if (hunt) return this.judgeFind(hunt);
     this.judged = judgeNodes(this.chosen, question.right);
     const counts = (/** @type {string} */ mark) => [...(this.judged?.values() ?? [])].filter((m) => m === mark).length;
     const [missed, wrong] = [counts("missed-node"), counts("wrong-node")];
@@ -275,7 +302,51 @@ export class LessonPanel {
       : `Not all: ${missed} missed, ${wrong} too many. The picture shows them.`;
     return { isRight, words };
   }
+
+  /**
+   * Whether all nodes chosen are wrong in the run, as they should be here; if not, the viewer may look on.
+   * @param {Hunt & { right: number[] }} hunt
+   */
+  judgeFind({ right, reasons }) {
+    const chosen = [...this.chosen];
+    const why = chosen.map((node) => reasons[node]).join(" ");
+    if (chosen.every((node) => right.includes(node))) {
+      this.judged = judgeNodes(new Set(right), right);
+      return { isRight: true, words: `Found. ${why}` };
+    }
+    for (const node of chosen) {
+      this.toggle(node);
+      if (!right.includes(node)) this.tried.add(node);
+    }
+    return { isRight: false, words: `No. ${why} Look on, or have it shown.` };
+  }
+
+  /**
+   * Show the nodes that are wrong, and go to the first; return why they are.
+   * @param {Hunt & { right: number[] }} hunt
+   */
+  reveal({ right, reasons, tree, iteration }) {
+    this.judged = judgeNodes(new Set(), right);
+    this.stage.jump(iteration, tree, right[0]);
+    return right.map((node) => reasons[node]).join(" ");
+  }
 }
+
+/**
+ * A question that looks for wrong nodes, with what is said of each node; null for any other.
+ * @param {QuestionAsked} question
+ * @returns {Hunt & { right: number[] } | null}
+ */
+const huntOf = (question) =>
+  question.kind === "click" && question.reasons ? /** @type {Hunt & { right: number[] }} */ (question) : null;
+
+/**
+ * Whether the tree on show is the one in which the wrong nodes are looked for, at that iteration.
+ * @param {Hunt} hunt
+ * @param {number} tree
+ * @param {number} iteration
+ */
+const isAt = (hunt, tree, iteration) => hunt.tree === tree && hunt.iteration === iteration;
 
 /** **bold** and `code` of a text. @param {string} text */
 export function withMarks(text) {

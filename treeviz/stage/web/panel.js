@@ -101,6 +101,7 @@ export class Panel {
     setAttribute(this.badge, "class", `badge ${badge.state}`);
     setText(this.verdict, BADGES[badge.state]);
     setText(this.reason, badge.text);
+    this.stage.planted.showBadge(badge);
     this.drawBars(frame, moment.phase.hasDualStep);
     this.inspect(frame, moment);
   }

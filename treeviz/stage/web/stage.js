@@ -13,6 +13,7 @@ import { Meter } from "./meter.js";
 import { OutputPicture } from "./output.js";
 import { Panel } from "./panel.js";
 import { Plane } from "./plane.js";
+import { PlantedFault } from "./planted.js";
 import { PATIENCE, Playback, Player } from "./player.js";
 import { closedWords, detailOfAll } from "./room.js";
 import { Terms } from "./terms.js";
@@ -73,6 +74,7 @@ export class Stage {
     this.output = new OutputPicture(this, part);
     this.terms = new Terms(this, part);
     this.whatIf = new WhatIf(this, part);
+    this.planted = new PlantedFault(this, part);
     this.lesson = new LessonPanel(this, part);
     this.lecture = new Lecture(this);
     this.onKey = (/** @type {KeyboardEvent} */ event) => this.key(event);
@@ -134,6 +136,7 @@ export class Stage {
     this.player.take(answer);
     this.introduce(introduction);
     this.transport.setStatus(answer.status);
+    this.planted.setStatus(answer.status);
     this.render();
   }
 
@@ -194,6 +197,7 @@ export class Stage {
     this.tree.setHeader(header);
     this.transport.setHeader(header);
     this.panel.setHeader(header);
+    this.planted.setHeader(header);
     const close = el("button", { onclick: () => this.replace(this.notices) }, "understood");
     this.notices.replaceChildren(...notices.map((text) => el("p", {}, text)), ...(notices.length ? [close] : []));
     if (wasPlaying) player.play(true);
@@ -262,6 +266,18 @@ export class Stage {
   /** @param {number} tree */
   openTree(tree) {
     if (tree >= 0 && tree < this.player.header.points) this.look({ tree, opened: [] });
+  }
+
+  /**
+   * Go to a node of a tree at the beginning of an iteration, and inspect it.
+   * @param {number} iteration
+   * @param {number} tree
+   * @param {number} node heap number; it is opened where not all nodes are drawn
+   */
+  jump(iteration, tree, node) {
+    this.player.go({ iteration, phase: 0, step: Infinity });
+    this.selected = node;
+    this.look({ tree, pinned: null, opened: this.shown?.nodes.kind.includes(2) ? [node] : [] });
   }
 
   pin() {

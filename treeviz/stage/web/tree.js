@@ -260,19 +260,28 @@ export class TreePicture {
     const threshold = this.stage.whatIf.threshold ?? header.threshold;
     const isAfter = phase.isAfterMove || isCompared; // before that, nothing is said of what the move will change
     const passes = isSet(bits.passes, row);
-    const sign = `${decimals(before[row], threshold)} ${passes ? "≥" : "<"} b = ${decimals(threshold, before[row])}`;
+    const isFound = header.fault ? firing[row] > 0 : passes; // through a fault, a leaf that passes may be missed
+    const sign = isSet(bits.ties ?? "", row)
+      ? `${decimals(threshold)} = b`
+      : `${decimals(before[row], threshold)} ${passes ? "≥" : "<"} b = ${decimals(threshold, before[row])}`;
     const node = grouped(id[row]);
     const isStub = kind[row] === 2;
     const lines =
       kind[row] === 1
         ? [
             `Neuron ${grouped(neuronOf(id[row], width))}`,
-            `Leaf ${node}: ${sign}, it ${passes ? "fires" : "does not fire"}.`,
+            `Leaf ${node}: ${sign}, it ${isFound ? "fires" : "does not fire"}.`,
           ]
         : [
             `${isStub ? "Stub" : "Inner node"} ${node}`,
             `Maximum ${sign}; ${things(neurons[row], "neuron")} below, ${grouped(firing[row])} firing.`,
           ];
+    if (header.fault && kind[row] === 0) {
+      const below = range(id.length).filter((other) => frame.nodes.parent[other] === row);
+      lines.push(
+        `Its children: ${below.map((child) => `${grouped(id[child])} (${decimals(before[child])})`).join(", ")}.`,
+      );
+    }
     if (watched && kind[row] === 1) lines.push(this.whyWatched(frame, row, known.promoted[row] === 1));
     else if (watched) lines.push(`${grouped(watched[row])} of them watched.${isStub ? " Click to open it." : ""}`);
     else if (isStub) {

@@ -64,11 +64,16 @@ export interface Header {
   iterations: number;
   planar: boolean;
   skin: number | null;
+  /** What is planted into the search, in words; null for a run as it should be. */
+  fault: { title: string; sentence: string } | null;
 }
 
 export interface Badge {
   state: "exact" | "wrong" | "waiting" | "off";
   text: string;
+  /** Of a run with a planted fault: what the check found, which the text keeps to itself, and where. */
+  found?: string;
+  place?: [tree: number, node: number];
 }
 
 export interface Status {
@@ -102,6 +107,8 @@ export interface Nodes {
   starts: string;
   stops: string;
   entered: string;
+  /** Of a run with a planted fault: nodes that are exactly b. */
+  ties?: string;
   /** Of a run that searches trees. */
   visited?: number[];
   /** Of a run through watch lists: watched neurons at or below the node, and who is and will be promoted. */
@@ -225,10 +232,17 @@ export interface Start extends View, Cursor {
 
 /** A question of a scene, with its right answer: nodes by heap number. */
 export type QuestionAsked = { ask: string; why: string } & (
-  | { kind: "click"; candidates: number[]; right: number[] }
+  | ({ kind: "click"; candidates: number[]; right: number[] } & Partial<Hunt>)
   | { kind: "choose"; options: string[]; right: number }
   | { kind: "estimate"; right: number; within: number; unit: string }
 );
+
+/** What is said of each node where the wrong ones are looked for, in one tree at one iteration: one of them is enough. */
+export interface Hunt {
+  reasons: Record<number, string>;
+  tree: number;
+  iteration: number;
+}
 
 /** The scene on show; made by pages/lessons.py. */
 export interface LessonShown {
