@@ -36,12 +36,13 @@ export const HEADER = {
   code: [],
   levels: [1, 2, 4],
   targets: [1, -1, 1],
-  data: { kind: "profile", image: null, signed: true, largest: 0.8, dimension: 2, axes: [], places: [] },
+  data: { kind: "profile", image: null, signed: true, largest: 0.8, dimension: 2, lifted: false, axes: [], places: [] },
   details: [63, 127],
   detail: 127,
   opened: 2,
   iterations: 100,
   planar: false,
+  movable: 65536,
   skin: null,
 };
 

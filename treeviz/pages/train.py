@@ -125,6 +125,7 @@ def _show_run(settings: Settings, plays: int) -> None:
         lesson=st.session_state.scene_shown,
         notices=st.session_state.notices,
         neuron=maker.inspect(question.neuron, question.view.tree, question.moments) if question else None,
+        weights=maker.weights(question.weights) if question else None,
         nonce=question.nonce if question else 0,
     )
     show_stage(_STAGE, answer, lessons.turn)

@@ -82,8 +82,10 @@ export class Panel {
    */
   show(frame, moment, badge) {
     const live = this.stage.player.playing ? "off" : "polite";
-    for (const told of [this.narration, this.inspector]) setAttribute(told, "aria-live", live);
-    this.tell(moment.text, moment.phase.section);
+    const { whatIf } = this.stage; // what is moved says itself what follows
+    setAttribute(this.inspector, "aria-live", live);
+    setAttribute(this.narration, "aria-live", whatIf.isOn ? "off" : live);
+    this.tell(moment.text, () => (whatIf.isOn ? backButton(this.stage) : whyLink(moment.phase.section, "why?")));
     if (this.line !== moment.line) {
       this.line = moment.line;
       [...this.code.children].forEach((item, line) => {
@@ -95,6 +97,7 @@ export class Panel {
     }
     this.showResults(frame, moment);
     this.datapoint.show(frame);
+    this.datapoint.showTried(whatIf.place, whatIf.isOn ? moment.text : "");
     const { status } = frame.record;
     this.status.hidden = !status;
     setText(this.status, status && `${status[0].toUpperCase()}${status.slice(1)}.`);
@@ -120,14 +123,14 @@ export class Panel {
   }
 
   /**
-   * Write the sentence, with its terms as links, and where the method says why.
+   * Write the sentence, with its terms as links, and what leads on from it.
    * @param {string} text
-   * @param {string} section
+   * @param {() => Node} onward
    */
-  tell(text, section) {
+  tell(text, onward) {
     if (this.sentence === text) return;
     this.sentence = text;
-    this.stage.replace(this.narration, ...this.stage.terms.link(text), " ", whyLink(section, "why?"));
+    this.stage.replace(this.narration, ...this.stage.terms.link(text), " ", onward());
   }
 
   /** Have the current line in view, where not all lines are. */
@@ -174,7 +177,7 @@ export class Panel {
     const { width } = player.header;
     const neuron = selected !== null && selected >= width ? neuronOf(selected, width) : null;
     player.inspect(neuron);
-    this.datapoint.section.hidden = neuron !== null; // it stands beside the neuron's weights
+    this.datapoint.section.hidden = neuron !== null && !this.stage.whatIf.place; // it stands beside the neuron's weights
     if (neuron !== null) this.neuron.show(frame, moment, neuron);
     const [title, ...lines] =
       selected === null ? [""] : row < 0 ? this.describeAbsent(selected) : this.describe(frame, row, moment);
@@ -255,6 +258,10 @@ export function roundedUp(value) {
   const steps = [`1e${power}`, `2e${power}`, `5e${power}`, `1e${power + 1}`].map(Number);
   return steps.find((step) => step >= value) ?? steps[3];
 }
+
+/** @param {Stage} stage */
+const backButton = (stage) =>
+  el("button", { class: "why", onclick: () => stage.whatIf.end() }, "back to the run (Esc)");
 
 /** z_ri becomes z with the subscript ri. @param {string} text */
 function withSubscripts(text) {

@@ -238,7 +238,7 @@ export class Stage {
     const isPress = is("button, summary, input") && [" ", "Enter"].includes(event.key);
     const isOurs = isInside ? !isTyping && !isPress : !isControl || is("section");
     if (this.transport.help.open) return;
-    if (event.key === "Escape" && this.whatIf.threshold !== null) return this.whatIf.end();
+    if (event.key === "Escape" && this.whatIf.isOn) return this.whatIf.end();
     if (event.key === "Escape" && this.lecture.isOn) return this.lecture.leave();
     if (!this.current || !isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
     const act = actionOf(this.current, event, isInside, {
@@ -414,13 +414,13 @@ export class Stage {
     }
     const seen = this.whatIf.show(frame, this.moment);
     this.element.classList.toggle("imagined", seen.moment !== this.moment);
-    this.tree.show(seen.moment, seen.nodes);
+    this.tree.show(seen.moment, seen.frame.nodes);
     if (frame.watch) this.lists.show(frame);
     else this.atlas.show(frame, this.moment);
     this.plane.show(frame, this.moment);
     if (header.planar) this.output.show(player.fields, frame.iteration, frame.view.tree);
     this.lesson.nameNodes(frame);
-    this.panel.show(frame, seen.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
+    this.panel.show(seen.frame, seen.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
     const lengths = player.lengths(frame);
     this.meter.show(frame, player.at, lengths);
     this.transport.show(frame, player.at, lengths);

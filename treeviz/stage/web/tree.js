@@ -201,11 +201,13 @@ export class TreePicture {
 
   /**
    * @param {Moment} moment
-   * @param {Nodes} [nodes] what is drawn of them: the run's own, or with another threshold
+   * @param {Nodes} [nodes] what is drawn of them: the run's own, or what is tried
    */
   show(moment, nodes = this.nodes) {
+    const isOther = nodes !== this.nodes;
     [this.moment, this.nodes] = [moment, nodes];
     this.fillTip();
+    if (isOther) this.fillText();
     const { frame, layout, stage } = this;
     if (!frame || !layout || !nodes) return;
     /** @type {[string[], string[]]} not followed by the search, followed */
@@ -309,8 +311,8 @@ export class TreePicture {
 
   /** The tree in words, for those who do not see it; filled while it is open. */
   fillText() {
-    if (!this.text.open || !this.frame) return;
-    const { id, kind, before, after, neurons, visited, watched, promoted, promotes, ...bits } = this.frame.nodes;
+    if (!this.text.open || !this.nodes) return;
+    const { id, kind, before, after, neurons, visited, watched, promoted, promotes, ...bits } = this.nodes;
     const line = (/** @type {number} */ row) => {
       const isStub = kind[row] === 2;
       const number = grouped(isStub ? id[row] : neuronOf(id[row], this.stage.player.header.width));
