@@ -39,9 +39,17 @@ function stageWith(data) {
     header: { ...HEADER, data: { ...HEADER.data, ...data } },
     inspections: new Inspections(),
   };
+  const terms = { link: (/** @type {string} */ text) => [text] };
+  const replace = (/** @type {Element} */ box, /** @type {Node[]} */ ...children) => box.replaceChildren(...children);
   /** @type {number[]} */
   const opened = [];
-  return /** @type {any} */ ({ player, opened, openTree: (/** @type {number} */ tree) => opened.push(tree) });
+  return /** @type {any} */ ({
+    player,
+    opened,
+    terms,
+    replace,
+    openTree: (/** @type {number} */ tree) => opened.push(tree),
+  });
 }
 
 /**

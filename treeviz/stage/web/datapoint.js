@@ -52,9 +52,15 @@ export class Datapoint {
     setAttribute(this.picture, "role", data.kind === "plane" ? "group" : "img"); // in a group the mark can be focused
     setAttribute(this.picture, "aria-label", `Datapoint ${tree}: ${numbers}. ${caption}`);
     const title = el("h3", {}, `Datapoint ${tree}`);
-    const told = el("p", { class: "numbers" }, ...numbers.split(", ").map((text) => el("span", {}, text)));
+    const { terms } = this.stage;
+    const told = numbers.split(", ").map((text) => el("span", {}, ...terms.link(text)));
     this.section.className = `datapoint of-${data.kind}`;
-    this.words.replaceChildren(title, told, el("p", { class: "hint" }, caption));
+    this.stage.replace(
+      this.words,
+      title,
+      el("p", { class: "numbers" }, ...told),
+      el("p", { class: "hint" }, ...terms.link(caption)),
+    );
   }
 
   // ---- the datapoint moved ----

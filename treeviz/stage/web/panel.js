@@ -5,7 +5,7 @@ import { agree, decimals, grouped, numeral, things } from "../../style/web/numbe
 
 import { Datapoint } from "./datapoint.js";
 import { neuronOf } from "./heap.js";
-import { whyLink } from "./terms.js";
+import { whyLink, withSubscripts } from "./terms.js";
 import { NeuronPicture } from "./neuron.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
@@ -92,7 +92,7 @@ export class Panel {
         if (line === moment.line) item.setAttribute("aria-current", "step");
         else item.removeAttribute("aria-current");
       });
-      this.symbols.replaceChildren(...withSubscripts(this.notes[moment.line] ?? ""));
+      this.stage.terms.write(this.symbols, this.notes[moment.line] ?? "");
       this.scrollCode();
     }
     this.showResults(frame, moment);
@@ -100,10 +100,10 @@ export class Panel {
     this.datapoint.showTried(whatIf.place, whatIf.isOn ? moment.text : "");
     const { status } = frame.record;
     this.status.hidden = !status;
-    setText(this.status, status && `${status[0].toUpperCase()}${status.slice(1)}.`);
+    this.stage.terms.write(this.status, status && `${status[0].toUpperCase()}${status.slice(1)}.`);
     setAttribute(this.badge, "class", `badge ${badge.state}`);
     setText(this.verdict, BADGES[badge.state]);
-    setText(this.reason, badge.text);
+    this.stage.terms.write(this.reason, badge.text);
     this.drawBars(frame, moment.phase.hasDualStep);
     this.inspect(frame, moment);
   }
@@ -155,7 +155,7 @@ export class Panel {
     const { tree } = frame.view;
     const largest = Math.max(...values.map(Math.abs));
     const title = isSolved ? "Dual step g, a bar per datapoint" : "Residual f − y, a bar per datapoint";
-    setText(this.title, title);
+    this.stage.terms.write(this.title, title);
     const top = roundedUp(largest);
     this.scale.replaceChildren(...[top, 0, -top].map((value) => el("span", {}, numeral(value, 1))));
     this.bars.replaceChildren(...barsOf(values, 32, 32 / top, (point) => (point === tree ? "chosen" : "")));
@@ -191,8 +191,10 @@ export class Panel {
     const leaf = frame.leaves[row];
     const second = player.lowered === null ? "" : "; dashed: b − skin";
     const caption = `Its leaf in all trees, up from b where it fires${second}:`;
-    const more = row < 0 ? [draw] : leaf ? [el("p", {}, caption), this.strip(leaf)] : [];
-    const [first, ...others] = lines.map((line) => el("p", {}, line));
+    const { terms } = this.stage;
+    const seen = new Set();
+    const more = row < 0 ? [draw] : leaf ? [el("p", {}, ...terms.link(caption, seen)), this.strip(leaf)] : [];
+    const [first, ...others] = lines.map((line) => el("p", {}, ...terms.link(line, seen)));
     const picture = neuron === null ? [] : [this.neuron.element];
     this.stage.replace(this.inspector, heading, first, ...picture, ...others, ...more);
   }
@@ -262,11 +264,6 @@ export function roundedUp(value) {
 /** @param {Stage} stage */
 const backButton = (stage) =>
   el("button", { class: "why", onclick: () => stage.whatIf.end() }, "back to the run (Esc)");
-
-/** z_ri becomes z with the subscript ri. @param {string} text */
-function withSubscripts(text) {
-  return text.split(/_([a-z]+)/).map((piece, index) => (index % 2 ? el("sub", {}, piece) : piece));
-}
 
 /**
  * @param {number[]} values

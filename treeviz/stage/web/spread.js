@@ -1,6 +1,6 @@
 // The histogram of the tree's leaves, on which another threshold can be tried.
 
-import { setAttribute, setText } from "../../style/web/dom.js";
+import { setAttribute } from "../../style/web/dom.js";
 import { clamp } from "../../style/web/numbers.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
@@ -74,7 +74,7 @@ export class SpreadPicture {
     const isSame = spread === this.spread;
     [this.spread, this.at] = [spread, at];
     if (!spread) return;
-    setText(this.caption, at === own ? "Drag the line to try another b." : "");
+    this.whatIf.stage.terms.write(this.caption, at === own ? "Drag the line to try another b." : "");
     // Plain numbers, as accessibility asks for: with no sign or comma of ours.
     setAttribute(this.svg, "aria-valuemin", spread.low);
     setAttribute(this.svg, "aria-valuemax", spread.high);

@@ -1,6 +1,6 @@
 // The stage: takes what the server sends, listens to the page, and has the pictures drawn.
 
-import { el, find, partsOf, setAttribute, setText } from "../../style/web/dom.js";
+import { el, find, partsOf, setAttribute } from "../../style/web/dom.js";
 import { mounter } from "../../style/web/mount.js";
 import { takeAnswers } from "./answers.js";
 import { Atlas } from "./atlas.js";
@@ -63,6 +63,7 @@ export class Stage {
     this.summary = part("summary", HTMLElement);
     this.watching = part("watching", HTMLElement);
     this.closed = part("closed", HTMLElement);
+    this.terms = new Terms(this, part);
     this.transport = new Transport(this, part);
     this.meter = new Meter(part);
     this.panel = new Panel(this, part);
@@ -71,7 +72,6 @@ export class Stage {
     this.lists = new ListBars(this, part);
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
-    this.terms = new Terms(this, part);
     this.whatIf = new WhatIf(this, part);
     this.lesson = new LessonPanel(this, part);
     this.lecture = new Lecture(this);
@@ -91,6 +91,7 @@ export class Stage {
     clearInterval(this.heartbeat);
     this.stopTaking();
     this.lecture.close();
+    this.terms.leave();
     this.leave();
     if (this.current) this.current.playing = false;
     this.isClosed = true;
@@ -346,7 +347,7 @@ export class Stage {
 
   /**
    * Replace children; if one of them had the focus, the stage takes it.
-   * @param {HTMLElement} parent
+   * @param {Element} parent
    * @param {...(Node | string)} children
    */
   replace(parent, ...children) {
@@ -408,9 +409,9 @@ export class Stage {
       this.sayClosed(this.shown, frame);
       this.shown = frame;
       this.tree.setFrame(frame);
-      setText(this.summary, frame.summary);
+      this.terms.write(this.summary, frame.summary);
       this.watching.hidden = !frame.watch;
-      setText(this.watching, frame.watch?.sentence ?? "");
+      this.terms.write(this.watching, frame.watch?.sentence ?? "");
     }
     const seen = this.whatIf.show(frame, this.moment);
     this.element.classList.toggle("imagined", seen.moment !== this.moment);

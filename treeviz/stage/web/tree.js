@@ -60,11 +60,13 @@ export class TreePicture {
   setHeader({ threshold, skin }) {
     const glyph = (/** @type {string} */ state, /** @type {string} */ path, /** @type {string} */ name) =>
       svg("g", { class: `node ${state}` }, svg("path", { class: name, d: path }));
+    const { terms } = this.stage;
+    const seen = new Set();
     const key = (/** @type {string} */ words, /** @type {SVGElement} */ drawing) =>
-      el("li", {}, svg("svg", { viewBox: "-11 -16 22 27" }, drawing), words);
+      el("li", {}, svg("svg", { viewBox: "-11 -16 22 27" }, drawing), el("span", {}, ...terms.link(words, seen)));
     const meanings = skin === null ? SEARCHED : listed(decimals(threshold), decimals(threshold - skin));
     const keys = Object.entries(meanings).map(([state, words]) => {
-      if (state === "stub-open") return el("li", { class: "stub-key" }, shades(), words);
+      if (state === "stub-open") return el("li", { class: "stub-key" }, shades(), el("span", {}, words));
       const item = key(words, glyph(state, glyphOf(state, 64), "glyph"));
       item.classList.toggle("stub-key", state.startsWith("stub"));
       return item;
