@@ -50,6 +50,8 @@ def render(settings: Settings) -> None:
         if is_lesson:  # its own way out is on the stage, which is not drawn
             st.button("Leave the lesson", on_click=lessons.turn, args=({"to": None},), key="leave-lesson")
         return
+    if lessons.open_wanted_quiz(maker.run):
+        st.rerun()
     if not is_lesson:
         _explain(maker.run)
     if slower := refusal():
