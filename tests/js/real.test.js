@@ -8,6 +8,7 @@ import { HEADER, INSPECTION, VIEW, frame } from "./samples.js";
 import { Datapoint, mapOf } from "../../treeviz/stage/web/datapoint.js";
 import { Inspections } from "../../treeviz/stage/web/inspections.js";
 import { NeuronPicture, addUp, spans, sumWords } from "../../treeviz/stage/web/neuron.js";
+import { cutsOf } from "../../treeviz/stage/web/panel.js";
 import { imageOf, largestOf, profileOf } from "../../treeviz/stage/web/vectors.js";
 
 /** @import { DataKind, DatapointValues, Inspection, Look } from "../../treeviz/stage/web/types.js" */
@@ -161,6 +162,20 @@ test("a leaf is the largest products and all others, or those above and below ze
   );
   const image = sumWords(IMAGE, { ...look, names: [], rest: 0 }, [2, -1, 0.5], 1.5, 3);
   assert.equal(image, "Products above zero (blue) and below (orange): 2.500 − 1.000 = 1.500");
+});
+
+test("rows of code are seen whole or not at all", () => {
+  /** @type {[number, number][]} */
+  const rows = [
+    [-10, 14],
+    [14, 38],
+    [38, 80],
+    [80, 104],
+  ];
+  assert.deepEqual(cutsOf(rows, 100), [14, 20]);
+  assert.deepEqual(cutsOf(rows, 104), [14, 0]);
+  assert.deepEqual(cutsOf(rows.slice(1), 60), [0, 22]);
+  assert.deepEqual(cutsOf([], 60), [0, 0]);
 });
 
 test("iterations in a row are written as one span", () => {

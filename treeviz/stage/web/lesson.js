@@ -148,33 +148,53 @@ export class LessonPanel {
     const feedback = el("div", { class: "feedback", role: "status" });
     const check = el("button", { type: "submit" }, "check");
     const fields = this.fields(question);
-    const form = el(
-      "form",
-      {
-        class: "question",
-        onsubmit: (/** @type {Event} */ event) => {
-          event.preventDefault();
-          const found = this.judge(question, form);
-          if (!found) return setText(feedback, "Give an answer first.");
-          const { shown } = this;
-          if (shown) this.score.keep(shown.key, shown.index, found.isRight);
-          feedback.replaceChildren(
-            el("p", { class: found.isRight ? "right" : "wrong" }, found.words),
-            el("p", {}, ...withMarks(question.why)),
-          );
-          check.disabled = true;
-          for (const field of form.querySelectorAll("input")) field.disabled = true;
-          this.showScore();
-          feedback.scrollIntoView({ block: "nearest" });
-          this.stage.render();
-        },
-      },
-      el("p", { class: "asked" }, ...withMarks(question.ask)),
-      ...fields,
-      check,
-      feedback,
-    );
+    const answer = () => {
+      const found = this.judge(question, form);
+      const { shown } = this;
+      if (!found || !shown) return setText(feedback, "Give an answer first.");
+      const { isRight, words } = found;
+      this.score.keep(shown.key, shown.index, { asked: question.ask, given: this.givenIn(form), isRight });
+      feedback.replaceChildren(
+        el("p", { class: isRight ? "right" : "wrong" }, words),
+        el("p", {}, ...withMarks(question.why)),
+      );
+      check.disabled = true;
+      for (const field of form.querySelectorAll("input")) field.disabled = true;
+      this.stage.render();
+    };
+    const onsubmit = (/** @type {Event} */ event) => {
+      event.preventDefault();
+      answer();
+      this.showScore();
+      feedback.scrollIntoView({ block: "nearest" });
+    };
+    const asked = el("p", { class: "asked" }, ...withMarks(question.ask));
+    const form = el("form", { class: "question", onsubmit }, asked, ...fields, check, feedback);
+    const given = this.shown && this.score.given(this.shown.key, this.shown.index, question.ask);
+    if (given) {
+      this.fillIn(form, given);
+      answer();
+    }
     return form;
+  }
+
+  /** What is given in the fields of a question. @param {HTMLFormElement} form */
+  givenIn(form) {
+    const fields = [...form.querySelectorAll("input")].filter(({ type, checked }) => type === "text" || checked);
+    return fields.map(({ value }) => value);
+  }
+
+  /**
+   * Give an answer again that was given before.
+   * @param {HTMLFormElement} form
+   * @param {string[]} given
+   */
+  fillIn(form, given) {
+    for (const field of form.querySelectorAll("input")) {
+      if (field.type === "text") field.value = given[0];
+      else field.checked = given.includes(field.value);
+      if (field.type === "checkbox" && field.checked) this.chosen.add(Number(field.value));
+    }
   }
 
   /**

@@ -55,6 +55,7 @@ export class Panel {
     this.frame = null;
     this.told = ""; // what the inspector says
     this.sentence = "";
+    this.code.addEventListener("scroll", () => this.cutCode(), { passive: true });
     new ResizeObserver(() => this.scrollCode()).observe(this.code); // it is lower while a node is inspected
   }
 
@@ -139,8 +140,21 @@ export class Panel {
     if (!(item instanceof HTMLElement)) return;
     const { offsetTop, offsetHeight } = item;
     const { scrollTop, clientHeight } = this.code;
-    if (offsetTop >= scrollTop && offsetTop + offsetHeight <= scrollTop + clientHeight) return;
-    this.code.scrollTop = offsetTop - (clientHeight - offsetHeight) / 2;
+    if (offsetTop < scrollTop || offsetTop + offsetHeight > scrollTop + clientHeight) {
+      this.code.scrollTop = offsetTop - (clientHeight - offsetHeight) / 2;
+    }
+    this.cutCode();
+  }
+
+  /** Show the lines of code whole or not at all. */
+  cutCode() {
+    const { scrollTop, clientHeight } = this.code;
+    const rows = /** @type {HTMLElement[]} */ ([...this.code.children]);
+    const [above, below] = cutsOf(
+      rows.map(({ offsetTop, offsetHeight }) => [offsetTop - scrollTop, offsetTop + offsetHeight - scrollTop]),
+      clientHeight,
+    );
+    this.code.style.clipPath = `inset(${above}px 0 ${below}px)`;
   }
 
   /**
@@ -264,6 +278,18 @@ export function roundedUp(value) {
 /** @param {Stage} stage */
 const backButton = (stage) =>
   el("button", { class: "why", onclick: () => stage.whatIf.end() }, "back to the run (Esc)");
+
+/**
+ * How much to cut off at the top and at the bottom of a box so that no row is seen in part.
+ * @param {[top: number, bottom: number][]} rows from the top of the box, in order
+ * @param {number} height of the box
+ * @returns {[above: number, below: number]}
+ */
+export function cutsOf(rows, height) {
+  const cut = (/** @type {number} */ edge) => rows.find(([top, bottom]) => top < edge - 1 && bottom > edge + 1);
+  const [first, last] = [cut(0), cut(height)];
+  return [first ? first[1] : 0, last ? height - last[0] : 0];
+}
 
 /**
  * @param {number[]} values

@@ -23,6 +23,7 @@ import { WhatIf } from "./whatif.js";
 /** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, Turn, View } from "./types.js" */
 
 const HEARTBEAT = 250; // milliseconds between looks at what is missing
+const SOON = 400; // milliseconds between changes of the address: browsers refuse more than a hundred in half a minute
 const QUIET = 500; // milliseconds after a press elsewhere on the page, which may lead to another one
 
 /**
@@ -54,6 +55,8 @@ export class Stage {
     this.clock = 0; // number of the frame of the screen in which the player plays on
     this.named = 0; // moments that addresses and buttons have asked for
     this.pressedAt = -Infinity;
+    this.kept = ""; // the moment that the address was given last, or the run began at
+    this.keptAt = 0;
     this.isClosed = false;
     this.isDue = false;
     /** @type {((message: Question | Turn) => void) | undefined} */
@@ -186,6 +189,7 @@ export class Stage {
       old?.asked,
     );
     this.current = player;
+    this.kept = "";
     this.named = named;
     [this.hovered, this.names] = [null, address];
     this.selected = node;
@@ -365,6 +369,17 @@ export class Stage {
     places.set(header.settings, { view: { ...view }, at: { ...at }, node: this.selected });
   }
 
+  /** Keep the moment in the address soon after a move: a reload may come before the cursor has rested. */
+  keepMove() {
+    const { at, view } = this.player;
+    const moment = JSON.stringify([at, view, this.selected]);
+    const isFirst = !this.kept;
+    const now = performance.now();
+    if (moment === this.kept || this.isLeaving || (now - this.keptAt < SOON && !isFirst)) return;
+    [this.kept, this.keptAt] = [moment, now];
+    if (!isFirst) this.keepAddress();
+  }
+
   /** Keep the moment in the address, unless the browser refuses: in a frame of another page, or after many changes. */
   keepAddress() {
     try {
@@ -425,6 +440,7 @@ export class Stage {
     const lengths = player.lengths(frame);
     this.meter.show(frame, player.at, lengths);
     this.transport.show(frame, player.at, lengths);
+    this.keepMove();
   }
 }
 
