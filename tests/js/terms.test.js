@@ -13,6 +13,7 @@ const TERMS = [
   ["fires", "zᵣᵢ ≥ b"],
   ["Gram matrix of the Jacobian", "G = J Jᵀ"],
   ["tree", ""],
+  ["skin", "s"],
 ].map(([name, symbol]) => ({ name, symbol, means: "…", section: "trees" }));
 const PLACES = placesOf(TERMS);
 
@@ -33,7 +34,7 @@ test("words, their plurals and symbols are found, each once", () => {
 });
 
 test("parts of words, numbers and other letters are no terms", () => {
-  assert.deepEqual(linked("Subtrees and leaflets, a big gain: 2b, b2 and i."), []);
+  assert.deepEqual(linked("Subtrees and leaflets, a big gain: 2b, b2 and i; the method's s."), []);
 });
 
 test("at the start of a sentence, and as code writes them, they are found too", () => {

@@ -150,7 +150,8 @@ export function placesOf(terms) {
     }
     const letter = symbol.split(/[\s,(=]/)[0].replace(/[ᵢᵣ]+$/u, "");
     if (LETTERS.includes(letter)) add(letter, place);
-    for (const part of symbol.split(/ = | ≥ /u)[0].split(", ")) add(withUnderscore(part), place);
+    const parts = symbol.split(/ = | ≥ /u)[0].split(", ");
+    for (const part of parts) if (withUnderscore(part) !== part) add(withUnderscore(part), place);
   });
   return places;
 }
