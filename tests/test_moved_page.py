@@ -147,6 +147,7 @@ def test_a_step_ends_it_and_another_threshold_goes_with_it(stage, trainers):
     assert not stage.element.evaluate("stage => stage.classList.contains('imagined')")
 
 
+@pytest.mark.slow
 def test_a_finger_drags_it(stage, trainers):
     stage.page.set_viewport_size({"width": 390, "height": 844})
     stage.open(f"{XOR}&tree=3")
@@ -158,6 +159,7 @@ def test_a_finger_drags_it(stage, trainers):
     assert 0 < tree["y"] - picture["y"] < 200  # both are in view
 
 
+@pytest.mark.slow
 def test_where_the_network_is_too_wide_the_words_say_so(stage):
     stage.open("data=xor&xor-n=4&width=131072")
     expect(stage.part("datapoint")).to_contain_text("can be dragged in runs of up to 65,536 neurons")
