@@ -1,7 +1,7 @@
 """Measures the stage in a real browser: `python tests/stage_speed.py`.
 
-From a key press to pixels with up to 599 nodes drawn, playback at its fastest, jumps at a million neurons, and
-the bytes a frame takes on its way.
+From a key press to pixels with up to 599 nodes drawn, playback at its fastest, a datapoint dragged, jumps at a million
+neurons, and the bytes a frame takes on its way.
 """
 
 import json
@@ -47,6 +47,30 @@ PLAY = """async (stage) => {
     space();
     return late;
 }"""
+# Milliseconds between pictures while a datapoint is dragged round for five seconds, once the weights have come.
+DRAG = """async (mark) => {
+    const narration = mark.closest(".stage").querySelector("[data-part=narration]");
+    const box = mark.getBoundingClientRect();
+    const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
+    const send = (type, clientX, clientY) =>
+        mark.dispatchEvent(new PointerEvent(type, { pointerId: 1, clientX, clientY, buttons: 1 }));
+    mark.setPointerCapture = () => {}; // there is no pointer that could be captured
+    send("pointerdown", x, y);
+    send("pointermove", x - 1, y);
+    const start = performance.now();
+    while (!narration.textContent.includes("would read")) await new Promise(requestAnimationFrame);
+    const times = [];
+    let [last, sentence] = [performance.now(), ""];
+    const waited = last - start;
+    for (let turn = 0; last - start < waited + 5000; turn += 0.1) {
+        send("pointermove", x - 20 + 20 * Math.cos(turn), y + 20 * Math.sin(turn));
+        await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn, 0)));
+        if (narration.textContent === sentence) continue;
+        times.push(performance.now() - last);
+        [last, sentence] = [performance.now(), narration.textContent];
+    }
+    return [waited, times];
+}"""
 # Milliseconds until an iteration asked for in the field is drawn.
 JUMP = """async (stage, to) => {
     const [field, where] = ["jump", "where"].map((name) => stage.querySelector(`[data-part=${name}]`));
@@ -82,6 +106,12 @@ def measure_browser(page, url):
     stage.part("speed").select_option("16")
     late = stage.element.evaluate(PLAY)
     print(f"playback at 16 times: {len(late)} steps in 5 s, late by {describe(late)}")
+
+    stage.open("data=xor&width=65536&it=2")
+    page.wait_for_timeout(3000)
+    waited, times = stage.part("datapoint").get_by_role("slider").evaluate(DRAG)
+    pace = f"{len(times) / 5:.0f} pictures a second, {describe(times)}"
+    print(f"a datapoint dragged at 65,536 neurons: weights after {waited:.0f} ms, {pace}")
 
     stage.open("data=sphere&width=1048576")
     page.wait_for_timeout(8000)

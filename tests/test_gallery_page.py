@@ -62,6 +62,7 @@ def test_a_situation_opens_with_a_way_back_and_an_address_to_share(stage):
     stage.page.get_by_role("button", name="Situations").click()
     stage.page.get_by_test_id("stPopoverBody").get_by_role("button", name="A datapoint not learned").click()
     stage.wait_for(6, 1, 1).rest()
+    expect(stage.page.get_by_test_id("stPopoverBody")).to_have_count(0)
     settings = {"data": "sphere", "sphere-n": "8", "sphere-dimension": "8", "seed": "5", "it": "6", "tree": "1"}
     assert stage.address().items() >= settings.items() and stage.part("notices").inner_text() == ""
     address = stage.page.url
@@ -78,6 +79,7 @@ def test_a_situation_of_the_run_on_show_goes_to_its_moment(stage):
     stage.open("tree=2&it=1")
     stage.page.get_by_role("button", name="Situations").click()
     stage.page.get_by_test_id("stPopoverBody").get_by_role("button", name="The whole tree").click()
+    expect(stage.page.get_by_test_id("stPopoverBody")).to_have_count(0)
     stage.page.get_by_role("button", name="Back to your settings").wait_for()
     stage.wait().rest()
     assert stage.where[0] == 1, "it names no moment, so the run stays where it was left"

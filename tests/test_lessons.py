@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.lesson.scenes.lesson_file import quiz_text, read_lesson, shipped_texts
 from treeviz.lesson.scenes.numbers import NUMBERS, TreeMoment
 from treeviz.lesson.scenes.questions import Choose, Click, Estimate, Option, describe
-from treeviz.lesson.scenes.quiz import deal
+from treeviz.lesson.scenes.quiz import NUM_ITERATIONS, deal
 from treeviz.stage import component
 from treeviz.stage.moment import ADDRESS
 
@@ -240,3 +241,12 @@ def test_a_quiz_deals_questions_that_the_run_can_answer():
     assert all(
         scene.title != "Which leaves fire?" for scene in deal(templates, wide.trace, ("tree", "it"), 3, 9).scenes
     )
+
+
+def test_a_seed_deals_the_same_quiz_however_far_the_run_has_come(circle):
+    templates = read_lesson(quiz_text(), {}, ADDRESS)
+    assert len(circle.records) > NUM_ITERATIONS
+    early = replace(circle, records=circle.records[:NUM_ITERATIONS])
+    quizzes = [deal(templates, circle, ("tree", "it"), seed) for seed in range(20)]
+    assert quizzes == [deal(templates, early, ("tree", "it"), seed) for seed in range(20)]
+    assert len({scene.moment["it"] for quiz in quizzes for scene in quiz.scenes}) == NUM_ITERATIONS

@@ -1,15 +1,18 @@
 """Lessons in a real browser: every scene opens at its moment, questions are judged, and the way through is kept."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
 from accessibility import serious_findings
+from playwright.sync_api import expect
 
 from treeviz import Trainer
 from treeviz.lesson.address import load_run
-from treeviz.lesson.scenes.lesson_file import read_lesson, shipped_texts
+from treeviz.lesson.scenes.lesson_file import quiz_text, read_lesson, shipped_texts
 from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.lesson.scenes.questions import describe
+from treeviz.lesson.scenes.quiz import deal
 from treeviz.stage.moment import ADDRESS
 from treeviz.training.background import CONVERGED_LOSS, MAX_ITERATIONS
 
@@ -85,6 +88,16 @@ def test_a_lesson_by_mouse_from_the_first_page(stage, lecture):
     assert stage.nodes_with("chosen-node") == set(answer["right"])
     lecture.press("check")
     assert lecture.feedback.startswith("Right, all of them.")
+    assert stage.nodes_with("right-node") == set(answer["right"])
+    assert "1 of 2 right" in stage.part("score").inner_text()
+    lecture.press("← back")
+    lecture.wait("idea", 2)
+    assert lecture.feedback.startswith("No: the right answer is “nothing: it does not fire”.")  # as it was left
+    expect(lecture.box.get_by_label("1.0, its inner product")).to_be_checked()
+    lecture.press("next →")
+    lecture.wait("idea", 3)
+    assert lecture.feedback.startswith("Right, all of them.")
+    expect(lecture.box.get_by_role("button", name="check")).to_be_disabled()
     assert stage.nodes_with("right-node") == set(answer["right"])
     assert "1 of 2 right" in stage.part("score").inner_text()
     lecture.press("leave")
@@ -211,13 +224,48 @@ def test_a_lecture_fills_the_screen_and_is_left_at_the_very_moment(stage, lectur
     lecture.wait("idea", 5)
     notes.get_by_role("heading", name=LESSONS["idea"].scenes[4].title).wait_for()
     assert LESSONS["idea"].scenes[4].notes in notes.locator("body").inner_text()
+    stage.rest()
+    page.reload()
+    lecture.wait("idea", 5)
+    page.locator(".stage.lecture").wait_for()
     lecture.press("← back")
     lecture.wait("idea", 4)
+    notes.get_by_role("heading", name=LESSONS["idea"].scenes[3].title).wait_for()  # they follow the page reloaded
+    notes.close()
     stage.element.focus()
     stage.press("ArrowRight", "ArrowRight", "Escape")
     page.locator(".stage:not(.lecture)").wait_for()
     stage.wait_for(0, 1, 3)
     assert page.get_by_role("link", name="Read the method").is_visible()
+
+
+def test_a_quiz_is_found_again_after_a_reload(stage, lecture):
+    settings = {"data": "xor", "xor-n": "12", "width": "128", "seed": "4"}
+    stage.open(urlencode(settings))
+    stage.page.get_by_role("button", name="Lessons").click()
+    stage.page.get_by_role("button", name="A quiz about this run").click()
+    lecture.box.locator(".question").wait_for()
+    lecture.press("next →")
+    lecture.box.get_by_text("2 of 5").wait_for()
+    title, asked = lecture.box.locator("h3").inner_text(), lecture.box.locator(".asked").inner_text()
+    stage.rest()
+    address = stage.address()
+    assert re.fullmatch("[0-9]+", address["quiz"]) and address["scene"] == "2" and "lesson" not in address
+    stage.page.reload()
+    lecture.box.get_by_text("2 of 5").wait_for()
+    expect(lecture.box.locator("h3")).to_have_text(title)
+    expect(lecture.box.locator(".asked")).to_have_text(asked)
+    stage.rest()
+    assert stage.address() == address and address.items() >= settings.items()
+    templates = read_lesson(quiz_text(), {}, ADDRESS)
+    split, config = load_run(settings)
+    trace = Trainer(split.train, config).run(7)  # another number of iterations than the app had
+    assert deal(templates, trace, ("tree", "it"), int(address["quiz"])).scenes[1].title == title
+    lecture.press("leave")
+    lecture.box.wait_for(state="hidden")
+    stage.page.wait_for_function("() => !new URL(location).searchParams.has('quiz')")
+    stage.rest()
+    assert stage.address().items() >= {**settings, "tree": address["tree"], "it": address["it"]}.items()
 
 
 @pytest.mark.slow

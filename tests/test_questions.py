@@ -19,7 +19,7 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=8) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=12,
 )
-PARTS = st.sampled_from(["view", "wanted", "fields", "cursor", "nonce", "neuron", "moments", "other"])
+PARTS = st.sampled_from(["view", "wanted", "fields", "cursor", "nonce", "neuron", "moments", "weights", "other"])
 VIEWS = st.dictionaries(st.sampled_from(["tree", "detail", "opened", "pinned"]), JUNK)
 
 
@@ -35,6 +35,7 @@ def test_no_question_is_too_strange(asked):
         assert len(numbers) <= MAX_FRAMES_AN_ANSWER and all(map(is_iteration, numbers))
     assert question.cursor is None or is_iteration(question.cursor)
     assert question.neuron is None or question.neuron in range(100)
+    assert question.weights is None or is_iteration(question.weights)
     assert len(question.moments) <= MAX_FRAMES_AN_ANSWER
     assert all(moment == MAX_ITERATIONS or is_iteration(moment) for moment in question.moments)
     json.dumps(question.nonce, allow_nan=False)
@@ -50,6 +51,7 @@ def test_a_question_is_read_as_it_was_asked():
     asked = {"run": "here", "view": view, "wanted": [2, 5], "fields": [5], "cursor": 5, "nonce": 17}
     expected = Question(View(3, 255, (5, 9), 4), (2, 5), (5,), 5, 17)
     assert Question.read(asked, "here", num_points=7, width=100) == expected
+    assert Question.read({**asked, "weights": 4}, "here", num_points=7, width=100).weights == 4
     far = {"run": "here", "view": 5, "wanted": [math.inf, -9, 2.9, "3"], "fields": [1] * 10**6, "cursor": 10**9}
     assert Question.read(far, "here", 7, 100) == Question(
         View(), (MAX_ITERATIONS - 1, 0, 2), (1,), MAX_ITERATIONS - 1, 0

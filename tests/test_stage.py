@@ -426,7 +426,45 @@ def test_a_term_opens_its_entry_beside_the_stage(stage):
     assert stage.where[:2] == (0, 4)
     entry.get_by_role("button", name="close").click()
     entry.wait_for(state="hidden")
+    expect(stage.part("narration").get_by_role("button", name="datapoint").first).to_be_focused()
     stage.page.set_viewport_size({"width": 1024, "height": 768})  # one column: not below the tree
     stage.part("narration").get_by_role("button", name="datapoint").first.click()
     entry.wait_for()
     assert entry.bounding_box()["y"] < stage.part("scroller").bounding_box()["y"]
+
+
+def test_terms_of_pictures_and_charts_open_their_entries(stage, circle):
+    stage.open(CIRCLE)
+    entry = stage.part("term")
+    opened = {
+        "tree-key": "neuron",
+        "summary": "search",
+        "symbols": "b",
+        "bars-title": "Residual",
+        "spread-box": "Leaves",
+        "atlas-card": "Forest",
+        "meter": "Operations",
+    }
+    for place, words in opened.items():
+        term = stage.part(place).get_by_role("button", name=words, exact=True)
+        term.focus()
+        stage.press("Enter")
+        entry.get_by_role("heading").wait_for()
+        entry.get_by_role("button", name="close").press("Enter")
+        expect(entry).to_be_hidden()
+        expect(term).to_be_focused()
+    assert stage.where == (0, 1, 1)
+    stage.page.get_by_text("across the").wait_for()
+    link = stage.page.get_by_role("link", name="loss", exact=True)
+    assert link.get_attribute("title") == "what is loss?"
+    for open_it in (link.click, lambda: link.press("Enter")):
+        open_it()
+        heading = entry.get_by_role("heading")
+        expect(heading).to_have_text("loss (L = ½ ‖f − y‖²)")
+        expect(heading).to_be_focused()
+        top, below = heading.bounding_box()["y"], stage.part("transport").bounding_box()
+        assert below["y"] + below["height"] <= top <= 900  # not under what stays at the top
+        assert "#" not in stage.page.url
+        entry.get_by_role("button", name="close").click()
+        expect(link).to_be_focused()
+        expect(link).to_be_in_viewport()

@@ -261,6 +261,11 @@ def test_the_inspector_opens_in_view(stage):
     assert inspector.inner_text() == ""
 
 
+# What is cut off the list of code, at its top and at its bottom.
+CUT = """node => {
+    const [top, , bottom] = node.style.clipPath.match(/[\\d.]+/g).map(Number);
+    return [top, bottom ?? top];
+}"""
 BOX = "node => { const { top, bottom } = node.getBoundingClientRect(); return [top, bottom]; }"
 
 
@@ -283,6 +288,11 @@ def test_sentence_tree_and_current_line_are_in_view_together(stage):
             assert min(tops) >= 0 and max(bottoms) <= 900, (phase, is_inspected)
             (top, bottom), (first, last) = line.evaluate(BOX), code.evaluate(BOX)
             assert first - 1 <= top and bottom <= last + 1, (phase, is_inspected)
+            above, below = code.evaluate(CUT)
+            rows = [row.evaluate(BOX) for row in code.locator("li").all()]
+            seen = [row for row in rows if row[1] > first + above + 2 and row[0] < last - below - 2]
+            assert min(seen)[0] >= first + above - 2 and max(seen)[1] <= last - below + 2, (phase, is_inspected)
+            assert len(seen) >= 4, (phase, is_inspected)
     assert stage.part("inspector").evaluate("node => node.clientHeight") <= 340
 
 
@@ -431,4 +441,12 @@ def test_it_lays_itself_out_again_when_the_window_changes(stage):
     assert narrow < wide
     assert narrow - 4 <= tree.bounding_box()["width"] <= narrow
     stage.press("ArrowRight")
+    stage.wait_for(0, 1, 2)
+
+
+def test_a_reload_right_after_a_step_stays_there(stage):
+    stage.open("data=circle&width=64")
+    stage.press("ArrowRight")
+    assert stage.where == (0, 1, 2)
+    stage.page.reload()
     stage.wait_for(0, 1, 2)

@@ -23,7 +23,7 @@ from treeviz.race.cost_table import cost_table
 from treeviz.race.forecast import expected_workload
 from treeviz.stage.frames import WHY
 from treeviz.stage.script import phases
-from treeviz.style.glossary import find_terms, load_terms, read_terms
+from treeviz.style.glossary import find_terms, link_terms, load_terms, read_terms
 from treeviz.style.palette import compact
 
 DATA = load_dataset("sphere", num_points=7, dimension=5, seed=1)
@@ -264,6 +264,14 @@ def test_terms_are_found_by_name_symbol_and_meaning():
     assert find_terms(terms, "κ")[0].name == "conditioning"
     assert find_terms(terms, "  LEAF ")[0].name == "leaf"
     assert find_terms(terms, "") == list(terms) and find_terms(terms, "zebra") == []
+
+
+def test_terms_in_brackets_are_links_to_their_entries():
+    assert link_terms("The [[dual step]] of [[leaves|leaf]].") == (
+        'The [dual step](#term-dual%20step "what is dual step?") of [leaves](#term-leaf "what is leaf?").'
+    )
+    with pytest.raises(ValueError, match="'zebra' is no term"):
+        link_terms("A [[zebra]].")
 
 
 @pytest.mark.parametrize(

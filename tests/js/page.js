@@ -43,6 +43,11 @@ export class Part {
     return this.children.map((child) => (typeof child === "string" ? child : child.textContent)).join("");
   }
 
+  /** @param {string} text */
+  set textContent(text) {
+    this.children = [text];
+  }
+
   /** All parts of a tag below, in order. @param {string} tag @returns {Part[]} */
   all(tag) {
     const parts = this.children.filter((child) => child instanceof Part);
@@ -58,6 +63,7 @@ export function partOf(made) {
 
 Object.assign(globalThis, {
   HTMLElement: Part,
+  SVGSVGElement: Part,
   document: {
     createElement: (/** @type {string} */ tag) => new Part(tag),
     createElementNS: (/** @type {string} */ _, /** @type {string} */ tag) => new Part(tag),

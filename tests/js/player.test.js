@@ -271,7 +271,7 @@ test("looping stays in the phase, while steps are played", () => {
 test("the frame under the cursor is asked for first, then those ahead, then the one before", () => {
   const { player, host, arrive } = playing({ iterations: [], computed: 9 });
   player.ask();
-  const none = { neuron: null, moments: [] };
+  const none = { neuron: null, moments: [], weights: null };
   assert.deepEqual(host.questions[0], {
     run: "run-1",
     nonce: 1,
@@ -294,6 +294,22 @@ test("the frame under the cursor is asked for first, then those ahead, then the 
   player.reported = 2;
   player.ask();
   assert.equal(host.questions.length, length); // nothing is missing
+});
+
+test("all weights of an iteration are asked for once they are wanted, until they have come", () => {
+  const { player, host } = playing({ computed: 3, finished: true });
+  player.reported = 0;
+  player.want(0);
+  player.want(0);
+  assert.deepEqual(
+    host.questions.map(({ weights }) => weights),
+    [0],
+  );
+  const { status } = player;
+  player.take({ status, frames: [], fields: null, weights: { iteration: 0, values: btoa("12345678") }, nonce: 1 });
+  assert.equal(player.weights.known.get(0)?.length, 1);
+  player.ask();
+  assert.equal(host.questions.length, 1); // nothing is missing
 });
 
 test("a neuron that is inspected is asked about at once, and again where the cursor goes", () => {

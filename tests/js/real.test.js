@@ -8,6 +8,7 @@ import { HEADER, INSPECTION, VIEW, frame } from "./samples.js";
 import { Datapoint, mapOf } from "../../treeviz/stage/web/datapoint.js";
 import { Inspections } from "../../treeviz/stage/web/inspections.js";
 import { NeuronPicture, addUp, spans, sumWords } from "../../treeviz/stage/web/neuron.js";
+import { cutsOf } from "../../treeviz/stage/web/panel.js";
 import { imageOf, largestOf, profileOf } from "../../treeviz/stage/web/vectors.js";
 
 /** @import { DataKind, DatapointValues, Inspection, Look } from "../../treeviz/stage/web/types.js" */
@@ -19,6 +20,7 @@ const PLANE = {
   signed: true,
   largest: 1,
   dimension: 2,
+  lifted: false,
   axes: [],
   places: [
     [0, 0],
@@ -38,9 +40,17 @@ function stageWith(data) {
     header: { ...HEADER, data: { ...HEADER.data, ...data } },
     inspections: new Inspections(),
   };
+  const terms = { link: (/** @type {string} */ text) => [text] };
+  const replace = (/** @type {Element} */ box, /** @type {Node[]} */ ...children) => box.replaceChildren(...children);
   /** @type {number[]} */
   const opened = [];
-  return /** @type {any} */ ({ player, opened, openTree: (/** @type {number} */ tree) => opened.push(tree) });
+  return /** @type {any} */ ({
+    player,
+    opened,
+    terms,
+    replace,
+    openTree: (/** @type {number} */ tree) => opened.push(tree),
+  });
 }
 
 /**
@@ -112,7 +122,7 @@ test("datapoints in their plane keep their shape, are marked by sign, and open t
   const kinds = marks.map(({ attributes }) => attributes.class);
   assert.deepEqual(kinds, ["mark above", "mark above", "mark below chosen"]); // the chosen one on top
   marks.forEach(({ listeners }) => listeners.click());
-  assert.deepEqual(stage.opened, [0, 2, 1]);
+  assert.deepEqual(stage.opened, [0, 2], "the chosen one is open");
   const place = mapOf(PLANE.places);
   const [[left, low], [right, high]] = [place([0, 0]), place([2, 1])];
   assert.ok(Math.abs(right - left - 2 * (low - high)) < 1e-9, "the same scale along both axes");
@@ -152,6 +162,20 @@ test("a leaf is the largest products and all others, or those above and below ze
   );
   const image = sumWords(IMAGE, { ...look, names: [], rest: 0 }, [2, -1, 0.5], 1.5, 3);
   assert.equal(image, "Products above zero (blue) and below (orange): 2.500 − 1.000 = 1.500");
+});
+
+test("rows of code are seen whole or not at all", () => {
+  /** @type {[number, number][]} */
+  const rows = [
+    [-10, 14],
+    [14, 38],
+    [38, 80],
+    [80, 104],
+  ];
+  assert.deepEqual(cutsOf(rows, 100), [14, 20]);
+  assert.deepEqual(cutsOf(rows, 104), [14, 0]);
+  assert.deepEqual(cutsOf(rows.slice(1), 60), [0, 22]);
+  assert.deepEqual(cutsOf([], 60), [0, 0]);
 });
 
 test("iterations in a row are written as one span", () => {

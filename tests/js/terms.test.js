@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { patternOf, pieces, placesOf } from "../../treeviz/stage/web/terms.js";
+import { partOf } from "./page.js";
+import { patternOf, pieces, placesOf, withSubscripts } from "../../treeviz/stage/web/terms.js";
 
 const TERMS = [
   ["threshold", "b"],
@@ -12,6 +13,7 @@ const TERMS = [
   ["fires", "zᵣᵢ ≥ b"],
   ["Gram matrix of the Jacobian", "G = J Jᵀ"],
   ["tree", ""],
+  ["skin", "s"],
 ].map(([name, symbol]) => ({ name, symbol, means: "…", section: "trees" }));
 const PLACES = placesOf(TERMS);
 
@@ -32,7 +34,30 @@ test("words, their plurals and symbols are found, each once", () => {
 });
 
 test("parts of words, numbers and other letters are no terms", () => {
-  assert.deepEqual(linked("Subtrees and leaflets, a big gain: 2b, b2 and i."), []);
+  assert.deepEqual(linked("Subtrees and leaflets, a big gain: 2b, b2 and i; the method's s."), []);
+});
+
+test("at the start of a sentence, and as code writes them, they are found too", () => {
+  assert.deepEqual(linked("Leaves. Dual step"), ["Leaves:leaf", "Dual step:dual step"]);
+  assert.deepEqual(linked("all z_ri"), ["z_ri:leaf"]);
+});
+
+test("a key of several texts names each term once", () => {
+  const seen = new Set();
+  const places = ["a tree ≥ b", "this tree", "a leaf"].map((text) =>
+    pieces(text, patternOf([...PLACES.keys()]), PLACES, seen).filter(({ place }) => place !== null),
+  );
+  assert.deepEqual(
+    places.map((found) => found.map(({ words }) => words)),
+    [["tree", "b"], [], ["leaf"]],
+  );
+});
+
+test("subscripts are those of symbols, not of columns", () => {
+  const written = (/** @type {string} */ text) =>
+    withSubscripts(text).map((piece) => (typeof piece === "string" ? piece : `<${partOf(piece).textContent}>`));
+  assert.deepEqual(written("a_r/√m Σ K_ij"), ["a", "<r>", "/√m Σ K", "<ij>", ""]);
+  assert.deepEqual(written("petal_length, mean_of, x_1"), ["petal_length, mean_of, x_1"]);
 });
 
 test("nothing of the text is lost", () => {

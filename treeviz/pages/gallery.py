@@ -30,20 +30,24 @@ def show_heading(text: str, settings: Settings) -> None:
             width="content",
         )
         offer_gallery("above")
-        choose_lesson(settings)
+        choose_lesson()
         offer_faults(settings)
 
 
 def offer_gallery(place: str) -> None:
     """Draw the button of the gallery and, behind it, all situations with what there is to see."""
-    with st.popover("Situations", icon=":material/apps:", help="Eight runs worth a look", width="content"):
+    key = f"{place}-situations"
+    words = "Eight runs worth a look"
+    # Only a popover that reports when it opens can be closed.
+    with st.popover("Situations", icon=":material/apps:", help=words, width="content", key=key, on_change="rerun"):
         for preset in load_presets():
             with st.container(gap=None):
-                st.button(preset.title, on_click=_open, args=(preset,), key=f"{place}-{preset.name}")
+                st.button(preset.title, on_click=_open, args=(preset, key), key=f"{place}-{preset.name}")
                 st.markdown(f":small[{preset.sentence}]")
 
 
-def _open(preset: Preset) -> None:
+def _open(preset: Preset, popover: str) -> None:
+    st.session_state[popover] = False
     st.session_state.introduction = False
     open_on_stage(preset.settings, preset.moment)
 

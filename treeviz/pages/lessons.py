@@ -15,35 +15,53 @@ from treeviz.lesson.presets import load_presets
 from treeviz.lesson.scenes.lesson_file import Lesson, Scene, quiz_text, read_lesson, shipped_texts
 from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.lesson.scenes.questions import describe
-from treeviz.lesson.scenes.quiz import deal
+from treeviz.lesson.scenes.quiz import NUM_ITERATIONS, deal
 from treeviz.pages.notices import plain
-from treeviz.pages.page_links import open_moment, open_on_stage, open_page
-from treeviz.pages.runs import open_run
-from treeviz.pages.settings import Settings
+from treeviz.pages.page_links import open_moment, open_on_stage
+from treeviz.pages.runs import wait_with_spinner
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import ADDRESS, Moment
 from treeviz.stage.view import whole_number
+from treeviz.training.background import BackgroundRun
 
 # The environment variable through which `treeviz app --lesson FILE` says what to open.
 LESSON_FILE = "TREEVIZ_LESSON"
-NAMES = ("lesson", "scene")
-_QUIZ_ITERATIONS = 4  # computed before a quiz is dealt, if the run has so many
+NAMES = ("lesson", "quiz", "scene")
+_MANY_QUIZZES = 1_000_000  # seeds that the button draws from
 _GIVEN = "file"  # the name of the lesson that the program was started with
 _OWN = "own"  # that of a lesson that the reader has uploaded
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A scene on show, of a lesson by its name."""
+    """A scene on show, of a lesson by its name, or of a quiz by its seed."""
 
     key: str
     lesson: Lesson
     index: int = 0
+    seed: int | None = None
 
     @property
     def scene(self) -> Scene:
         """The scene."""
         return self.lesson.scenes[self.index]
+
+    @property
+    def address(self) -> Mapping[str, str]:
+        """What names the scene in an address; a lesson that was uploaded has no name."""
+        if self.key == _OWN:
+            return {}
+        name = {"lesson": self.key} if self.seed is None else {"quiz": str(self.seed)}
+        return {**name, "scene": str(self.index + 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class _WantedQuiz:
+    """A quiz to be dealt as soon as there is the run that it is about."""
+
+    seed: int
+    index: int = 0
+    moment: Mapping[str, str] | None = None
 
 
 @cache
@@ -65,13 +83,13 @@ def open_visit() -> Visit | None:
     return visit
 
 
-def choose_lesson(settings: Settings) -> None:
+def choose_lesson() -> None:
     """Draw what lessons there are, a quiz about the run of these settings, and the way to a lesson of one's own."""
     with st.popover("Lessons", icon=":material/school:"):
         for key, lesson in known_lessons().items():
             st.button(lesson.title, on_click=begin, args=(key, lesson), key=f"lesson-{key}", width="stretch")
             st.caption(f"{lesson.summary} {len(lesson.scenes)} scenes.")
-        st.button("A quiz about this run", on_click=_begin_quiz, args=(settings,), key="lesson-quiz", width="stretch")
+        st.button("A quiz about this run", on_click=_begin_quiz, key="lesson-quiz", width="stretch")
         st.caption("Questions dealt at random, other ones each time.")
         upload = st.file_uploader("A lesson of your own, a TOML file", type="toml", key="lesson-upload")
         if upload is None:
@@ -94,13 +112,26 @@ def begin_own(lesson: Lesson) -> None:
     begin(_OWN, lesson)
 
 
-def _begin_quiz(settings: Settings) -> None:
-    """Deal questions about a run, and open the first."""
-    run = open_run(settings).run
-    run.wait_for(_QUIZ_ITERATIONS - 1, timeout=2.0)
-    if run.num_computed:
-        quiz = deal(parse_lesson(quiz_text()), run.trace, (ADDRESS["tree"], ADDRESS["iteration"]), secrets.randbits(32))
-        begin_own(quiz)
+def _begin_quiz() -> None:
+    st.session_state.wanted_quiz = _WantedQuiz(secrets.randbelow(_MANY_QUIZZES))
+
+
+def open_wanted_quiz(run: BackgroundRun) -> bool:
+    """Deal the quiz that a button or an address asked for, and open its scene; return whether one is open then.
+
+    The same run and seed deal the same questions.
+    """
+    wanted: _WantedQuiz | None = st.session_state.pop("wanted_quiz", None)
+    if wanted is None:
+        return False
+    wait_with_spinner(run, NUM_ITERATIONS - 1)
+    if not run.num_computed:  # it failed; the page says so
+        return False
+    names = (ADDRESS["tree"], ADDRESS["iteration"])
+    quiz = deal(parse_lesson(quiz_text()), run.trace, names, wanted.seed)
+    index = min(wanted.index, len(quiz.scenes) - 1)
+    _show(Visit(f"quiz-{wanted.seed}", quiz, index, wanted.seed), wanted.moment)
+    return True
 
 
 def turn(wanted: object) -> None:
@@ -117,7 +148,9 @@ def turn(wanted: object) -> None:
         _show(replace(visit, index=index))
     elif to is None:
         st.session_state.lesson_visit = st.session_state.scene_shown = None
-        open_page("")
+        for name in NAMES:
+            st.query_params.pop(name, None)
+        open_moment({})
 
 
 def _show(visit: Visit, moment: Mapping[str, str] | None = None) -> None:
@@ -133,9 +166,7 @@ def _show(visit: Visit, moment: Mapping[str, str] | None = None) -> None:
 def keep_address() -> None:
     """Name the scene in the address, so that a reload, or another reader, finds it."""
     visit = open_visit()
-    if visit is None or visit.key == _OWN:
-        return
-    for name, text in zip(NAMES, (visit.key, str(visit.index + 1)), strict=True):
+    for name, text in visit.address.items() if visit else ():
         if st.query_params.get(name) != text:
             st.query_params[name] = text
 
@@ -143,15 +174,19 @@ def keep_address() -> None:
 def open_from_address(address: Mapping[str, Sequence[str]]) -> bool:
     """Open the scene that an address names, or the file that the program was started with; return whether one is open.
 
-    A moment in the address counts more than that of the scene: a reload finds the stage where it was.
+    A moment in the address counts more than that of the scene: a reload finds the stage where it was. A quiz is opened
+    later, by `open_wanted_quiz`.
     """
     if not address:
         address = {"lesson": [_GIVEN]}
     lesson = known_lessons().get(key := address.get("lesson", [""])[-1])
+    text, seed = (address.get(name, [""])[-1] for name in ("scene", "quiz"))
+    number = max(int(text), 1) if re.fullmatch("[0-9]{1,4}", text) else 1
+    moment = {name: address[name][-1] for name in ADDRESS.values() if name in address}
     if lesson is not None:
-        text = address.get("scene", ["1"])[-1]
-        number = min(max(int(text), 1), len(lesson.scenes)) if re.fullmatch("[0-9]{1,4}", text) else 1
-        begin(key, lesson, number - 1, {name: address[name][-1] for name in ADDRESS.values() if name in address})
+        begin(key, lesson, min(number, len(lesson.scenes)) - 1, moment)
+    elif re.fullmatch("[0-9]{1,9}", seed):
+        st.session_state.wanted_quiz = _WantedQuiz(int(seed), number - 1, moment)
     return lesson is not None
 
 

@@ -45,9 +45,13 @@ def wanted_page() -> tuple[str, Mapping[str, str]] | None:
 
 
 def open_moment(moment: Mapping[str, str]) -> None:
-    """Open the page of one run at a moment of the run that is on show; a callback."""
+    """Open the page of one run at a moment of the run that is on show; a callback.
+
+    On that page the address keeps the settings: widgets that do not change would not write them again.
+    """
     _begin_at(moment)
-    open_page("")
+    if st.session_state.page:
+        open_page("")
 
 
 def open_page(path: str) -> None:
@@ -56,8 +60,8 @@ def open_page(path: str) -> None:
 
 
 def is_page_wanted() -> bool:
-    """Return whether a button has been pressed that leads to a page."""
-    return "wanted_page" in st.session_state
+    """Return whether a button has been pressed that leads to a page, or to another moment of the run."""
+    return "wanted_page" in st.session_state or st.session_state.run is None
 
 
 def show_way_back(page: str, *, is_lesson: bool) -> None:

@@ -24,6 +24,7 @@ from treeviz.stage.moment import NAMES, Moment, read_moment, wanted_iteration
 from treeviz.stage.question import Question
 from treeviz.style import sentences
 from treeviz.style.faults import describe_fault
+from treeviz.style.glossary import link_terms
 from treeviz.style.palette import compact, percent
 from treeviz.style.run_charts import cost_figure, loss_figure
 from treeviz.style.searches import describe_search
@@ -53,6 +54,8 @@ def render(settings: Settings) -> None:
         if is_lesson:  # its own way out is on the stage, which is not drawn
             st.button("Leave the lesson", on_click=lessons.turn, args=({"to": None},), key="leave-lesson")
         return
+    if lessons.open_wanted_quiz(maker.run):
+        st.rerun()
     if not is_lesson:
         _explain(maker.run)
     if slower := refusal():
@@ -129,6 +132,7 @@ def _show_run(settings: Settings, plays: int) -> None:
         lesson=st.session_state.scene_shown,
         notices=st.session_state.notices,
         neuron=maker.inspect(question.neuron, question.view.tree, question.moments) if question else None,
+        weights=maker.weights(question.weights) if question else None,
         nonce=question.nonce if question else 0,
     )
     show_stage(_STAGE, answer, lessons.turn)
@@ -246,9 +250,10 @@ def _draw_chart(
     _run: BackgroundRun, run_key: str, chosen: str, cursor: int, num_computed: int, num_dense: int, refusal: str
 ) -> None:
     """Draw a chart of a run, once for all viewers: of what was computed by then, which the other arguments name."""
-    figure, caption = _CHARTS[chosen](_run, cursor)
+    build, axes = _CHARTS[chosen]
+    figure, caption = build(_run, cursor)
     st.plotly_chart(figure, key="chart-figure", config={"displayModeBar": False})
-    st.caption(caption)
+    st.caption(f"{link_terms(axes)} {caption}")
 
 
 def _loss_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
@@ -303,10 +308,23 @@ def _seconds_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
     )
 
 
-_CHARTS: dict[str, Callable[[BackgroundRun, int], tuple[go.Figure, str]]] = {
-    "Loss": _loss_chart,
-    "Amortized operations": _operations_chart,
-    "Amortized seconds": _seconds_chart,
+# What draws a chart, and what its axes and curves are: what is in brackets leads to the glossary.
+_CHARTS: dict[str, tuple[Callable[[BackgroundRun, int], tuple[go.Figure, str]], str]] = {
+    "Loss": (
+        _loss_chart,
+        "Upward the [[loss]], half the squared length of the [[residual]]; across the [[iterations|iteration]]; the "
+        "squares are those of the [[dense method]].",
+    ),
+    "Amortized operations": (
+        _operations_chart,
+        "Upward the [[amortized cost]] in [[operations|operation]], with [[building]] and without; across the "
+        "[[iterations|iteration]]; beside it the [[dense method]] and the [[compact table]].",
+    ),
+    "Amortized seconds": (
+        _seconds_chart,
+        "Upward the [[amortized cost]] in seconds, with [[building]] and without; across the [[iterations|iteration]]; "
+        "beside it the [[dense method]].",
+    ),
 }
 
 

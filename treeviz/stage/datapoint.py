@@ -27,6 +27,7 @@ def describe_data(data: Dataset) -> dict[str, Any]:
         "signed": bool((data.X < 0.0).any()),
         "largest": float(np.abs(data.X).max()),
         "dimension": data.dimension,
+        "lifted": data.lifted,
         "axes": [name[:_LONGEST_NAME] for name in data.columns[:2]] if kind == "plane" else [],
         "places": seven_digits(plane_coordinates(data)) if kind == "plane" else [],
     }

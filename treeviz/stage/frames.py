@@ -26,6 +26,7 @@ from treeviz.stage.pictures.field import OutputField, is_planar
 from treeviz.stage.rounding import seven_digits, thousandths
 from treeviz.stage.script import phases, posted_phases, pseudocode
 from treeviz.stage.view import DEFAULT_DETAIL, DETAILS, MAX_OPENED, View
+from treeviz.stage.weights import MAX_WIDTH, pack_weights
 from treeviz.style.faults import describe_fault
 from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
 from treeviz.training.kept import Kept
@@ -87,6 +88,7 @@ class FrameMaker:
             "opened": MAX_OPENED,
             "iterations": MAX_ITERATIONS,
             "planar": self._is_planar,
+            "movable": MAX_WIDTH,
             "skin": self._skin,
             "fault": None if config.fault is None else asdict(describe_fault(config.fault)),
         }
@@ -170,6 +172,13 @@ class FrameMaker:
         computed = self.run.num_computed
         known = [moment for moment in dict.fromkeys(moments) if 0 <= moment <= computed][:MAX_FRAMES_AN_ANSWER]
         return inspect_neuron(self.run.trace, neuron, point, known, computed)
+
+    def weights(self, iteration: int | None) -> dict[str, Any] | None:
+        """Return all weights before the move of an iteration, if they are asked for and datapoints can be moved."""
+        is_movable = self._is_planar and self.run.config.width <= MAX_WIDTH
+        if iteration is None or iteration >= self.run.num_computed or not is_movable:
+            return None
+        return pack_weights(self.run.trace, iteration)
 
     def frame(self, view: View, iteration: int) -> str:
         """Return one frame as JSON. Cost: one replay of the tree, and a few operations a drawn node."""

@@ -13,7 +13,8 @@ from treeviz.training.background import MAX_ITERATIONS
 class Question:
     """Frames and output fields of some iterations in one view, with the place where the cursor rests, if it does.
 
-    Of a neuron that is inspected, also its weights after some numbers of moves.
+    Of a neuron that is inspected, also its weights after some numbers of moves; and of an iteration in which a
+    datapoint is moved, the weights of all neurons.
     """
 
     view: View
@@ -23,6 +24,7 @@ class Question:
     nonce: int
     neuron: int | None = None
     moments: tuple[int, ...] = ()
+    weights: int | None = None
 
     @classmethod
     def read(cls, asked: object, run_key: str, num_points: int, width: int) -> Self | None:
@@ -41,6 +43,7 @@ class Question:
             nonce=whole_number(asked.get("nonce"), 0, 2**53) or 0,
             neuron=whole_number(asked.get("neuron"), 0, width - 1),
             moments=_numbers(asked.get("moments"), MAX_ITERATIONS),
+            weights=whole_number(asked.get("weights"), 0, MAX_ITERATIONS - 1),
         )
 
 

@@ -1,11 +1,15 @@
 """The glossary: every symbol and term of the app, from `glossary.toml`."""
 
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
+# What begins the address of a link to a term; the stage opens its entry. As in stage/web/terms.js.
+_LINK = "#term-"
 _FILE = Path(__file__).with_name("glossary.toml")
 
 
@@ -39,6 +43,22 @@ def read_terms(text: str) -> tuple[Term, ...]:
 def load_terms() -> tuple[Term, ...]:
     """Return all terms, in the order of the lesson."""
     return read_terms(_FILE.read_text(encoding="utf-8"))
+
+
+def link_terms(text: str) -> str:
+    """Return Markdown in which [[term]], or [[words|term]], is a link to the entry of a term on the stage.
+
+    Raises ValueError if there is no such term.
+    """
+    known = {term.name for term in load_terms()}
+
+    def link(found: re.Match[str]) -> str:
+        words, _, name = found[1].rpartition("|")
+        if name not in known:
+            raise ValueError(f"{name!r} is no term of the glossary; add it to glossary.toml, or name another")
+        return f'[{words or name}]({_LINK}{quote(name)} "what is {name}?")'
+
+    return re.sub(r"\[\[(.+?)\]\]", link, text)
 
 
 def find_terms(terms: Sequence[Term], wanted: str) -> list[Term]:

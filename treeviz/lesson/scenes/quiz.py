@@ -8,6 +8,8 @@ from treeviz.lesson.scenes.lesson_file import Lesson, Scene
 from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.training.trace import Trace
 
+# Questions are about the first iterations, so that however far a run has come, a seed deals the same of it.
+NUM_ITERATIONS = 4
 _TRIES = 12  # moments tried for a question that cannot be asked at the first
 
 
@@ -17,7 +19,7 @@ def deal(templates: Lesson, trace: Trace, names: tuple[str, str], seed: int, cou
     Parameters
     ----------
     templates : scenes with questions; each is used at most once, at a tree and an iteration of its own.
-    trace : the run, as far as it has come; one record is needed.
+    trace : a run that is over, or has come to NUM_ITERATIONS records at least; one record is needed.
     names : what an address calls the tree and the iteration.
     seed : the same run and seed give the same questions.
     """
@@ -27,7 +29,7 @@ def deal(templates: Lesson, trace: Trace, names: tuple[str, str], seed: int, cou
         template = templates.scenes[place]
         for _ in range(_TRIES):
             tree = int(rng.integers(trace.dataset.num_points))
-            iteration = int(rng.integers(len(trace.records)))
+            iteration = int(rng.integers(min(len(trace.records), NUM_ITERATIONS)))
             if _can_be_asked(template, TreeMoment(trace, tree, iteration)):
                 moment = {**template.moment, names[0]: str(tree), names[1]: str(iteration)}
                 scenes.append(replace(template, settings=None, moment=moment))

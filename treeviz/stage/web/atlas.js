@@ -1,6 +1,6 @@
 // Draws the forest atlas: a row per tree, a column per level, shade for the share of nodes visited or modified.
 
-import { el, setAttribute, setAttributes, setText, svg } from "../../style/web/dom.js";
+import { el, setAttribute, setAttributes, svg } from "../../style/web/dom.js";
 import { clamp, grouped, percent, range, things, total } from "../../style/web/numbers.js";
 import { levelOf } from "./heap.js";
 import { rowsHigh } from "./lists.js";
@@ -51,9 +51,9 @@ export class Atlas {
       el("li", {}, svg("svg", {}, svg("rect", { class: `shade shade-${index}` })), `> ${percent(low)}`),
     );
     part("atlas-key", HTMLElement).append(...keys);
-    setText(this.hint, ATLAS_HINT);
+    this.stage.terms.write(this.hint, ATLAS_HINT);
     this.svg.addEventListener("pointermove", (event) => this.point(...this.cellAt(event)));
-    this.svg.addEventListener("pointerleave", () => setText(this.hint, ATLAS_HINT));
+    this.svg.addEventListener("pointerleave", () => this.stage.terms.write(this.hint, ATLAS_HINT));
     this.svg.addEventListener("click", (event) => this.stage.openTree(this.cellAt(event)[0]));
     this.modes.addEventListener("change", () => stage.render());
     this.text.addEventListener("toggle", () => this.fillTable());
@@ -121,7 +121,7 @@ export class Atlas {
     this.labels.replaceChildren(...trees, ...columns);
     const [sum, all] = [total(counts.map(total)), points * total(levels)];
     const share = `${grouped(sum)} of ${things(all, "node")} (${percent(sum / all)})`;
-    setText(this.totals, `${this.prefix} ${things(points, "tree")}: ${this.mode} ${share}.`);
+    this.stage.terms.write(this.totals, `${this.prefix} ${things(points, "tree")}: ${this.mode} ${share}.`);
     setAttribute(this.svg, "aria-label", `Share of nodes ${this.mode}, by tree and level. ${this.totals.textContent}`);
   }
 
@@ -163,10 +163,10 @@ export class Atlas {
    */
   point(tree, level) {
     const count = this.frame?.[this.mode][tree]?.[level];
-    if (count === undefined) return setText(this.hint, ATLAS_HINT);
+    if (count === undefined) return this.stage.terms.write(this.hint, ATLAS_HINT);
     const size = this.stage.player.header.levels[level];
     const share = `${grouped(count)} of ${things(size, "node")} ${this.mode} (${percent(count / size)})`;
-    setText(this.hint, `Tree ${tree}, level ${level}: ${share}.`);
+    this.stage.terms.write(this.hint, `Tree ${tree}, level ${level}: ${share}.`);
   }
 
   fillTable() {

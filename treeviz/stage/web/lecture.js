@@ -6,6 +6,7 @@ import { el } from "../../style/web/dom.js";
 /** @import { LessonShown } from "./types.js" */
 
 const NAME = "lecture"; // in the address, and as a class of the page and of the stage
+const [NOTES, NOTES_TITLE] = ["treeviz-notes", "Presenter's notes"]; // the window's name, also what is remembered of it
 
 export class Lecture {
   /** @param {Stage} stage */
@@ -74,26 +75,29 @@ export class Lecture {
   }
 }
 
-/** A second window with the notes of the scene on show; it follows the lesson. */
+/** A second window with the notes of the scene on show; it follows the lesson, also after a reload of the page. */
 export class NotesWindow {
   constructor() {
     /** @type {Window | null} */
-    this.window = null;
+    this.window = wereNotesOpen() ? window.open("", NOTES) : null;
+    // It was closed meanwhile, and the browser has opened an empty one.
+    if (this.window && this.window.document.title !== NOTES_TITLE) this.window.close();
   }
 
   /** @param {LessonShown} lesson */
   open(lesson) {
-    if (!this.window || this.window.closed)
-      this.window = window.open("", "treeviz-notes", "popup,width=560,height=720");
+    if (!this.window || this.window.closed) this.window = window.open("", NOTES, "popup,width=560,height=720");
     this.show(lesson);
     this.window?.focus();
   }
 
   /** @param {LessonShown | null} lesson */
   show(lesson) {
-    if (!this.window || this.window.closed) return;
+    const isOpen = this.window !== null && !this.window.closed;
+    rememberNotes(isOpen);
+    if (!this.window || !isOpen) return;
     const { document: page } = this.window;
-    page.title = "Presenter's notes";
+    page.title = NOTES_TITLE;
     page.body.style.cssText = "font: 22px/1.5 system-ui, sans-serif; margin: 24px; color-scheme: light dark";
     if (!lesson) return page.body.replaceChildren("The lesson has been left.");
     const { index, count, next, scene } = lesson;
@@ -103,5 +107,24 @@ export class NotesWindow {
       el("p", {}, scene.notes || "There are no notes to this scene."),
       el("p", { style: "opacity: .75" }, next ? `Next: ${next}` : "This is the last scene."),
     );
+  }
+}
+
+/** Whether the window with the notes was open when the stage was last told of a scene, in this tab. */
+function wereNotesOpen() {
+  try {
+    return sessionStorage.getItem(NOTES) === "open";
+  } catch {
+    return false; // a browser that keeps nothing
+  }
+}
+
+/** @param {boolean} isOpen */
+function rememberNotes(isOpen) {
+  try {
+    if (isOpen) sessionStorage.setItem(NOTES, "open");
+    else sessionStorage.removeItem(NOTES);
+  } catch {
+    // Then the notes do not follow after a reload.
   }
 }

@@ -151,38 +151,59 @@ export class LessonPanel {
     const check = el("button", { type: "submit" }, "check");
     const fields = this.fields(question);
     const hunt = huntOf(question);
-    const end = () => {
-      for (const field of form.querySelectorAll("input, button")) field.toggleAttribute("disabled", true);
+    const tell = (/** @type {boolean} */ isRight, /** @type {string} */ words, /** @type {boolean} */ isOver) => {
+      const { shown } = this;
+      if (shown && isOver) {
+        this.score.keep(shown.key, shown.index, { asked: question.ask, given: this.givenIn(form), isRight });
+      }
+      const why = isOver ? [el("p", {}, ...withMarks(question.why))] : [];
+      feedback.replaceChildren(el("p", { class: isRight ? "right" : "wrong" }, words), ...why);
+      if (isOver) for (const field of form.querySelectorAll("input, button")) field.toggleAttribute("disabled", true);
+      this.stage.render();
+    };
+    const answer = () => {
+      const found = this.judge(question, form);
+      if (!found) return setText(feedback, "Give an answer first.");
+      tell(found.isRight, found.words, found.isRight || !hunt);
+    };
+    const endWith = (/** @type {() => void} */ act) => {
+      act();
       this.showScore();
       feedback.scrollIntoView({ block: "nearest" });
     };
-    const tell = (/** @type {boolean} */ isRight, /** @type {string} */ words, /** @type {boolean} */ isOver) => {
-      const { shown } = this;
-      if (shown && isOver) this.score.keep(shown.key, shown.index, isRight);
-      const why = isOver ? [el("p", {}, ...withMarks(question.why))] : [];
-      feedback.replaceChildren(el("p", { class: isRight ? "right" : "wrong" }, words), ...why);
-      if (isOver) end();
-      this.stage.render();
+    const onsubmit = (/** @type {Event} */ event) => {
+      event.preventDefault();
+      endWith(answer);
     };
-    const show = () => hunt && tell(false, this.reveal(hunt), true);
+    const show = () => hunt && endWith(() => tell(false, this.reveal(hunt), true));
     const ways = hunt ? [check, " ", el("button", { type: "button", onclick: show }, "show me")] : [check];
-    const form = el(
-      "form",
-      {
-        class: "question",
-        onsubmit: (/** @type {Event} */ event) => {
-          event.preventDefault();
-          const found = this.judge(question, form);
-          if (!found) return setText(feedback, "Give an answer first.");
-          tell(found.isRight, found.words, found.isRight || !hunt);
-        },
-      },
-      el("p", { class: "asked" }, ...withMarks(question.ask)),
-      ...fields,
-      ...ways,
-      feedback,
-    );
+    const asked = el("p", { class: "asked" }, ...withMarks(question.ask));
+    const form = el("form", { class: "question", onsubmit }, asked, ...fields, ...ways, feedback);
+    const given = this.shown && this.score.given(this.shown.key, this.shown.index, question.ask);
+    if (given?.length) {
+      this.fillIn(form, given);
+      answer();
+    }
     return form;
+  }
+
+  /** What is given in the fields of a question. @param {HTMLFormElement} form */
+  givenIn(form) {
+    const fields = [...form.querySelectorAll("input")].filter(({ type, checked }) => type === "text" || checked);
+    return fields.map(({ value }) => value);
+  }
+
+  /**
+   * Give an answer again that was given before.
+   * @param {HTMLFormElement} form
+   * @param {string[]} given
+   */
+  fillIn(form, given) {
+    for (const field of form.querySelectorAll("input")) {
+      if (field.type === "text") field.value = given[0];
+      else field.checked = given.includes(field.value);
+      if (field.type === "checkbox" && field.checked) this.chosen.add(Number(field.value));
+    }
   }
 
   /**

@@ -1,6 +1,6 @@
 // Draws all watch lists of a run: a bar for each datapoint, of the neurons firing, watched and neither.
 
-import { el, setAttribute, setAttributes, setText, svg } from "../../style/web/dom.js";
+import { el, setAttribute, setAttributes, svg } from "../../style/web/dom.js";
 import { agree, clamp, grouped, percent, range, things, total } from "../../style/web/numbers.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
@@ -42,9 +42,9 @@ export class ListBars {
     this.lists = null;
     this.wide = 0;
     this.high = 0;
-    setText(this.hint, LISTS_HINT);
+    this.stage.terms.write(this.hint, LISTS_HINT);
     this.svg.addEventListener("pointermove", (event) => this.point(this.listAt(event)));
-    this.svg.addEventListener("pointerleave", () => setText(this.hint, LISTS_HINT));
+    this.svg.addEventListener("pointerleave", () => this.stage.terms.write(this.hint, LISTS_HINT));
     this.svg.addEventListener("click", (event) => this.stage.openTree(this.listAt(event)));
     this.text.addEventListener("toggle", () => this.fillTable());
     new ResizeObserver(() => {
@@ -105,7 +105,7 @@ export class ListBars {
     this.labels.replaceChildren(...labels);
     const pairs = `${grouped(total(watched))} of ${things(listed * points, "pair")}`;
     const share = percent(total(watched) / Math.max(1, listed * points));
-    setText(
+    this.stage.terms.write(
       this.totals,
       `${things(points, "list")}, for the ${things(listed, "neuron")} that ever ${agree(listed, "moves", "move")}: ` +
         `${pairs} watched (${share}), ${grouped(total(firing))} ${agree(total(firing), "fires", "fire")}.`,
@@ -137,10 +137,10 @@ export class ListBars {
 
   /** @param {number} tree */
   point(tree) {
-    if (this.lists?.watched[tree] === undefined) return setText(this.hint, LISTS_HINT);
+    if (this.lists?.watched[tree] === undefined) return this.stage.terms.write(this.hint, LISTS_HINT);
     const { listed, watched, firing } = this.lists;
     const found = `${grouped(firing[tree])} ${agree(firing[tree], "fires", "fire")}`;
-    setText(
+    this.stage.terms.write(
       this.hint,
       `List of datapoint ${tree}: ${grouped(watched[tree])} of ${things(listed, "neuron")} watched, ${found}.`,
     );

@@ -1,6 +1,6 @@
 // Draws the network's output over the plane of planar data, with the datapoints.
 
-import { setAttribute, setText, svg } from "../../style/web/dom.js";
+import { setAttribute, svg } from "../../style/web/dom.js";
 import { clamp, range } from "../../style/web/numbers.js";
 import { PLANE, circle } from "./plane.js";
 
@@ -38,7 +38,7 @@ export class OutputPicture {
     const values = fields?.values[iteration];
     if (!values) {
       const reason = fields?.error ? `cannot be computed: ${fields.error}.` : "is being computed …";
-      return setText(this.caption, `The output over the input plane ${reason}`);
+      return this.stage.terms.write(this.caption, `The output over the input plane ${reason}`);
     }
     if (values === this.values && tree === this.tree) return;
     [this.values, this.tree] = [values, tree];
@@ -66,7 +66,7 @@ export class OutputPicture {
     const sentence =
       `At iteration ${iteration}, on a scale from −${reach}, orange, to ${reach}, blue. ` +
       `Datapoints are marked + or − by the sign of their target; datapoint ${tree} has a ring.`;
-    setText(this.caption, sentence);
+    this.stage.terms.write(this.caption, sentence);
     setAttribute(this.svg, "aria-label", `The network's output over the input plane. ${sentence}`);
   }
 }

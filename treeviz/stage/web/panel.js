@@ -5,7 +5,7 @@ import { agree, decimals, grouped, numeral, things } from "../../style/web/numbe
 
 import { Datapoint } from "./datapoint.js";
 import { neuronOf } from "./heap.js";
-import { whyLink } from "./terms.js";
+import { whyLink, withSubscripts } from "./terms.js";
 import { NeuronPicture } from "./neuron.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
@@ -55,6 +55,7 @@ export class Panel {
     this.frame = null;
     this.told = ""; // what the inspector says
     this.sentence = "";
+    this.code.addEventListener("scroll", () => this.cutCode(), { passive: true });
     new ResizeObserver(() => this.scrollCode()).observe(this.code); // it is lower while a node is inspected
   }
 
@@ -82,25 +83,28 @@ export class Panel {
    */
   show(frame, moment, badge) {
     const live = this.stage.player.playing ? "off" : "polite";
-    for (const told of [this.narration, this.inspector]) setAttribute(told, "aria-live", live);
-    this.tell(moment.text, moment.phase.section);
+    const { whatIf } = this.stage; // what is moved says itself what follows
+    setAttribute(this.inspector, "aria-live", live);
+    setAttribute(this.narration, "aria-live", whatIf.isOn ? "off" : live);
+    this.tell(moment.text, () => (whatIf.isOn ? backButton(this.stage) : whyLink(moment.phase.section, "why?")));
     if (this.line !== moment.line) {
       this.line = moment.line;
       [...this.code.children].forEach((item, line) => {
         if (line === moment.line) item.setAttribute("aria-current", "step");
         else item.removeAttribute("aria-current");
       });
-      this.symbols.replaceChildren(...withSubscripts(this.notes[moment.line] ?? ""));
+      this.stage.terms.write(this.symbols, this.notes[moment.line] ?? "");
       this.scrollCode();
     }
     this.showResults(frame, moment);
     this.datapoint.show(frame);
+    this.datapoint.showTried(whatIf.place, whatIf.isOn ? moment.text : "");
     const { status } = frame.record;
     this.status.hidden = !status;
-    setText(this.status, status && `${status[0].toUpperCase()}${status.slice(1)}.`);
+    this.stage.terms.write(this.status, status && `${status[0].toUpperCase()}${status.slice(1)}.`);
     setAttribute(this.badge, "class", `badge ${badge.state}`);
     setText(this.verdict, BADGES[badge.state]);
-    setText(this.reason, badge.text);
+    this.stage.terms.write(this.reason, badge.text);
     this.stage.planted.showBadge(badge);
     this.drawBars(frame, moment.phase.hasDualStep);
     this.inspect(frame, moment);
@@ -121,14 +125,14 @@ export class Panel {
   }
 
   /**
-   * Write the sentence, with its terms as links, and where the method says why.
+   * Write the sentence, with its terms as links, and what leads on from it.
    * @param {string} text
-   * @param {string} section
+   * @param {() => Node} onward
    */
-  tell(text, section) {
+  tell(text, onward) {
     if (this.sentence === text) return;
     this.sentence = text;
-    this.stage.replace(this.narration, ...this.stage.terms.link(text), " ", whyLink(section, "why?"));
+    this.stage.replace(this.narration, ...this.stage.terms.link(text), " ", onward());
   }
 
   /** Have the current line in view, where not all lines are. */
@@ -137,8 +141,21 @@ export class Panel {
     if (!(item instanceof HTMLElement)) return;
     const { offsetTop, offsetHeight } = item;
     const { scrollTop, clientHeight } = this.code;
-    if (offsetTop >= scrollTop && offsetTop + offsetHeight <= scrollTop + clientHeight) return;
-    this.code.scrollTop = offsetTop - (clientHeight - offsetHeight) / 2;
+    if (offsetTop < scrollTop || offsetTop + offsetHeight > scrollTop + clientHeight) {
+      this.code.scrollTop = offsetTop - (clientHeight - offsetHeight) / 2;
+    }
+    this.cutCode();
+  }
+
+  /** Show the lines of code whole or not at all. */
+  cutCode() {
+    const { scrollTop, clientHeight } = this.code;
+    const rows = /** @type {HTMLElement[]} */ ([...this.code.children]);
+    const [above, below] = cutsOf(
+      rows.map(({ offsetTop, offsetHeight }) => [offsetTop - scrollTop, offsetTop + offsetHeight - scrollTop]),
+      clientHeight,
+    );
+    this.code.style.clipPath = `inset(${above}px 0 ${below}px)`;
   }
 
   /**
@@ -153,7 +170,7 @@ export class Panel {
     const { tree } = frame.view;
     const largest = Math.max(...values.map(Math.abs));
     const title = isSolved ? "Dual step g, a bar per datapoint" : "Residual f − y, a bar per datapoint";
-    setText(this.title, title);
+    this.stage.terms.write(this.title, title);
     const top = roundedUp(largest);
     this.scale.replaceChildren(...[top, 0, -top].map((value) => el("span", {}, numeral(value, 1))));
     this.bars.replaceChildren(...barsOf(values, 32, 32 / top, (point) => (point === tree ? "chosen" : "")));
@@ -175,7 +192,7 @@ export class Panel {
     const { width } = player.header;
     const neuron = selected !== null && selected >= width ? neuronOf(selected, width) : null;
     player.inspect(neuron);
-    this.datapoint.section.hidden = neuron !== null; // it stands beside the neuron's weights
+    this.datapoint.section.hidden = neuron !== null && !this.stage.whatIf.place; // it stands beside the neuron's weights
     if (neuron !== null) this.neuron.show(frame, moment, neuron);
     const [title, ...lines] =
       selected === null ? [""] : row < 0 ? this.describeAbsent(selected) : this.describe(frame, row, moment);
@@ -189,8 +206,10 @@ export class Panel {
     const leaf = frame.leaves[row];
     const second = player.lowered === null ? "" : "; dashed: b − skin";
     const caption = `Its leaf in all trees, up from b where it fires${second}:`;
-    const more = row < 0 ? [draw] : leaf ? [el("p", {}, caption), this.strip(leaf)] : [];
-    const [first, ...others] = lines.map((line) => el("p", {}, line));
+    const { terms } = this.stage;
+    const seen = new Set();
+    const more = row < 0 ? [draw] : leaf ? [el("p", {}, ...terms.link(caption, seen)), this.strip(leaf)] : [];
+    const [first, ...others] = lines.map((line) => el("p", {}, ...terms.link(line, seen)));
     const picture = neuron === null ? [] : [this.neuron.element];
     this.stage.replace(this.inspector, heading, first, ...picture, ...others, ...more);
   }
@@ -257,9 +276,20 @@ export function roundedUp(value) {
   return steps.find((step) => step >= value) ?? steps[3];
 }
 
-/** z_ri becomes z with the subscript ri. @param {string} text */
-function withSubscripts(text) {
-  return text.split(/_([a-z]+)/).map((piece, index) => (index % 2 ? el("sub", {}, piece) : piece));
+/** @param {Stage} stage */
+const backButton = (stage) =>
+  el("button", { class: "why", onclick: () => stage.whatIf.end() }, "back to the run (Esc)");
+
+/**
+ * How much to cut off at the top and at the bottom of a box so that no row is seen in part.
+ * @param {[top: number, bottom: number][]} rows from the top of the box, in order
+ * @param {number} height of the box
+ * @returns {[above: number, below: number]}
+ */
+export function cutsOf(rows, height) {
+  const cut = (/** @type {number} */ edge) => rows.find(([top, bottom]) => top < edge - 1 && bottom > edge + 1);
+  const [first, last] = [cut(0), cut(height)];
+  return [first ? first[1] : 0, last ? height - last[0] : 0];
 }
 
 /**

@@ -94,7 +94,7 @@ export class Plane {
     setAttribute(this.axes, "d", `M${PLANE_PAD} ${middle}h${length}M${middle} ${PLANE_PAD}v${length}`);
     setText(this.across, `→ ${plane.labels[0]}`);
     setText(this.up, `↑ ${plane.labels[1]}`);
-    setText(this.caption, plane.caption);
+    this.stage.terms.write(this.caption, plane.caption);
     setAttribute(this.svg, "aria-label", plane.caption);
   }
 

@@ -3,6 +3,7 @@
 import { clamp, range } from "../../style/web/numbers.js";
 import { advance, lengthsOf, nearestStepAbout, sentenceAt, settle } from "./cursor.js";
 import { Inspections } from "./inspections.js";
+import { Weights } from "./weights.js";
 
 /** @import { AddressNames, Answer, Cursor, Fields, Frame, Header, Question, Status, Unit, View } from "./types.js" */
 
@@ -60,6 +61,7 @@ export class Player {
     /** @type {Fields | null} */
     this.fields = null;
     this.inspections = new Inspections();
+    this.weights = new Weights();
     /** @type {number | null} the neuron that is inspected */
     this.inspected = null;
     /** @type {(() => void)[]} what was asked for while its frame was missing */
@@ -81,12 +83,13 @@ export class Player {
 
   // ---- frames ----
 
-  /** @param {Pick<Answer, "status" | "frames" | "fields" | "neuron" | "nonce">} answer */
-  take({ status, frames, fields, neuron, nonce }) {
+  /** @param {Pick<Answer, "status" | "frames" | "fields" | "neuron" | "weights" | "nonce">} answer */
+  take({ status, frames, fields, neuron, weights, nonce }) {
     if (nonce === this.asked) this.isWaiting = false;
     this.status = status;
     if (fields) this.fields = { ...fields, values: { ...this.fields?.values, ...fields.values } };
     if (neuron) this.inspections.take(neuron);
+    if (weights) this.weights.take(weights);
     for (const frame of frames) this.frames.set(this.name(frame.iteration, frame.view), frame);
     for (const name of [...this.frames.keys()].slice(0, -FRAMES_KEPT)) this.frames.delete(name); // the oldest
     if (this.at.iteration > this.last) this.place(this.at);
@@ -100,6 +103,13 @@ export class Player {
   inspect(neuron) {
     if (neuron === this.inspected) return;
     this.inspected = neuron;
+    this.ask();
+  }
+
+  /** Have all weights of an iteration asked for. @param {number} iteration */
+  want(iteration) {
+    if (this.weights.wanted === iteration) return;
+    this.weights.wanted = iteration;
     this.ask();
   }
 
@@ -147,12 +157,13 @@ export class Player {
     const isPassing = this.playing && this.frame && this.reported !== iteration && now - this.reportedAt >= FOLLOW;
     const { tree } = this.view;
     const neuron = this.inspections.missing(this.inspected, tree, iteration, computed);
-    if (!wanted.length && !(isResting && isNews) && !isPassing && !neuron.moments.length) return;
+    const weights = this.weights.missing;
+    if (!wanted.length && !(isResting && isNews) && !isPassing && !neuron.moments.length && weights === null) return;
     if (isResting || isPassing) [this.reported, this.reportedAt] = [iteration, now];
     [this.isWaiting, this.askedAt, this.awaited] = [true, now, this.frame ? null : this.name(iteration)];
     this.asked += 1;
     const base = { run: this.header.run, nonce: this.asked, view: this.view, wanted, cursor: this.reported };
-    const question = { ...base, ...neuron };
+    const question = { ...base, ...neuron, weights };
     this.host.send({ ...question, fields: isFieldMissing ? [...wanted, iteration] : wanted });
   }
 

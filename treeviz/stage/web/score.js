@@ -1,10 +1,15 @@
-// Judging answers, and keeping the score with the viewer: in this tab, and nowhere else.
+// Judging answers, and keeping them and the score with the viewer: in this tab, and nowhere else.
 
 const KEPT = "treeviz-answers";
 
+/**
+ * An answer to a question: what was asked, what was given, as the fields have it, and how it was judged.
+ * @typedef {{ asked: string, given: string[], isRight: boolean }} GivenAnswer
+ */
+
 export class Score {
   constructor() {
-    /** @type {Record<string, boolean>} whether the answer was right, by lesson and scene */
+    /** @type {Record<string, GivenAnswer>} by lesson and scene */
     this.answers = {};
     try {
       const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
@@ -18,10 +23,10 @@ export class Score {
    * The first answer to a question counts.
    * @param {string} lesson
    * @param {number} scene
-   * @param {boolean} isRight
+   * @param {GivenAnswer} answer
    */
-  keep(lesson, scene, isRight) {
-    this.answers[`${lesson}/${scene}`] ??= isRight;
+  keep(lesson, scene, answer) {
+    this.answers[`${lesson}/${scene}`] ??= answer;
     try {
       sessionStorage.setItem(KEPT, JSON.stringify(this.answers));
     } catch {
@@ -29,10 +34,21 @@ export class Score {
     }
   }
 
+  /**
+   * What was given to a question, if it is still the one that was asked.
+   * @param {string} lesson
+   * @param {number} scene
+   * @param {string} asked
+   */
+  given(lesson, scene, asked) {
+    const answer = this.answers[`${lesson}/${scene}`];
+    return answer?.asked === asked ? answer.given : null;
+  }
+
   /** @param {string} lesson */
   of(lesson) {
     const own = Object.entries(this.answers).filter(([key]) => key.startsWith(`${lesson}/`));
-    return { right: own.filter(([, isRight]) => isRight).length, answered: own.length };
+    return { right: own.filter(([, answer]) => answer.isRight).length, answered: own.length };
   }
 }
 

@@ -1,6 +1,6 @@
 // The stage: takes what the server sends, listens to the page, and has the pictures drawn.
 
-import { el, find, partsOf, setAttribute, setText } from "../../style/web/dom.js";
+import { el, find, partsOf, setAttribute } from "../../style/web/dom.js";
 import { mounter } from "../../style/web/mount.js";
 import { takeAnswers } from "./answers.js";
 import { Atlas } from "./atlas.js";
@@ -24,6 +24,7 @@ import { WhatIf } from "./whatif.js";
 /** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, Turn, View } from "./types.js" */
 
 const HEARTBEAT = 250; // milliseconds between looks at what is missing
+const SOON = 400; // milliseconds between changes of the address: browsers refuse more than a hundred in half a minute
 const QUIET = 500; // milliseconds after a press elsewhere on the page, which may lead to another one
 
 /**
@@ -55,6 +56,8 @@ export class Stage {
     this.clock = 0; // number of the frame of the screen in which the player plays on
     this.named = 0; // moments that addresses and buttons have asked for
     this.pressedAt = -Infinity;
+    this.kept = ""; // the moment that the address was given last, or the run began at
+    this.keptAt = 0;
     this.isClosed = false;
     this.isDue = false;
     /** @type {((message: Question | Turn) => void) | undefined} */
@@ -64,6 +67,7 @@ export class Stage {
     this.summary = part("summary", HTMLElement);
     this.watching = part("watching", HTMLElement);
     this.closed = part("closed", HTMLElement);
+    this.terms = new Terms(this, part);
     this.transport = new Transport(this, part);
     this.meter = new Meter(part);
     this.panel = new Panel(this, part);
@@ -72,7 +76,6 @@ export class Stage {
     this.lists = new ListBars(this, part);
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
-    this.terms = new Terms(this, part);
     this.whatIf = new WhatIf(this, part);
     this.planted = new PlantedFault(this, part);
     this.lesson = new LessonPanel(this, part);
@@ -93,6 +96,7 @@ export class Stage {
     clearInterval(this.heartbeat);
     this.stopTaking();
     this.lecture.close();
+    this.terms.leave();
     this.leave();
     if (this.current) this.current.playing = false;
     this.isClosed = true;
@@ -188,6 +192,7 @@ export class Stage {
       old?.asked,
     );
     this.current = player;
+    this.kept = "";
     this.named = named;
     [this.hovered, this.names] = [null, address];
     this.selected = node;
@@ -242,7 +247,7 @@ export class Stage {
     const isPress = is("button, summary, input") && [" ", "Enter"].includes(event.key);
     const isOurs = isInside ? !isTyping && !isPress : !isControl || is("section");
     if (this.transport.help.open) return;
-    if (event.key === "Escape" && this.whatIf.threshold !== null) return this.whatIf.end();
+    if (event.key === "Escape" && this.whatIf.isOn) return this.whatIf.end();
     if (event.key === "Escape" && this.lecture.isOn) return this.lecture.leave();
     if (!this.current || !isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
     const act = actionOf(this.current, event, isInside, {
@@ -362,7 +367,7 @@ export class Stage {
 
   /**
    * Replace children; if one of them had the focus, the stage takes it.
-   * @param {HTMLElement} parent
+   * @param {Element} parent
    * @param {...(Node | string)} children
    */
   replace(parent, ...children) {
@@ -378,6 +383,17 @@ export class Stage {
     if (!this.current) return;
     const { header, view, at } = this.current;
     places.set(header.settings, { view: { ...view }, at: { ...at }, node: this.selected });
+  }
+
+  /** Keep the moment in the address soon after a move: a reload may come before the cursor has rested. */
+  keepMove() {
+    const { at, view } = this.player;
+    const moment = JSON.stringify([at, view, this.selected]);
+    const isFirst = !this.kept;
+    const now = performance.now();
+    if (moment === this.kept || this.isLeaving || (now - this.keptAt < SOON && !isFirst)) return;
+    [this.kept, this.keptAt] = [moment, now];
+    if (!isFirst) this.keepAddress();
   }
 
   /** Keep the moment in the address, unless the browser refuses: in a frame of another page, or after many changes. */
@@ -424,22 +440,23 @@ export class Stage {
       this.sayClosed(this.shown, frame);
       this.shown = frame;
       this.tree.setFrame(frame);
-      setText(this.summary, frame.summary);
+      this.terms.write(this.summary, frame.summary);
       this.watching.hidden = !frame.watch;
-      setText(this.watching, frame.watch?.sentence ?? "");
+      this.terms.write(this.watching, frame.watch?.sentence ?? "");
     }
     const seen = this.whatIf.show(frame, this.moment);
     this.element.classList.toggle("imagined", seen.moment !== this.moment);
-    this.tree.show(seen.moment, seen.nodes);
+    this.tree.show(seen.moment, seen.frame.nodes);
     if (frame.watch) this.lists.show(frame);
     else this.atlas.show(frame, this.moment);
     this.plane.show(frame, this.moment);
     if (header.planar) this.output.show(player.fields, frame.iteration, frame.view.tree);
     this.lesson.nameNodes(frame);
-    this.panel.show(frame, seen.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
+    this.panel.show(seen.frame, seen.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
     const lengths = player.lengths(frame);
     this.meter.show(frame, player.at, lengths);
     this.transport.show(frame, player.at, lengths);
+    this.keepMove();
   }
 }
 

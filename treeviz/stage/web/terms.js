@@ -1,4 +1,5 @@
-// Words and symbols of the glossary in what the stage says: each opens its entry beside the pictures.
+// Words and symbols of the glossary in what the stage says, and in captions and keys of its pictures and of the charts
+// below it: each opens its entry beside the pictures.
 
 import { el } from "../../style/web/dom.js";
 
@@ -7,6 +8,8 @@ import { el } from "../../style/web/dom.js";
 
 /** @typedef {{ name: string, symbol: string, means: string, section: string }} Term */
 
+/** What begins the address of a link to a term, on the page around the stage; as in style/glossary.py. */
+const LINK = "#term-";
 const ONE_COLUMN = 860; // pixels of the stage up to which it has one column, as stage.css says
 
 /** Symbols of one letter that sentences use; any other letter alone is no symbol there. */
@@ -28,23 +31,72 @@ export class Terms {
     this.terms = JSON.parse(part("terms", HTMLElement).textContent ?? "[]");
     this.places = placesOf(this.terms);
     this.pattern = patternOf([...this.places.keys()]);
+    /** @type {WeakMap<Element, string>} what was written last */
+    this.written = new WeakMap();
+    /** @type {HTMLElement | SVGElement | null} what opened the entry, and has the focus again when it is closed */
+    this.opener = null;
+    for (const box of stage.element.querySelectorAll("[data-terms]")) this.linkAll(box);
+    this.onClick = (/** @type {MouseEvent} */ event) => this.follow(event);
+    document.addEventListener("click", this.onClick, true);
+  }
+
+  leave() {
+    document.removeEventListener("click", this.onClick, true);
   }
 
   /**
    * A text with a button for each term, the first time that it is named.
    * @param {string} text
+   * @param {Set<number>} [seen] terms that were named before, to which those of the text are added
    * @returns {(Node | string)[]}
    */
-  link(text) {
-    return pieces(text, this.pattern, this.places).map(({ words, place }) => {
-      if (place === null) return words;
+  link(text, seen) {
+    return pieces(text, this.pattern, this.places, seen).flatMap(({ words, place }) => {
+      if (place === null) return withSubscripts(words);
       const title = `what is ${this.terms[place].name}?`;
-      return el("button", { class: "term", type: "button", title, onclick: () => this.open(place) }, words);
+      const onclick = (/** @type {MouseEvent} */ { currentTarget }) => this.open(place, currentTarget);
+      return [el("button", { class: "term", type: "button", title, onclick }, ...withSubscripts(words))];
     });
   }
 
-  /** @param {number} place */
-  open(place) {
+  /**
+   * Write a text with its terms, if it is another than before.
+   * @param {Element} element
+   * @param {string} text
+   */
+  write(element, text) {
+    if (this.written.get(element) === text) return;
+    this.written.set(element, text);
+    this.stage.replace(element, ...this.link(text));
+  }
+
+  /** Make links of the terms in all texts of a part of the page, each the first time in it. @param {Element} box */
+  linkAll(box) {
+    const walker = document.createTreeWalker(box, NodeFilter.SHOW_TEXT);
+    /** @type {Text[]} */
+    const texts = [];
+    while (walker.nextNode()) texts.push(/** @type {Text} */ (walker.currentNode));
+    const seen = new Set();
+    for (const text of texts) text.replaceWith(...this.link(text.data, seen));
+  }
+
+  /** Open the term that a link of the page around the stage names. @param {MouseEvent} event */
+  follow(event) {
+    const link = event.composedPath().find((one) => one instanceof HTMLAnchorElement);
+    const address = link?.getAttribute("href") ?? "";
+    const name = address.startsWith(LINK) ? decodeURIComponent(address.slice(LINK.length)) : null;
+    const place = this.terms.findIndex((term) => term.name === name);
+    if (!link || place < 0) return;
+    event.preventDefault();
+    this.open(place, link);
+  }
+
+  /**
+   * @param {number} place
+   * @param {EventTarget | null} [opener]
+   */
+  open(place, opener = null) {
+    this.opener = opener instanceof HTMLElement ? opener : null;
     const { name, symbol, means, section } = this.terms[place];
     const close = el("button", { onclick: () => this.close() }, "close");
     const heading = el("h3", { tabindex: -1 }, symbol ? `${name} (${symbol})` : name);
@@ -64,7 +116,8 @@ export class Terms {
   close() {
     this.stage.replace(this.box);
     this.box.hidden = true;
-    this.stage.element.focus({ preventScroll: true });
+    if (this.opener?.isConnected) this.opener.focus();
+    else this.stage.element.focus({ preventScroll: true });
   }
 }
 
@@ -91,16 +144,32 @@ export function placesOf(terms) {
     if (!places.has(words)) places.set(words, place);
   };
   terms.forEach(({ name, symbol }, place) => {
-    for (const words of [name, `${name}s`, ...(FORMS[name] ?? [])]) add(words, place);
+    for (const words of [name, `${name}s`, ...(FORMS[name] ?? [])]) {
+      add(words, place);
+      add(words[0].toUpperCase() + words.slice(1), place);
+    }
     const letter = symbol.split(/[\s,(=]/)[0].replace(/[ᵢᵣ]+$/u, "");
     if (LETTERS.includes(letter)) add(letter, place);
+    const parts = symbol.split(/ = | ≥ /u)[0].split(", ");
+    for (const part of parts) if (withUnderscore(part) !== part) add(withUnderscore(part), place);
   });
   return places;
+}
+
+/** zᵣᵢ as code writes it: z_ri. @param {string} symbol */
+const withUnderscore = (symbol) =>
+  symbol.replace(/[ᵣᵢ]+$/u, (ends) => `_${ends.replace(/ᵣ/gu, "r").replace(/ᵢ/gu, "i")}`);
+
+/** z_ri becomes z with the subscript ri; longer names, as of columns, stay. @param {string} text */
+export function withSubscripts(text) {
+  const subscript = /(?<=(?<![\p{L}\p{N}_])\p{L})_([a-z]{1,2})(?![\p{L}\p{N}_])/u;
+  return text.split(subscript).map((piece, index) => (index % 2 ? el("sub", {}, piece) : piece));
 }
 
 /** @param {string[]} words */
 export function patternOf(words) {
   const escaped = words
+    .filter(Boolean)
     .sort((one, other) => other.length - one.length)
     .map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   return new RegExp(`(?<![\\p{L}\\p{N}_])(${escaped.join("|")})(?![\\p{L}\\p{N}_'’])`, "gu");
@@ -111,10 +180,10 @@ export function patternOf(words) {
  * @param {string} text
  * @param {RegExp} pattern
  * @param {Map<string, number>} places
+ * @param {Set<number>} seen terms named before
  * @returns {{ words: string, place: number | null }[]}
  */
-export function pieces(text, pattern, places) {
-  const seen = new Set();
+export function pieces(text, pattern, places, seen = new Set()) {
   /** @type {{ words: string, place: number | null }[]} */
   const found = [];
   let end = 0;

@@ -60,11 +60,13 @@ export class TreePicture {
   setHeader({ threshold, skin }) {
     const glyph = (/** @type {string} */ state, /** @type {string} */ path, /** @type {string} */ name) =>
       svg("g", { class: `node ${state}` }, svg("path", { class: name, d: path }));
+    const { terms } = this.stage;
+    const seen = new Set();
     const key = (/** @type {string} */ words, /** @type {SVGElement} */ drawing) =>
-      el("li", {}, svg("svg", { viewBox: "-11 -16 22 27" }, drawing), words);
+      el("li", {}, svg("svg", { viewBox: "-11 -16 22 27" }, drawing), el("span", {}, ...terms.link(words, seen)));
     const meanings = skin === null ? SEARCHED : listed(decimals(threshold), decimals(threshold - skin));
     const keys = Object.entries(meanings).map(([state, words]) => {
-      if (state === "stub-open") return el("li", { class: "stub-key" }, shades(), words);
+      if (state === "stub-open") return el("li", { class: "stub-key" }, shades(), el("span", {}, words));
       const item = key(words, glyph(state, glyphOf(state, 64), "glyph"));
       item.classList.toggle("stub-key", state.startsWith("stub"));
       return item;
@@ -201,11 +203,13 @@ export class TreePicture {
 
   /**
    * @param {Moment} moment
-   * @param {Nodes} [nodes] what is drawn of them: the run's own, or with another threshold
+   * @param {Nodes} [nodes] what is drawn of them: the run's own, or what is tried
    */
   show(moment, nodes = this.nodes) {
+    const isOther = nodes !== this.nodes;
     [this.moment, this.nodes] = [moment, nodes];
     this.fillTip();
+    if (isOther) this.fillText();
     const { frame, layout, stage } = this;
     if (!frame || !layout || !nodes) return;
     /** @type {[string[], string[]]} not followed by the search, followed */
@@ -318,8 +322,8 @@ export class TreePicture {
 
   /** The tree in words, for those who do not see it; filled while it is open. */
   fillText() {
-    if (!this.text.open || !this.frame) return;
-    const { id, kind, before, after, neurons, visited, watched, promoted, promotes, ...bits } = this.frame.nodes;
+    if (!this.text.open || !this.nodes) return;
+    const { id, kind, before, after, neurons, visited, watched, promoted, promotes, ...bits } = this.nodes;
     const line = (/** @type {number} */ row) => {
       const isStub = kind[row] === 2;
       const number = grouped(isStub ? id[row] : neuronOf(id[row], this.stage.player.header.width));

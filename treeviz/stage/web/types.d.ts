@@ -37,6 +37,8 @@ export interface DataKind {
   signed: boolean;
   largest: number;
   dimension: number;
+  /** Whether a constant 1 was appended, before the length was made 1. */
+  lifted: boolean;
   /** Of planar data: the columns' names, if they have some, and where the datapoints are. */
   axes: string[];
   places: Point[];
@@ -63,6 +65,8 @@ export interface Header {
   /** The most iterations a run can have. */
   iterations: number;
   planar: boolean;
+  /** Neurons up to which a datapoint of planar data can be moved. */
+  movable: number;
   skin: number | null;
   /** What is planted into the search, in words; null for a run as it should be. */
   fault: { title: string; sentence: string } | null;
@@ -158,6 +162,12 @@ export interface Inspection {
   /** A mask: in which iterations it fires on the tree's datapoint. */
   fires: string;
   moments: Record<number, Look>;
+}
+
+/** All weights before the move of an iteration, row after row: eight bytes a number, in base64. */
+export interface AllWeights {
+  iteration: number;
+  values: string;
 }
 
 /** All watch lists in numbers. */
@@ -277,6 +287,7 @@ export interface Answer {
   frames: Frame[];
   fields: Fields | null;
   neuron?: Inspection | null;
+  weights?: AllWeights | null;
   notices: string[];
   start: Start;
   introduction?: { plays?: number; lectures?: number; cookie?: string };
@@ -294,6 +305,8 @@ export interface Question {
   /** The neuron that is inspected, if something of it is missing, and after how many moves its weights are. */
   neuron: number | null;
   moments: number[];
+  /** The iteration whose weights are missing, if a datapoint is moved in it. */
+  weights: number | null;
 }
 
 /** What is known and written where the cursor is. */
