@@ -2,8 +2,8 @@
 
 import { el, find, partsOf, setAttribute, setText } from "../../style/web/dom.js";
 import { mounter } from "../../style/web/mount.js";
-import { takeAnswers } from "./answers.js";
 import { Atlas } from "./atlas.js";
+import { ANSWERS } from "./channels.js";
 import { momentOf } from "./cursor.js";
 import { actionOf } from "./keys.js";
 import { Lecture } from "./lecture.js";
@@ -20,7 +20,7 @@ import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
 import { WhatIf } from "./whatif.js";
 
-/** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, Turn, View } from "./types.js" */
+/** @import { AddressNames, Answer, Cursor, Frame, Moment, PollPress, Question, Turn, View } from "./types.js" */
 
 const HEARTBEAT = 250; // milliseconds between looks at what is missing
 const QUIET = 500; // milliseconds after a press elsewhere on the page, which may lead to another one
@@ -56,7 +56,7 @@ export class Stage {
     this.pressedAt = -Infinity;
     this.isClosed = false;
     this.isDue = false;
-    /** @type {((message: Question | Turn) => void) | undefined} */
+    /** @type {((message: Question | Turn | PollPress) => void) | undefined} */
     this.send = undefined;
     const part = partsOf(element);
     this.notices = part("notices", HTMLElement);
@@ -82,7 +82,7 @@ export class Stage {
     };
     document.addEventListener("pointerdown", this.onPress, true);
     this.heartbeat = setInterval(() => this.current?.ask(), HEARTBEAT);
-    this.stopTaking = takeAnswers((bytes) => this.receive(bytes));
+    this.stopTaking = ANSWERS.take((bytes) => this.receive(bytes));
   }
 
   close() {
@@ -90,6 +90,7 @@ export class Stage {
     document.removeEventListener("pointerdown", this.onPress, true);
     clearInterval(this.heartbeat);
     this.stopTaking();
+    this.lesson.poll.close();
     this.lecture.close();
     this.leave();
     if (this.current) this.current.playing = false;
@@ -448,6 +449,6 @@ export default mounter(
   (root) => find(root, ".stage", HTMLElement),
   (element) => new Stage(element),
   ({ setStateValue, setTriggerValue }) =>
-    (/** @type {Question | Turn} */ message) =>
-      "to" in message ? setTriggerValue?.("turned", message) : setStateValue?.("asked", message),
+    (/** @type {Question | Turn | PollPress} */ message) =>
+      "run" in message ? setStateValue?.("asked", message) : setTriggerValue?.("turned", message),
 );
