@@ -223,3 +223,50 @@ def test_control_is_with_the_teacher_alone(teacher, server, chromium):
     with phones(chromium, server, 1) as (student,):
         student.join(code).choose("nothing: it does not fire")
         teacher.wait_for("1 answer")
+
+
+LEAVES = """
+title = "Leaves"
+summary = "S"
+[[scene]]
+title = "one"
+text = "T"
+settings = {{ data = "circle", width = {width} }}
+[scene.question]
+kind = "click"
+ask = "Which **leaves** fire, [all](http://example.org) `of` them?"
+why = "W"
+find = "firing"
+"""
+
+
+@pytest.mark.slow
+def test_leaves_of_a_lesson_of_ones_own_are_polled_unless_they_are_too_many(teacher, server, chromium):
+    page = teacher.page
+    for width in (256, 64):
+        teacher.stage.open("data=circle&width=64")
+        page.get_by_role("button", name="Lessons").click()
+        file = {"name": f"{width}.toml", "mimeType": "text/plain", "buffer": LEAVES.format(width=width).encode()}
+        page.locator("[data-testid=stFileUploaderDropzoneInput]").set_input_files(file)
+        page.get_by_role("button", name="Open “Leaves”").click()
+        teacher.box.get_by_role("heading", name="one", exact=True).wait_for()
+        teacher.press("open a poll")
+        if width > 128:
+            teacher.box.get_by_text("No poll could be opened: 256 nodes are too many to choose from").wait_for()
+    teacher.box.locator(".join-code").wait_for()
+    assert "too many" not in teacher.box.inner_text()
+    with phones(chromium, server, 1) as (student,):
+        student.join(teacher.code)
+        asked = student.page.get_by_role("heading").inner_text()
+        assert asked == "Which leaves fire, [all](http://example.org) of them?"
+        links = student.page.get_by_test_id("stMain").get_by_role("link").all()
+        assert {link.inner_text() for link in links} <= {"http://example.org"}  # none is called by another name
+        assert student.page.evaluate("document.documentElement.scrollWidth") <= 390
+        for neuron in (0, 7, 63):
+            student.page.get_by_role("button", name=re.compile(rf"^neuron {neuron}: ")).click()
+        student.send()
+        student.wait_for("Counted: neuron 0")
+        teacher.wait_for("1 answer")
+    chosen = [label.split(":")[0] for label, times, _ in teacher.bars if times]
+    assert chosen == ["neuron 0", "neuron 7", "neuron 63"] and len(teacher.bars) == 12
+    assert "52 others are not shown" in teacher.box.inner_text()

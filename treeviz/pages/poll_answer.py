@@ -20,7 +20,7 @@ _MARK = re.compile(r"(\*\*[^*]+\*\*|`[^`]+`)")
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2rem 1rem; }
 [data-testid="stHeader"], .st-key-student { display: none; }
-[data-testid="stMarkdownContainer"] h3 { font-size: 1.3rem; line-height: 1.35; }
+[data-testid="stHeading"] h3 { font-size: 1.3rem; line-height: 1.35; }
 [role="radiogroup"] { gap: 0; }
 [role="radiogroup"] label { padding: .5rem 0; }
 </style>"""
@@ -70,7 +70,7 @@ def _join() -> None:
 def _ask(number: int, asked: Asked, refusal: str) -> None:
     state = st.session_state
     state.joined = _tidy(st.query_params[NAME])
-    st.markdown(f"### {_marked(asked.ask)}")
+    st.subheader(_marked(asked.ask), anchor=False)
     with st.form(f"answer-{number}", border=False):
         key = f"given-{number}"
         if asked.kind == "estimate":
