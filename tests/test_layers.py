@@ -27,7 +27,7 @@ ALLOWED = {
     "related": {"style"},
     "bench": CORE | {"training", "style"},
     "pages": CORE | {"training", "style", "race", "stage", "lesson", "related", "pages"},
-    "serving": {"training"},  # starts the app in processes of its own, each with its share of the memory
+    "serving": {"training", "lesson"},  # starts the app in processes: with a share of the memory each, and polls of all
     "output": set(),
     "cli": CORE | {"training", "race", "bench", "pages", "serving", "output", "cli_options"},
     "cli_options": CORE,

@@ -10,7 +10,14 @@ from treeviz.style.modules import join_modules
 
 TESTS = Path(__file__).parent / "js"
 PACKAGE = TESTS.parent.parent / "treeviz"
-ENTRIES = ("stage/web/stage.js", "race/web/race.js", "related/web/map.js")
+ENTRIES = (
+    "stage/web/stage.js",
+    "stage/web/answer.js",
+    "stage/web/poll_news.js",
+    "lesson/web/student.js",
+    "race/web/race.js",
+    "related/web/map.js",
+)
 
 
 def test_the_unit_tests_pass(node):

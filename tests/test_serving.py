@@ -436,6 +436,37 @@ def drive(chromium, url):
 
 
 @pytest.mark.slow
+@pytest.mark.browser
+def test_a_poll_reaches_the_students_of_every_process(tmp_path, haproxy, chromium, monkeypatch):
+    folder = tmp_path / "private"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    contexts = [chromium.new_context(viewport={"width": 1400, "height": 900}) for _ in range(5)]
+    with served(tmp_path / "log.txt", "--processes", "2") as (_, url):
+        for context in contexts:
+            context.set_default_timeout(30_000)
+        teacher, *students = (context.new_page() for context in contexts)
+        teacher.goto(f"{url}/?lesson=idea&scene=2")
+        teacher.get_by_role("button", name="open a poll").click()
+        code = teacher.locator(".join-code").inner_text()
+        assert oct(next(folder.glob("treeviz-*")).stat().st_mode)[-3:] == "700"
+        for place, student in enumerate(students):
+            student.goto(f"{url}/?poll={code}")
+            student.get_by_role("radiogroup").get_by_text("nothing" if place else "1.0").click()
+            student.get_by_role("button", name="Send").click()
+            student.get_by_text("Counted:").wait_for()
+        teacher.get_by_text("4 answers").wait_for()
+        times = teacher.locator(".poll-bars .times").all_inner_texts()
+        assert [text.split(" · ")[0] for text in times] == ["1", "0", "3"]
+        cookies = [{one["name"]: one["value"] for one in context.cookies()} for context in contexts]
+        assert {own["treeviz"] for own in cookies[1:]} == {"1", "2"}, "all students were led to one process"
+        assert len({own["treeviz-student"] for own in cookies[1:]}) == 4
+        for context in contexts:
+            context.close()
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.slow
 def test_the_balancer_of_the_hosting_document_keeps_a_browser_at_its_container(tmp_path, haproxy):
     (text,) = blocks("haproxy")
     file, port = tmp_path / "haproxy.cfg", free_port()

@@ -24,6 +24,8 @@ from types import MappingProxyType
 
 from click import echo
 
+from treeviz.lesson.poll.store import VARIABLE as POLLS
+
 MAX_UPLOAD_MB = 8  # a table of this length takes about 130 MB while it is read
 FEW_STUDENTS = 15  # one process answers so many in time
 _START_SECONDS, _STOP_SECONDS = 120, 5
@@ -147,10 +149,10 @@ def keep_serving(place: Place, num_processes: int, haproxy: str | None) -> None:
                 started.append(_Process("the app", _app_command(place), place))
             else:
                 ports = _free_ports(num_processes)
-                share = _share_of_machine(num_processes)
+                shared = {**_share_of_machine(num_processes), POLLS: str(Path(folder) / "polls.sqlite")}
                 for number, port in enumerate(ports, 1):
                     inner = Place("127.0.0.1", port, place.base_path)
-                    started.append(_Process(f"process {number}", _app_command(inner), inner, share))
+                    started.append(_Process(f"process {number}", _app_command(inner), inner, shared))
                 _wait_until_healthy(started, is_stopping)
                 file = Path(folder) / "haproxy.cfg"
                 file.write_text(haproxy_configuration(place, ports), encoding="utf-8")

@@ -16,6 +16,8 @@ from treeviz.pages.glossary import show_glossary
 from treeviz.pages.notices import show_changes, usable_part
 from treeviz.pages.page import Page, find_pages
 from treeviz.pages.page_links import show_way_back, wanted_page
+from treeviz.pages.poll import NAME as POLL
+from treeviz.pages.poll_answer import show_answering
 from treeviz.pages.settings import Settings, choose_settings, keep_training, rename_choices
 from treeviz.stage.component import LECTURE
 
@@ -40,7 +42,7 @@ _ROOM = """<style>
 [data-testid="stMain"] { scroll-padding-top: 3.75rem; } /* the header lies over it */
 [data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
 .st-key-heading h3 { font-size: clamp(1.25rem, 1.5vw, 1.75rem); }
-.st-key-stage-answer { display: none; }
+.st-key-stage-answer, .st-key-stage-poll { display: none; }
 html.treeviz-lecture :is([data-testid="stHeader"], [data-testid="stSidebar"], .st-key-glossary) { display: none; }
 html.treeviz-lecture [data-stale="true"] { opacity: 1 !important; } /* the page below does not shine through */
 @media (max-width: 640px) {
@@ -76,6 +78,8 @@ def run() -> None:
     """Set up the browser tab, draw the sidebar and the page chosen."""
     st.set_page_config(page_title="treeviz", page_icon="🌳", layout="wide")
     _freeze_imports()
+    if POLL in st.query_params:  # a student of a class: no run, no sidebar, no other pages
+        return show_answering()
     pages = [
         st.Page(partial(_draw, page), title=page.title, url_path=page.path, default=not page.path)
         for page in find_pages()

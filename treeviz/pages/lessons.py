@@ -190,6 +190,11 @@ def open_from_address(address: Mapping[str, Sequence[str]]) -> bool:
     return lesson is not None
 
 
+def moment_of(maker: FrameMaker, start: Moment) -> TreeMoment:
+    """Return the moment of a run that a scene is about."""
+    return TreeMoment(maker.run.trace, start.view.tree, start.iteration)
+
+
 def describe_scene(maker: FrameMaker, start: Moment) -> dict[str, Any] | None:
     """Return what the stage is sent of the scene that is open, with its numbers filled in from the run."""
     visit = open_visit()
@@ -197,7 +202,7 @@ def describe_scene(maker: FrameMaker, start: Moment) -> dict[str, Any] | None:
         return None
     scene, error, question = visit.scene, "", None
     later = visit.lesson.scenes[visit.index + 1 :]
-    at = TreeMoment(maker.run.trace, start.view.tree, start.iteration)
+    at = moment_of(maker, start)
     if scene.question:
         try:
             question = describe(scene.question, at)

@@ -28,7 +28,7 @@ _SKIN = 0.5  # what is offered first where it is not found by rule
 _NETWORK = ("width", "paper", "b", "seed")
 _TRAINING = ("search", "solver", "activation", "check", "rule", "skin", "fault")
 # What else there is to choose beside the stage, where no callback leads to a page.
-_ELSEWHERE = {"glossary-search", "lesson-upload", "introduction", "plays"}
+_ELSEWHERE = {"glossary-search", "lesson-upload", "introduction", "plays", "poll_wanted"}
 # What addresses said before a choice had a name that is easier to read.
 _RENAMED = {"activation": {formula: name for name, formula in ACTIVATIONS.items()}}
 

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from treeviz.model.numerals import count, numeral
-from treeviz.pages import lessons
+from treeviz.pages import lessons, poll
 from treeviz.pages.gallery import show_heading
 from treeviz.pages.notices import explain_changes, note, show_refusal
 from treeviz.pages.page import Page
@@ -70,6 +70,7 @@ def render(settings: Settings) -> None:
         st.session_state.stays = st.session_state.pop("grows", False)
         st.session_state.scene_shown = lessons.describe_scene(maker, st.session_state.start)
     lessons.keep_address()
+    poll.show_poll(_STAGE, lessons.moment_of(maker, st.session_state.start))
     keep_choices()
     _show_run(settings, plays)
 
@@ -135,10 +136,16 @@ def _show_run(settings: Settings, plays: int) -> None:
         weights=maker.weights(question.weights) if question else None,
         nonce=question.nonce if question else 0,
     )
-    show_stage(_STAGE, answer, lessons.turn)
+    show_stage(_STAGE, answer, _take_press)
     _unlearnable(run, cursor)
     _numbers(run, cursor)
     _charts(maker, cursor)
+
+
+def _take_press(wanted: object) -> None:
+    """Take what is pressed in the lesson beside the stage."""
+    if not poll.press(wanted):
+        lessons.turn(wanted)
 
 
 def _unlearnable(run: BackgroundRun, cursor: int) -> None:

@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -31,16 +31,23 @@ PARTS = {
 
 _mount = st.components.v2.component("treeviz-stage", html=PARTS["html"], css=PARTS["css"], js=PARTS["js"])
 _bring = st.components.v2.component("treeviz-answer", html="<span></span>", js=join_modules(_WEB / "answer.js"))
+_bring_news = st.components.v2.component("treeviz-poll", html="<span></span>", js=join_modules(_WEB / "poll_news.js"))
 
 
 def show_stage(key: str, data: bytes, on_turn: Callable[[object], None]) -> None:
     """Mount the stage, or send the mounted one `data`, what a `FrameMaker` answers.
 
-    `on_turn` is called, before the page is drawn again, with what the browser sends to turn to another scene. The stage
-    itself is the same every time, so Streamlit sends a browser that has it no more than its name.
+    `on_turn` is called, before the page is drawn again, with what the browser sends to turn to another scene, or to
+    open or close a poll. The stage itself is the same every time, so Streamlit sends a browser that has it no more than
+    its name.
     """
     _mount(key=key, on_asked_change=_stay, on_turned_change=lambda: on_turn(st.session_state[key]["turned"]))
     _bring(key=f"{key}-answer", data=data)
+
+
+def bring_poll(key: str, news: Mapping[str, object]) -> None:
+    """Bring the stage mounted under `key` how the session's poll stands; `PollNews` in types.d.ts says what that is."""
+    _bring_news(key=f"{key}-poll", data=news)
 
 
 def last_question(key: str) -> object:

@@ -1,6 +1,6 @@
 // The component that is given the answers of the server.
 
-import { deliver } from "./answers.js";
+import { ANSWERS } from "./channels.js";
 
 /** @param {import("../../style/web/mount.js").Call<BlobPart, never>} call */
-export default ({ data }) => (data ? deliver(data) : undefined);
+export default ({ data }) => (data ? ANSWERS.deliver(data) : undefined);

@@ -4,6 +4,8 @@ import { el, setText } from "../../style/web/dom.js";
 import { clamp, decimals, grouped, numeral, things } from "../../style/web/numbers.js";
 import { neuronOf } from "./heap.js";
 import { NotesWindow } from "./lecture.js";
+import { withMarks } from "./marks.js";
+import { PollPanel } from "./poll.js";
 import { Score, isNear, judgeNodes } from "./score.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
@@ -49,10 +51,12 @@ export class LessonPanel {
     this.judged = null;
     this.score = new Score();
     this.notes = new NotesWindow();
+    this.poll = new PollPanel(stage, () => this.showPoll());
     /** @type {HTMLElement | null} */
     this.scoreText = null;
     /** @type {Set<number>} nodes tried that are not the wrong one looked for */
     this.tried = new Set();
+    this.pollSlot = el("div", { "data-part": "poll" });
     new ResizeObserver(() => this.dock()).observe(stage.element);
   }
 
@@ -85,7 +89,9 @@ export class LessonPanel {
     const where = el("p", { class: "hint" }, `${shown.title} · ${index + 1} of ${count}`);
     const progress = el("progress", { max: count, value: index + 1, "aria-label": "Progress of the lesson" });
     const heading = el("h3", { tabindex: -1 }, scene.title);
-    const text = scene.text.split(/\n\s*\n/).map((paragraph) => el("p", {}, ...this.withTerms(paragraph)));
+    const text = scene.text
+      .split(/\n\s*\n/)
+      .map((paragraph) => el("p", { class: "told" }, ...this.withTerms(paragraph)));
     const back = el("button", { onclick: () => this.turnBy(-1) }, "← back");
     const next = el("button", { class: "primary", onclick: () => this.turnBy(1) }, "next →");
     back.disabled = index === 0;
@@ -102,10 +108,12 @@ export class LessonPanel {
       ...text,
       ...error,
       ...asked,
+      this.pollSlot,
       notes,
       el("div", { class: "row ways" }, back, next, score),
     );
     this.showScore();
+    this.showPoll();
     const place = this.placeOf(PLACES[/** @type {keyof typeof PLACES} */ (scene.focus)] ?? "");
     place?.setAttribute("data-looked-at", "");
     this.stage.element.scrollIntoView({ block: "start" });
@@ -136,6 +144,16 @@ export class LessonPanel {
     const from = this.target ?? this.shown.index;
     this.target = clamp(from + by, 0, this.shown.count - 1);
     if (this.target !== from) this.turn(this.target);
+  }
+
+  /** Show the poll on the question in the place of the scene's text, or the way to open one. */
+  showPoll() {
+    const question = this.shown?.scene.question;
+    const drawn = question ? this.poll.draw(question) : [];
+    this.box.classList.toggle("polling", drawn.length > 0);
+    this.pollSlot.replaceChildren(...(drawn.length || !question ? drawn : this.poll.offer()));
+    if (drawn.length) this.box.scrollTop = 0;
+    if (this.shown) this.stage.render();
   }
 
   showScore() {
@@ -269,10 +287,10 @@ export class LessonPanel {
   /** Whether a click on a node of the picture is an answer, or part of one. @param {number} node */
   takesClick(node) {
     const question = this.shown?.scene.question;
-    if (question?.kind !== "click" || this.judged || !question.candidates.includes(node)) return false;
+    if (question?.kind !== "click" || this.judged || this.poll.open) return false;
     const { view, at } = this.stage.player;
     const hunt = huntOf(question);
-    if (hunt && !isAt(hunt, view.tree, at.iteration)) return false;
+    if (!question.candidates.includes(node) || (hunt && !isAt(hunt, view.tree, at.iteration))) return false;
     this.toggle(node);
     return true;
   }
@@ -287,6 +305,7 @@ export class LessonPanel {
 
   /** How the picture marks a node. @param {number} node */
   markOf(node) {
+    if (this.poll.open) return this.poll.markOf(this.shown?.scene.question, node);
     const unjudged = this.chosen.has(node) ? "chosen-node" : this.tried.has(node) ? "wrong-node" : "";
     return this.judged?.get(node) ?? unjudged;
   }
@@ -368,14 +387,3 @@ const huntOf = (question) =>
  * @param {number} iteration
  */
 const isAt = (hunt, tree, iteration) => hunt.tree === tree && hunt.iteration === iteration;
-
-/** **bold** and `code` of a text. @param {string} text */
-export function withMarks(text) {
-  return text
-    .split(/(\*\*[^*]+\*\*|`[^`]+`)/)
-    .filter(Boolean)
-    .map((piece) => {
-      if (piece.startsWith("**")) return el("strong", {}, piece.slice(2, -2));
-      return piece.startsWith("`") ? el("code", {}, piece.slice(1, -1)) : piece;
-    });
-}

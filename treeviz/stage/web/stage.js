@@ -2,8 +2,8 @@
 
 import { el, find, partsOf, setAttribute } from "../../style/web/dom.js";
 import { mounter } from "../../style/web/mount.js";
-import { takeAnswers } from "./answers.js";
 import { Atlas } from "./atlas.js";
+import { ANSWERS } from "./channels.js";
 import { momentOf } from "./cursor.js";
 import { actionOf } from "./keys.js";
 import { Lecture } from "./lecture.js";
@@ -21,7 +21,7 @@ import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
 import { WhatIf } from "./whatif.js";
 
-/** @import { AddressNames, Answer, Cursor, Frame, Moment, Question, Turn, View } from "./types.js" */
+/** @import { AddressNames, Answer, Cursor, Frame, Moment, PollPress, Question, Turn, View } from "./types.js" */
 
 const HEARTBEAT = 250; // milliseconds between looks at what is missing
 const SOON = 400; // milliseconds between changes of the address: browsers refuse more than a hundred in half a minute
@@ -60,7 +60,7 @@ export class Stage {
     this.keptAt = 0;
     this.isClosed = false;
     this.isDue = false;
-    /** @type {((message: Question | Turn) => void) | undefined} */
+    /** @type {((message: Question | Turn | PollPress) => void) | undefined} */
     this.send = undefined;
     const part = partsOf(element);
     this.notices = part("notices", HTMLElement);
@@ -87,7 +87,7 @@ export class Stage {
     };
     document.addEventListener("pointerdown", this.onPress, true);
     this.heartbeat = setInterval(() => this.current?.ask(), HEARTBEAT);
-    this.stopTaking = takeAnswers((bytes) => this.receive(bytes));
+    this.stopTaking = ANSWERS.take((bytes) => this.receive(bytes));
   }
 
   close() {
@@ -95,6 +95,7 @@ export class Stage {
     document.removeEventListener("pointerdown", this.onPress, true);
     clearInterval(this.heartbeat);
     this.stopTaking();
+    this.lesson.poll.close();
     this.lecture.close();
     this.terms.leave();
     this.leave();
@@ -481,6 +482,6 @@ export default mounter(
   (root) => find(root, ".stage", HTMLElement),
   (element) => new Stage(element),
   ({ setStateValue, setTriggerValue }) =>
-    (/** @type {Question | Turn} */ message) =>
-      "to" in message ? setTriggerValue?.("turned", message) : setStateValue?.("asked", message),
+    (/** @type {Question | Turn | PollPress} */ message) =>
+      "run" in message ? setStateValue?.("asked", message) : setTriggerValue?.("turned", message),
 );

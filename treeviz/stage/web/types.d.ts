@@ -281,6 +281,45 @@ export interface Turn {
   at: number;
 }
 
+/** What the teacher does with a class poll. */
+export interface PollPress {
+  poll: "open" | "close";
+  /** Milliseconds, so that no two are alike. */
+  at: number;
+}
+
+/** A bar of a poll's histogram, and whether it is that of the right answer. */
+export interface PollBar {
+  label: string;
+  count: number;
+  right: boolean;
+}
+
+/** The poll that is open; made by pages/poll.py. */
+export interface PollShown {
+  number: number;
+  code: string;
+  /** To be typed, and with the code in it. */
+  address: string;
+  link: string;
+  /** Rows of 0 and 1. */
+  qr: string[];
+  warning: string;
+  answers: number;
+  /** How many of them are right. */
+  right: number;
+  full: boolean;
+  bars: PollBar[];
+  /** Nodes that have no bar. */
+  more: number;
+}
+
+/** How the session's poll stands; `error` says why there is none. */
+export interface PollNews {
+  poll: PollShown | null;
+  error: string;
+}
+
 export interface Answer {
   header: Header;
   status: Status;

@@ -1,0 +1,176 @@
+// A class poll on the question of a scene, in the place of its text: how to join, and a histogram that grows.
+
+import { el, setText, svg } from "../../style/web/dom.js";
+import { numeral, percent, things } from "../../style/web/numbers.js";
+import { POLLS } from "./channels.js";
+import { withMarks } from "./marks.js";
+
+/** @import { Stage } from "./stage.js" */
+/** @import { PollBar, PollNews, PollShown, QuestionAsked } from "./types.js" */
+
+const BORDER = 4; // modules of white around a QR code, without which phones do not read it
+
+export class PollPanel {
+  /**
+   * @param {Stage} stage
+   * @param {() => void} changed draw the lesson again: a poll has been opened or closed
+   */
+  constructor(stage, changed) {
+    this.stage = stage;
+    this.changed = changed;
+    /** @type {PollShown | null} */
+    this.open = null;
+    this.error = "";
+    this.isRevealed = false;
+    /** @type {HTMLElement | null} */
+    this.count = null;
+    this.bars = el("ol", { class: "poll-bars" });
+    this.labels = "";
+    this.note = el("p", {});
+    this.close = POLLS.take((news) => this.receive(news));
+  }
+
+  /** @param {PollNews} news */
+  receive({ poll, error }) {
+    const isOther = poll?.code !== this.open?.code || poll?.number !== this.open?.number || error !== this.error;
+    [this.open, this.error] = [poll, error];
+    if (isOther) {
+      this.isRevealed = false;
+      this.labels = "";
+      this.changed();
+    }
+    this.update();
+  }
+
+  /** @param {"open" | "close"} act */
+  press(act) {
+    this.stage.send?.({ poll: act, at: Date.now() });
+  }
+
+  /** What is drawn under a question that no poll is open on. */
+  offer() {
+    const button = el("button", { "data-part": "open-poll", onclick: () => this.press("open") }, "open a poll");
+    button.title = "the class answers on their phones";
+    return [button, ...(this.error ? [el("p", { class: "status", role: "status" }, this.error)] : [])];
+  }
+
+  /**
+   * Draw the poll that is open.
+   * @param {QuestionAsked} question
+   */
+  draw(question) {
+    const { open } = this;
+    if (!open) return [];
+    const reveal = el("button", { onclick: () => this.reveal(question, reveal, why) }, "show the right answer");
+    const end = el("button", { onclick: () => this.press("close") }, "close the poll");
+    const why = el("div", { class: "feedback", role: "status" });
+    this.count = el("p", { class: "poll-count" });
+    const box = el(
+      "section",
+      { class: "poll", "aria-label": "Class poll" },
+      el("p", { class: "asked" }, ...withMarks(question.ask)),
+      el(
+        "div",
+        { class: "join" },
+        drawCode(open.qr, `QR code of ${open.link}`),
+        el("div", {}, el("p", {}, "Open"), el("p", { class: "address" }, open.address), el("p", {}, "and type")),
+        el("p", { class: "join-code", "aria-label": `Code ${[...open.code].join(" ")}` }, open.code),
+      ),
+      ...(open.warning ? [el("p", { class: "status" }, open.warning)] : []),
+      el("div", { class: "row" }, reveal, end),
+      this.count,
+      this.bars,
+      this.note,
+      why,
+    );
+    this.bars.classList.toggle("of-nodes", question.kind === "click");
+    this.update();
+    return [box];
+  }
+
+  /**
+   * @param {QuestionAsked} question
+   * @param {HTMLButtonElement} button
+   * @param {HTMLElement} place
+   */
+  reveal(question, button, place) {
+    this.isRevealed = true;
+    button.disabled = true;
+    place.replaceChildren(el("p", { class: "right" }, rightWords(question)), el("p", {}, ...withMarks(question.why)));
+    this.update();
+    place.scrollIntoView({ block: "nearest" });
+    this.stage.render();
+  }
+
+  update() {
+    const { open, count } = this;
+    if (!open || !count) return;
+    const { answers, right, bars, full, more } = open;
+    const share = this.isRevealed && answers ? `, ${right} right` : "";
+    setText(
+      count,
+      answers ? `${things(answers, "answer")}${share}${full ? ": the poll is full" : ""}` : "No answer yet",
+    );
+    setText(this.note, more ? `The ${bars.length} nodes chosen most often; ${more} others are not shown.` : "");
+    const labels = JSON.stringify(bars.map(({ label }) => label));
+    if (labels !== this.labels) {
+      this.labels = labels;
+      this.bars.replaceChildren(...bars.map(drawBar));
+    }
+    const most = Math.max(1, ...bars.map((bar) => bar.count));
+    for (const [place, bar] of bars.entries()) {
+      const row = /** @type {HTMLElement} */ (this.bars.children[place]);
+      const isRight = this.isRevealed && bar.right;
+      row.classList.toggle("right", isRight);
+      row.style.setProperty("--length", `${(100 * bar.count) / most}%`);
+      const words = this.bars.className.includes("of-nodes") || !answers ? "" : ` · ${percent(bar.count / answers)}`;
+      setText(/** @type {Element} */ (row.lastElementChild), `${isRight ? "✓ " : ""}${bar.count}${words}`);
+      row.setAttribute(
+        "aria-label",
+        `${row.firstElementChild?.textContent}: ${bar.count} of ${answers}${isRight ? ", right" : ""}`,
+      );
+    }
+  }
+
+  /**
+   * How the picture marks a node while a poll is open.
+   * @param {QuestionAsked | null | undefined} question
+   * @param {number} node
+   */
+  markOf(question, node) {
+    return this.isRevealed && question?.kind === "click" && question.right.includes(node) ? "right-node" : "";
+  }
+}
+
+/** @param {PollBar} bar */
+function drawBar({ label }) {
+  return el("li", {}, el("span", {}, ...withMarks(label)), el("span", { class: "times" }));
+}
+
+/** @param {QuestionAsked} question */
+function rightWords(question) {
+  if (question.kind === "choose") return `Right: “${question.options[question.right]}”.`;
+  if (question.kind === "click") return `Right: ${things(question.right.length, "node")}. The picture shows them.`;
+  const right = `${numeral(question.right, 3)}${question.unit ? ` ${question.unit}` : ""}`;
+  return `Right: ${right}${question.within > 1 ? `, or within a factor of ${numeral(question.within, 3)}` : ""}.`;
+}
+
+/**
+ * A QR code, dark on white whatever the colours of the page: phones read no other.
+ * @param {string[]} rows of 0 and 1
+ * @param {string} label
+ */
+function drawCode(rows, label) {
+  const size = rows.length + 2 * BORDER;
+  const path = rows.flatMap((row, y) =>
+    [...row.matchAll(/1+/g)].map(
+      ({ index, 0: run }) => `M${BORDER + index} ${BORDER + y}h${run.length}v1h-${run.length}z`,
+    ),
+  );
+  return svg(
+    "svg",
+    { class: "qr", role: "img", "aria-label": label, viewBox: `0 0 ${size} ${size}`, "shape-rendering": "crispEdges" },
+    svg("path", { fill: "#fff", d: `M0 0h${size}v${size}h-${size}z` }),
+    svg("path", { fill: "#000", d: path.join("") }),
+  );
+}
