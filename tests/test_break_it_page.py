@@ -102,6 +102,19 @@ def test_a_fault_in_a_run_of_ones_own(stage, lab):
     lab.say("Found. Node 55")
 
 
+def test_a_fault_among_too_many_nodes_to_choose_from_is_shown(stage, lab):
+    stage.open("data=circle&width=1024&fault=stale-maximum")
+    stage.part("planted").get_by_role("button", name="iteration 1").wait_for()
+    stage.page.get_by_role("button", name="Break it").click()
+    stage.page.get_by_role("button", name="Find the fault in this run").click()
+    lab.wait("A stale maximum")
+    assert "It has 2,047 nodes, too many to choose from" in lab.box.inner_text()
+    stage.part("badge").get_by_role("button", name="show me").click()
+    stage.part("badge").filter(has_text="Tree 7: node 290 is not the larger of its children.").wait_for()
+    stage.part("inspector").filter(has_text="Its children: 580 (−1.381), 581 (−0.368).").wait_for()
+    assert 290 in stage.states()
+
+
 def test_a_fault_without_consequence_says_so(stage, lab):
     stage.open("data=circle&width=64&fault=strict-comparison")
     stage.part("planted").filter(has_text="It has not shown so far:").wait_for()

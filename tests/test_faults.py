@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.lesson.address import faults_of, load_run, read_settings
 from treeviz.lesson.scenes.faulty import explain_node
 from treeviz.lesson.scenes.lesson_file import read_lesson, shipped_texts
@@ -14,6 +14,8 @@ from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.lesson.scenes.questions import Click, describe
 from treeviz.lesson.ties import with_tie
 from treeviz.model.config import FAULTS
+from treeviz.pages.data_choice import DataChoice
+from treeviz.pages.settings import Settings
 from treeviz.stage.exactness import describe_exactness
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import ADDRESS
@@ -171,6 +173,7 @@ def test_what_the_scenes_say_of_their_runs():
     # A forgotten promotion: the neuron is farther than the skin from its start, and no neuron is promoted.
     trace = ran("no-promotion")
     assert all(record.watch.promoted.size == 0 for record in trace.records)
+    assert Trainer(*setting_of("no-promotion"))._engine.lists.setting.skin == np.inf
     assert honest["no-promotion"].records[0].watch.promoted.size > 0
     assert trace.drifts(np.array([37]), 2)[0] > trace.config.skin
     assert not trace.watched_pairs(2)[trace.moving_neurons.searchsorted(37), 1]
@@ -246,17 +249,59 @@ def test_a_faulty_run_stays_finite_and_can_be_shown(fault, seed):
 
 @pytest.mark.parametrize("fault", STALE)
 def test_the_repair_is_told_to_the_end_that_the_run_has(fault):
-    trace, told = ran(fault), 0
-    for tree, iteration in itertools.product(range(8), range(6)):
-        record, step = trace.records[iteration], trace.replay(tree, iteration)
-        drawn = draw_tree(step, 127)
-        values = drawn.before.copy()
-        for small in write_script(trace, record, drawn)["repair"]:
-            for row, value in small.writes:
-                values[row] = value
-            told += "below it are" in small.text
-        assert np.array_equal(values, drawn.after)
-    assert told >= 1
+    told = 0
+    # At right angles, a leaf stays as it is where another datapoint moves its neuron, and what is above it is repaired.
+    right_angles = Dataset(np.eye(4), np.array([1.0, -1.0, 1.0, -1.0]))
+    for seed, is_circle in itertools.product(range(8), (True, False)):
+        data = load_dataset("circle", num_points=8, seed=seed) if is_circle else right_angles
+        config = TrainConfig(width=64, threshold=None if is_circle else 0.3, solver="exact", seed=seed, fault=fault)
+        trace = Trainer(data, config).run(14, until_loss=0.0)
+        if not any(record.stale for record in trace.records):
+            continue
+        (tree,) = {record.stale.tree for record in trace.records if record.stale}
+        for record in trace.records:
+            drawn = draw_tree(trace.replay(tree, record.iteration), 127)
+            values = drawn.before.copy()
+            for small in write_script(trace, record, drawn)["repair"]:
+                for row, value in small.writes:
+                    values[row] = value
+                    assert record.stale is None or drawn.nodes[row] != record.stale.node
+                told += "below it are" in small.text
+            assert np.array_equal(values, drawn.after), (seed, record.iteration)
+    assert told >= 8
+
+
+@pytest.mark.parametrize("fault", STALE)
+def test_what_is_left_out_of_the_repair_is_not_counted(fault):
+    for seed, threshold in itertools.product(range(8), (None, 0.3)):
+        data = load_dataset("circle", num_points=8, seed=seed)
+        config = TrainConfig(width=64, threshold=threshold, solver="exact", seed=seed, fault=fault)
+        trainer = Trainer(data, config)
+        record = trainer.step()
+        if record.stale is None:
+            continue
+        sound = Trainer(data, dataclasses.replace(config, fault=None)).step()
+        step = trainer.trace.replay(record.stale.tree, 0)
+        changed = step.before != step.after
+        node, left_out = record.stale.node, 1
+        if fault == "skipped-repair":  # else its sibling's climb would come by
+            assert changed[2 * node] != changed[2 * node + 1]
+        while node := node // 2:
+            left_out += not (changed[2 * node] or changed[2 * node + 1])
+        assert sound.costs["repair"] - record.costs["repair"] == left_out
+
+
+def test_a_badge_says_the_dense_loss_as_soon_as_it_is_known():
+    data, config = setting_of("stale-maximum")
+    run = BackgroundRun(data, config)
+    maker = FrameMaker(run, "key")
+    assert run.wait_for(2, timeout=60)
+    with run._changed:
+        assert run._changed.wait_for(lambda: not run.dense_is_behind, timeout=60)
+    dense, run.dense_trace = run.dense_trace, None
+    assert maker.badge(1)["state"] == "wrong" and "dense" not in maker.badge(1)["text"]
+    run.dense_trace = dense
+    assert "the dense method's is" in maker.badge(1)["text"] and maker.badge(1) is maker.badge(1)
 
 
 def test_nothing_is_said_that_the_fault_makes_false():
@@ -268,6 +313,7 @@ def test_nothing_is_said_that_the_fault_makes_false():
     row = frame["nodes"]["id"].index(64 + 37)
     assert frame["nodes"]["firing"][row] == 0 and frame["nodes"]["before"][row] > trace.config.resolved_threshold
     assert 1 not in frame["leaves"][row][2]
+    assert frame["plane"]["fires"][frame["plane"]["neurons"].index(37)] == "0"
     frame = pack_frame(ran("strict-comparison"), View(tree=3), 0)
     (tie,) = [place for place, bit in enumerate(frame["nodes"]["ties"]) if bit == "1" and frame["nodes"]["kind"][place]]
     assert frame["nodes"]["firing"][tie] == 0 and frame["nodes"]["passes"][tie] == "0"
@@ -299,6 +345,15 @@ def test_the_badge_and_the_header_name_the_fault_and_whose_loss_is_shown():
         run = BackgroundRun(data, config)
         assert FrameMaker(run, "key").header()["fault"] == dataclasses.asdict(describe_fault(fault))
     assert FrameMaker(BackgroundRun(data, dataclasses.replace(config, fault=None)), "key").header()["fault"] is None
+
+
+def test_a_faulty_run_shares_no_key_with_a_run_as_it_should_be():
+    config = TrainConfig(width=64, solver="exact")
+    keys = set()
+    for fault in (None, *IN_TREES):
+        settings = Settings(DataChoice("circle", (("seed", 0),)), dataclasses.replace(config, fault=fault))
+        keys |= {settings.key, settings.course_key}
+    assert len(keys) == 2 * (1 + len(IN_TREES))
 
 
 def test_a_fault_that_is_not_there_or_belongs_to_another_search_is_refused():

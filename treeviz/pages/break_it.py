@@ -3,7 +3,8 @@
 import streamlit as st
 
 from treeviz.lesson.scenes.lesson_file import Lesson, Scene
-from treeviz.lesson.scenes.questions import FAULTY, Click
+from treeviz.lesson.scenes.questions import FAULTY, MAX_CANDIDATES, Click
+from treeviz.model.heap import tree_size
 from treeviz.pages.lessons import begin, begin_own, known_lessons
 from treeviz.pages.runs import open_run
 from treeviz.pages.settings import Settings
@@ -12,6 +13,10 @@ from treeviz.style.faults import describe_fault
 
 LESSON = "break"
 _FAILS = "The check fails in iteration {iteration} for the first time, in tree {tree}."
+_TOO_MANY = (
+    "It has {nodes:node}, too many to choose from. Look for the wrong one in the picture; below the picture “show me” "
+    "says which it is."
+)
 _ASK = (
     "Which node of tree {tree} is wrong? Every node should be the larger of its two children, and a leaf of at least "
     "b = {threshold} should fire."
@@ -46,8 +51,10 @@ def _look(settings: Settings) -> None:
             text = "The check of iterations is switched off in the sidebar, so it is not known where the fault shows."
         scene = Scene("The fault has not shown so far", text, None, {})
     else:
-        question = Click(_ASK, fault.sentence, FAULTY)
+        can_be_asked = tree_size(settings.config.width) <= MAX_CANDIDATES
+        question = Click(_ASK, fault.sentence, FAULTY) if can_be_asked else None
+        text = _FAILS if can_be_asked else f"{_FAILS} {_TOO_MANY}"
         moment = {"tree": place[0], "iteration": iteration, "step": "last"}
         address = {ADDRESS[part]: str(value) for part, value in moment.items()}
-        scene = Scene(fault.title, _FAILS, None, address, "tree", question=question)
+        scene = Scene(fault.title, text, None, address, "tree", question=question)
     begin_own(Lesson(fault.title, fault.sentence, (scene,)))

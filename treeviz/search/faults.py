@@ -138,9 +138,8 @@ class _OneNodeStale:
         values[node] = before[node]
         while node := node // 2:
             children = slice(2 * node, 2 * node + 2)
-            is_reached = bool((values[children] != before[children]).any())
-            values[node] = values[children].max() if is_reached else before[node]
-            skipped += not is_reached
+            skipped += bool((values[children] == before[children]).all())  # no climb comes by
+            values[node] = values[children].max()
         changed = np.flatnonzero(values[1:] != before[1:]) + 1
         levels = np.bincount(np.frexp(changed)[1] - 1, minlength=self._forest.num_levels)
         modified_levels = done.modified_levels.copy()

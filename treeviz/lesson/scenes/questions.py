@@ -47,10 +47,10 @@ class Click:
         if self.level is not None:
             depth = np.floor(np.log2(candidates)).astype(int)
             candidates = candidates[depth == self.level]
-        if candidates.size > _MAX_CANDIDATES:
+        if candidates.size > MAX_CANDIDATES:
             raise ValueError(
                 f"{count(candidates.size, 'node')} are too many to click among; name a level, or a width of at most "
-                f"{_MAX_CANDIDATES // 2}"
+                f"{MAX_CANDIDATES // 2}"
             )
         return candidates, np.intersect1d(right, candidates)
 
@@ -105,7 +105,7 @@ class Estimate:
 
 
 Question = Click | Choose | Estimate
-_MAX_CANDIDATES = 1024
+MAX_CANDIDATES = 1024
 FAULTY = "faulty"  # what a question is told to find where a fault is planted
 
 
