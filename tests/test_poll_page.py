@@ -71,8 +71,8 @@ class Student:
 
 
 @contextmanager
-def phones(chromium, url, count):
-    contexts = [chromium.new_context(**PHONE) for _ in range(count)]
+def phones(chromium, url, count, **options):
+    contexts = [chromium.new_context(**PHONE, **options) for _ in range(count)]
     try:
         for context in contexts:
             context.set_default_timeout(30_000)
@@ -123,7 +123,7 @@ def test_a_class_chooses_and_the_teacher_shows_what_is_right(teacher, server, ch
 @pytest.mark.slow
 def test_a_student_has_a_page_that_is_light_and_refuses_in_words(teacher, server, chromium):
     code = teacher.open(1).code
-    with phones(chromium, server, 1) as (student,):
+    with phones(chromium, server, 1, color_scheme="dark") as (student,):
         page = student.page
         student.join(code)
         for part in ("stSidebar", "stTopNavLink", "stException"):

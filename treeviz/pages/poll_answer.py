@@ -60,7 +60,7 @@ def _ask_for_code(code: str) -> None:
         st.error(f"There is no open poll with the code {code}. Look at the code again; the poll may be closed.")
     with st.form("join", border=False):
         st.text_input("Code on the screen", key="typed", max_chars=20, autocomplete="off")
-        st.form_submit_button("Join", type="primary", width="stretch", on_click=_join)
+        st.form_submit_button("Join", width="stretch", on_click=_join)
 
 
 def _join() -> None:
@@ -93,7 +93,7 @@ def _ask(number: int, asked: Asked, refusal: str) -> None:
                 selection_mode="multi",
                 key=key,
             )
-        st.form_submit_button("Send", type="primary", width="stretch", on_click=_send, args=(number, key))
+        st.form_submit_button("Send", width="stretch", on_click=_send, args=(number, key))
     if refusal:
         st.error(refusal, icon=":material/error:")
     given = server_polls().answer_of(number, _student())

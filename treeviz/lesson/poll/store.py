@@ -162,16 +162,18 @@ class Polls:
 
     def _sweep_later(self) -> None:
         """Sweep after a while, for as long as there are polls, so that they go also when no one asks for any."""
-        self._sweeper = threading.Timer(UNSEEN_SECONDS, self._sweep_again)
-        self._sweeper.daemon = True
-        self._sweeper.start()
+        sweeper = threading.Timer(UNSEEN_SECONDS, self._sweep_again)
+        sweeper.daemon = True
+        sweeper.start()
+        self._sweeper = sweeper
 
     def _sweep_again(self) -> None:
         with self._transaction() as run:
             self._sweep(self._clock())
-            self._sweeper = None
             if run("SELECT 1 FROM poll").fetchone():
                 self._sweep_later()
+            else:
+                self._sweeper = None
 
 
 def _as_answer(text: str) -> Answer:
