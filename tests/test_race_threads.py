@@ -220,6 +220,27 @@ def test_an_urgent_ticket_goes_first():
     assert order == ["b", "a", "c"]
 
 
+def test_what_is_not_urgent_stands_back_while_something_is_drawn():
+    turns, order = Turns(patience=3600.0), []
+    with turns.stand_back():
+        late, late_thread = take_turns(turns, "late", order, 1)
+        wait_until(lambda: late in turns._waiting)
+        with turns.stand_back():
+            assert in_time(lambda: turns.take(Ticket(is_urgent=True))), "a viewer waits for it"
+        turns.cancel(turns._owner)
+        assert not order and turns._owner is not late
+    late_thread.join(PATIENCE)
+    assert order == ["late"]
+
+
+def test_what_stands_back_does_not_wait_for_ever():
+    turns, order = Turns(patience=0.05), []
+    with turns.stand_back():
+        for thread in [take_turns(turns, name, order, 1)[1] for name in "ab"]:
+            thread.join(PATIENCE)
+    assert sorted(order) == ["a", "b"]
+
+
 def test_races_of_several_viewers_have_their_turns_in_rotation(monkeypatch):
     clock, order = Clock(), []
     monkeypatch.setattr(racing, "perf_counter", clock)
@@ -247,7 +268,7 @@ def test_turns_go_on_past_a_ticket_that_has_none(act, place):
     if place == "owner":
         assert in_time(lambda: turns.take(other))
     else:
-        turns._waiting.append(other)
+        turns._waiting[other] = 0.0
     ticket, thread = take_turns(turns, "next", order, 1)
     wait_until(lambda: ticket in turns._waiting)
     getattr(turns, act)(other)

@@ -359,7 +359,7 @@ def check_run_page(name, n, width, threshold, solver, seed, search):
     dense = Trainer(data, replace(config, search="dense", solver="exact")).run(3, until_loss=0.0)
     run = SimpleNamespace(trace=trace, dense_trace=dense, config=config, data=data, dense_refusal="")
     (introduction,), *shown = shown_numbers(run)
-    captions = {title: chart(run, 0)[1] for title, chart in train._CHARTS.items()}
+    captions = {title: build(run, 0)[1] for title, (build, _) in train._CHARTS.items()}
     ending = report.conclusion(trace, 1e-10, is_interrupted=False)
     words = [part for numbers in shown for words in numbers for part in words]
     assert_sound([*introduction, *words, *captions.values(), ending])

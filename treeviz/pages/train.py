@@ -28,7 +28,7 @@ from treeviz.style.glossary import link_terms
 from treeviz.style.palette import compact, percent
 from treeviz.style.run_charts import cost_figure, loss_figure
 from treeviz.style.searches import describe_search
-from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
+from treeviz.training.background import MAX_ITERATIONS, TURNS, BackgroundRun
 from treeviz.training.baseline import CANDIDATES
 from treeviz.training.record import StepRecord
 
@@ -120,26 +120,27 @@ def _show_run(settings: Settings, plays: int) -> None:
         st.session_state.cursor = question.cursor
     cursor = min(st.session_state.cursor, run.num_computed - 1)
     run.request(cursor)
-    answer = maker.answer(
-        question.view if question else start.view,
-        wanted,
-        question.fields if question else wanted,
-        start={**start.describe(), "named": st.session_state.named, "stays": st.session_state.stays},
-        introduction={
-            "plays": plays,
-            "lectures": st.session_state.lectures,
-            "cookie": "" if st.session_state.introduction else INTRODUCED,
-        },
-        lesson=st.session_state.scene_shown,
-        notices=st.session_state.notices,
-        neuron=maker.inspect(question.neuron, question.view.tree, question.moments) if question else None,
-        weights=maker.weights(question.weights) if question else None,
-        nonce=question.nonce if question else 0,
-    )
-    show_stage(_STAGE, answer, _take_press)
-    _unlearnable(run, cursor)
-    _numbers(run, cursor)
-    _charts(maker, cursor)
+    with TURNS.stand_back():
+        answer = maker.answer(
+            question.view if question else start.view,
+            wanted,
+            question.fields if question else wanted,
+            start={**start.describe(), "named": st.session_state.named, "stays": st.session_state.stays},
+            introduction={
+                "plays": plays,
+                "lectures": st.session_state.lectures,
+                "cookie": "" if st.session_state.introduction else INTRODUCED,
+            },
+            lesson=st.session_state.scene_shown,
+            notices=st.session_state.notices,
+            neuron=maker.inspect(question.neuron, question.view.tree, question.moments) if question else None,
+            weights=maker.weights(question.weights) if question else None,
+            nonce=question.nonce if question else 0,
+        )
+        show_stage(_STAGE, answer, _take_press)
+        _unlearnable(run, cursor)
+        _numbers(run, cursor)
+        _charts(maker, cursor)
 
 
 def _take_press(wanted: object) -> None:

@@ -412,7 +412,7 @@ class Trace:
         """Write the run to a compressed file of plain arrays and JSON (.npz, no pickle), whole or not at all.
 
         The trees are not in it: they are replayed from the seed. Raises ValueError for a run with a planted fault,
-        which nobody should come to hold for a run of the method.
+        so that no reader takes it for a run of the method.
         """
         if self.config.fault:
             raise ValueError(f"a run with the fault {self.config.fault!r} is not saved: train it with fault=None first")

@@ -6,6 +6,7 @@ cancelled then.
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,12 +30,35 @@ class Ticket:
 
 
 class Turns:
-    """Gives one computation at a time its turn."""
+    """Gives one computation at a time its turn.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    patience : seconds that one that is not urgent waits for a turn at most while something is drawn for a viewer.
+    """
+
+    def __init__(self, patience: float = 3.0) -> None:
         self._changed = threading.Condition()
-        self._waiting: list[Ticket] = []  # in the order in which they asked
+        self._waiting: dict[Ticket, float] = {}  # in the order in which they asked, and when
         self._owner: Ticket | None = None
+        self._patience, self._num_drawn = patience, 0
+
+    @contextmanager
+    def stand_back(self) -> Iterator[None]:
+        """Let none that is not urgent begin its turn meanwhile: something is drawn for a viewer.
+
+        Threads share the interpreter, so what is drawn waits for what is computed at the same time, and the longer the
+        busier the machine is.
+        """
+        with self._changed:
+            self._num_drawn += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._num_drawn -= 1
+                if not self._num_drawn and self._owner is None:
+                    self._changed.notify_all()
 
     @contextmanager
     def taken(self, ticket: Ticket) -> Iterator[bool]:
@@ -52,9 +76,10 @@ class Turns:
         cancelled, because it may be in the middle of a long step.
         """
         with self._changed:
-            self._waiting.append(ticket)
-            self._changed.wait_for(lambda: ticket.is_cancelled or self._next() is ticket)
-            self._waiting.remove(ticket)
+            self._waiting[ticket] = time.monotonic()
+            while not ticket.is_cancelled and self._next() is not ticket:
+                self._changed.wait(self._patience if self._num_drawn else None)
+            del self._waiting[ticket]
             if ticket.is_cancelled:
                 return False
             self._owner = ticket
@@ -101,4 +126,7 @@ class Turns:
         if self._owner is not None and not self._owner.is_cancelled:
             return None
         ready = [ticket for ticket in self._waiting if ticket.may_run]
-        return next((ticket for ticket in ready if ticket.is_urgent), ready[0] if ready else None)
+        first = next((ticket for ticket in ready if ticket.is_urgent), ready[0] if ready else None)
+        if first is None or first.is_urgent or not self._num_drawn:
+            return first
+        return first if time.monotonic() - self._waiting[first] >= self._patience else None
