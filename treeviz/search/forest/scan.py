@@ -15,7 +15,8 @@ def scan_forest(forest: Forest, threshold: float) -> Scan:
     rows = max(1, _CHUNK_VALUES // num_trees)
     found: list[tuple[Ints, Ints]] = []
     for low in range(0, width, rows):
-        neurons, trees = np.nonzero(forest.leaves[low : low + rows] >= threshold)
+        places = np.flatnonzero(forest.leaves[low : low + rows] >= threshold)  # quicker than in two dimensions
+        neurons, trees = np.divmod(places, num_trees)
         found.append((neurons + low, trees))
     return Scan(
         firing=sets_of(found, num_trees),
