@@ -269,4 +269,4 @@ def test_leaves_of_a_lesson_of_ones_own_are_polled_unless_they_are_too_many(teac
         teacher.wait_for("1 answer")
     chosen = [label.split(":")[0] for label, times, _ in teacher.bars if times]
     assert chosen == ["neuron 0", "neuron 7", "neuron 63"] and len(teacher.bars) == 12
-    assert "52 others are not shown" in teacher.box.inner_text()
+    assert "52 others not shown" in teacher.box.inner_text()

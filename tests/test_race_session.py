@@ -10,7 +10,7 @@ from app_pages import open_page, press, rerun, words
 from scripted import CONFIG, PATIENCE, ended, scripted, sphere
 from streamlit.runtime.caching import clear_session_resource_cache
 
-from treeviz.pages import budget, races, runs
+from treeviz.pages import budget, races
 from treeviz.pages import race as race_page
 from treeviz.pages.break_even import _calibration
 from treeviz.pages.budget import Budget
@@ -402,8 +402,7 @@ def test_a_race_waits_for_no_memory_of_its_own_session(monkeypatch):
     memory = Budget(budget.MEMORY.used + 100)
     needed = sum(CONTESTANTS[key].required_bytes(64, 8, 2) for key in TWO)
     monkeypatch.setattr(memory, "limit", needed + 1)
-    for module in (budget, runs):
-        monkeypatch.setattr(module, "MEMORY", memory)
+    monkeypatch.setattr(budget, "MEMORY", memory)
     app.session_state.shown = "race"
     app.session_state["contestants"] = TWO
     press(rerun(app), "Start")

@@ -20,7 +20,7 @@ function part() {
   made.append(...[1, 2, 3, 4].map(() => new Part("path")));
   return made;
 }
-const stage = /** @type {any} */ ({ player, render: nothing, element: { focus: nothing } });
+const stage = /** @type {any} */ ({ player, render: nothing, element: { focus: nothing }, terms: { write: nothing } });
 const whatIf = new WhatIf(stage, /** @type {any} */ (part));
 const shown = tries.map((/** @type {any} */ tried) => {
   whatIf.end();

@@ -186,8 +186,7 @@ def setting_keys() -> set[str]:
 
 def keep_choices() -> None:
     """Keep what has been chosen outside the stage, for `have_choices_changed`; call it when all of it is drawn."""
-    keys = setting_keys() | _ELSEWHERE
-    st.session_state.choices = {key: st.session_state[key] for key in keys if key in st.session_state}
+    st.session_state.choices = {key: st.session_state.get(key) for key in setting_keys() | _ELSEWHERE}
 
 
 def have_choices_changed() -> bool:

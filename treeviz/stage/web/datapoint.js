@@ -1,7 +1,7 @@
 // Draws the datapoint of the tree as what it is: an image, a point among the others in their plane, or a table row.
 
 import { el, setAttribute, svg } from "../../style/web/dom.js";
-import { clamp, decimals, grouped, numeral, range } from "../../style/web/numbers.js";
+import { clamp, decimals, numeral, range, things } from "../../style/web/numbers.js";
 import { placeOn } from "./moved.js";
 import { circle } from "./plane.js";
 import { imageOf, largestOf, profileOf, ranking, reachOf } from "./vectors.js";
@@ -286,7 +286,7 @@ function gripOf(mark, data, tree) {
 const moveWords = ({ width, movable }) =>
   width <= movable
     ? " Drag the ringed one: the tree follows."
-    : ` The ringed one can be dragged in runs of up to ${grouped(movable)} neurons.`;
+    : ` The ringed one can be dragged in runs of up to ${things(movable, "neuron")}.`;
 
 /** The names of the columns along the edges, where there are some. @param {DataKind} data */
 export function axesOf({ axes }) {
