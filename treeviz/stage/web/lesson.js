@@ -334,12 +334,15 @@ export class LessonPanel {
     const hunt = huntOf(question);
     if (hunt) return this.judgeFind(hunt);
     this.judged = judgeNodes(this.chosen, question.right);
-    const counts = (/** @type {string} */ mark) => [...(this.judged?.values() ?? [])].filter((m) => m === mark).length;
-    const [missed, wrong] = [counts("missed-node"), counts("wrong-node")];
+    const named = (/** @type {string} */ mark) =>
+      [...(this.judged ?? [])]
+        .filter(([, found]) => found === mark)
+        .map(([node]) => this.nameOf(node, null))
+        .join(", ");
+    const [missed, wrong] = [named("missed-node"), named("wrong-node")];
     const isRight = !missed && !wrong;
-    const words = isRight
-      ? "Right, all of them."
-      : `Not all: ${missed} missed, ${wrong} too many. The picture shows them.`;
+    const parts = [missed && `missed: ${missed}`, wrong && `too many: ${wrong}`].filter(Boolean);
+    const words = isRight ? "Right, all of them." : `Not all; ${parts.join("; ")}. The picture shows them.`;
     return { isRight, words };
   }
 
