@@ -249,6 +249,7 @@ export class Stage {
     const isOurs = isInside ? !isTyping && !isPress : !isControl || is("section");
     if (this.transport.help.open) return;
     if (event.key === "Escape" && this.whatIf.isOn) return this.whatIf.end();
+    if (event.key === "Escape" && this.terms.isOpen) return this.terms.close();
     if (event.key === "Escape" && this.lecture.isOn) return this.lecture.leave();
     if (!this.current || !isOurs || event.ctrlKey || event.metaKey || event.altKey) return;
     const act = actionOf(this.current, event, isInside, {

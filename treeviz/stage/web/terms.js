@@ -113,6 +113,10 @@ export class Terms {
     this.box.scrollIntoView({ block: "nearest" });
   }
 
+  get isOpen() {
+    return !this.box.hidden;
+  }
+
   close() {
     this.stage.replace(this.box);
     this.box.hidden = true;
