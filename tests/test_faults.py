@@ -16,6 +16,7 @@ from treeviz.lesson.ties import with_tie
 from treeviz.model.config import FAULTS
 from treeviz.pages.data_choice import DataChoice
 from treeviz.pages.settings import Settings
+from treeviz.search.compiled import load_loops
 from treeviz.stage.exactness import describe_exactness
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import ADDRESS
@@ -153,6 +154,7 @@ def test_one_node_is_wrong_once_and_a_later_repair_may_put_it_right(fault):
 
 
 def test_what_the_scenes_say_of_their_runs():
+    load_loops("forest.loops")  # as a large run in the same process does: small runs use them from then on
     honest = {fault: ran(fault, fault=None) for fault in FAULTS}
     # A skipped repair: a neuron is missed, the node is put right by the next move, the loss goes another way.
     trace = ran("skipped-repair")

@@ -104,6 +104,7 @@ class _OneNodeStale:
     """
 
     def __init__(self, forest: Forest) -> None:
+        forest.may_compile = False
         self._forest, self._is_planted = forest, False
         self.stale: StaleNode | None = None
 

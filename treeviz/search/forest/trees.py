@@ -60,10 +60,17 @@ class Forest:
     ValueError
         If `leaves` is not a finite two-dimensional array with at least one row and one column.
 
+    Attributes
+    ----------
+    may_compile : whether compiled loops may be used. They give the same results as long as every node is the larger of
+        its children; a forest in which one is not is searched otherwise by them, and has to do without.
+
     Notes
     -----
     Building costs (2m - 1) * n node writes; memory is 2 * m * n floats. `values` has shape (2m, n); row 0 is unused.
     """
+
+    may_compile = True
 
     def __init__(self, leaves: ArrayLike) -> None:
         rows = np.asarray(leaves, dtype=np.float64)
@@ -122,6 +129,8 @@ class Forest:
 
         They give the same bits. Called before the first search, so that it takes no longer than the others.
         """
+        if not self.may_compile:
+            return None
         return load_loops("forest.loops") if self._is_large else loaded_loops("forest.loops")
 
     @property
