@@ -13,6 +13,7 @@ from treeviz.model.config import SEARCHES
 from treeviz.model.firing import FiringSets, moved_rows
 from treeviz.model.network import initial_weights
 from treeviz.pages import runs
+from treeviz.pages.lessons import known_lessons
 from treeviz.search.engine import Engine, Evaluation
 from treeviz.solve.jacobian import SparseJacobian
 from treeviz.stage.frames import FrameMaker
@@ -130,6 +131,7 @@ def test_what_is_said_of_it_is_true_of_it(maker):
 
 @pytest.mark.filterwarnings("default")
 def test_the_page_shows_it(monkeypatch):
+    known_lessons()  # read once, and with the searches that there are: one of them plants faults into the forest
     monkeypatch.setitem(address.SEARCHES, "forest", "dummy")
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=PATIENCE)
     app.query_params["data"], app.query_params["width"] = "sphere", "64"
