@@ -67,6 +67,21 @@ def test_a_fault_is_looked_for_and_found_and_the_way_leads_back(stage, lab):
     lab.say("Found. Node 58 holds 1.4124. Its children hold 6.8996 and −0.6990: not the larger of them.")
     assert stage.nodes_with("right-node") == {58, 116}
     assert "1 of 1 right" in stage.part("score").inner_text()
+    lab.press("next →")
+    lab.wait("A stale maximum")
+    lab.press("show me")
+    lab.say("Node 17 holds 3.1510.")
+    stage.part("inspector").filter(has_text="Inner node 17").wait_for()
+    assert stage.nodes_with("missed-node") == {17}
+    assert "1 of 2 right" in stage.part("score").inner_text()
+    lab.press("leave")
+    lab.box.wait_for(state="hidden")
+    stage.page.get_by_role("heading", name="Planted fault: A stale maximum").wait_for()
+    stage.page.get_by_role("button", name="Back to your settings").click()
+    stage.page.get_by_role("button", name="Back to your settings").wait_for(state="hidden")
+    stage.part("planted").wait_for(state="hidden")
+    address = stage.address()
+    assert address.items() >= {"data": "xor", "xor-n": "12", "width": "512"}.items() and "fault" not in address
 
 
 def test_a_fault_in_a_run_of_ones_own(stage, lab):

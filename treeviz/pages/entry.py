@@ -18,7 +18,7 @@ from treeviz.pages.page import Page, find_pages
 from treeviz.pages.page_links import show_way_back, wanted_page
 from treeviz.pages.poll import NAME as POLL
 from treeviz.pages.poll_answer import show_answering
-from treeviz.pages.settings import Settings, choose_settings, keep_training, rename_choices
+from treeviz.pages.settings import Settings, choose_settings, insist_on_choices, keep_training, rename_choices
 from treeviz.stage.component import LECTURE
 
 # As in .streamlit/config.toml, which an installed package does not have.
@@ -85,6 +85,7 @@ def run() -> None:
         for page in find_pages()
     ]
     chosen = st.navigation(pages, position="top")
+    insist_on_choices(is_stage=not chosen.url_path)
     if (wanted := wanted_page()) is not None:
         path, unwritten = wanted
         keep_csv_options()

@@ -6,7 +6,7 @@ from treeviz.lesson.presets import Preset, load_presets
 from treeviz.pages.break_it import offer_faults
 from treeviz.pages.lessons import choose_lesson
 from treeviz.pages.page_links import open_on_stage
-from treeviz.pages.settings import Settings
+from treeviz.pages.settings import Settings, set_choices
 
 # The widths that a run grows through: all nodes drawn, a part of them, and few of very many.
 _GROWTH = {64: "64", 1_024: "→ 1,024", 65_536: "→ 65,536"}
@@ -55,5 +55,5 @@ def _open(preset: Preset, popover: str) -> None:
 def _grow() -> None:
     """Choose another width, and have the stage stay at the moment it is at."""
     if (width := st.session_state.growth) is not None:
-        st.session_state.width = width
+        set_choices({"width": width})
         st.session_state.grows = True

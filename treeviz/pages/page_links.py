@@ -7,7 +7,7 @@ import streamlit as st
 
 from treeviz.lesson.address import read_settings
 from treeviz.lesson.links import PageLink
-from treeviz.pages.settings import setting_keys
+from treeviz.pages.settings import set_choices, setting_keys
 
 
 def show_link(link: PageLink, key: str) -> None:
@@ -33,7 +33,7 @@ def open_on_stage(settings: Mapping[str, str], moment: Mapping[str, str] | None 
     # Widgets that there are write into the address what they are set to, and let no one else do so. New ones do not.
     new = {name: text for name, text in settings.items() if name not in state}
     _keep_way_back(setting_keys() | set(values), "")
-    state.update(values)
+    set_choices(values)
     _begin_at(moment or {})
     state.wanted_page, state.wanted_settings = "", new
 
@@ -89,11 +89,7 @@ def _keep_way_back(keys: Iterable[str], page: str) -> None:
 
 
 def _return(way_back: Mapping[str, Any]) -> None:
-    for key, value in way_back["settings"].items():
-        if value is None:  # it was not chosen yet
-            st.session_state.pop(key, None)
-        else:
-            st.session_state[key] = value
+    set_choices(way_back["settings"])  # None is what was not chosen yet
     del st.session_state.way_back
     st.session_state.wanted_page = way_back["from"]
 
@@ -103,8 +99,7 @@ def _follow(link: PageLink) -> None:
     if any(state.get(key) not in (None, value) for key, value in link.settings.items()):
         _keep_way_back(link.settings, link.page)
     # A callback comes before the script: widgets of the same keys take these values when they are drawn.
-    for key, value in link.settings.items():
-        state[key] = value
+    set_choices(link.settings)
     if not link.page:
         _begin_at(link.moment)
     state.wanted_page = link.page
