@@ -54,8 +54,10 @@ class StageDriver:
         return self.part("narration").evaluate(SENTENCE)
 
     def press(self, *keys):
+        """Press keys, and wait until what they change at once is drawn."""
         for key in keys:
             self.page.keyboard.press(key)
+        self.page.evaluate(DRAWN)
 
     def click(self, name):
         self.element.get_by_role("button", name=name, exact=True).click()

@@ -1,11 +1,11 @@
-"""What is chosen beside the stage, by the viewer or for the viewer, in whatever order messages of the browser arrive."""
+"""Choices of the viewer, and those made for the viewer, in whatever order messages of the browser arrive."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from treeviz.pages import settings
-from treeviz.pages.settings import have_choices_changed, insist_on_choices, keep_choices, set_choices
+from treeviz.pages import choices, settings
+from treeviz.pages.choices import have_choices_changed, insist_on_choices, keep_choices, set_choices
 
 
 class State(dict):
@@ -21,7 +21,8 @@ class State(dict):
 @pytest.fixture
 def state(monkeypatch):
     state = State(data="circle", width=64, seed=0, plays=0)
-    monkeypatch.setattr(settings, "st", SimpleNamespace(session_state=state))
+    for module in (choices, settings):
+        monkeypatch.setattr(module, "st", SimpleNamespace(session_state=state))
     draw(is_stage=True)
     return state
 

@@ -135,7 +135,6 @@ def test_a_step_ends_it_and_another_threshold_goes_with_it(stage, trainers):
     spread.focus()
     stage.press("PageDown", "PageDown")
     stage.part("narration").filter(has_text="What if b were").wait_for()
-    assert stage.where == (0, 1, 1)  # the second press, too, is drawn by now
     tried = float(spread.get_attribute("aria-valuenow"))
     values, _ = expected(trainers[0], place)
     reads = 1 + 2 * (values[1:64] >= tried).sum()

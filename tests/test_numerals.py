@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oracles import NUMERAL, read_numeral
 
 from treeviz import Dataset, TrainConfig
-from treeviz.model.numerals import agree, count, count_firing, numeral
+from treeviz.model.numerals import agree, count, count_firing, decimals, numeral
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.view import View
 from treeviz.style import sentences
@@ -20,7 +20,7 @@ from treeviz.style.palette import compact, percent
 from treeviz.training.background import BackgroundRun
 
 FORMATS = json.loads((Path(__file__).parent / "number_formats.json").read_text(encoding="utf-8"))
-WRITERS = {"compact": compact, "percent": percent, "numeral": numeral, "count": count}
+WRITERS = {"decimals": decimals, "compact": compact, "percent": percent, "numeral": numeral, "count": count}
 PACKAGE = Path(__file__).parent.parent / "treeviz"
 
 NOUNS = "neuron|node|datapoint|leaf|leave|tree|list|step|iteration|operation|pair|block|row|number|ancestor|product"

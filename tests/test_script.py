@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from oracles import NUMERAL, read_numeral
 
 from treeviz import Dataset, Forest, TrainConfig, Trainer, load_dataset
-from treeviz.model.numerals import numeral
+from treeviz.model.numerals import decimals, numeral
 from treeviz.stage import script as script_module
 from treeviz.stage.pictures.detail import draw_tree
 from treeviz.stage.script import phases, pseudocode, write_script
-from treeviz.stage.script_parts import Moves, number
+from treeviz.stage.script_parts import Moves
 from treeviz.training.trace import Trace
 
 WIDTHS = (1, 2, 3, 5, 64, 100, 256, 4096)
@@ -501,12 +501,12 @@ WRITTEN = [
 
 def test_numbers_have_as_many_decimals_as_tell_them_apart():
     for arguments, text in WRITTEN:
-        assert number(*arguments) == text
+        assert decimals(*arguments) == text
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 def test_two_numbers_are_written_alike_only_if_they_are_equal_to_eight_decimals(left, right):
-    texts = number(left, right), number(right, left)
+    texts = decimals(left, right), decimals(right, left)
     assert len({len(text.split(".")[1]) for text in texts}) == 1
     if texts[0] == texts[1]:
         assert left == pytest.approx(right, abs=1.01e-8)

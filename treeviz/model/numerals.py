@@ -1,7 +1,7 @@
 """How sentences write numbers and counted things: what any room may need for a status or a refusal.
 
-`numeral`, `count` and `agree` are also in style/web/numbers.js; one table of cases, tests/number_formats.json, checks
-both.
+`numeral`, `decimals`, `count` and `agree` are also in style/web/numbers.js; one table of cases,
+tests/number_formats.json, checks both.
 """
 
 import math
@@ -30,6 +30,15 @@ def numeral(number: float, digits: int) -> str:
     exponent = size.adjusted()
     factor, power = _plain(size.scaleb(-exponent)), f"10{str(exponent).translate(_RAISED)}"
     return f"{sign}{power}" if factor == "1" else f"{sign}{factor}·{power}"
+
+
+def decimals(value: float, other: float | None = None) -> str:
+    """Write a value with three decimals, or with as many, up to eight, as it takes to tell it from `other`."""
+    for digits in range(3, 9):
+        text = f"{value:z.{digits}f}"  # z: never −0.000
+        if other is None or other == value or text != f"{other:z.{digits}f}":
+            break
+    return text.replace("-", _MINUS)
 
 
 def _plain(number: Decimal) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 
 import treeviz.pages.preload  # noqa: F401  (first: the others import Plotly)
 from treeviz.pages import lessons
+from treeviz.pages.choices import insist_on_choices
 from treeviz.pages.csv_choice import keep_csv_options
 from treeviz.pages.glossary import show_glossary
 from treeviz.pages.notices import show_changes, usable_part
@@ -18,7 +19,7 @@ from treeviz.pages.page import Page, find_pages
 from treeviz.pages.page_links import show_way_back, wanted_page
 from treeviz.pages.poll import NAME as POLL
 from treeviz.pages.poll_answer import show_answering
-from treeviz.pages.settings import Settings, choose_settings, insist_on_choices, keep_training, rename_choices
+from treeviz.pages.settings import Settings, choose_settings, keep_training, rename_choices
 from treeviz.stage.component import LECTURE
 
 # As in .streamlit/config.toml, which an installed package does not have.

@@ -4,9 +4,10 @@ import streamlit as st
 
 from treeviz.lesson.presets import Preset, load_presets
 from treeviz.pages.break_it import offer_faults
+from treeviz.pages.choices import set_choices
 from treeviz.pages.lessons import choose_lesson
 from treeviz.pages.page_links import open_on_stage
-from treeviz.pages.settings import Settings, set_choices
+from treeviz.pages.settings import Settings
 
 # The widths that a run grows through: all nodes drawn, a part of them, and few of very many.
 _GROWTH = {64: "64", 1_024: "→ 1,024", 65_536: "→ 65,536"}

@@ -7,7 +7,8 @@ import streamlit as st
 
 from treeviz.lesson.address import read_settings
 from treeviz.lesson.links import PageLink
-from treeviz.pages.settings import set_choices, setting_keys
+from treeviz.pages.choices import set_choices
+from treeviz.pages.settings import setting_keys
 
 
 def show_link(link: PageLink, key: str) -> None:

@@ -9,12 +9,13 @@ import streamlit as st
 
 from treeviz.model.numerals import count, numeral
 from treeviz.pages import lessons, poll
+from treeviz.pages.choices import have_choices_changed, keep_choices
 from treeviz.pages.gallery import show_heading
 from treeviz.pages.notices import explain_changes, note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.page_links import is_page_wanted
 from treeviz.pages.runs import open_run, wait_with_spinner
-from treeviz.pages.settings import Settings, choose_training, have_choices_changed, keep_choices
+from treeviz.pages.settings import Settings, choose_training
 from treeviz.pages.welcome import welcome
 from treeviz.search.compiled import refusal
 from treeviz.search.engine import WatchReport

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from treeviz.model.heap import leaf_of, tree_size
-from treeviz.model.numerals import agree, count, numeral
+from treeviz.model.numerals import agree, count, decimals, numeral
 from treeviz.stage.pictures.detail import DrawnTree
-from treeviz.stage.script_parts import FORWARD, MOVE, Heap, Line, Moves, Scene, SearchScript, Step, number
+from treeviz.stage.script_parts import FORWARD, MOVE, Heap, Line, Moves, Scene, SearchScript, Step
 from treeviz.style.palette import percent
 from treeviz.training.record import StepRecord, TreeStep
 
@@ -109,9 +109,9 @@ def _search(scene: Scene, line: int) -> Iterator[Step]:
     for node in step.visited[np.isin(step.visited, drawn.nodes)]:
         row = row_of[int(node)]
         value, name = drawn.before[row], f"Node {node:,}"
-        compared = f"{number(value, b)} {'≥' if drawn.passes[row] else '<'} b = {number(b, value)}"
+        compared = f"{decimals(value, b)} {'≥' if drawn.passes[row] else '<'} b = {decimals(b, value)}"
         if not drawn.passes[row] and value == scene.trace.config.resolved_threshold:  # through a fault
-            compared = f"{number(value)} = b"
+            compared = f"{decimals(value)} = b"
         if drawn.is_leaf[row]:
             fires = bool(drawn.passes[row])
             end = "so it fires" if fires else "so it does not fire"
@@ -193,7 +193,7 @@ def _climb(
         values[row] = value
         row = int(drawn.parent[row])
     num_changed = sum(old != new for _, old, new in climbed)
-    outcome = f"{' still ' if fresh >= b and stale >= b else ', '}{'≥' if fresh >= b else '<'} b = {number(b, fresh)}"
+    outcome = f"{' still ' if fresh >= b and stale >= b else ', '}{'≥' if fresh >= b else '<'} b = {decimals(b, fresh)}"
     if stale < b <= fresh:
         outcome += ", so it now fires"
     elif fresh < b <= stale:
@@ -201,22 +201,22 @@ def _climb(
     yield Step(
         lines[0],
         f"Neuron {neuron:,} moved by {numeral(moves.of(neuron)[0], 3)}; in tree {step.point} its leaf goes from "
-        f"{number(stale, fresh)} to {number(fresh, stale)}{outcome}. Of its "
+        f"{decimals(stale, fresh)} to {decimals(fresh, stale)}{outcome}. Of its "
         f"{count(int(drawn.depth[leaf]), 'ancestor')}, {num_changed} {agree(num_changed, 'changes', 'change')}.",
         leaf,
         ((leaf, fresh),),
     )
     for row, old, new in climbed:
         node = "the root" if row == 0 else f"node {drawn.nodes[row]:,}"
-        pair = " and ".join(number(float(values[child]), old) for child in heap.children[row])
+        pair = " and ".join(decimals(float(values[child]), old) for child in heap.children[row])
         if row in heap.stale:
-            text = f"Above neuron {neuron:,}, {node} holds {number(new, old)}; below it are {pair}. Stop."
+            text = f"Above neuron {neuron:,}, {node} holds {decimals(new, old)}; below it are {pair}. Stop."
             yield Step(lines[2], text, row)
         elif old == new:
             yield Step(lines[2], f"Above neuron {neuron:,}, {node}: the larger of {pair} is as before. Stop.", row)
         else:
-            change = f"is {number(new, old)}; it was {number(old, new)}"
-            if number(new, old) == number(old, new):
+            change = f"is {decimals(new, old)}; it was {decimals(old, new)}"
+            if decimals(new, old) == decimals(old, new):
                 change = f"changes by {numeral(abs(new - old), 1)}, which is round-off"
             yield Step(lines[1], f"Above neuron {neuron:,}, {node}: the larger of {pair} {change}.", row, ((row, new),))
 

@@ -14,13 +14,13 @@ import numpy as np
 
 from treeviz.model.config import TrainConfig
 from treeviz.model.heap import leaf_of
-from treeviz.model.numerals import agree, count, count_firing, numeral
+from treeviz.model.numerals import agree, count, count_firing, decimals, numeral
 from treeviz.model.phases import PHASES
 from treeviz.stage.forest_script import FOREST
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
 from treeviz.stage.plain_script import PLAIN
-from treeviz.stage.script_parts import Line, Scene, SearchScript, Step, length, number
+from treeviz.stage.script_parts import Line, Scene, SearchScript, Step, length
 from treeviz.stage.watch_script import WATCH
 from treeviz.style.palette import percent
 from treeviz.training.record import StepRecord
@@ -170,20 +170,20 @@ def _forward(trace: Trace, record: StepRecord, drawn: DrawnTree, line: int, *, k
     up, down = contributions[contributions > 0].sum(), -contributions[contributions < 0].sum()
     output, residual = record.outputs[step.point], record.residual[step.point]
     held = "" if keeps_sums else ", whose leaves already hold the inner products"
-    clipped = f", and {number(trace.output_shift)} from b = {number(step.threshold)} of every neuron"
+    clipped = f", and {decimals(trace.output_shift)} from b = {decimals(step.threshold)} of every neuron"
     shift = clipped if trace.config.activation == "clipped" else ""
     kept = " It comes from sums over all neurons that are kept, so none is visited." if keeps_sums else ""
     yield Step(
         line,
         f"The output on datapoint {step.point} is a sum over its {count(step.firing.size, 'firing neuron')}{held}: "
-        f"{number(up)} from those with a = +1, −{number(down)} from those with a = −1{shift}, f = {number(output)}."
-        f"{kept}",
+        f"{decimals(up)} from those with a = +1, −{decimals(down)} from those with a = −1{shift}, "
+        f"f = {decimals(output)}.{kept}",
     )
     target = trace.dataset.y[step.point]
     yield Step(
         line + 1,
-        f"The residual is f − y = {number(output)} − {f'({number(target)})' if target < 0 else number(target)} = "
-        f"{number(residual)}. Over all {count(record.residual.size, 'datapoint')} the loss is "
+        f"The residual is f − y = {decimals(output)} − {f'({decimals(target)})' if target < 0 else decimals(target)} = "
+        f"{decimals(residual)}. Over all {count(record.residual.size, 'datapoint')} the loss is "
         f"{numeral(record.loss, 4)}.",
     )
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from treeviz.model.numerals import count, numeral
+from treeviz.model.numerals import count, decimals, numeral
 from treeviz.model.types import Floats, Ints
 from treeviz.stage.pictures.detail import DrawnTree, Mask
 from treeviz.stage.pictures.watched import WatchList
@@ -34,7 +34,7 @@ FORWARD = Line(
     "forward",
     "f_i ← (1/√m) Σ a_r (z_ri − b) over r in S_i",
     "f_i: the network's output on datapoint i. a_r: output sign of neuron r, +1 or −1, never trained. m: neurons.",
-    value=lambda scene: f"i = {scene.point}: f_i = {number(scene.record.outputs[scene.point])}",
+    value=lambda scene: f"i = {scene.point}: f_i = {decimals(scene.record.outputs[scene.point])}",
 )
 MOVE = (
     Line(
@@ -190,12 +190,3 @@ class Heap:
 def length(values: Floats) -> str:
     """Write the Euclidean length of a vector."""
     return numeral(float(np.linalg.norm(values)), 4)
-
-
-def number(value: float, other: float | None = None) -> str:
-    """Write a value with three decimals, or with as many, up to eight, as it takes to tell it from `other`."""
-    for digits in range(3, 9):
-        text = f"{value:z.{digits}f}"  # z: never −0.000
-        if other is None or other == value or text != f"{other:z.{digits}f}":
-            break
-    return text.replace("-", "−")

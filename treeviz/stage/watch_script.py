@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from treeviz.model.numerals import agree, count
+from treeviz.model.numerals import agree, count, decimals
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.watched import WatchList
 from treeviz.stage.script_parts import (
@@ -22,7 +22,6 @@ from treeviz.stage.script_parts import (
     Step,
     Teller,
     length,
-    number,
 )
 from treeviz.style.palette import percent
 from treeviz.training.record import StepRecord
@@ -116,7 +115,7 @@ def _read(scene: Scene, listed: WatchList, line: int) -> Iterator[Step]:
         line,
         f"No tree is searched. List {step.point} has {count(listed.neurons.size, 'neuron')} of {step.num_leaves:,} "
         f"({percent(listed.neurons.size / step.num_leaves)}): of those that fired anywhere at the start, those whose "
-        f"leaf here was at least b − skin = {number(listed.lowered)}{_and_promoted(listed)}.",
+        f"leaf here was at least b − skin = {decimals(listed.lowered)}{_and_promoted(listed)}.",
     )
     ends = np.flatnonzero(drawn.is_end & (num_watched > 0))
     for row in ends[np.argsort(drawn.x[ends])]:
@@ -148,15 +147,15 @@ def _describe_watched(drawn: DrawnTree, listed: WatchList, row: int) -> str:
     b, lowered, value, neuron = drawn.step.threshold, listed.lowered, float(drawn.before[row]), int(drawn.neuron[row])
     start = float(listed.initial[neuron])
     if drawn.passes[row]:
-        return f"Neuron {neuron:,} is marked: its leaf is {number(value, b)} ≥ b = {number(b, value)}, so it fires."
+        return f"Neuron {neuron:,} is marked: its leaf is {decimals(value, b)} ≥ b = {decimals(b, value)}, so it fires."
     why = (
-        f"its leaf was {number(start, lowered)} ≥ b − skin = {number(lowered, start)} at the start"
+        f"its leaf was {decimals(start, lowered)} ≥ b − skin = {decimals(lowered, start)} at the start"
         if start >= lowered
         else "it has been promoted"
     )
     return (
-        f"Neuron {neuron:,} is watched, because {why}. Its leaf is {number(value, b)} < b = {number(b, value)}, so it "
-        "does not fire."
+        f"Neuron {neuron:,} is watched, because {why}. Its leaf is {decimals(value, b)} < b = {decimals(b, value)}, so "
+        "it does not fire."
     )
 
 
@@ -183,8 +182,9 @@ def _look(
         outcome = "≥ b = {}: it now fires" if drawn.starts_firing[row] else "< b = {}: it no longer fires"
         yield Step(
             crossed,
-            f"Neuron {drawn.neuron[row]:,} was due. In tree {step.point} its leaf goes from {number(stale, fresh)} to "
-            f"{number(fresh, stale)} {outcome.format(number(b, fresh))} on datapoint {step.point}.",
+            f"Neuron {drawn.neuron[row]:,} was due. In tree {step.point} its leaf goes from "
+            f"{decimals(stale, fresh)} to {decimals(fresh, stale)} {outcome.format(decimals(b, fresh))} on datapoint "
+            f"{step.point}.",
             int(row),
             heap.write(np.array([row])),
         )
@@ -192,8 +192,8 @@ def _look(
         drift = drifts[int(drawn.neuron[row])]
         yield Step(
             promote,
-            f"Neuron {drawn.neuron[row]:,} is now {number(drift, skin)} from where it started, farther than the skin "
-            f"{number(skin, drift)}: it is promoted. From the next iteration on it is on all lists.",
+            f"Neuron {drawn.neuron[row]:,} is now {decimals(drift, skin)} from where it started, farther than the skin "
+            f"{decimals(skin, drift)}: it is promoted. From the next iteration on it is on all lists.",
             int(row),
         )
     old, new = (values[step.num_leaves :] >= b for values in (step.before, step.after))

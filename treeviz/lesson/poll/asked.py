@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from treeviz.lesson.scenes.numbers import TreeMoment
-from treeviz.model.numerals import count
+from treeviz.model.numerals import count, decimals
 from treeviz.training.record import TreeStep
 
 MAX_OPTIONS = 128  # to choose from; more are too many for a phone
 LARGEST = 1e15  # the size of a number; up to it, every whole number is a number of its own
-_MOST_DECIMALS = 8
 _MAX_TEXT, _MAX_OPTION, _MAX_DIGITS = 2000, 400, 40
 _KINDS = ("choose", "click", "estimate")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
@@ -78,15 +77,8 @@ def as_asked(question: Mapping[str, Any], moment: TreeMoment) -> Asked:
 
 def _name(step: TreeStep, node: int) -> str:
     """Name a node as the stage does, with its value before the move."""
-    value, digits = float(step.before[node]), 3
-    while digits < _MOST_DECIMALS and value != step.threshold and _is_alike(value, step.threshold, digits):
-        digits += 1
     name = f"neuron {node - step.num_leaves:,}" if node >= step.num_leaves else f"node {node:,}"
-    return f"{name}: {value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _is_alike(left: float, right: float, digits: int) -> bool:
-    return f"{left:.{digits}f}" == f"{right:.{digits}f}"
+    return f"{name}: {decimals(float(step.before[node]), step.threshold)}"
 
 
 def read_answer(asked: Asked, given: object) -> Answer:

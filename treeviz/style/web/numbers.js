@@ -1,5 +1,5 @@
 // How numbers and counted things are written, and a few functions that everything else uses. `compact` and `percent` are
-// also in palette.py; `numeral`, `things` (there `count`) and `agree` in model/numerals.py.
+// also in palette.py; `numeral`, `decimals`, `things` (there `count`) and `agree` in model/numerals.py.
 
 /** @param {number} value @param {number} low @param {number} high */
 export const clamp = (value, low, high) => Math.max(low, Math.min(value, high));
@@ -59,9 +59,10 @@ export function percent(share) {
  * @param {number} other
  */
 export function decimals(value, other = value) {
+  const write = (/** @type {number} */ number) => number.toFixed(digits).replace(/^-(?=[0.]*$)/, ""); // never −0.000
   let digits = 3;
-  while (digits < 8 && other !== value && value.toFixed(digits) === other.toFixed(digits)) digits++;
-  return value.toFixed(digits).replace("-", "−");
+  while (digits < 8 && other !== value && write(value) === write(other)) digits++;
+  return write(value).replace("-", "−");
 }
 
 /** @param {number} power */
