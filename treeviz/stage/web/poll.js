@@ -111,7 +111,10 @@ export class PollPanel {
       count,
       answers ? `${things(answers, "answer")}${share}${full ? ": the poll is full" : ""}` : "No answer yet",
     );
-    setText(this.note, more ? `The ${things(bars.length, "node")} chosen most often; ${things(more, "other")} not shown.` : "");
+    setText(
+      this.note,
+      more ? `The ${things(bars.length, "node")} chosen most often; ${things(more, "other")} not shown.` : "",
+    );
     const labels = JSON.stringify(bars.map(({ label }) => label));
     if (labels !== this.labels) {
       this.labels = labels;
