@@ -10,6 +10,7 @@ import secrets
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Polls:
         self._lock = threading.Lock()
         self._sweeper: threading.Timer | None = None
         self._database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, self._database.close)
         self._database.execute("PRAGMA secure_delete = ON")
         self._database.execute("PRAGMA synchronous = OFF")  # it need not outlive the machine
         self._database.execute("PRAGMA foreign_keys = ON")
