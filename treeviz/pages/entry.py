@@ -50,6 +50,31 @@ html.treeviz-lecture [data-stale="true"] { opacity: 1 !important; } /* the page 
   [data-testid="stMarkdownContainer"] table { font-size: 0.72rem; }
   [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.3rem 0.12rem !important; }
 }
+/* On paper: what can be read, and nothing that has to be pressed. */
+@page { margin: 14mm; }
+@media print {
+  :is([data-testid="stHeader"], [data-testid="stSidebar"], [data-testid="stTooltipIcon"], [data-testid="stButton"],
+    [data-testid="stPopover"], [data-testid="stButtonGroup"], [data-testid="stDownloadButton"], .st-key-glossary,
+    .st-key-heading [data-testid="stSelectbox"]) { display: none !important; }
+  [data-testid="stMainBlockContainer"] { padding: 0; }
+  /* Pages are cut badly within a flexible box. */
+  [data-testid="stVerticalBlock"], [data-testid="stHorizontalBlock"]:has(> [data-testid="stColumn"]) { display: block; }
+  [data-testid="stColumn"] { width: 100% !important; }
+  [data-testid="stVerticalBlock"] > * { margin-bottom: 0.8rem; }
+  [data-stale="true"] { opacity: 1 !important; }
+  .js-plotly-plot { zoom: 0.85; } /* it is as wide as the paper, and the page within is less */
+  :is([data-testid="stPlotlyChart"], [data-testid="stMetric"], .katex-display, table, img) { break-inside: avoid; }
+  :is(h1, h2, h3, h4) { break-after: avoid; }
+  /* Dark on white, whatever the theme; components take their colours from the variables. */
+  html, body { background: #fff !important; color-scheme: light !important; }
+  [data-testid="stApp"], [data-testid="stApp"] * {
+    color: #111 !important; background-color: transparent !important; --st-text-color: #111 !important;
+    --st-background-color: #fff !important; --st-secondary-background-color: #f3f4f6 !important;
+  }
+  .js-plotly-plot .main-svg { background: transparent !important; }
+  .js-plotly-plot text { fill: #111 !important; }
+  .js-plotly-plot .bg { fill: none !important; }
+}
 </style>"""
 
 
