@@ -111,6 +111,7 @@ def test_a_cancel_waits_for_what_is_being_taken_down(act, monkeypatch):
 
         def __init__(self):
             self._lock = threading.Lock()
+            self.locked = self._lock.locked
 
         def acquire(self, blocking=True):
             if self._lock.acquire(blocking=False):
