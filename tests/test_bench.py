@@ -398,6 +398,7 @@ def test_numbers_have_three_digits(number, words):
 # Memory
 
 
+@pytest.mark.slow
 def test_peak_memory_is_that_of_the_arrays():
     if not memory.can_measure():
         pytest.skip("peak memory cannot be measured on this system")

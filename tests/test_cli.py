@@ -159,6 +159,7 @@ def test_on_a_full_disk_a_run_is_kept_elsewhere(monkeypatch, tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.slow
 def test_output_that_cannot_be_printed_is_refused_before_the_work():
     for command in (["run", "--save", "x.npz"], ["race", "--csv"], ["bench", "--quick"]):
         with open("/dev/full", "w") as full:

@@ -536,6 +536,7 @@ def test_signed_zeros_take_both_paths_alike():
             assert small.values.tobytes() == large.values.tobytes()
 
 
+@pytest.mark.slow
 def test_a_forest_over_the_size_limit_is_right():
     m, n = 4_100, 1_024
     assert m * n >= forest_module._LARGE_VALUES and m >= forest_module._LARGE_WIDTH

@@ -729,6 +729,7 @@ def test_screening_in_single_precision_loses_no_neuron(dimension, force):
 # Machines without a compiler
 
 
+@pytest.mark.slow
 def test_without_a_compiler_numpy_does_the_same():
     script = """
 import json, warnings
