@@ -13,6 +13,7 @@ import treeviz.pages.preload  # noqa: F401  (first: the others import Plotly)
 from treeviz.pages import lessons
 from treeviz.pages.choices import insist_on_choices
 from treeviz.pages.csv_choice import keep_csv_options
+from treeviz.pages.embedding import embedding, hide_page, take_embedding
 from treeviz.pages.glossary import show_glossary
 from treeviz.pages.notices import show_changes, usable_part
 from treeviz.pages.page import Page, find_pages
@@ -122,6 +123,7 @@ def run() -> None:
     if "address" not in st.session_state:  # it is the stage's, if the stage is what it opens
         st.session_state.address, st.session_state.asked = ({}, address) if chosen.url_path else (address, {})
         st.session_state.page = chosen.url_path
+        take_embedding({} if chosen.url_path else address)
         st.session_state.lectures = int(address.get(LECTURE) == ["1"])
         if not chosen.url_path and lessons.open_from_address(address):
             st.rerun()
@@ -129,6 +131,7 @@ def run() -> None:
         keep_csv_options()
         st.switch_page(chosen, query_params=usable)
     st.html(_ROOM)
+    hide_page()
     show_glossary()
     if chosen.url_path:
         # A viewer who comes back to the stage finds it at rest, as it was left.
@@ -136,7 +139,8 @@ def run() -> None:
         keep_training()
     st.session_state.settings = choose_settings()  # drawn here, and not by a page, all pages share them
     is_lesson = not chosen.url_path and lessons.open_visit() is not None
-    st.set_page_config(initial_sidebar_state="collapsed" if is_lesson else "auto")  # a lesson needs the room
+    needs_room = is_lesson or embedding()
+    st.set_page_config(initial_sidebar_state="collapsed" if needs_room else "auto")
     show_way_back(chosen.url_path, is_lesson=is_lesson)
     chosen.run()
 

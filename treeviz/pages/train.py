@@ -10,6 +10,7 @@ import streamlit as st
 from treeviz.model.numerals import count, numeral
 from treeviz.pages import lessons, poll
 from treeviz.pages.choices import have_choices_changed, keep_choices
+from treeviz.pages.embedding import embedding, understood_names
 from treeviz.pages.gallery import show_heading
 from treeviz.pages.notices import explain_changes, note, show_refusal
 from treeviz.pages.page import Page
@@ -42,8 +43,8 @@ _Number = tuple[str, str, str, str]  # label, value, context, explanation
 def render(settings: Settings) -> None:
     """Draw the page."""
     settings = choose_training(settings)
-    is_lesson = lessons.open_visit() is not None
-    if not is_lesson:  # it has a heading of its own
+    is_lesson, is_alone = lessons.open_visit() is not None, embedding() != ""
+    if not is_lesson and not is_alone:  # a lesson has a heading of its own
         fault = settings.config.fault
         title = f"Planted fault: {describe_fault(fault).title}" if fault else _TITLE
         show_heading(title, settings)
@@ -57,7 +58,7 @@ def render(settings: Settings) -> None:
         return
     if lessons.open_wanted_quiz(maker.run):
         st.rerun()
-    if not is_lesson:
+    if not is_lesson and not is_alone:
         _explain(maker.run)
     if slower := refusal():
         note(slower)
@@ -83,7 +84,7 @@ def _find_start(maker: FrameMaker, address: Mapping[str, Sequence[str]]) -> tupl
     if not maker.run.num_computed:  # it failed; the page says so
         return Moment(), ()
     moment, notices = read_moment(wanted, maker)
-    return moment, explain_changes(address, (*NAMES, *lessons.NAMES, LECTURE)) + notices
+    return moment, explain_changes(address, (*NAMES, *lessons.NAMES, LECTURE, *understood_names())) + notices
 
 
 def _explain(run: BackgroundRun) -> None:
@@ -130,6 +131,7 @@ def _show_run(settings: Settings, plays: int) -> None:
             introduction={
                 "plays": plays,
                 "lectures": st.session_state.lectures,
+                "embedding": embedding(),
                 "cookie": "" if st.session_state.introduction else INTRODUCED,
             },
             lesson=st.session_state.scene_shown,
@@ -139,6 +141,8 @@ def _show_run(settings: Settings, plays: int) -> None:
             nonce=question.nonce if question else 0,
         )
         show_stage(_STAGE, answer, _take_press)
+        if embedding():
+            return
         _unlearnable(run, cursor)
         _numbers(run, cursor)
         _charts(maker, cursor)

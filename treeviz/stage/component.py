@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
@@ -15,6 +16,8 @@ from treeviz.style.modules import join_modules
 INTRODUCED = "treeviz-introduced"
 # In an address, with the value 1, it opens the stage in lecture mode.
 LECTURE = "lecture"
+# How the stage is shown: "" on its page, else alone in a frame of another page, with its controls or bare of them.
+Embedding = Literal["", "controls", "bare"]
 _WEB = Path(__file__).parent / "web"
 
 
