@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treeviz.cli_options import data_options, make_trainer, training_options
+from treeviz.export.columns import FORMATS, TABLES
 from treeviz.output import keep, reason_of
 
 if TYPE_CHECKING:
@@ -69,9 +70,25 @@ def write_out(content: bytes, path: Path) -> None:
 @export.command()
 @data_options
 @training_options
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(FORMATS),
+    help="csv and parquet hold one table, json all of them; npz the trace, for Trace.load.  [default: from --out]",
+)
+@click.option(
+    "--table",
+    type=click.Choice(tuple(TABLES)),
+    help="Of csv and parquet: a row an iteration, a phase, or a datapoint and iteration.  [default: records]",
+)
 @out_option
-def records(data: str, out: Path, **options: Any) -> None:
-    """Write a run's iterations as a table."""
-    from treeviz.export.records import records_table
+def records(data: str, kind: str | None, table: str | None, out: Path, **options: Any) -> None:
+    """Write a run's numbers, with units and all settings."""
+    kind = kind or out.suffix.removeprefix(".").lower()
+    if kind not in FORMATS:
+        raise click.UsageError(f"{out} does not end in .csv, .parquet, .json or .npz: pass --format, or another --out")
+    if table and kind in ("json", "npz"):
+        raise click.UsageError(f"--table is of csv and parquet, and {kind} holds everything: leave --table out")
+    from treeviz.export.records import pack_records
 
-    write_out(records_table(train(data, options)).to_csv(index=False).encode(), out)
+    write_out(pack_records(train(data, options), kind, table or "records"), out)

@@ -17,6 +17,7 @@ from treeviz.data.csv_table import read_table
 from treeviz.data.csv_text import CsvFile, file_name
 from treeviz.data.prepare import Preparation, standardized
 from treeviz.data.refusal import RefusalError, Remedy
+from treeviz.data.source import Source
 from treeviz.model.streams import Stream
 
 MAX_POINTS = 4096
@@ -40,6 +41,7 @@ class Dataset:
     preparation : the map that made X from raw rows, for `prepare`; None if X was given as it is.
     columns : names of the coordinates, for pictures, without that of a lifted one; empty if they have none.
     image : (rows, columns) of an image whose pixels, row after row, the coordinates are; None if they are no pixels.
+    source : what makes the dataset again; None if that is not known, as of arrays and of a file without a name.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class Dataset:
     preparation: Preparation | None = field(default=None, repr=False)
     columns: tuple[str, ...] = field(default=(), repr=False)
     image: tuple[int, int] | None = None
+    source: Source | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Validate, copy and freeze the arrays."""
@@ -255,6 +258,10 @@ class Split:
     test: Dataset | None = None
     notes: tuple[str, ...] = ()
 
+    def made_by(self, source: Source) -> Self:
+        """Return the split with a note at the training points of what makes them again."""
+        return replace(self, train=replace(self.train, source=source))
+
     @classmethod
     def of_points(cls, train: Dataset, X: NDArray[np.float64], y: NDArray[np.float64], which: str) -> Self:
         """Add test points (q, d) that are prepared already; zero rows, which have no direction, are left out.
@@ -343,17 +350,21 @@ class Split:
         preparation = Preparation.of(
             table.features, standardize=given.standardize, lift=given.lift, column_label=table.column_label
         )
+        file = file_name(path_or_file)
         split = cls.of_rows(
             table.features,
             y,
             chosen,
             preparation,
             sampling,
-            name=PurePath(file_name(path_or_file) or "data").stem,
+            name=PurePath(file or "data").stem,
             description=f"{table.describe(rule)} {preparation.describe(choice)}",
             columns=table.columns,
             row_label=table.row_label,
         )
+        if file:
+            sample = {} if num_points is None else {"num_points": num_points, "seed": int(seed)}
+            split = split.made_by(Source(file=file, options=(*given.as_given().items(), *sample.items())))
         return replace(split, notes=table.notes)
 
 
