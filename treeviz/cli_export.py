@@ -4,13 +4,13 @@ Each subcommand trains by the options of `treeviz run` and writes one file. `out
 file can be written; `train` shows progress; `write_out` replaces a file only when the new one is whole.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from treeviz.cli_options import data_options, make_trainer, training_options
+from treeviz.cli_options import data_options, make_trainer, moment_options, training_options
 from treeviz.export.columns import FORMATS, TABLES
 from treeviz.output import keep, reason_of
 
@@ -44,15 +44,18 @@ def _writable(path: Path) -> Path:
     return path
 
 
-def train(data: str, options: Mapping[str, Any]) -> "Trace":
-    """Train by the options of `data_options` and `training_options`, with progress on a terminal; return the trace."""
+def train(data: str, options: Mapping[str, Any], trees: Sequence[int] = ()) -> "Trace":
+    """Train by the options of `data_options` and `training_options`, with progress on a terminal; return the trace.
+
+    `trees` are asked for: it is refused before the work if the data have no such datapoint.
+    """
     from tqdm import tqdm
 
     from treeviz.training.judge import require_loss
 
     try:
         require_loss(options["until_loss"])
-        trainer = make_trainer(data, options)
+        trainer = make_trainer(data, options, trees)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     with tqdm(total=options["iterations"], unit="iteration", leave=False, disable=None) as progress:
@@ -92,3 +95,35 @@ def records(data: str, kind: str | None, table: str | None, out: Path, **options
     from treeviz.export.records import pack_records
 
     write_out(pack_records(train(data, options), kind, table or "records"), out)
+
+
+@export.command()
+@data_options
+@training_options
+@moment_options
+@out_option
+def notebook(
+    data: str,
+    tree: int,
+    iteration: int,
+    phase: str | None,
+    nodes: int,
+    opened: tuple[int, ...],
+    out: Path,
+    **options: Any,
+) -> None:
+    """Write a notebook (.ipynb) or a script (.py) that makes this very moment of a run again and draws it."""
+    kind = out.suffix.lower()
+    if kind not in (".ipynb", ".py"):
+        raise click.UsageError(f"{out} ends neither in .ipynb, for a notebook, nor in .py, for a script: choose one")
+    if iteration >= options["iterations"]:
+        raise click.UsageError(f"--iteration {iteration} is not among the --iterations {options['iterations']}")
+    from treeviz.export.notebook import moment_of, pack_notebook, pack_script
+
+    trace = train(data, options, [tree])
+    try:
+        moment = moment_of(trace, tree, iteration, phase, nodes, opened)
+        content = pack_notebook(trace, moment) if kind == ".ipynb" else pack_script(trace, moment)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    write_out(content, out)
