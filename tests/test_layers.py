@@ -26,7 +26,7 @@ ALLOWED = {
     "lesson": CORE | {"training", "style", "race"},
     "related": {"style"},
     "bench": CORE | {"training", "style"},
-    "export": CORE | {"training", "style", "race", "stage", "lesson"},
+    "export": CORE | {"training", "style", "race", "stage", "lesson", "related"},
     "pages": CORE | {"training", "style", "race", "stage", "lesson", "related", "export", "pages"},
     "serving": {"training", "lesson"},  # starts the app in processes: with a share of the memory each, and polls of all
     "output": set(),

@@ -12,7 +12,7 @@ import click
 
 from treeviz.cli_options import data_options, make_trainer, moment_options, training_options
 from treeviz.export.columns import FORMATS, TABLES
-from treeviz.output import keep, reason_of
+from treeviz.output import keep, print_result, reason_of, require_output
 
 if TYPE_CHECKING:
     from treeviz.training.trace import Trace
@@ -23,25 +23,27 @@ def export() -> None:
     """Write what can be taken home from a run to a file."""
 
 
-def out_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--out FILE`, which is refused before the work where it cannot be written."""
-    return click.option(
-        "--out",
-        type=click.Path(dir_okay=False, path_type=Path),
-        required=True,
-        callback=lambda context, option, path: _writable(path),
-        help="Write this file; one that exists is replaced when the new one is whole.",
-    )(command)
-
-
-def _writable(path: Path) -> Path:
+def _writable(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
     from treeviz.training.files import require_writable
 
     try:
-        require_writable(path)
+        if path is not None:
+            require_writable(path)
     except OSError as error:
         raise click.BadParameter(f"cannot write {path} ({reason_of(error)}): choose another file") from error
     return path
+
+
+_OUT: dict[str, Any] = {
+    "type": click.Path(dir_okay=False, path_type=Path),
+    "callback": _writable,
+    "help": "Write this file; one that exists is replaced when the new one is whole.",
+}
+
+
+def out_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--out FILE`, which is refused before the work where it cannot be written."""
+    return click.option("--out", required=True, **_OUT)(command)
 
 
 def train(data: str, options: Mapping[str, Any], trees: Sequence[int] = ()) -> "Trace":
@@ -127,3 +129,16 @@ def notebook(
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     write_out(content, out)
+
+
+@export.command()
+@click.option("--out", **_OUT)
+def citation(out: Path | None) -> None:
+    """Print how to cite the paper and this version of treeviz, in BibTeX."""
+    from treeviz.export.citation import bibtex
+
+    if out is None:
+        require_output()
+        print_result(bibtex().removesuffix("\n"), "treeviz.bib")
+    else:
+        write_out(bibtex().encode(), out)
