@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treeviz.cli_options import data_options, make_trainer, moment_options, training_options
-from treeviz.export.columns import FORMATS, TABLES
+from treeviz.export.columns import FORMATS, RUN_TABLES
 from treeviz.output import keep, print_result, reason_of, require_output
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def write_out(content: bytes, path: Path) -> None:
 )
 @click.option(
     "--table",
-    type=click.Choice(tuple(TABLES)),
+    type=click.Choice(tuple(RUN_TABLES)),
     help="Of csv and parquet: a row an iteration, a phase, or a datapoint and iteration.  [default: records]",
 )
 @out_option
