@@ -28,7 +28,7 @@ class DataChoice:
     @property
     def key(self) -> str:
         """A short name of this choice, different for different ones."""
-        digest = self.csv.digest if self.csv else ""
+        digest = f"{self.csv.name} {self.csv.digest}" if self.csv else ""
         return hashlib.sha256(repr((self.dataset, self.options, digest)).encode()).hexdigest()[:16]
 
     def load(self) -> Split:
@@ -52,7 +52,9 @@ def _load(_choice: DataChoice, key: str) -> Split | str:
     try:
         if _choice.csv is None:
             return load_split(_choice.dataset, **options)
-        return Split.from_csv(io.BytesIO(_choice.csv.content), **options)
+        file = io.BytesIO(_choice.csv.content)
+        file.name = _choice.csv.name  # what messages call it, and what a notebook reads
+        return Split.from_csv(file, **options)
     except RefusalError as refusal:
         return refusal.said_in("app")
     except ValueError as error:
