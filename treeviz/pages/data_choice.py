@@ -1,7 +1,6 @@
 """The sidebar's choice of data: a dataset with its options, or an uploaded CSV file."""
 
 import hashlib
-import io
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -11,7 +10,7 @@ from treeviz.data.catalogue import DATASETS, DatasetInfo, load_split
 from treeviz.data.dataset import Split
 from treeviz.data.refusal import RefusalError
 from treeviz.lesson.address import DEFAULT_DATA, LARGEST_DIMENSION, LARGEST_N
-from treeviz.pages.csv_choice import Upload, choose_csv, keep_csv_options
+from treeviz.pages.csv_choice import Upload, choose_csv, keep_csv_options, show_rows_used
 from treeviz.pages.notices import note, plain
 
 _CSV = "your own CSV"
@@ -52,9 +51,7 @@ def _load(_choice: DataChoice, key: str) -> Split | str:
     try:
         if _choice.csv is None:
             return load_split(_choice.dataset, **options)
-        file = io.BytesIO(_choice.csv.content)
-        file.name = _choice.csv.name  # what messages call it, and what a notebook reads
-        return Split.from_csv(file, **options)
+        return Split.from_csv(_choice.csv.open(), **options)
     except RefusalError as refusal:
         return refusal.said_in("app")
     except ValueError as error:
@@ -112,10 +109,11 @@ def _choose_options(info: DatasetInfo) -> dict[str, Any]:
 
 
 def _show_notes(choice: DataChoice) -> None:
-    """Say what is left out of a file, and what was decided about it; why it is refused, pages say."""
+    """Show the first rows as used, what is left out of a file, and what was decided; why it is refused, pages say."""
     try:
-        notes = choice.load().notes
+        split = choice.load()
     except ValueError:
         return
-    if notes:
-        note(plain(" ".join(notes)))
+    show_rows_used(split.train)
+    if split.notes:
+        note(plain(" ".join(split.notes)))
