@@ -329,13 +329,20 @@ def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
     trace, printed = names["trace"], capsys.readouterr().out
     assert str(trace.losses) in printed and str(trace.records[2].firing[3]) in printed
     assert trace.losses[-1] <= 1e-10
+    assert len(names["figure"].data) > 5 and names["figure"].to_json()
 
 
-def test_the_commands_are_understood():
+def test_the_commands_are_understood(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     (block,) = re.findall(r"## On the command line\n\n```sh\n(.*?)```", README, flags=re.DOTALL)
     lines = [shlex.split(line, comments=True) for line in block.splitlines()]
     assert {line[1] for line in lines} == set(main.commands)
+    exports = main.commands["export"].commands
+    assert {line[2] for line in lines if line[1] == "export"} == set(exports)
     for _, name, *arguments in lines:
-        values = main.commands[name].make_context(name, arguments).params
+        command = main.commands[name]
+        if name == "export":
+            command = exports[arguments.pop(0)]
+        values = command.make_context(name, arguments).params
         if name == "race":
             assert set(values["methods"].split(",")) <= set(CONTESTANTS)

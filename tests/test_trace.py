@@ -72,6 +72,7 @@ def assert_same_trace(left, right):
         assert getattr(left, name) == getattr(right, name), name
     for name in ("X", "y", "name", "description", "lifted", "columns", "image"):
         assert np.array_equal(getattr(left.dataset, name), getattr(right.dataset, name)), name
+    assert left.dataset.source == right.dataset.source
     assert len(left.records) == len(right.records)
     for a, b in zip(left.records, right.records, strict=True):
         for name in (*ARRAYS, *COUNTS):

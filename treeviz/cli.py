@@ -1,4 +1,4 @@
-"""The command line: `treeviz run`, `treeviz race`, `treeviz bench`, `treeviz app`, `treeviz serve`."""
+"""The command line: `treeviz run`, `race`, `bench`, `app` and `serve`; `treeviz export` has a file of its own."""
 
 import json
 import os
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treeviz.cli_options import StepSize, data_options, load_data
-from treeviz.model.config import ACTIVATIONS, METHODS, SEARCHES, SOLVERS, TrainConfig
+from treeviz.cli_export import export
+from treeviz.cli_options import data_options, load_data, make_trainer, node_price_option, training_options
+from treeviz.model.config import TrainConfig
 from treeviz.output import keep, print_result, reason_of, require_output
 from treeviz.serving import FEW_STUDENTS, Place, default_processes, find_haproxy, keep_serving
 from treeviz.training.record import StepRecord
@@ -25,28 +26,13 @@ def main() -> None:
     """Train a wide two-layer network by editing max-trees, and see what each step costs."""
 
 
+main.add_command(export)
+
+
 @main.command()
 @data_options
-@click.option("--search", type=click.Choice(SEARCHES), default="forest", show_default=True)
-@click.option("--solver", type=click.Choice(SOLVERS), default="sketch", show_default=True)
-@click.option("--method", type=click.Choice(METHODS), default="gauss-newton", show_default=True)
-@click.option(
-    "--activation",
-    type=click.Choice(tuple(ACTIVATIONS)),
-    default="shifted",
-    show_default=True,
-    help="shifted: max(z - b, 0). clipped: max(z, b), the other reading of the paper.",
-)
-@click.option("--skin", type=float, help="Of --search watch: how far below the threshold to watch.  [default: by rule]")
-@click.option(
-    "--step-size",
-    type=StepSize(),
-    default=1.0,
-    show_default=True,
-    help="Factor on the move; auto: for gradient descent and sgd, found by rule from the first Gram matrix.",
-)
-@click.option("--iterations", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
-@click.option("--until-loss", type=float, default=1e-10, show_default=True, help="Stop at this loss.")
+@node_price_option
+@training_options
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the run to this file (.npz).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def run(
@@ -58,7 +44,6 @@ def run(
     from treeviz.training import report
     from treeviz.training.files import require_writable
     from treeviz.training.judge import require_loss
-    from treeviz.training.trainer import Trainer
 
     require_output()
     if save:
@@ -68,9 +53,7 @@ def run(
             raise click.ClickException(f"cannot write {save} ({reason_of(error)}): choose another --save") from error
     try:
         require_loss(until_loss)
-        names = ["width", "threshold", "search", "solver", "method", "activation"]
-        names += ["step_size", "batch_size", "ridge", "skin", "seed"]
-        trainer = Trainer(load_data(data, options).train, TrainConfig(**{name: options[name] for name in names}))
+        trainer = make_trainer(data, options)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
 
@@ -110,6 +93,7 @@ def run(
 
 @main.command()
 @data_options
+@node_price_option
 @click.option(
     "--methods",
     default="forest,table,compact,dense,dense-sparse",

@@ -1,6 +1,6 @@
-"""Options of the command line that several commands share: the data, the network, and how data are loaded by them."""
+"""Options of the command line that several commands share: data, network and training, and what is made of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -10,11 +10,13 @@ import click
 
 from treeviz.data.csv_options import CsvOptions
 from treeviz.data.refusal import OPTIONS, RefusalError
-from treeviz.model.config import MAX_WIDTH
+from treeviz.model.config import ACTIVATIONS, MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
 from treeviz.model.ledger import NODE_PRICES
+from treeviz.model.phases import PHASES
 
 if TYPE_CHECKING:
     from treeviz.data.dataset import Split
+    from treeviz.training.trainer import Trainer
 
 _Command = Callable[..., Any]
 
@@ -42,7 +44,10 @@ def data_options(command: _Command) -> _Command:
     csv = "CSV file: "
     options = (
         click.option(
-            "--data", default="digits", show_default=True, help="A dataset's name, or the path of a CSV file."
+            "--data",
+            default="digits",
+            show_default=True,
+            help="A dataset's name, or the path of a CSV, Parquet or Excel file.",
         ),
         click.option("--points", type=click.IntRange(1), help="Number of datapoints n.  [default: the dataset's own]"),
         click.option("--target", help="What to learn; for a CSV file the name of the target column."),
@@ -88,18 +93,90 @@ def data_options(command: _Command) -> _Command:
         click.option(
             "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of data, weights and sketches."
         ),
-        click.option(
-            "--node-price",
-            type=click.Choice([str(price) for price in NODE_PRICES]),
-            default="1",
-            show_default=True,
-            callback=lambda context, option, price: int(price),
-            help="Operations that a tree node read or written counts as in what is printed; it changes no run.",
-        ),
     )
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def training_options(command: _Command) -> _Command:
+    """Add the options that choose how one network is trained, and for how long."""
+    options = (
+        click.option("--search", type=click.Choice(SEARCHES), default="forest", show_default=True),
+        click.option("--solver", type=click.Choice(SOLVERS), default="sketch", show_default=True),
+        click.option("--method", type=click.Choice(METHODS), default="gauss-newton", show_default=True),
+        click.option(
+            "--activation",
+            type=click.Choice(tuple(ACTIVATIONS)),
+            default="shifted",
+            show_default=True,
+            help="shifted: max(z - b, 0). clipped: max(z, b), the other reading of the paper.",
+        ),
+        click.option(
+            "--skin", type=float, help="Of --search watch: how far below the threshold to watch.  [default: by rule]"
+        ),
+        click.option(
+            "--step-size",
+            type=StepSize(),
+            default=1.0,
+            show_default=True,
+            help="Factor on the move; auto: for gradient descent and sgd, found by rule from the first Gram matrix.",
+        ),
+        click.option("--iterations", type=click.IntRange(1), default=50, show_default=True, help="At most so many."),
+        click.option("--until-loss", type=float, default=1e-10, show_default=True, help="Stop at this loss."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def node_price_option(command: _Command) -> _Command:
+    """Add the price of a tree node in what is printed."""
+    return click.option(
+        "--node-price",
+        type=click.Choice([str(price) for price in NODE_PRICES]),
+        default="1",
+        show_default=True,
+        callback=lambda context, option, price: int(price),
+        help="Operations that a tree node read or written counts as in what is printed; it changes no run.",
+    )(command)
+
+
+def moment_options(command: _Command) -> _Command:
+    """Add the options that choose a moment of a run, as an address of the app does, and how its tree is drawn."""
+    in_iteration = [name for name, phase in PHASES.items() if phase.in_iteration]
+    options = (
+        click.option("--tree", type=click.IntRange(0), default=0, show_default=True, help="Of this datapoint, from 0."),
+        click.option("--iteration", type=click.IntRange(0), default=0, show_default=True, help="From 0."),
+        click.option("--phase", type=click.Choice(in_iteration), help="Within the iteration.  [default: the last]"),
+        click.option(
+            "--nodes",
+            type=click.IntRange(3),
+            default=127,
+            show_default=True,
+            help="Draw at most so many nodes of the tree; the rest become stubs.",
+        ),
+        click.option("--open", "opened", type=int, multiple=True, help="Open this stub; repeat it for others."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def make_trainer(data: str, options: Mapping[str, Any], trees: Sequence[int] = ()) -> "Trainer":
+    """Load the data and make the trainer that `data_options` and `training_options` ask for.
+
+    Raises ValueError if that cannot be done, or one of `trees` is of no datapoint.
+    """
+    from treeviz.training.trainer import Trainer
+
+    train = load_data(data, options).train
+    if wrong := [tree for tree in trees if not 0 <= tree < train.num_points]:
+        raise ValueError(f"there is no tree {wrong[0]}: {train.name} has the trees 0 to {train.num_points - 1}")
+
+    names = ["width", "threshold", "search", "solver", "method", "activation"]
+    names += ["step_size", "batch_size", "ridge", "skin", "seed"]
+    return Trainer(train, TrainConfig(**{name: options[name] for name in names}))
 
 
 def load_data(data: str, options: Mapping[str, Any]) -> "Split":

@@ -27,6 +27,7 @@ from treeviz.data.dataset import (
     whole_number,
 )
 from treeviz.data.prepare import Preparation, standardized
+from treeviz.data.source import Source
 
 _Floats = NDArray[np.float64]
 Maker = Callable[..., Split]  # of a `Sampling` and the options of the dataset
@@ -147,7 +148,8 @@ def load_split(
             applying = ", ".join(info.options) or "none"
             raise ValueError(f"{option}={value!r} does not apply to {name}; leave it out (options there: {applying})")
         options[option] = _checked_option(info, option, value)
-    return info.make(Sampling.of_seed(n, max_test_points, seed), **options)
+    split = info.make(Sampling.of_seed(n, max_test_points, seed), **options)
+    return split.made_by(Source(name, options=(("num_points", n), ("seed", int(seed)), *options.items())))
 
 
 class _Options(TypedDict, total=False):

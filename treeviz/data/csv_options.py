@@ -1,7 +1,9 @@
 """The options for reading a CSV file, the same in Python, on the command line and in the app."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+
+import numpy as np
 
 from treeviz.data.refusal import MARKS, RefusalError, Remedy
 
@@ -83,6 +85,12 @@ class CsvOptions:
                 "there, or ",
                 Remedy("target"),
             )
+
+    def as_given(self) -> dict[str, Any]:
+        """Return the options that differ from their defaults, the target first, as Python's own values."""
+        defaults = {option.name: option.default for option in fields(self)}
+        given = {name: value for name, default in defaults.items() if (value := getattr(self, name)) != default}
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
 
     def _set(self, option: str, value: Any) -> None:
         object.__setattr__(self, option, value)

@@ -7,7 +7,7 @@ in where the numbers come from. A `Split` is made in one go, and its test points
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,9 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from treeviz.data.csv_options import CsvOptions
 from treeviz.data.csv_table import read_table
 from treeviz.data.csv_text import CsvFile, file_name
+from treeviz.data.frames import frame_as_csv, with_format
 from treeviz.data.prepare import Preparation, standardized
 from treeviz.data.refusal import RefusalError, Remedy
+from treeviz.data.source import Source
 from treeviz.model.streams import Stream
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_POINTS = 4096
 MAX_FEATURES = 4096
@@ -26,7 +31,7 @@ MAX_TEST_POINTS = 1000  # of a split, if nothing else is asked for
 _LENGTH_TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dataset:
     """Datapoints of unit length and one target each; compared by identity, arrays copied and read-only.
 
@@ -40,6 +45,7 @@ class Dataset:
     preparation : the map that made X from raw rows, for `prepare`; None if X was given as it is.
     columns : names of the coordinates, for pictures, without that of a lifted one; empty if they have none.
     image : (rows, columns) of an image whose pixels, row after row, the coordinates are; None if they are no pixels.
+    source : what makes the dataset again; None if that is not known, as of arrays and of a file without a name.
 
     Raises
     ------
@@ -52,9 +58,10 @@ class Dataset:
     name: str = "data"
     description: str = ""
     lifted: bool = False
-    preparation: Preparation | None = field(default=None, repr=False)
-    columns: tuple[str, ...] = field(default=(), repr=False)
+    preparation: Preparation | None = None
+    columns: tuple[str, ...] = ()
     image: tuple[int, int] | None = None
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         """Validate, copy and freeze the arrays."""
@@ -102,6 +109,16 @@ class Dataset:
             raise ValueError(
                 f"image={self.image} has not {num_coordinates} pixels, one for each coordinate; pass the shape it has"
             )
+
+    def __repr__(self) -> str:
+        """Say in a line how many datapoints there are, of which dimension, and what their targets are."""
+        lifted = ", the last constant" if self.lifted else ""
+        pixels = f", {self.image[0]} × {self.image[1]} pixels" if self.image else ""
+        positive = int((self.y == 1).sum())
+        targets = f"from {self.y.min():.3g} to {self.y.max():.3g}"
+        if positive + int((self.y == -1).sum()) == self.num_points:
+            targets = f"+1 of {positive} and −1 of {self.num_points - positive}"
+        return f"Dataset({self.name!r}, n={self.num_points}, d={self.dimension}{lifted}{pixels}, targets {targets})"
 
     @property
     def num_points(self) -> int:
@@ -199,12 +216,13 @@ class Dataset:
         seed: int = 0,
         **options: Any,
     ) -> "Dataset":
-        """Read a CSV file; its numeric columns besides the target become the features.
+        """Read a CSV file, or a Parquet or Excel one; its numeric columns besides the target become the features.
 
         Separator, decimal mark, header line and encoding are found; where that leaves a doubt the file is refused, and
         the message names the option. A target of two values becomes -1 and +1 (the larger, or alphabetically last, is
         +1); a target of more numbers is standardized. Scaling uses all rows of the file, also when only some are
-        chosen.
+        chosen. Parquet and Excel files (`.parquet`, and the first sheet of an `.xlsx` where openpyxl is installed) are
+        known by their names.
 
         Parameters
         ----------
@@ -221,6 +239,43 @@ class Dataset:
             For anything that cannot be used, naming column, line and value, and saying what to do.
         """
         return Split.from_csv(path_or_file, target, num_points=num_points, seed=seed, **options).train
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: "pd.DataFrame",
+        target: str,
+        *,
+        name: str = "frame",
+        num_points: int | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> "Dataset":
+        """Prepare a data frame as `from_csv` prepares a file: the same columns, classes, refusals and scaling.
+
+        Parameters
+        ----------
+        frame : a pandas data frame; its index is not used. True and False become 1 and 0, and a name that is no text
+            becomes text.
+        target : name of the target column.
+        name : of the dataset, and what messages call the frame. They name its rows by lines, the names being line 1.
+        num_points, seed : as in `from_csv`.
+        options : positive, columns, leave_out, one_hot, skip_bad_rows, standardize, lift, as in `CsvOptions`.
+
+        Raises
+        ------
+        ValueError
+            For anything that cannot be used, naming column, line and value, and saying what to do.
+
+        Notes
+        -----
+        Cost: the frame is written as text and read again, about a microsecond a cell. The dataset has no `source`: no
+        notebook can make a data frame of this process again.
+        """
+        given = with_format(CsvOptions(target, **options), name)
+        file = frame_as_csv(frame, name)
+        data = cls.from_csv(file, num_points=num_points, seed=seed, **given.as_given())
+        return replace(data, name=name, source=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +309,10 @@ class Split:
     train: Dataset
     test: Dataset | None = None
     notes: tuple[str, ...] = ()
+
+    def made_by(self, source: Source) -> Self:
+        """Return the split with a note at the training points of what makes them again."""
+        return replace(self, train=replace(self.train, source=source))
 
     @classmethod
     def of_points(cls, train: Dataset, X: NDArray[np.float64], y: NDArray[np.float64], which: str) -> Self:
@@ -343,17 +402,21 @@ class Split:
         preparation = Preparation.of(
             table.features, standardize=given.standardize, lift=given.lift, column_label=table.column_label
         )
+        file = file_name(path_or_file)
         split = cls.of_rows(
             table.features,
             y,
             chosen,
             preparation,
             sampling,
-            name=PurePath(file_name(path_or_file) or "data").stem,
+            name=PurePath(file or "data").stem,
             description=f"{table.describe(rule)} {preparation.describe(choice)}",
             columns=table.columns,
             row_label=table.row_label,
         )
+        if file:
+            sample = {} if num_points is None else {"num_points": num_points, "seed": int(seed)}
+            split = split.made_by(Source(file=file, options=(*given.as_given().items(), *sample.items())))
         return replace(split, notes=table.notes)
 
 

@@ -17,6 +17,7 @@ from treeviz.pages.page import Page
 from treeviz.pages.page_links import is_page_wanted
 from treeviz.pages.runs import open_run, wait_with_spinner
 from treeviz.pages.settings import Settings, choose_training
+from treeviz.pages.take_home import offer_run
 from treeviz.pages.welcome import welcome
 from treeviz.search.compiled import refusal
 from treeviz.search.engine import WatchReport
@@ -28,7 +29,7 @@ from treeviz.style import sentences
 from treeviz.style.faults import describe_fault
 from treeviz.style.glossary import link_terms
 from treeviz.style.palette import compact, percent
-from treeviz.style.run_charts import cost_figure, loss_figure
+from treeviz.style.run_charts import cost_figure, loss_figure, operations_figure
 from treeviz.style.searches import describe_search
 from treeviz.training.background import MAX_ITERATIONS, TURNS, BackgroundRun
 from treeviz.training.baseline import CANDIDATES
@@ -75,6 +76,7 @@ def render(settings: Settings) -> None:
     poll.show_poll(_STAGE, lessons.moment_of(maker, st.session_state.start))
     keep_choices()
     _show_run(settings, plays)
+    offer_run(settings)
 
 
 def _find_start(maker: FrameMaker, address: Mapping[str, Sequence[str]]) -> tuple[Moment, tuple[str, ...]]:
@@ -283,17 +285,7 @@ def _baseline(run: BackgroundRun) -> str:
 
 
 def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
-    trace = run.trace
-    figure = cost_figure(
-        trace.amortized(),
-        trace.amortized(include_build=False),
-        trace.amortized(of="dense"),
-        cursor,
-        "operations",
-        "dense products, sparse rest",
-        describe_search(run.config.search).title,
-        table=None if run.config.search == "table" else trace.amortized(of="table"),
-    )
+    figure = operations_figure(run.trace, cursor)
     return figure, (
         "Amortized: (building + all iterations so far) / iterations so far. One operation is a multiply-add, or one "
         "tree node read or written. The dense method recomputes all inner products and takes everything else from the "

@@ -27,9 +27,10 @@ from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Engine, StaleNode
 from treeviz.search.forest.trees import Forest
 from treeviz.training.dense_costs import dense_costs, table_operations
+from treeviz.training.files import write_whole
 from treeviz.training.kept import Kept
 from treeviz.training.record import StepRecord, TreeStep
-from treeviz.training.trace_file import TraceParts, read_trace, write_trace
+from treeviz.training.trace_file import TraceParts, pack_trace, read_trace
 
 # What all traces of this process have replayed or redrawn last. A viewer at m = 65,536 uses about 12 MB of it: with
 # less room than all viewers use in turn, each would drive out what the next one wants.
@@ -381,7 +382,7 @@ class Trace:
 
         Raises ValueError if there is no such datapoint, or no record of that iteration.
         """
-        self._require_moment(point, iteration, len(self.records) - 1)
+        self.require_moment(point, iteration)
         return self._between(point, iteration, iteration + 1)
 
     def compare(self, point: int, earlier: int, later: int) -> TreeStep:
@@ -390,7 +391,7 @@ class Trace:
         Either may be the larger number. Raises ValueError if there is no such datapoint, or no such record.
         """
         for iteration in (earlier, later):
-            self._require_moment(point, iteration, len(self.records) - 1)
+            self.require_moment(point, iteration)
         return self._between(point, earlier, later)
 
     def _between(self, point: int, earlier: int, later: int) -> TreeStep:
@@ -401,6 +402,10 @@ class Trace:
         modified = np.flatnonzero(before != after)
         return TreeStep(point, earlier, threshold, before, after, found.visited, firing, modified)
 
+    def require_moment(self, point: int, iteration: int) -> None:
+        """Raise ValueError unless there is such a datapoint, and a record of the iteration."""
+        self._require_moment(point, iteration, len(self.records) - 1)
+
     def _require_moment(self, point: int, iteration: int, last: int) -> None:
         num_points = self.dataset.num_points
         if not 0 <= point < num_points:
@@ -409,7 +414,11 @@ class Trace:
             raise ValueError(f"iteration must be between 0 and {last}, what has been computed; got {iteration}")
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the run to a compressed file of plain arrays and JSON (.npz, no pickle), whole or not at all.
+        """Write `to_bytes` to a file (.npz), whole or not at all."""
+        write_whole(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Return the run as the content of a compressed file of plain arrays and JSON (.npz, no pickle).
 
         The trees are not in it: they are replayed from the seed. Raises ValueError for a run with a planted fault,
         so that no reader takes it for a run of the method.
@@ -417,7 +426,7 @@ class Trace:
         if self.config.fault:
             raise ValueError(f"a run with the fault {self.config.fault!r} is not saved: train it with fault=None first")
         parts = (self.dataset, self.config, self.build_costs, self.build_seconds, self.draw_seconds, self.records)
-        write_trace(path, TraceParts(*parts))
+        return pack_trace(TraceParts(*parts))
 
     @classmethod
     def load(cls, source: str | os.PathLike[str] | io.IOBase) -> "Trace":

@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treeviz.data.dataset import Dataset
+from treeviz.data.source import Source
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.phases import PHASES
 from treeviz.search.engine import WatchReport
 from treeviz.solve.report import SolveReport
-from treeviz.training.files import write_whole
 from treeviz.training.memory import usable_bytes
 from treeviz.training.record import StepRecord
 
 _FORMAT, _VERSION = "treeviz-trace", 4
-# What NumPy, zipfile and our own reading raise for a file that is not as `write_trace` wrote it.
+# What NumPy, zipfile and our own reading raise for a file that is not as `pack_trace` made it.
 _UNREADABLE = (
     OSError,
     EOFError,
@@ -57,16 +57,16 @@ class TraceParts(NamedTuple):
     records: list[StepRecord]
 
 
-def write_trace(path: str | os.PathLike[str], trace: TraceParts) -> None:
-    """Write a run to a compressed file of plain arrays and JSON (.npz, no pickle), whole or not at all."""
+def pack_trace(trace: TraceParts) -> bytes:
+    """Return a run as the content of a compressed file of plain arrays and JSON (.npz, no pickle)."""
     buffer = io.BytesIO()
     arrays: dict[str, Any] = to_arrays(trace)  # numbers and text alone: nothing is pickled
     np.savez_compressed(buffer, **arrays)
-    write_whole(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_trace(source: str | os.PathLike[str] | io.IOBase) -> TraceParts:
-    """Read a file written by `write_trace`; ValueError if that is not possible."""
+    """Read a file whose content `pack_trace` made; ValueError if that is not possible."""
     name = getattr(source, "name", source)
     try:
         _refuse_bombs(source)
@@ -118,6 +118,7 @@ def to_arrays(trace: TraceParts) -> dict[str, NDArray[Any]]:
         "lifted": trace.dataset.lifted,
         "columns": trace.dataset.columns,
         "image": trace.dataset.image,
+        "source": trace.dataset.source.as_values() if trace.dataset.source else None,
         "build_costs": dict(trace.build_costs),
         "build_seconds": dict(trace.build_seconds),
         "draw_seconds": trace.draw_seconds,
@@ -185,8 +186,9 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> TraceParts:
         meta["name"],
         meta["description"],
         meta["lifted"],
-        columns=tuple(meta.get("columns", ())),  # files written before there were these two do not have them
+        columns=tuple(meta.get("columns", ())),  # files written before there were these three do not have them
         image=tuple(meta["image"]) if meta.get("image") else None,
+        source=Source.from_values(meta["source"]) if meta.get("source") else None,
     )
     config = TrainConfig(**meta["config"])
     records: list[StepRecord] = []

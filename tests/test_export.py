@@ -1,0 +1,245 @@
+"""`treeviz export`: files that hold a run's numbers, read by others, and what is refused before any work."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+import treeviz
+from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset, load_split
+from treeviz.cli import main
+from treeviz.data.source import Source
+from treeviz.export.columns import FORMATS, RACE_TABLES, RUN_TABLES
+from treeviz.export.race import pack_race
+from treeviz.export.records import make_table, pack_records
+from treeviz.export.tables import read_tables
+from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.race import Race
+from treeviz.race.report import as_json
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, ["export", *map(str, arguments)])
+
+
+TABLE = "a,b,kind\n" + "".join(f"{i % 7},{i * i % 11},{'xyz'[i % 3]}\n" for i in range(1, 25))
+
+
+def csv_data(folder):
+    (folder / "table.csv").write_text(TABLE)
+    return Dataset.from_csv(folder / "table.csv", "kind", positive="y", leave_out="b", num_points=12, seed=3)
+
+
+RUNS = {
+    "forest": lambda folder: (load_dataset("digits", 10, target="is-3"), TrainConfig(width=512, seed=2)),
+    "watch": lambda folder: (load_dataset("sphere"), TrainConfig(width=300, search="watch", skin=0.1)),
+    "sgd": lambda folder: (csv_data(folder), TrainConfig(width=256, method="sgd", step_size=None, search="dense")),
+    "singular": lambda folder: (load_dataset("xor"), TrainConfig(width=16, threshold=2.5, search="neuron-trees")),
+}
+
+
+@pytest.fixture(params=RUNS)
+def trace(request, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return Trainer(*RUNS[request.param](tmp_path)).run(4, 0.0)
+
+
+def values_of(frame):
+    return {name: [None if value is pd.NA else value for value in frame[name]] for name in frame}
+
+
+@pytest.mark.parametrize(
+    ("format", "table"), [*((format, table) for format in ("csv", "parquet") for table in RUN_TABLES), ("json", "all")]
+)
+def test_tables_come_back_as_they_went(trace, format, table, tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(pack_records(trace, format) if format == "json" else pack_records(trace, format, table))
+    about, tables = read_tables(path)
+    assert set(tables) == ({table} if table != "all" else set(RUN_TABLES))
+    for name, read in tables.items():
+        assert list(read) == list(RUN_TABLES[name])
+        assert values_of(read) == values_of(make_table(trace, name))
+        units = about["units"] if table != "all" else about["units"][name]
+        assert set(units) == set(read) and all(units.values())
+
+
+def test_tables_say_what_the_run_did(trace):
+    records, ledger, points = (make_table(trace, name) for name in RUN_TABLES)
+    assert records.loss.tolist() == trace.losses.tolist()
+    assert records.status.tolist() == [record.status for record in trace.records]
+    for record, row in zip(trace.records, values_of(records.T).values(), strict=True):
+        row = dict(zip(records, row, strict=True))
+        assert row["num_firing"] == sum(len(fired) for fired in record.firing)
+        assert row["num_visited"] == record.num_visited.sum() and row["num_modified"] == record.num_modified.sum()
+        assert row["num_due"] == (record.watch.num_due if record.watch else None)
+        assert row["conditioning"] == (
+            record.solve.conditioning if np.isfinite(record.solve.conditioning or np.inf) else None
+        )
+    build = ledger[ledger.iteration.isna()]
+    assert dict(zip(build.phase, build.operations, strict=True)) == dict(trace.build_costs)
+    assert ledger.operations.sum() == sum(trace.build_costs.values()) + records.operations.sum()
+    assert ledger.dense_operations.sum() == records.dense_operations.sum()
+    assert ledger.seconds.sum() == pytest.approx(sum(trace.build_seconds.values()) + records.seconds.sum())
+    n = trace.dataset.num_points
+    assert points.point.tolist() == [*range(n)] * len(trace.records)
+    last = points.tail(n)
+    assert last.residual.tolist() == trace.records[-1].residual.tolist()
+    assert (last.output - last.target).tolist() == last.residual.tolist()
+    assert {int(i): why for i, why in zip(last.point, last.unlearnable, strict=True) if why is not pd.NA} == dict(
+        trace.records[-1].unlearnable
+    )
+    if trace.config.search == "forest":
+        assert last.num_visited.tolist() == trace.records[-1].num_visited.tolist()
+    else:
+        assert last.num_visited.isna().all()
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "json"])
+def test_a_reader_can_make_the_run_again(trace, format, tmp_path):
+    (tmp_path / "file").write_bytes(pack_records(trace, format))
+    about, tables = read_tables("file")
+    assert about["treeviz"] == treeviz.__version__
+    data = eval(about["data"]["python"], {"Dataset": Dataset, "load_dataset": load_dataset})
+    assert Source.from_values(about["data"]["source"]) == data.source
+    again = Trainer(data, TrainConfig(**about["config"])).run(about["num_iterations"], 0.0)
+    assert again.losses.tolist() == tables["records"].loss.tolist()
+
+
+def test_other_programs_read_the_tables(trace):
+    expected = make_table(trace, "records")
+    plain = pd.read_csv(io.BytesIO(pack_records(trace, "csv")), comment="#")
+    assert list(plain) == list(expected) and plain.loss.tolist() == pytest.approx(expected.loss.tolist(), rel=1e-15)
+    packed = pack_records(trace, "parquet")
+    assert pd.read_parquet(io.BytesIO(packed)).loss.tolist() == expected.loss.tolist()
+    schema = pq.read_schema(io.BytesIO(packed))
+    assert schema.field("seconds").metadata == {b"unit": b"seconds of wall-clock time"}
+    values = json.loads(pack_records(trace, "json"))
+    assert [row["loss"] for row in values["records"]] == expected.loss.tolist()
+
+
+def test_the_trace_is_one_of_the_formats(trace):
+    again = Trace.load(io.BytesIO(pack_records(trace, "npz")))
+    assert again.losses.tolist() == trace.losses.tolist() and again.dataset.source == trace.dataset.source
+    assert np.array_equal(again.tree_values(3, 2), trace.tree_values(3, 2))
+
+
+def test_a_faulty_run_says_so_and_is_no_trace():
+    trace = Trainer(load_dataset("circle"), TrainConfig(width=64, fault="strict-comparison")).run(2, 0.0)
+    assert b"with the planted fault strict-comparison;" in pack_records(trace, "csv").split(b"\n")[0]
+    assert json.loads(pack_records(trace, "json"))["about"]["config"]["fault"] == "strict-comparison"
+    with pytest.raises(ValueError, match="is not saved"):
+        pack_records(trace, "npz")
+
+
+def test_data_that_cannot_be_made_again_are_not_said_to_be():
+    data = Dataset.from_arrays([[0.0], [1.0], [3.0]], [1, -1, 1])
+    about = json.loads(pack_records(Trainer(data, TrainConfig(width=64)).run(2), "json"))["about"]
+    assert about["data"]["source"] is None and about["data"]["python"] is None
+    assert Dataset.from_csv(io.StringIO(TABLE), "kind", positive="x").source is None
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"PAR1PAR1", b"{}", b"# treeviz", b"\x93NUMPY", b"[1]"])
+def test_other_files_are_refused(content, tmp_path):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(ValueError, match="holds no tables of treeviz"):
+        read_tables(tmp_path / "file")
+
+
+def test_unknown_formats_and_tables_are_refused():
+    trace = Trainer(load_dataset("circle"), TrainConfig(width=16)).run(1)
+    for arguments in (("xml",), ("csv", "nodes")):
+        with pytest.raises(ValueError, match=r"must be one of 'csv'|must be one of 'records'"):
+            pack_records(trace, *arguments)
+
+
+# A race
+
+
+@pytest.fixture(scope="module")
+def race():
+    split = load_split("digits", 10)
+    keys = ("forest", "dense", "sgd-dense")
+    config = TrainConfig(width=256, seed=3)
+    race = Race(split.train, [CONTESTANTS[key] for key in keys], config, max_laps=5, max_seconds=60, test=split.test)
+    race.run()
+    return race
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "json"])
+def test_a_race_comes_back_as_it_went(race, format, tmp_path):
+    tables = {}
+    for table in RACE_TABLES:
+        (tmp_path / "file").write_bytes(pack_race(race, format, table, node_price=10))
+        about, read = read_tables(tmp_path / "file")
+        tables |= read
+    report = as_json(race, race.until_loss, 10)
+    assert TrainConfig(**about["config"]) == race.config and about["node_price"] == 10
+    assert about["data"]["python"] == race.data.source.as_python()
+    for contestant in report["contestants"]:
+        laps = tables["laps"][tables["laps"].contestant == contestant["key"]]
+        assert laps.iteration.tolist() == [*range(len(laps))] and len(laps)
+        for name, values in contestant["laps"].items():
+            assert [None if value is pd.NA else value for value in laps[name]] == values
+        (row,) = tables["contestants"][tables["contestants"].contestant == contestant["key"]].to_dict("records")
+        for name in ("title", "state", "num_bytes", "test_error", "build_operations", "build_seconds"):
+            assert row[name] == contestant[name], name
+        reached = contestant["to_loss"] or dict.fromkeys(("iterations", "operations", "seconds"))
+        assert {name: None if (one := row[f"to_loss_{name}"]) is pd.NA else one for name in reached} == reached
+        phases = tables["phases"][tables["phases"].contestant == contestant["key"]]
+        assert dict(zip(phases.phase, phases.operations, strict=True)) == contestant["costs"]
+    if format == "json":
+        assert about["verdict"] == report["verdict"]
+
+
+def test_units_of_a_race_are_said(race):
+    header = pack_race(race, "csv").decode().split("\n")[0]
+    assert header.startswith(f"# treeviz {treeviz.__version__}, laps of a race; ")
+    for format, table in (("npz", "laps"), ("csv", "records")):
+        with pytest.raises(ValueError, match="must be one of"):
+            pack_race(race, format, table)
+
+
+# The command
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_records_are_written_by_the_options_of_run(format, tmp_path):
+    path = tmp_path / f"run.{format}"
+    path.write_text("an older file")
+    done = call("records", "--data", "sphere", "--width", 256, "--iterations", 3, "--until-loss", 0, "--out", path)
+    assert done.exit_code == 0, done.output
+    expected = Trainer(load_dataset("sphere"), TrainConfig(width=256)).run(3, 0.0)
+    read = Trace.load(path).losses if format == "npz" else read_tables(path)[1]["records"].loss
+    assert read.tolist() == expected.losses.tolist()
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_the_format_can_be_said_and_the_table_chosen(tmp_path):
+    path = tmp_path / "run.txt"
+    arguments = ("--data", "circle", "--width", 64, "--out", path)
+    assert call("records", *arguments, "--format", "parquet", "--table", "ledger").exit_code == 0
+    assert set(read_tables(path)[1]) == {"ledger"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--out", "nowhere/run.csv"], "there is no folder"),
+        (["--out", "."], "is a directory"),
+        (["--out", "run.xlsx"], "pass --format"),
+        (["--out", "run"], "pass --format"),
+        (["--out", "run.json", "--table", "ledger"], "leave --table out"),
+        (["--until-loss", "-1", "--out", "run.csv"], "until_loss"),
+        ([], "Missing option '--out'"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_the_work(arguments, words, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Trainer, "__init__", lambda *_, **__: pytest.fail("the work has begun"))
+    done = call("records", *arguments)
+    assert done.exit_code in (1, 2) and words in done.output and "Traceback" not in done.output
+    assert list(tmp_path.iterdir()) == []
