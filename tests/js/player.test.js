@@ -251,7 +251,7 @@ test("a tick plays one unit at most, and a slow screen leaves nothing to make up
 });
 
 test("what is played is steps as fast as they are read, without looping, until a viewer chooses", () => {
-  assert.deepEqual({ ...new Playback() }, { speed: 1, loop: false, unit: "step" });
+  assert.deepEqual({ ...new Playback() }, { speed: 1, loop: false, isLesson: false, unit: "step" });
 });
 
 test("looping stays in the phase, while steps are played", () => {
@@ -266,6 +266,53 @@ test("looping stays in the phase, while steps are played", () => {
   player.toPhase(1);
   player.playOne();
   assert.deepEqual(where(player), [0, 2, 0]);
+});
+
+test("in a lesson playing rests at the end of a phase, and goes on from there when it is asked for", () => {
+  const { player, playback, host } = playing({ finished: true });
+  playback.isLesson = true;
+  playback.speed = 16;
+  player.play(true);
+  playFor(player, 60_000);
+  assert.deepEqual([where(player), player.playing, player.hasRested], [[0, 0, 3], false, true]);
+  player.play(true); // a phase of one step
+  assert.deepEqual([where(player), player.hasRested], [[0, 1, 0], false]);
+  playFor(player, 60_000);
+  assert.deepEqual([where(player), player.playing], [[0, 1, 0], false]);
+  assert.deepEqual(host.clock, [true, false, true, false]);
+  player.play(true);
+  playFor(player, 60_000);
+  assert.deepEqual(where(player), [0, 2, 5]);
+  player.move("step", -1);
+  assert.equal(player.hasRested, false);
+  player.play(true);
+  playFor(player, 60_000);
+  player.play(true);
+  playFor(player, 60_000);
+  assert.deepEqual([where(player), player.hasRested], [[1, 0, 3], true]);
+  player.go(at(2, 2, 5)); // the last of all
+  player.play(true);
+  assert.deepEqual(where(player), [0, 0, 0]);
+});
+
+test("playing does not rest at the end of a phase outside lessons, in a loop, by phases, nor in a comparison", () => {
+  for (const [lesson, chosen, pinned] of /** @type {[boolean, Partial<Playback>, number | null][]} */ ([
+    [false, {}, null],
+    [true, { loop: true }, null],
+    [true, { unit: "phase" }, null],
+    [true, { unit: "iteration" }, null],
+    [true, {}, 0],
+  ])) {
+    const { player, playback, arrive } = playing({ iterations: [0, 1, 2], finished: true });
+    arrive(...[0, 1, 2].map((it) => frame(it, { view: { ...VIEW, pinned: 0 } })));
+    Object.assign(playback, { isLesson: lesson, speed: 16, ...chosen });
+    player.view.pinned = pinned;
+    player.go(at(0, 0, 3));
+    player.play(true);
+    playFor(player, 100);
+    assert.equal(player.playing, true);
+    assert.notDeepEqual(where(player), [0, 0, 3]);
+  }
 });
 
 test("the frame under the cursor is asked for first, then those ahead, then the one before", () => {

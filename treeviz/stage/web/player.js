@@ -31,10 +31,11 @@ const [READING, SHORTEST] = [1000 / 20, 1200]; // milliseconds it takes to read 
  */
 export const readingTime = (text) => Math.max(SHORTEST, READING * text.length);
 
-/** How to play; a viewer's choice, kept from run to run. */
+/** How to play: what a viewer has chosen, kept from run to run, and whether a scene of a lesson is open. */
 export class Playback {
   speed = 1; // times as fast as sentences are read
   loop = false;
+  isLesson = false; // then the steps of a phase are played, and those of the next one only when asked for
   /** @type {Unit} */
   unit = "step";
 }
@@ -74,6 +75,7 @@ export class Player {
     /** @type {string | null} name of the frame that the last question was for, if it was missing under the cursor */
     this.awaited = null;
     this.playing = false;
+    this.hasRested = false; // at the end of a phase, where playing stopped by itself
     this.stood = 0; // milliseconds that what is under the cursor has stood while it plays
     this.isWaiting = false;
     this.asked = asked;
@@ -188,6 +190,7 @@ export class Player {
     this.at = isBeyond ? { iteration: clamp(at.iteration, 0, this.last), phase: end, step: end } : at;
     if (isBeyond) this.play(false);
     this.stood = 0;
+    this.hasRested = false;
     this.movedAt = this.host.now();
     if (this.frame) this.settle(this.frame);
     else this.ask();
@@ -221,12 +224,14 @@ export class Player {
     else this.owed.push(() => this.toPhase(phase));
   }
 
-  /** @param {boolean} isOn */
+  /** In a lesson, to play from the end of a phase is to go on to the next one. @param {boolean} isOn */
   play(isOn) {
     if (this.playing === isOn) return;
     this.playing = isOn;
     this.stood = 0;
+    this.hasRested = false;
     if (isOn && this.isAtEnd) this.go({ iteration: 0, phase: 0, step: 0 });
+    else if (isOn && this.restsHere) this.move("step", 1);
     this.host.playing(isOn);
     this.host.changed();
   }
@@ -238,10 +243,19 @@ export class Player {
     return phase === lengths.length - 1 && step === lengths[phase] - 1;
   }
 
+  get isPhaseOver() {
+    return this.frame !== undefined && this.at.step >= this.lengths(this.frame)[this.at.phase] - 1;
+  }
+
+  /** Whether playing stops here: at the end of a phase, in a lesson, which speaks of one at a time. */
+  get restsHere() {
+    const { isLesson, loop, unit } = this.playback;
+    return isLesson && !loop && unit === "step" && this.view.pinned === null && this.isPhaseOver;
+  }
+
   playOne() {
     const { loop, unit } = this.playback;
-    const isPhaseOver = this.frame !== undefined && this.at.step >= this.lengths(this.frame)[this.at.phase] - 1;
-    if (loop && unit === "step" && isPhaseOver) this.place({ ...this.at, step: 0 });
+    if (loop && unit === "step" && this.isPhaseOver) this.place({ ...this.at, step: 0 });
     else this.move(unit, 1);
   }
 
@@ -261,6 +275,11 @@ export class Player {
    */
   playFor(elapsed) {
     if (!this.frame) return;
+    if (this.restsHere) {
+      this.play(false);
+      this.hasRested = true;
+      return;
+    }
     this.stood += Math.min(elapsed, LONGEST_TICK);
     const left = this.stood - this.dwell(this.frame);
     if (left < 0) return;

@@ -138,6 +138,7 @@ export class Stage {
     if (this.current?.header.run !== answer.header.run || this.isAsked(answer.start)) this.begin(answer);
     const { introduction = {}, lesson = null } = answer;
     this.lesson.take(lesson);
+    this.playback.isLesson = lesson !== null;
     this.player.take(answer);
     this.introduce(introduction);
     this.transport.setStatus(answer.status);
