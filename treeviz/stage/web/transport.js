@@ -40,6 +40,7 @@ export class Transport {
     this.computed = 0;
     const [unit, speed] = [part("unit", HTMLSelectElement), part("speed", HTMLSelectElement)];
     const loop = part("loop", HTMLInputElement);
+    speed.title = part("pace", HTMLElement).textContent ?? "";
     for (const button of this.box.querySelectorAll("button[data-move]")) {
       const [by, direction] = /** @type {[Unit, string]} */ ((button.getAttribute("data-move") ?? "").split(" "));
       button.addEventListener("click", () => stage.current?.move(by, Number(direction)));
