@@ -283,7 +283,7 @@ export interface Turn {
 
 /** What the teacher does with a class poll. */
 export interface PollPress {
-  poll: "open" | "close";
+  poll: "open" | "reveal" | "close";
   /** Milliseconds, so that no two are alike. */
   at: number;
 }
@@ -308,6 +308,8 @@ export interface PollShown {
   answers: number;
   /** How many of them are right. */
   right: number;
+  /** Whether students have been shown what is right. */
+  revealed: boolean;
   full: boolean;
   bars: PollBar[];
   /** Nodes that have no bar. */
