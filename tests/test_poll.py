@@ -13,7 +13,8 @@ from hypothesis import strategies as some
 
 from treeviz.lesson.poll import store
 from treeviz.lesson.poll.asked import LARGEST, MAX_OPTIONS, Asked, as_asked, read_answer, read_number, write_answer
-from treeviz.lesson.poll.counts import MAX_BARS, count_answers, is_near
+from treeviz.lesson.poll.counts import MAX_BARS, count_answers
+from treeviz.lesson.poll.solution import Solution, as_solution, is_near
 from treeviz.lesson.poll.store import (
     CODE_LENGTH,
     CODE_LETTERS,
@@ -134,12 +135,31 @@ def test_students_are_asked_without_the_right_answer(circle):
         assert set(json.loads(asked.to_json())) == {"kind", "ask", "options", "unit"}
 
 
+def test_the_solution_is_that_of_the_scene(circle):
+    """Of every kind of question: what it accepts is what the question itself says is right."""
+    moment = TreeMoment(circle, 0, 0)
+    choose = as_solution(describe(Choose("A?", "of {width}", (Option("n", False), Option("y", "width > 3"))), moment))
+    assert choose == Solution(1, "of 64") and choose.accepts(1) and not choose.accepts(0) and not choose.accepts((1,))
+    estimate = as_solution(describe(Estimate("E?", "W", "visited", within=2.0), moment))
+    visited = moment.step.visited.size
+    assert estimate.accepts(visited) and estimate.accepts(1.9 * visited) and not estimate.accepts(2.1 * visited)
+    question = describe(Click("C?", "W", "firing"), moment)
+    click = as_solution(question)
+    names = as_asked(question, moment).options
+    fires = {f"neuron {neuron}" for neuron in moment.step.firing}
+    assert {names[place].split(":")[0] for place in click.right} == fires
+    assert click.accepts(click.right) and not click.accepts(click.right[1:]) and not click.accepts((*click.right, 63))
+    hunt = as_solution({**question, "reasons": {}})  # for a wrong node: one is enough
+    assert hunt.accepts(click.right) and hunt.accepts(click.right[1:]) and not hunt.accepts((click.right[0], 63))
+    for solution in (choose, estimate, click, hunt):
+        assert Solution.from_json(solution.to_json()) == solution
+
+
 # ---- counts ----
 
 
 def test_choices_are_counted():
-    question = {"right": 1}
-    counts = count_answers(CHOOSE, question, [0, 1, 1, 2, 1])
+    counts = count_answers(CHOOSE, Solution(1, "W"), [0, 1, 1, 2, 1])
     assert [(bar.label, bar.count, bar.is_right) for bar in counts.bars] == [
         ("a", 1, False),
         ("b", 3, True),
@@ -150,8 +170,9 @@ def test_choices_are_counted():
 
 @tried_with(some.lists(some.sets(some.integers(0, 19), min_size=1), max_size=40), some.sets(some.integers(0, 19)))
 def test_nodes_are_counted_as_by_hand(chosen, right):
-    question = {"candidates": [100 + place for place in range(20)], "right": [100 + place for place in right]}
-    counts = count_answers(CLICK, question, [tuple(sorted(one)) for one in chosen])
+    candidates = [100 + place for place in range(20)]
+    question = {"kind": "click", "why": "W", "candidates": candidates, "right": [100 + place for place in right]}
+    counts = count_answers(CLICK, as_solution(question), [tuple(sorted(one)) for one in chosen])
     times = {f"node {place}": sum(place in one for one in chosen) for place in range(20)}
     assert len(counts.bars) == MAX_BARS and counts.num_left_out == 20 - MAX_BARS
     for bar in counts.bars:
@@ -186,7 +207,7 @@ def reach(label):
 
 @tried_with(some.lists(SIZES, max_size=60), SIZES, some.sampled_from([1.0, 1.5, 2.0, 10.0]))
 def test_numbers_are_counted_as_by_hand(numbers, right, within):
-    counts = count_answers(ESTIMATE, {"right": right, "within": within}, numbers)
+    counts = count_answers(ESTIMATE, Solution(right, "W", within), numbers)
     assert sum(bar.count for bar in counts.bars) == len(numbers) == counts.num_answers
     assert counts.num_right == sum(is_near(number, right, within) for number in numbers)
     assert len(counts.bars) <= 12
@@ -209,12 +230,12 @@ def test_bins_are_round_and_a_wild_answer_moves_none():
     """A third of a class may be wrong; one who writes 10¹⁵ must not make one bar of all others."""
     rng = np.random.default_rng(0)
     numbers = [float(number) for number in rng.integers(300, 800, 40)]
-    labels = [bar.label for bar in count_answers(ESTIMATE, {"right": 512, "within": 2}, numbers).bars]
+    labels = [bar.label for bar in count_answers(ESTIMATE, Solution(512, "W", 2), numbers).bars]
     assert {"300 to under 400", "500 to under 600", "700 to under 800"} <= set(labels) and len(labels) <= 9
-    wild = count_answers(ESTIMATE, {"right": 512, "within": 2}, [*numbers, 1e15, -1e15])
+    wild = count_answers(ESTIMATE, Solution(512, "W", 2), [*numbers, 1e15, -1e15])
     assert [bar.label for bar in wild.bars if "to under" in bar.label] == [label for label in labels if "to" in label]
     powers = [float(2**power) for power in range(21)]
-    labels = [bar.label for bar in count_answers(ESTIMATE, {"right": 512, "within": 2}, powers).bars]
+    labels = [bar.label for bar in count_answers(ESTIMATE, Solution(512, "W", 2), powers).bars]
     assert "100 to under 1,000" in labels and "1,000 to under 10,000" in labels
 
 
@@ -246,8 +267,9 @@ def polls(clock):
 def test_a_poll_is_opened_answered_changed_and_closed(polls):
     opened = polls.open(CHOOSE)
     assert len(opened.code) == CODE_LENGTH and set(opened.code) <= set(CODE_LETTERS)
-    number, asked = polls.find(opened.code)
-    assert asked == CHOOSE
+    found = polls.find(opened.code)
+    assert (found.asked, found.solution) == (CHOOSE, None)
+    number = found.number
     assert polls.answer_of(number, "s") is None
     assert polls.answer(number, "s", 1) == 1
     polls.answer(number, "t", 0)
@@ -262,14 +284,16 @@ def test_a_poll_is_opened_answered_changed_and_closed(polls):
 
 def test_control_is_with_the_session_that_opened_it(polls):
     opened = polls.open(CHOOSE)
-    number, _ = polls.find(opened.code)
+    number = polls.find(opened.code).number
     polls.answer(number, "s", 1)
     other = polls.open(CHOOSE)
     for control in ("", "%", other.control, "' OR 1 --"):
         forged = Opened(number, opened.code, control)
         assert polls.look(forged) is None
         polls.close(forged)
+        polls.reveal(forged, Solution(0, "W"))
     assert polls.look(opened) == [1]
+    assert polls.find(opened.code).solution is None
 
 
 def test_an_answer_that_does_not_fit_changes_nothing(polls):
@@ -379,7 +403,7 @@ def answer_all(path, code, first, errors):
     """A process: its students answer, and change their answers; each second student is one of the other process too."""
     try:
         polls = Polls(path)
-        number, _ = polls.find(code)
+        number = polls.find(code).number
 
         def answer(student):
             for turn in range(ROUNDS):
@@ -436,6 +460,25 @@ def test_the_last_places_go_to_just_as_many_students(polls):
     for thread in threads:
         thread.join()
     assert len(refused) == 15 and polls.look(opened).count(1) == 5
+
+
+def test_what_is_right_is_known_to_none_before_it_is_shown_and_no_answer_is_taken_after(tmp_path):
+    path = tmp_path / "polls.sqlite"
+    polls, other_process = Polls(str(path)), Polls(str(path))
+    opened = polls.open(CHOOSE)
+    polls.answer(opened.number, "s", 0)
+    solution = Solution(2, "because it is")
+    assert other_process.find(opened.code).solution is None and b"because" not in path.read_bytes()
+    polls.reveal(opened, solution)
+    assert other_process.find(opened.code).solution == solution
+    for student, given in (("s", 2), ("s", 0), ("t", 2)):
+        with pytest.raises(ValueError, match="has been shown"):
+            other_process.answer(opened.number, student, given)
+    assert polls.look(opened) == [0] and polls.answer_of(opened.number, "s") == 0
+    polls.close(opened)
+    assert b"because" not in path.read_bytes()
+    again = polls.open(CHOOSE, opened.code)
+    assert polls.find(again.code).solution is None and polls.answer(again.number, "s", 1) == 1
 
 
 def test_a_call_that_fails_is_taken_back(polls, monkeypatch):

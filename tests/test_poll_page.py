@@ -113,9 +113,13 @@ def test_a_class_chooses_and_the_teacher_shows_what_is_right(teacher, server, ch
         teacher.wait_for("2 answers, 2 right")
         assert [bar[1:] for bar in teacher.bars] == [(0, False), (0, False), (2, True)]
         assert "Right: “nothing: it does not fire”." in teacher.box.inner_text()
+        for student in (first, second):
+            student.wait_for("Right: nothing: it does not fire")
+            student.wait_for("The right answer: nothing: it does not fire")
+            student.wait_for("A neuron fires exactly where w·x ≥ b.")
+            expect(student.page.get_by_role("button", name="Send")).to_have_count(0)
         teacher.press("close the poll")
         teacher.box.get_by_role("radio", name="1.0, its inner product").wait_for()
-        first.send()
         first.wait_for("This poll is closed.")
         second.wait_for("This poll is closed.")  # by itself
 
@@ -149,6 +153,66 @@ def test_a_student_has_a_page_that_is_light_and_refuses_in_words(teacher, server
         assert page.get_by_test_id("stAlert").count() == 0
         assert serious_findings(page) == []
     assert teacher.bars == [("1,024", 1, False)]
+
+
+SHOWN = "[data-testid=stMain]"
+OPTION = "nothing: it does not fire"
+
+
+def test_phones_learn_what_is_right_when_the_class_does_and_not_before(teacher, server, chromium):
+    """One answers right, one wrong, one too late, one not at all; what the server sends them is read."""
+    code = teacher.open(2).code
+    with phones(chromium, server, 4) as students:
+        received = []
+        for student in students:
+            student.page.on("websocket", lambda it: it.on("framereceived", lambda frame: received.append(frame)))
+            student.join(code)
+        right, wrong, late, silent = students
+        right.choose(OPTION)
+        wrong.choose("1.0, its inner product")
+        late.page.get_by_text(OPTION, exact=True).click()
+        teacher.wait_for("2 answers")
+        frames = [frame if isinstance(frame, bytes) else frame.encode() for frame in received]
+        assert any(b"does not fire" in frame for frame in frames)  # they are read
+        assert not any(b"fires exactly where" in frame for frame in frames)
+        teacher.press("show the right answer")
+        teacher.wait_for("2 answers, 1 right")
+        right.page.get_by_text(f"Right: {OPTION}", exact=True).wait_for(timeout=5000)
+        wrong.page.get_by_text("Not right: 1.0, its inner product", exact=True).wait_for(timeout=5000)
+        for student in (late, silent):
+            student.page.get_by_text("You have given no answer.").wait_for(timeout=5000)
+        for student in students:
+            expect(student.page.locator(SHOWN)).to_contain_text(f"The right answer: {OPTION}")
+            expect(student.page.locator(SHOWN)).to_contain_text("A neuron fires exactly where w·x ≥ b.")
+            expect(student.page.get_by_role("radio")).to_have_count(0)
+            assert student.page.evaluate("document.documentElement.scrollWidth") <= 390
+            assert serious_findings(student.page) == []
+        wrong.page.reload()
+        wrong.wait_for("Not right: 1.0, its inner product")
+    teacher.wait_for("2 answers, 1 right")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scene", "given", "verdict"),
+    [(1, "512", "Right: 512"), (1, "64", "Not right: 64"), (3, None, "Not right: node 8: ")],
+)
+def test_phones_say_what_to_do_and_what_is_right_for_each_kind(teacher, server, chromium, scene, given, verdict):
+    code = teacher.open(scene).code
+    with phones(chromium, server, 1, color_scheme="dark") as (student,):
+        shown = student.join(code).page.locator(SHOWN)
+        assert "click" not in shown.inner_text().lower() and "point at" not in shown.inner_text().lower()
+        if given is None:
+            expect(shown).to_contain_text("Tap nodes to choose them")
+            student.page.get_by_role("button", name=re.compile(r"^node 8: ")).click()
+        else:
+            student.page.get_by_label("Your estimate").fill(given)
+        student.send()
+        teacher.wait_for("1 answer")
+        teacher.press("show the right answer")
+        student.wait_for(verdict)
+        expect(shown).to_contain_text("The right answer: " + ("512" if given else "node 8: "))
+        assert serious_findings(student.page) == []
 
 
 @pytest.mark.slow

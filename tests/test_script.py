@@ -337,17 +337,13 @@ def check_repair(record, drawn, steps, lines):
 
 def check_leaf_sentence(drawn, climb, old):
     text, row, b = climb[0].text, climb[0].row, drawn.step.threshold
-    stale, fresh, sign, ancestors, changed = read(
-        rf"goes from {VALUE} to {VALUE}(?:, | still )([≥<]) b.*\. Of its {COUNT} ancestors?, {COUNT} changes?\.", text
-    )
+    stale, fresh, sign = read(rf"goes from {VALUE} to {VALUE}(?:, | still )([≥<]) b", text)
     new = drawn.after[row]
     assert value(stale) == pytest.approx(old, abs=6e-4)
     assert value(fresh) == pytest.approx(new, abs=6e-4)
     assert (sign == "≥") == (new >= b)
     assert ("now fires" in text) == (old < b <= new)
     assert ("no longer fires" in text) == (new < b <= old)
-    assert count(changed) == sum(len(small.writes) for small in climb[1:])
-    assert count(ancestors) == drawn.depth[row]
 
 
 def check_climbs_against_the_forest(drawn, steps):

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { range } from "../../treeviz/style/web/numbers.js";
 import { actionOf } from "../../treeviz/stage/web/keys.js";
-import { PATIENCE, Playback, Player, readingTime } from "../../treeviz/stage/web/player.js";
+import { PATIENCE, Playback, Player } from "../../treeviz/stage/web/player.js";
 import { HEADER, INSPECTION, VIEW, frame } from "./samples.js";
 
 /** @import { Cursor, Frame, Question } from "../../treeviz/stage/web/types.js" */
@@ -138,10 +139,6 @@ const playFor = (player, milliseconds) => {
   for (let passed = 0; passed < milliseconds; passed += 20) player.playFor(20);
 };
 
-test("a sentence takes a second for 20 characters to read, and 1.2 seconds at least", () => {
-  assert.deepEqual(["", "x".repeat(24), "x".repeat(25), "x".repeat(200)].map(readingTime), [1200, 1200, 1250, 10_000]);
-});
-
 test("each sentence stays as long as reading it takes, divided by the speed, and none is played for a missing frame", () => {
   const { player, playback, arrive } = playing({ iterations: [], computed: 9 });
   const [first] = Object.keys(frame(0).script);
@@ -232,9 +229,10 @@ test("a tab that was hidden goes on where it was", () => {
 });
 
 test("a tick plays one unit at most, and a slow screen leaves nothing to make up for", () => {
-  const { player, playback } = playing({ iterations: [0, 1, 2, 3, 4, 5] });
+  const { player, playback } = playing({ iterations: range(12), computed: 12 });
   player.play(true);
   playback.speed = 16; // 75 milliseconds a sentence
+  playback.unit = "iteration";
   const steps = [];
   for (let tick = 0; tick < 8; tick++) {
     player.playFor(100);
@@ -251,7 +249,7 @@ test("a tick plays one unit at most, and a slow screen leaves nothing to make up
 });
 
 test("what is played is steps as fast as they are read, without looping, until a viewer chooses", () => {
-  assert.deepEqual({ ...new Playback() }, { speed: 1, loop: false, unit: "step" });
+  assert.deepEqual({ ...new Playback() }, { speed: 1, loop: false, isLesson: false, unit: "step" });
 });
 
 test("looping stays in the phase, while steps are played", () => {
@@ -266,6 +264,53 @@ test("looping stays in the phase, while steps are played", () => {
   player.toPhase(1);
   player.playOne();
   assert.deepEqual(where(player), [0, 2, 0]);
+});
+
+test("in a lesson playing rests at the end of a phase, and goes on from there when it is asked for", () => {
+  const { player, playback, host } = playing({ finished: true });
+  playback.isLesson = true;
+  playback.speed = 16;
+  player.play(true);
+  playFor(player, 60_000);
+  assert.deepEqual([where(player), player.playing, player.hasRested], [[0, 0, 3], false, true]);
+  player.play(true); // a phase of one step
+  assert.deepEqual([where(player), player.hasRested], [[0, 1, 0], false]);
+  playFor(player, 60_000);
+  assert.deepEqual([where(player), player.playing], [[0, 1, 0], false]);
+  assert.deepEqual(host.clock, [true, false, true, false]);
+  player.play(true);
+  playFor(player, 60_000);
+  assert.deepEqual(where(player), [0, 2, 5]);
+  player.move("step", -1);
+  assert.equal(player.hasRested, false);
+  player.play(true);
+  playFor(player, 60_000);
+  player.play(true);
+  playFor(player, 60_000);
+  assert.deepEqual([where(player), player.hasRested], [[1, 0, 3], true]);
+  player.go(at(2, 2, 5)); // the last of all
+  player.play(true);
+  assert.deepEqual(where(player), [0, 0, 0]);
+});
+
+test("playing does not rest at the end of a phase outside lessons, in a loop, by phases, nor in a comparison", () => {
+  for (const [lesson, chosen, pinned] of /** @type {[boolean, Partial<Playback>, number | null][]} */ ([
+    [false, {}, null],
+    [true, { loop: true }, null],
+    [true, { unit: "phase" }, null],
+    [true, { unit: "iteration" }, null],
+    [true, {}, 0],
+  ])) {
+    const { player, playback, arrive } = playing({ iterations: [0, 1, 2], finished: true });
+    arrive(...[0, 1, 2].map((it) => frame(it, { view: { ...VIEW, pinned: 0 } })));
+    Object.assign(playback, { isLesson: lesson, speed: 16, ...chosen });
+    player.view.pinned = pinned;
+    player.go(at(0, 0, 3));
+    player.play(true);
+    playFor(player, 100);
+    assert.equal(player.playing, true);
+    assert.notDeepEqual(where(player), [0, 0, 3]);
+  }
 });
 
 test("the frame under the cursor is asked for first, then those ahead, then the one before", () => {

@@ -119,6 +119,7 @@ export const frame = (iteration, changes = {}) => ({
   values: [],
   watch: null,
   meter: { own: [40, 7, 60], dense: [300, 9, 0], build: 200, before: [0, 0] },
+  touched: null,
   visited: [],
   modified: [],
   spread: null,

@@ -2,7 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ import streamlit as st
 
 from treeviz.lesson.poll.asked import Asked, as_asked
 from treeviz.lesson.poll.counts import count_answers
+from treeviz.lesson.poll.solution import Solution, as_solution
 from treeviz.lesson.poll.store import MAX_ANSWERS, Opened, server_polls
 from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.stage.component import bring_poll
@@ -27,34 +28,32 @@ class OpenPoll:
     Attributes
     ----------
     opened : as the store knows it.
-    scene : on show, with the right answer.
+    scene : on show.
     asked : what students see of its question.
+    solution : what is right.
     link : the address with the code in it.
     home : of the app, as the teacher's browser sees it.
     qr : the rows of the link's QR code, as 0 and 1.
+    is_revealed : whether students have been shown what is right.
     """
 
     opened: Opened
     scene: Mapping[str, Any]
     asked: Asked
+    solution: Solution
     link: str
     home: str
     qr: tuple[str, ...]
-
-    @property
-    def question(self) -> Mapping[str, Any]:
-        """The question, as `describe` has made it."""
-        question: Mapping[str, Any] = self.scene["scene"]["question"]
-        return question
+    is_revealed: bool = False
 
 
 def press(wanted: object) -> bool:
-    """Note that a poll is to be opened or closed, and return whether `wanted`, sent by the browser, says so.
+    """Note what is to be done with a poll, and return whether `wanted`, sent by the browser, says something of it.
 
-    A callback; the page then opens or closes it.
+    A callback; the page then does it.
     """
     act = wanted.get("poll") if isinstance(wanted, Mapping) else None
-    if act in ("open", "close"):
+    if act in ("open", "reveal", "close"):
         st.session_state.poll_wanted = act
     return act is not None
 
@@ -71,6 +70,9 @@ def show_poll(key: str, moment: TreeMoment) -> None:
     wanted = state.pop("poll_wanted", None)
     if wanted == "close" or (state.poll and state.poll.scene != state.scene_shown):
         _close()
+    elif wanted == "reveal" and state.poll:
+        server_polls().reveal(state.poll.opened, state.poll.solution)
+        state.poll = replace(state.poll, is_revealed=True)
     elif wanted == "open" and state.poll is None and state.scene_shown and state.scene_shown["scene"]["question"]:
         try:
             state.poll, state.poll_error = _open(state.scene_shown, moment), ""
@@ -81,12 +83,13 @@ def show_poll(key: str, moment: TreeMoment) -> None:
 
 def _open(scene: Mapping[str, Any], moment: TreeMoment) -> OpenPoll:
     state, home = st.session_state, _home(st.context.url)
-    asked = as_asked(scene["scene"]["question"], moment)
+    question = scene["scene"]["question"]
+    asked = as_asked(question, moment)
     opened = server_polls().open(asked, state.get("poll_code", ""))
     state.poll_code = opened.code  # the next poll has it too, if it can: the class stays where it is
     link = f"{home}?{NAME}={opened.code}"
     qr = tuple("".join(map(str, row)) for row in segno.make_qr(link, error="m").matrix)
-    return OpenPoll(opened, scene, asked, link, home, qr)
+    return OpenPoll(opened, scene, asked, as_solution(question), link, home, qr)
 
 
 def _bring(key: str) -> None:
@@ -99,7 +102,7 @@ def _bring(key: str) -> None:
         st.rerun()
     shown = None
     if poll and answers is not None:
-        counts = count_answers(poll.asked, poll.question, answers)
+        counts = count_answers(poll.asked, poll.solution, answers)
         shown = {
             "number": poll.opened.number,
             "code": poll.opened.code,
@@ -109,6 +112,7 @@ def _bring(key: str) -> None:
             "warning": _warning(poll.home),
             "answers": counts.num_answers,
             "right": counts.num_right,
+            "revealed": poll.is_revealed,
             "full": counts.num_answers >= MAX_ANSWERS,
             "bars": [{"label": bar.label, "count": bar.count, "right": bar.is_right} for bar in counts.bars],
             "more": counts.num_left_out,

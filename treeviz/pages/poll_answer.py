@@ -8,14 +8,16 @@ import streamlit as st
 
 import treeviz.lesson
 from treeviz.lesson.poll.asked import Answer, Asked, write_answer
-from treeviz.lesson.poll.store import CODE_LENGTH, LIFE_SECONDS, server_polls
+from treeviz.lesson.poll.solution import Solution
+from treeviz.lesson.poll.store import CODE_LENGTH, LIFE_SECONDS, Found, server_polls
+from treeviz.model.numerals import numeral
 from treeviz.pages.notices import plain
 from treeviz.pages.poll import NAME
 from treeviz.style.modules import join_modules
 
 _COOKIE = "treeviz-student"
 _TOKEN = re.compile(r"[\w-]{22}", re.ASCII)
-_LOOK_SECONDS = 5.0  # between looks whether the next question has come
+_LOOK_SECONDS = 1.0  # between looks whether the answer is shown, or the next question has come
 _MARK = re.compile(r"(\*\*[^*]+\*\*|`[^`]+`)")
 _STYLE = """<style>
 [data-testid="stMainBlockContainer"] { padding: 2rem 1rem; }
@@ -38,13 +40,14 @@ def show_answering() -> None:
     st.html(_STYLE)
     code = _tidy(st.query_params[NAME])
     found = server_polls().find(code) if code else None
-    refusal = st.session_state.pop("refusal", "")
+    refusal = st.session_state.pop("refusal", "")  # of the poll on show alone
     if found is None:
         _ask_for_code(code)
     else:
-        _ask(*found, refusal)
+        st.session_state.joined = code
+        _show_poll(found, refusal)
     if code:
-        _follow(code, found and found[0])
+        _follow(code, _state_of(found))
 
 
 def _tidy(text: str) -> str:
@@ -67,10 +70,22 @@ def _join() -> None:
     st.query_params[NAME] = _tidy(st.session_state.typed)
 
 
-def _ask(number: int, asked: Asked, refusal: str) -> None:
-    state = st.session_state
-    state.joined = _tidy(st.query_params[NAME])
-    st.subheader(_marked(asked.ask), anchor=False)
+def _show_poll(found: Found, refusal: str) -> None:
+    st.subheader(_marked(found.asked.ask), anchor=False)
+    if found.solution is None:
+        _ask(found.number, found.asked)
+    if refusal:
+        st.error(refusal, icon=":material/error:")
+    given = server_polls().answer_of(found.number, _student())
+    if found.solution is not None:
+        _reveal(found.asked, found.solution, given)
+    elif given is not None:
+        _confirm(found.asked, given)
+    with st.container(key="student"):
+        _remember(key="token", data={"name": _COOKIE, "token": _student(), "seconds": LIFE_SECONDS})
+
+
+def _ask(number: int, asked: Asked) -> None:
     with st.form(f"answer-{number}", border=False):
         key = f"given-{number}"
         if asked.kind == "estimate":
@@ -78,36 +93,46 @@ def _ask(number: int, asked: Asked, refusal: str) -> None:
             st.text_input(label, key=key, max_chars=40, autocomplete="off")
         elif asked.kind == "choose":
             st.radio(
-                "Answers",
+                "Tap one answer",
                 range(len(asked.options)),
                 index=None,
                 format_func=lambda place: _marked(asked.options[place]),
                 key=key,
-                label_visibility="collapsed",
             )
         else:
             st.pills(
-                "Choose the nodes",
+                "Tap nodes to choose them; tap one again to take it back",
                 range(len(asked.options)),
                 format_func=lambda place: asked.options[place],
                 selection_mode="multi",
                 key=key,
             )
         st.form_submit_button("Send", width="stretch", on_click=_send, args=(number, key))
-    if refusal:
-        st.error(refusal, icon=":material/error:")
-    given = server_polls().answer_of(number, _student())
-    if given is not None:
-        _confirm(asked, given)
-    with st.container(key="student"):
-        _remember(key="token", data={"name": _COOKIE, "token": _student(), "seconds": LIFE_SECONDS})
 
 
 def _confirm(asked: Asked, given: Answer) -> None:
     st.success(
-        f"Counted: {_marked(write_answer(asked, given))}  \nYou can send another answer until the poll is closed.",
-        icon=":material/check:",
+        f"Counted: {_marked(write_answer(asked, given))}  \nYou can send another answer until the right one is shown.",
+        icon=":material/how_to_reg:",
     )
+
+
+def _reveal(asked: Asked, solution: Solution, given: Answer | None) -> None:
+    """Say whether the answer given is right, which one is, and why."""
+    if given is None:
+        st.info("You have given no answer.", icon=":material/info:")
+    elif solution.accepts(given):
+        st.success(f"Right: {_marked(write_answer(asked, given))}", icon=":material/check:")
+    else:
+        st.error(f"Not right: {_marked(write_answer(asked, given))}", icon=":material/close:")
+    st.markdown(f"**The right answer:** {_marked(write_answer(asked, solution.right))}{_allowance(solution)}")
+    st.markdown(_marked(solution.why))
+
+
+def _allowance(solution: Solution) -> str:
+    if solution.is_one_enough:
+        return " (one of them is enough)"
+    return f", or within a factor of {numeral(solution.within, 3)}" if solution.within > 1 else ""
 
 
 def _send(number: int, key: str) -> None:
@@ -128,11 +153,14 @@ def _student() -> str:
 
 
 @st.fragment(run_every=_LOOK_SECONDS)
-def _follow(code: str, number: int | None) -> None:
-    """Draw the page again once another poll has this code, or it has been closed."""
-    found = server_polls().find(code)
-    if (found and found[0]) != number:
+def _follow(code: str, drawn: tuple[int, bool] | None) -> None:
+    """Draw the page again once the poll with this code is another one, has been closed, or shows what is right."""
+    if _state_of(server_polls().find(code)) != drawn:
         st.rerun()
+
+
+def _state_of(found: Found | None) -> tuple[int, bool] | None:
+    return None if found is None else (found.number, found.solution is not None)
 
 
 def _marked(text: str) -> str:

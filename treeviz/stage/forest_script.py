@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from treeviz.model.heap import leaf_of, tree_size
-from treeviz.model.numerals import agree, count, decimals, numeral
+from treeviz.model.numerals import count, decimals, numeral
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.script_parts import FORWARD, MOVE, Heap, Line, Moves, Scene, SearchScript, Step
 from treeviz.style.palette import percent
@@ -192,7 +192,6 @@ def _climb(
             break
         values[row] = value
         row = int(drawn.parent[row])
-    num_changed = sum(old != new for _, old, new in climbed)
     outcome = f"{' still ' if fresh >= b and stale >= b else ', '}{'≥' if fresh >= b else '<'} b = {decimals(b, fresh)}"
     if stale < b <= fresh:
         outcome += ", so it now fires"
@@ -201,8 +200,7 @@ def _climb(
     yield Step(
         lines[0],
         f"Neuron {neuron:,} moved by {numeral(moves.of(neuron)[0], 3)}; in tree {step.point} its leaf goes from "
-        f"{decimals(stale, fresh)} to {decimals(fresh, stale)}{outcome}. Of its "
-        f"{count(int(drawn.depth[leaf]), 'ancestor')}, {num_changed} {agree(num_changed, 'changes', 'change')}.",
+        f"{decimals(stale, fresh)} to {decimals(fresh, stale)}{outcome}.",
         leaf,
         ((leaf, fresh),),
     )

@@ -16,6 +16,7 @@ from treeviz.stage.pictures.spread import spread_of
 from treeviz.stage.pictures.watched import WatchList, draw_in_run
 from treeviz.stage.rounding import bits, seven_digits, thousandths
 from treeviz.stage.script import line_values, write_script
+from treeviz.stage.touched import pack_touched
 from treeviz.stage.view import View
 from treeviz.style.palette import percent
 from treeviz.style.searches import describe_search
@@ -57,6 +58,7 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
         "meter": None if is_compared else pack_meter(trace, iteration),
         "values": values,
         "watch": None if listed is None else _pack_lists(trace, record, listed),
+        "touched": None if is_compared else pack_touched(trace, drawn, iteration),
         "visited": record.visited_levels.tolist(),
         "modified": record.modified_levels.tolist(),
         "spread": _pack_spread(step) if listed is None and not is_compared and not trace.config.fault else None,

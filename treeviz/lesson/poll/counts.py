@@ -2,12 +2,12 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from treeviz.lesson.poll.asked import Answer, Asked, write_number
+from treeviz.lesson.poll.solution import Solution, is_near
 
 MAX_BARS = 12  # of nodes: those chosen most often
 _MAX_VALUES = 8  # different numbers that have a bar each
@@ -45,19 +45,14 @@ class Counts:
     num_left_out: int = 0
 
 
-def count_answers(asked: Asked, question: Mapping[str, Any], answers: Sequence[Answer]) -> Counts:
-    """Count the answers to a question that `describe` has made. Cost: one pass over all that was chosen."""
-    if asked.kind == "estimate":
-        return _count_numbers(question, [float(answer) for answer in answers if not isinstance(answer, tuple)])
-    if asked.kind == "choose":
-        right: set[int] = {question["right"]}
-        chosen = Counter(answers)
-        num_right = chosen[question["right"]]
-    else:
-        right = {place for place, node in enumerate(question["candidates"]) if node in set(question["right"])}
-        places = [answer for answer in answers if isinstance(answer, tuple)]
-        chosen = Counter(place for answer in places for place in answer)
-        num_right = sum(set(answer) == right for answer in places)
+def count_answers(asked: Asked, solution: Solution, answers: Sequence[Answer]) -> Counts:
+    """Count the answers to a question. Cost: one pass over all that was chosen."""
+    num_right = sum(map(solution.accepts, answers))
+    if not isinstance(solution.right, tuple) and asked.kind == "estimate":
+        numbers = [float(answer) for answer in answers if not isinstance(answer, tuple)]
+        return Counts(len(answers), num_right, _number_bars(solution.right, solution.within, numbers))
+    right = _places(solution.right)
+    chosen = Counter(place for answer in answers for place in _places(answer))
     shown = list(range(len(asked.options)))
     if asked.kind == "click" and len(shown) > MAX_BARS:
         shown = sorted(sorted(shown, key=lambda place: -chosen[place])[:MAX_BARS])
@@ -65,9 +60,11 @@ def count_answers(asked: Asked, question: Mapping[str, Any], answers: Sequence[A
     return Counts(len(answers), num_right, bars, len(asked.options) - len(bars))
 
 
-def _count_numbers(question: Mapping[str, Any], numbers: Sequence[float]) -> Counts:
-    right, within = question["right"], question["within"]
-    num_right = sum(is_near(number, right, within) for number in numbers)
+def _places(answer: Answer) -> tuple[float, ...]:
+    return answer if isinstance(answer, tuple) else (answer,)
+
+
+def _number_bars(right: float, within: float, numbers: Sequence[float]) -> tuple[Bar, ...]:
     values = Counter(sorted(numbers))
     if len(values) <= _MAX_VALUES:
         bars = [Bar(write_number(value), times, is_near(value, right, within)) for value, times in values.items()]
@@ -79,7 +76,7 @@ def _count_numbers(question: Mapping[str, Any], numbers: Sequence[float]) -> Cou
             times = sum(low <= number < high for number in numbers)
             if times or (low > -math.inf and high < math.inf):
                 bars.append(Bar(_label(low, high), times, low <= right < high))
-    return Counts(len(numbers), num_right, tuple(bars))
+    return tuple(bars)
 
 
 def _label(low: float, high: float) -> str:
@@ -128,11 +125,3 @@ def _round_up(size: float) -> float:
 def _clean(number: float) -> float:
     """Return the number that has the same twelve digits and no more."""
     return float(f"{number:.12g}")
-
-
-def is_near(given: float, right: float, within: float) -> bool:
-    """Return whether an estimate is within a factor of a number, with its sign; as score.js judges."""
-    if right == 0 or given == 0:
-        return given == right
-    ratio = given / right
-    return ratio > 0 and max(ratio, 1 / ratio) <= within * (1 + 1e-12)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from treeviz.lesson.poll.asked import Answer, Asked, read_answer
+from treeviz.lesson.poll.solution import Solution
 
 # The environment variable that names the file to the processes of one server.
 VARIABLE = "TREEVIZ_POLLS"
@@ -29,7 +30,8 @@ _BUSY_SECONDS = 10.0
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS poll (
-  number INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE, control TEXT, asked TEXT, opened REAL, seen REAL
+  number INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT UNIQUE, control TEXT, asked TEXT, solution TEXT, opened REAL,
+  seen REAL
 );
 CREATE TABLE IF NOT EXISTS answer (
   poll INTEGER REFERENCES poll ON DELETE CASCADE, student TEXT, given TEXT, changes INTEGER,
@@ -45,6 +47,15 @@ class Opened:
     number: int
     code: str
     control: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A poll, for students: `solution` is None until their teacher has shown it."""
+
+    number: int
+    asked: Asked
+    solution: Solution | None
 
 
 class Polls:
@@ -96,6 +107,14 @@ class Polls:
             rows = run("SELECT given FROM answer WHERE poll = ?", (opened.number,)).fetchall()
         return [_as_answer(given) for (given,) in rows]
 
+    def reveal(self, opened: Opened, solution: Solution) -> None:
+        """Show the students what is right; from then on no answer is taken."""
+        with self._transaction() as run:
+            run(
+                "UPDATE poll SET solution = ? WHERE number = ? AND control = ?",
+                (solution.to_json(), opened.number, opened.control),
+            )
+
     def close(self, opened: Opened) -> None:
         """Close a poll, and forget all of it."""
         with self._transaction() as run:
@@ -103,23 +122,28 @@ class Polls:
 
     # ---- the students ----
 
-    def find(self, code: str) -> tuple[int, Asked] | None:
-        """Return the number of the open poll with a code, and what it asks; None if there is none."""
+    def find(self, code: str) -> Found | None:
+        """Return the open poll with a code; None if there is none."""
         now = self._clock()
         with self._transaction(writes=False) as run:
             found = run(
-                "SELECT number, asked FROM poll WHERE code = ? AND opened > ? AND seen > ?",
+                "SELECT number, asked, solution FROM poll WHERE code = ? AND opened > ? AND seen > ?",
                 (code, now - LIFE_SECONDS, now - UNSEEN_SECONDS),
             ).fetchone()
-        return found and (found[0], Asked.from_json(found[1]))
+        if found is None:
+            return None
+        number, asked, solution = found
+        return Found(number, Asked.from_json(asked), solution and Solution.from_json(solution))
 
     def answer(self, number: int, student: str, given: object) -> Answer:
         """Take a student's answer in place of an earlier one; ValueError, for the student, if that cannot be."""
         with self._transaction() as run:
             self._sweep(self._clock())
-            found = run("SELECT asked FROM poll WHERE number = ?", (number,)).fetchone()
+            found = run("SELECT asked, solution FROM poll WHERE number = ?", (number,)).fetchone()
             if found is None:
                 raise ValueError("This poll is closed.")
+            if found[1] is not None:
+                raise ValueError("The right answer has been shown, so no other answer is taken.")
             answer = read_answer(Asked.from_json(found[0]), given)
             text = json.dumps(answer)
             old = run("SELECT given, changes FROM answer WHERE poll = ? AND student = ?", (number, student)).fetchone()

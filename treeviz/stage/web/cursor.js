@@ -72,7 +72,7 @@ export function advance(at, unit, direction, lengths) {
  * @param {Phase[]} phases
  * @param {Cursor} at settled
  */
-export const sentenceAt = (frame, phases, at) =>
+const sentenceAt = (frame, phases, at) =>
   frame.view.pinned === null ? frame.script[phases[at.phase].id][at.step][1] : frame.summary;
 
 /**

@@ -1,8 +1,9 @@
 // The player of one run: owns the cursor and the frames that have arrived, and knows what to ask the server for.
 
 import { clamp, range } from "../../style/web/numbers.js";
-import { advance, lengthsOf, nearestStepAbout, sentenceAt, settle } from "./cursor.js";
+import { advance, lengthsOf, nearestStepAbout, settle } from "./cursor.js";
 import { Inspections } from "./inspections.js";
+import { Pace, readingTime } from "./pace.js";
 import { Weights } from "./weights.js";
 
 /** @import { AddressNames, Answer, Cursor, Fields, Frame, Header, Question, Status, Unit, View } from "./types.js" */
@@ -13,7 +14,6 @@ const REST = 300; // milliseconds without a move after which the cursor rests
 const FOLLOW = 1000; // milliseconds of playing between reports of the iteration to the server, for what follows the cursor
 const LONGEST_TICK = 100; // milliseconds of playing that count at most: a tab that was hidden goes on where it was
 export const PATIENCE = 6000; // milliseconds until a question without an answer is asked again
-const [READING, SHORTEST] = [1000 / 20, 1200]; // milliseconds it takes to read a character, and any sentence at least
 
 /**
  * @typedef {object} Host
@@ -25,16 +25,11 @@ const [READING, SHORTEST] = [1000 / 20, 1200]; // milliseconds it takes to read 
  * @property {() => void} rest the cursor rests: write the address
  */
 
-/**
- * Milliseconds it takes to read a sentence.
- * @param {string} text
- */
-export const readingTime = (text) => Math.max(SHORTEST, READING * text.length);
-
-/** How to play; a viewer's choice, kept from run to run. */
+/** How to play: what a viewer has chosen, kept from run to run, and whether a scene of a lesson is open. */
 export class Playback {
-  speed = 1; // times as fast as sentences are read
+  speed = 1; // times the pace of reading
   loop = false;
+  isLesson = false; // then the steps of a phase are played, and those of the next one only when asked for
   /** @type {Unit} */
   unit = "step";
 }
@@ -74,6 +69,8 @@ export class Player {
     /** @type {string | null} name of the frame that the last question was for, if it was missing under the cursor */
     this.awaited = null;
     this.playing = false;
+    this.hasRested = false; // at the end of a phase, where playing stopped by itself
+    this.pace = new Pace();
     this.stood = 0; // milliseconds that what is under the cursor has stood while it plays
     this.isWaiting = false;
     this.asked = asked;
@@ -188,6 +185,7 @@ export class Player {
     this.at = isBeyond ? { iteration: clamp(at.iteration, 0, this.last), phase: end, step: end } : at;
     if (isBeyond) this.play(false);
     this.stood = 0;
+    this.hasRested = false;
     this.movedAt = this.host.now();
     if (this.frame) this.settle(this.frame);
     else this.ask();
@@ -221,12 +219,14 @@ export class Player {
     else this.owed.push(() => this.toPhase(phase));
   }
 
-  /** @param {boolean} isOn */
+  /** In a lesson, to play from the end of a phase is to go on to the next one. @param {boolean} isOn */
   play(isOn) {
     if (this.playing === isOn) return;
     this.playing = isOn;
     this.stood = 0;
+    this.hasRested = false;
     if (isOn && this.isAtEnd) this.go({ iteration: 0, phase: 0, step: 0 });
+    else if (isOn && this.restsHere) this.move("step", 1);
     this.host.playing(isOn);
     this.host.changed();
   }
@@ -238,20 +238,33 @@ export class Player {
     return phase === lengths.length - 1 && step === lengths[phase] - 1;
   }
 
+  get isPhaseOver() {
+    return this.frame !== undefined && this.at.step >= this.lengths(this.frame)[this.at.phase] - 1;
+  }
+
+  /** Whether playing stops here: at the end of a phase, in a lesson, which speaks of one at a time. */
+  get restsHere() {
+    const { isLesson, loop, unit } = this.playback;
+    return isLesson && !loop && unit === "step" && this.view.pinned === null && this.isPhaseOver;
+  }
+
   playOne() {
     const { loop, unit } = this.playback;
-    const isPhaseOver = this.frame !== undefined && this.at.step >= this.lengths(this.frame)[this.at.phase] - 1;
-    if (loop && unit === "step" && isPhaseOver) this.place({ ...this.at, step: 0 });
+    if (loop && unit === "step" && this.isPhaseOver) this.place({ ...this.at, step: 0 });
     else this.move(unit, 1);
   }
 
   /**
-   * Milliseconds for which the sentence under the cursor stays: as long as reading it takes, divided by the speed.
+   * Milliseconds for which the sentence under the cursor stays, at the speed chosen.
    * @param {Frame} frame
    */
   dwell(frame) {
-    const { phases } = this.header;
-    return readingTime(sentenceAt(frame, phases, settle(this.at, this.lengths(frame)))) / this.playback.speed;
+    const { phase, step } = settle(this.at, this.lengths(frame));
+    const isCompared = frame.view.pinned !== null;
+    const time = isCompared
+      ? readingTime(frame.summary)
+      : this.pace.stay(frame.script[this.header.phases[phase].id], step);
+    return time / this.playback.speed;
   }
 
   /**
@@ -261,6 +274,11 @@ export class Player {
    */
   playFor(elapsed) {
     if (!this.frame) return;
+    if (this.restsHere) {
+      this.play(false);
+      this.hasRested = true;
+      return;
+    }
     this.stood += Math.min(elapsed, LONGEST_TICK);
     const left = this.stood - this.dwell(this.frame);
     if (left < 0) return;

@@ -6,7 +6,7 @@ import { POLLS } from "./channels.js";
 import { withMarks } from "./marks.js";
 
 /** @import { Stage } from "./stage.js" */
-/** @import { PollBar, PollNews, PollShown, QuestionAsked } from "./types.js" */
+/** @import { PollBar, PollNews, PollPress, PollShown, QuestionAsked } from "./types.js" */
 
 const BORDER = 4; // modules of white around a QR code, without which phones do not read it
 
@@ -21,9 +21,11 @@ export class PollPanel {
     /** @type {PollShown | null} */
     this.open = null;
     this.error = "";
-    this.isRevealed = false;
-    /** @type {HTMLElement | null} */
-    this.count = null;
+    /** @type {QuestionAsked | null} the one that is drawn */
+    this.question = null;
+    this.count = el("p", { class: "poll-count" });
+    this.reveal = el("button", { onclick: () => this.press("reveal") }, "show the right answer");
+    this.why = el("div", { class: "feedback", role: "status" });
     this.bars = el("ol", { class: "poll-bars" });
     this.labels = "";
     this.note = el("p", {});
@@ -35,14 +37,19 @@ export class PollPanel {
     const isOther = poll?.code !== this.open?.code || poll?.number !== this.open?.number || error !== this.error;
     [this.open, this.error] = [poll, error];
     if (isOther) {
-      this.isRevealed = false;
       this.labels = "";
+      this.why.replaceChildren();
       this.changed();
     }
     this.update();
   }
 
-  /** @param {"open" | "close"} act */
+  /** Whether the class has been shown what is right, and answers no more. */
+  get isRevealed() {
+    return this.open !== null && this.open.revealed;
+  }
+
+  /** @param {PollPress["poll"]} act */
   press(act) {
     this.stage.send?.({ poll: act, at: Date.now() });
   }
@@ -60,11 +67,9 @@ export class PollPanel {
    */
   draw(question) {
     const { open } = this;
+    this.question = question;
     if (!open) return [];
-    const reveal = el("button", { onclick: () => this.reveal(question, reveal, why) }, "show the right answer");
     const end = el("button", { onclick: () => this.press("close") }, "close the poll");
-    const why = el("div", { class: "feedback", role: "status" });
-    this.count = el("p", { class: "poll-count" });
     const box = el(
       "section",
       { class: "poll", "aria-label": "Class poll" },
@@ -77,34 +82,31 @@ export class PollPanel {
         el("p", { class: "join-code", "aria-label": `Code ${[...open.code].join(" ")}` }, open.code),
       ),
       ...(open.warning ? [el("p", { class: "status" }, open.warning)] : []),
-      el("div", { class: "row" }, reveal, end),
+      el("div", { class: "row" }, this.reveal, end),
       this.count,
       this.bars,
       this.note,
-      why,
+      this.why,
     );
     this.bars.classList.toggle("of-nodes", question.kind === "click");
     this.update();
     return [box];
   }
 
-  /**
-   * @param {QuestionAsked} question
-   * @param {HTMLButtonElement} button
-   * @param {HTMLElement} place
-   */
-  reveal(question, button, place) {
-    this.isRevealed = true;
-    button.disabled = true;
-    place.replaceChildren(el("p", { class: "right" }, rightWords(question)), el("p", {}, ...withMarks(question.why)));
-    this.update();
-    place.scrollIntoView({ block: "nearest" });
+  /** Show what is right, once. @param {QuestionAsked} question */
+  explain(question) {
+    if (this.why.hasChildNodes()) return;
+    const words = el("p", { class: "right" }, rightWords(question));
+    this.why.replaceChildren(words, el("p", {}, ...withMarks(question.why)));
+    this.why.scrollIntoView({ block: "nearest" });
     this.stage.render();
   }
 
   update() {
-    const { open, count } = this;
-    if (!open || !count) return;
+    const { open, count, question } = this;
+    if (!open || !question) return;
+    this.reveal.disabled = this.isRevealed;
+    if (this.isRevealed) this.explain(question);
     const { answers, right, bars, full, more } = open;
     const share = this.isRevealed && answers ? `, ${right} right` : "";
     setText(

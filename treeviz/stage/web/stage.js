@@ -17,6 +17,7 @@ import { PlantedFault } from "./planted.js";
 import { PATIENCE, Playback, Player } from "./player.js";
 import { closedWords, detailOfAll } from "./room.js";
 import { Terms } from "./terms.js";
+import { TouchedPicture } from "./touched.js";
 import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
 import { WhatIf } from "./whatif.js";
@@ -74,6 +75,7 @@ export class Stage {
     this.tree = new TreePicture(this, part);
     this.atlas = new Atlas(this, part);
     this.lists = new ListBars(this, part);
+    this.touched = new TouchedPicture(this, part);
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
     this.whatIf = new WhatIf(this, part);
@@ -138,6 +140,7 @@ export class Stage {
     if (this.current?.header.run !== answer.header.run || this.isAsked(answer.start)) this.begin(answer);
     const { introduction = {}, lesson = null } = answer;
     this.lesson.take(lesson);
+    this.playback.isLesson = lesson !== null;
     this.player.take(answer);
     this.introduce(introduction);
     this.transport.setStatus(answer.status);
@@ -451,6 +454,7 @@ export class Stage {
     this.tree.show(seen.moment, seen.frame.nodes);
     if (frame.watch) this.lists.show(frame);
     else this.atlas.show(frame, this.moment);
+    this.touched.show(frame, this.moment);
     this.plane.show(frame, this.moment);
     if (header.planar) this.output.show(player.fields, frame.iteration, frame.view.tree);
     this.lesson.nameNodes(frame);

@@ -22,6 +22,7 @@ export class Transport {
     this.box = part("transport", HTMLElement);
     this.scroller = part("scroller", HTMLElement);
     this.where = part("where", HTMLElement);
+    this.rested = part("rested", HTMLElement);
     this.loss = part("loss", HTMLElement);
     this.copied = part("copied", HTMLElement);
     this.help = part("help", HTMLDialogElement);
@@ -39,6 +40,7 @@ export class Transport {
     this.computed = 0;
     const [unit, speed] = [part("unit", HTMLSelectElement), part("speed", HTMLSelectElement)];
     const loop = part("loop", HTMLInputElement);
+    speed.title = part("pace", HTMLElement).textContent ?? "";
     for (const button of this.box.querySelectorAll("button[data-move]")) {
       const [by, direction] = /** @type {[Unit, string]} */ ((button.getAttribute("data-move") ?? "").split(" "));
       button.addEventListener("click", () => stage.current?.move(by, Number(direction)));
@@ -134,6 +136,7 @@ export class Transport {
     const phase = `phase ${at.phase + 1}, ${phases[at.phase]?.title} · step ${at.step + 1} of ${lengths[at.phase]}`;
     const where = `Iteration ${at.iteration} ${pinned === null ? `· ${phase}` : `compared with ${pinned}`}`;
     setText(this.where, where);
+    setText(this.rested, this.stage.player.hasRested ? this.restWords(at) : "");
     setText(this.loss, `loss ${frame.record.loss}`);
     setAttribute(this.scrub, "aria-valuetext", where);
     const set = (/** @type {HTMLInputElement | HTMLSelectElement} */ field, /** @type {number} */ value) => {
@@ -146,6 +149,13 @@ export class Transport {
     if (this.scrub.value !== place) this.scrub.value = place;
     this.closeAll.hidden = !frame.view.opened.length;
     setText(this.pin, pinned === null ? "pin, to compare" : `unpin iteration ${pinned}`);
+  }
+
+  /** What is said where playing has stopped at the end of a phase. @param {Cursor} at */
+  restWords({ phase }) {
+    const { header, isAtEnd } = this.stage.player;
+    const next = header.phases[phase + 1]?.title ?? (isAtEnd ? "iteration 0" : "the next iteration");
+    return `${header.phases[phase].title} ends here. Play goes on with ${next}.`;
   }
 
   /** Where the tree reaches below the window, scroll down until this stands below the header of the page. */

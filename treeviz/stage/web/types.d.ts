@@ -194,6 +194,23 @@ export interface Spread {
   fires: number[];
 }
 
+/**
+ * Leaves of neurons that a move touches, before and after it; made by stage/touched.py. Counts by neuron, over all
+ * datapoints.
+ */
+export interface Touched {
+  neurons: number[];
+  /** Neurons touched in all. */
+  moved: number;
+  /** The datapoint of the first strip. */
+  first: number;
+  /** A digit for each neuron: 1 if it fired, plus 2 if it fires after the move, plus 4 if its leaf has changed. */
+  strips: string[];
+  changed: number[];
+  starts: number[];
+  stops: number[];
+}
+
 /** Everything about one iteration seen from one tree. */
 export interface Frame {
   view: View;
@@ -209,6 +226,8 @@ export interface Frame {
   watch: Lists | null;
   /** Of all datapoints; a comparison has none. */
   meter: Costs | null;
+  /** Unless two iterations are compared, or nothing moves. */
+  touched: Touched | null;
   /** Nodes by tree and level. */
   visited: number[][];
   modified: number[][];
@@ -283,7 +302,7 @@ export interface Turn {
 
 /** What the teacher does with a class poll. */
 export interface PollPress {
-  poll: "open" | "close";
+  poll: "open" | "reveal" | "close";
   /** Milliseconds, so that no two are alike. */
   at: number;
 }
@@ -308,6 +327,8 @@ export interface PollShown {
   answers: number;
   /** How many of them are right. */
   right: number;
+  /** Whether students have been shown what is right. */
+  revealed: boolean;
   full: boolean;
   bars: PollBar[];
   /** Nodes that have no bar. */
