@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from oracles import sphere
 
-from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.model.config import SEARCHES
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.race import Race
 from treeviz.race.report import as_json
+from treeviz.solve.report import Solution
 
 
 def trainer_of(search, **settings):
@@ -64,8 +65,18 @@ def test_what_a_cell_shows_is_short():
     assert f"loss={record.loss:.6g}" in text and f"{record.firing.num_pairs:,}" in text and "status='ok'" in text
     assert f"{int(record.num_visited.sum()):,}" in text and f"{record.num_operations:,}" in text
     assert repr(record.firing).endswith(f"{record.touched.size:,} neurons on 50 datapoints)")
-    assert all(len(repr(one)) < 400 for one in (trace, record, record.firing))
+    assert repr(trainer.data) == "Dataset('digits', n=50, d=64, 8 × 8 pixels, targets +1 of 34 and −1 of 16)"
+    assert [int((trainer.data.y == sign).sum()) for sign in (1, -1)] == [34, 16]
+    solution = Solution(record.dual_step, record.solve)
+    assert repr(solution).startswith(f"Solution(n=50, ||g|| = {np.linalg.norm(record.dual_step):.4g}, SolveReport(")
+    assert f"rank 50 of 50, conditioning {record.solve.conditioning:.3g}, status='ok'" in repr(solution)
+    assert all(len(repr(one)) < 400 for one in (trace, record, record.firing, solution))
     assert "0 iterations" in repr(Trainer(trainer.data, trainer.config).trace)
+
+
+def test_a_dataset_says_what_its_targets_are():
+    data = Dataset.from_arrays([[0.0], [1.0], [3.0]], [0.5, -1, 1], name="three")
+    assert repr(data) == "Dataset('three', n=3, d=2, the last constant, targets from -1 to 1)"
 
 
 @pytest.mark.parametrize("act", [pickle.dumps, copy.deepcopy, copy.copy])

@@ -329,6 +329,7 @@ def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
     trace, printed = names["trace"], capsys.readouterr().out
     assert str(trace.losses) in printed and str(trace.records[2].firing[3]) in printed
     assert trace.losses[-1] <= 1e-10
+    assert len(names["figure"].data) > 5 and names["figure"].to_json()
 
 
 def test_the_commands_are_understood(monkeypatch, tmp_path):

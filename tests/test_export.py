@@ -10,11 +10,16 @@ import pytest
 from click.testing import CliRunner
 
 import treeviz
-from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset
+from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset, load_split
 from treeviz.cli import main
 from treeviz.data.source import Source
-from treeviz.export.columns import FORMATS, TABLES
-from treeviz.export.records import make_table, pack_records, read_records
+from treeviz.export.columns import FORMATS, RACE_TABLES, RUN_TABLES
+from treeviz.export.race import pack_race
+from treeviz.export.records import make_table, pack_records
+from treeviz.export.tables import read_tables
+from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.race import Race
+from treeviz.race.report import as_json
 
 
 def call(*arguments):
@@ -48,22 +53,22 @@ def values_of(frame):
 
 
 @pytest.mark.parametrize(
-    ("format", "table"), [*((format, table) for format in ("csv", "parquet") for table in TABLES), ("json", "all")]
+    ("format", "table"), [*((format, table) for format in ("csv", "parquet") for table in RUN_TABLES), ("json", "all")]
 )
 def test_tables_come_back_as_they_went(trace, format, table, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(pack_records(trace, format) if format == "json" else pack_records(trace, format, table))
-    about, tables = read_records(path)
-    assert set(tables) == ({table} if table != "all" else set(TABLES))
+    about, tables = read_tables(path)
+    assert set(tables) == ({table} if table != "all" else set(RUN_TABLES))
     for name, read in tables.items():
-        assert list(read) == list(TABLES[name])
+        assert list(read) == list(RUN_TABLES[name])
         assert values_of(read) == values_of(make_table(trace, name))
         units = about["units"] if table != "all" else about["units"][name]
         assert set(units) == set(read) and all(units.values())
 
 
 def test_tables_say_what_the_run_did(trace):
-    records, ledger, points = (make_table(trace, name) for name in TABLES)
+    records, ledger, points = (make_table(trace, name) for name in RUN_TABLES)
     assert records.loss.tolist() == trace.losses.tolist()
     assert records.status.tolist() == [record.status for record in trace.records]
     for record, row in zip(trace.records, values_of(records.T).values(), strict=True):
@@ -96,7 +101,7 @@ def test_tables_say_what_the_run_did(trace):
 @pytest.mark.parametrize("format", ["csv", "parquet", "json"])
 def test_a_reader_can_make_the_run_again(trace, format, tmp_path):
     (tmp_path / "file").write_bytes(pack_records(trace, format))
-    about, tables = read_records("file")
+    about, tables = read_tables("file")
     assert about["treeviz"] == treeviz.__version__
     data = eval(about["data"]["python"], {"Dataset": Dataset, "load_dataset": load_dataset})
     assert Source.from_values(about["data"]["source"]) == data.source
@@ -141,7 +146,7 @@ def test_data_that_cannot_be_made_again_are_not_said_to_be():
 def test_other_files_are_refused(content, tmp_path):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(ValueError, match="holds no tables of treeviz"):
-        read_records(tmp_path / "file")
+        read_tables(tmp_path / "file")
 
 
 def test_unknown_formats_and_tables_are_refused():
@@ -149,6 +154,53 @@ def test_unknown_formats_and_tables_are_refused():
     for arguments in (("xml",), ("csv", "nodes")):
         with pytest.raises(ValueError, match=r"must be one of 'csv'|must be one of 'records'"):
             pack_records(trace, *arguments)
+
+
+# A race
+
+
+@pytest.fixture(scope="module")
+def race():
+    split = load_split("digits", 10)
+    keys = ("forest", "dense", "sgd-dense")
+    config = TrainConfig(width=256, seed=3)
+    race = Race(split.train, [CONTESTANTS[key] for key in keys], config, max_laps=5, max_seconds=60, test=split.test)
+    race.run()
+    return race
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "json"])
+def test_a_race_comes_back_as_it_went(race, format, tmp_path):
+    tables = {}
+    for table in RACE_TABLES:
+        (tmp_path / "file").write_bytes(pack_race(race, format, table, node_price=10))
+        about, read = read_tables(tmp_path / "file")
+        tables |= read
+    report = as_json(race, race.until_loss, 10)
+    assert TrainConfig(**about["config"]) == race.config and about["node_price"] == 10
+    assert about["data"]["python"] == race.data.source.as_python()
+    for contestant in report["contestants"]:
+        laps = tables["laps"][tables["laps"].contestant == contestant["key"]]
+        assert laps.iteration.tolist() == [*range(len(laps))] and len(laps)
+        for name, values in contestant["laps"].items():
+            assert [None if value is pd.NA else value for value in laps[name]] == values
+        (row,) = tables["contestants"][tables["contestants"].contestant == contestant["key"]].to_dict("records")
+        for name in ("title", "state", "num_bytes", "test_error", "build_operations", "build_seconds"):
+            assert row[name] == contestant[name], name
+        reached = contestant["to_loss"] or dict.fromkeys(("iterations", "operations", "seconds"))
+        assert {name: None if (one := row[f"to_loss_{name}"]) is pd.NA else one for name in reached} == reached
+        phases = tables["phases"][tables["phases"].contestant == contestant["key"]]
+        assert dict(zip(phases.phase, phases.operations, strict=True)) == contestant["costs"]
+    if format == "json":
+        assert about["verdict"] == report["verdict"]
+
+
+def test_units_of_a_race_are_said(race):
+    header = pack_race(race, "csv").decode().split("\n")[0]
+    assert header.startswith(f"# treeviz {treeviz.__version__}, laps of a race; ")
+    for format, table in (("npz", "laps"), ("csv", "records")):
+        with pytest.raises(ValueError, match="must be one of"):
+            pack_race(race, format, table)
 
 
 # The command
@@ -161,7 +213,7 @@ def test_records_are_written_by_the_options_of_run(format, tmp_path):
     done = call("records", "--data", "sphere", "--width", 256, "--iterations", 3, "--until-loss", 0, "--out", path)
     assert done.exit_code == 0, done.output
     expected = Trainer(load_dataset("sphere"), TrainConfig(width=256)).run(3, 0.0)
-    read = Trace.load(path).losses if format == "npz" else read_records(path)[1]["records"].loss
+    read = Trace.load(path).losses if format == "npz" else read_tables(path)[1]["records"].loss
     assert read.tolist() == expected.losses.tolist()
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
@@ -170,7 +222,7 @@ def test_the_format_can_be_said_and_the_table_chosen(tmp_path):
     path = tmp_path / "run.txt"
     arguments = ("--data", "circle", "--width", 64, "--out", path)
     assert call("records", *arguments, "--format", "parquet", "--table", "ledger").exit_code == 0
-    assert set(read_records(path)[1]) == {"ledger"}
+    assert set(read_tables(path)[1]) == {"ledger"}
 
 
 @pytest.mark.parametrize(

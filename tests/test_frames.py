@@ -467,14 +467,14 @@ def test_a_search_led_astray_by_a_wrong_node_is_found(monkeypatch):
 
 def test_a_badge_may_be_off_or_waiting_or_without_a_dense_baseline(maker):
     run = maker.run
-    fields = ("config", "data", "trace", "checks", "dense_trace", "dense_refusal", "is_checked", "num_computed")
+    fields = ("config", "data", "trace", "checks", "dense_trace", "dense_refusal", "why_unchecked", "num_computed")
 
     def badge(**changes):
         other = SimpleNamespace(**{name: getattr(run, name) for name in fields} | changes)
         return FrameMaker(other, "key").badge(1)
 
     assert badge()["state"] == "exact"
-    assert badge(is_checked=False, checks=[])["state"] == "off"
+    assert badge(why_unchecked="Not checked.", checks=[])["state"] == "off"
     assert badge(checks=run.checks[:1])["state"] == "waiting"
     assert badge(dense_trace=None)["state"] == "waiting"
     behind = dataclasses.replace(run.dense_trace)
@@ -486,7 +486,7 @@ def test_a_badge_may_be_off_or_waiting_or_without_a_dense_baseline(maker):
 
 def test_a_badge_that_waits_is_looked_at_again(maker):
     run = maker.run
-    other = SimpleNamespace(**{name: getattr(run, name) for name in ("config", "data", "trace", "is_checked")})
+    other = SimpleNamespace(**{name: getattr(run, name) for name in ("config", "data", "trace", "why_unchecked")})
     other.dense_trace, other.dense_refusal, other.checks = run.dense_trace, "", []
     young = FrameMaker(other, "key")
     assert young.badge(0)["state"] == "waiting"

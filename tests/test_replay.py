@@ -19,7 +19,7 @@ from treeviz.cli import main
 from treeviz.data.catalogue import DATASETS
 from treeviz.export.dense_text import as_columns, pack
 from treeviz.export.lesson_replay import known_lessons, write_lesson
-from treeviz.export.replay import Scene, open_run, write_replay
+from treeviz.export.replay import Scene, open_run, write_replay, write_run
 from treeviz.lesson.address import load_run, name_settings
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import Moment
@@ -160,13 +160,13 @@ def test_a_toy_takes_300_kilobytes_at_most(page):
 def test_fifty_iterations_of_a_toy_that_does_not_converge_take_300_kilobytes_at_most():
     run = finish_run(Trainer(load_dataset("xor"), TrainConfig(width=64)), 50, 1e-10)
     assert run.num_computed == 50
-    assert len(write_replay([open_run(run)], [Scene(0, Moment())], [0]).encode()) <= 300_000
+    assert len(write_run(run, [0]).encode()) <= 300_000
 
 
 @pytest.mark.slow
 def test_three_trees_of_the_digits_take_3_megabytes_at_most():
     run = finish_run(Trainer(load_dataset("digits", 50), TrainConfig(width=65_536)), 50, 1e-10)
-    assert len(write_replay([open_run(run)], [Scene(0, Moment())], [0, 1, 2]).encode()) <= 3_000_000
+    assert len(write_run(run, [0, 1, 2]).encode()) <= 3_000_000
 
 
 def test_a_finished_run_is_the_one_that_the_app_shows(run):
@@ -238,7 +238,7 @@ def test_the_command_writes_a_replay(tmp_path, node):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--data", "circle", "--width", 64, "--trees", "0,9"], "there is no tree 9: 'circle' has trees 0 to 7"),
+        (["--data", "circle", "--width", 64, "--trees", "0,9"], "there is no tree 9: circle has the trees 0 to 7"),
         (["--trees", "one"], "'one' is no list of whole numbers"),
         (["--lesson", "nowhere"], "neither a file nor one of the lessons idea, cost, exactness, break"),
         (["--lesson", "idea", "--width", 64], "--width is of a run, and a lesson has its own"),

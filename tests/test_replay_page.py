@@ -9,10 +9,8 @@ from stage_driver import StageDriver
 
 from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.export.lesson_replay import known_lessons, write_lesson
-from treeviz.export.replay import Scene, open_run, write_replay
+from treeviz.export.replay import write_run
 from treeviz.model.numerals import numeral
-from treeviz.stage.moment import Moment
-from treeviz.stage.view import View
 from treeviz.training.finished import finish_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
@@ -38,7 +36,7 @@ def run():
 @pytest.fixture(scope="module")
 def file(run, tmp_path_factory):
     path = tmp_path_factory.mktemp("replay") / "run.html"
-    path.write_text(write_replay([open_run(run)], [Scene(0, Moment(View(tree=1)))], [0, 1, 2]), encoding="utf-8")
+    path.write_text(write_run(run, [1, 0, 2]), encoding="utf-8")
     return path
 
 

@@ -4,16 +4,16 @@ Each subcommand trains by the options of `treeviz run` and writes one file. `out
 file can be written; `train` shows progress; `write_out` replaces a file only when the new one is whole.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from treeviz.cli_options import data_options, make_trainer, training_options
-from treeviz.export.columns import FORMATS, TABLES
-from treeviz.output import keep, reason_of
+from treeviz.cli_options import data_options, make_trainer, moment_options, training_options
+from treeviz.export.columns import FORMATS, RUN_TABLES
+from treeviz.output import keep, print_result, reason_of, require_output
 
 if TYPE_CHECKING:
     from treeviz.lesson.scenes.lesson_file import Lesson
@@ -28,36 +28,41 @@ def export() -> None:
     """Write what can be taken home from a run to a file."""
 
 
-def out_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--out FILE`, which is refused before the work where it cannot be written."""
-    return click.option(
-        "--out",
-        type=click.Path(dir_okay=False, path_type=Path),
-        required=True,
-        callback=lambda context, option, path: _writable(path),
-        help="Write this file; one that exists is replaced when the new one is whole.",
-    )(command)
-
-
-def _writable(path: Path) -> Path:
+def _writable(_context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
     from treeviz.training.files import require_writable
 
     try:
-        require_writable(path)
+        if path is not None:
+            require_writable(path)
     except OSError as error:
         raise click.BadParameter(f"cannot write {path} ({reason_of(error)}): choose another file") from error
     return path
 
 
-def train(data: str, options: Mapping[str, Any]) -> "Trace":
-    """Train by the options of `data_options` and `training_options`, with progress on a terminal; return the trace."""
+_OUT: dict[str, Any] = {
+    "type": click.Path(dir_okay=False, path_type=Path),
+    "callback": _writable,
+    "help": "Write this file; one that exists is replaced when the new one is whole.",
+}
+
+
+def out_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--out FILE`, which is refused before the work where it cannot be written."""
+    return click.option("--out", required=True, **_OUT)(command)
+
+
+def train(data: str, options: Mapping[str, Any], trees: Sequence[int] = ()) -> "Trace":
+    """Train by the options of `data_options` and `training_options`, with progress on a terminal; return the trace.
+
+    `trees` are asked for: it is refused before the work if the data have no such datapoint.
+    """
     from tqdm import tqdm
 
     from treeviz.training.judge import require_loss
 
     try:
         require_loss(options["until_loss"])
-        trainer = make_trainer(data, options)
+        trainer = make_trainer(data, options, trees)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     with tqdm(total=options["iterations"], unit="iteration", leave=False, disable=None) as progress:
@@ -83,7 +88,7 @@ def write_out(content: bytes, path: Path) -> None:
 )
 @click.option(
     "--table",
-    type=click.Choice(tuple(TABLES)),
+    type=click.Choice(tuple(RUN_TABLES)),
     help="Of csv and parquet: a row an iteration, a phase, or a datapoint and iteration.  [default: records]",
 )
 @out_option
@@ -97,6 +102,51 @@ def records(data: str, kind: str | None, table: str | None, out: Path, **options
     from treeviz.export.records import pack_records
 
     write_out(pack_records(train(data, options), kind, table or "records"), out)
+
+
+@export.command()
+@data_options
+@training_options
+@moment_options
+@out_option
+def notebook(
+    data: str,
+    tree: int,
+    iteration: int,
+    phase: str | None,
+    nodes: int,
+    opened: tuple[int, ...],
+    out: Path,
+    **options: Any,
+) -> None:
+    """Write a notebook (.ipynb) or a script (.py) that makes this very moment of a run again and draws it."""
+    kind = out.suffix.lower()
+    if kind not in (".ipynb", ".py"):
+        raise click.UsageError(f"{out} ends neither in .ipynb, for a notebook, nor in .py, for a script: choose one")
+    if iteration >= options["iterations"]:
+        raise click.UsageError(f"--iteration {iteration} is not among the --iterations {options['iterations']}")
+    from treeviz.export.notebook import moment_of, pack_notebook, pack_script
+
+    trace = train(data, options, [tree])
+    try:
+        moment = moment_of(trace, tree, iteration, phase, nodes, opened)
+        content = pack_notebook(trace, moment) if kind == ".ipynb" else pack_script(trace, moment)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    write_out(content, out)
+
+
+@export.command()
+@click.option("--out", **_OUT)
+def citation(out: Path | None) -> None:
+    """Print how to cite the paper and this version of treeviz, in BibTeX."""
+    from treeviz.export.citation import bibtex
+
+    if out is None:
+        require_output()
+        print_result(bibtex().removesuffix("\n"), "treeviz.bib")
+    else:
+        write_out(bibtex().encode(), out)
 
 
 def _read_trees(_context: click.Context, _option: click.Parameter, text: str) -> tuple[int, ...]:
@@ -152,9 +202,7 @@ def replay(
     from tqdm import tqdm
 
     from treeviz.export.lesson_replay import write_lesson
-    from treeviz.export.replay import Scene, count_steps, open_run, require_trees, write_replay
-    from treeviz.stage.moment import Moment
-    from treeviz.stage.view import View
+    from treeviz.export.replay import write_run
     from treeviz.training.finished import finish_run
     from treeviz.training.judge import require_loss
 
@@ -169,16 +217,13 @@ def replay(
         return write_out(text.encode(), out)
     try:
         require_loss(options["until_loss"])
-        trainer = make_trainer(data, options)
-        require_trees(trainer.data, trees)
+        trainer = make_trainer(data, options, trees)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     with tqdm(unit="iteration", leave=False, disable=None) as progress:
         run = finish_run(trainer, options["iterations"], options["until_loss"], on_step=progress.update)
-    runs, scenes = [open_run(run)], [Scene(0, Moment(View(tree=trees[0])))]
-    with tqdm(total=count_steps(runs, scenes, trees), unit="frame", leave=False, disable=None) as progress:
-        text = write_replay(runs, scenes, trees, on_step=progress.update)
-    write_out(text.encode(), out)
+    with tqdm(total=len(trees) * run.num_computed, unit="frame", leave=False, disable=None) as progress:
+        write_out(write_run(run, trees, progress.update).encode(), out)
 
 
 @export.command()

@@ -1,6 +1,6 @@
 """Options of the command line that several commands share: data, network and training, and what is made of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from treeviz.data.csv_options import CsvOptions
 from treeviz.data.refusal import OPTIONS, RefusalError
 from treeviz.model.config import ACTIVATIONS, MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
 from treeviz.model.ledger import NODE_PRICES
+from treeviz.model.phases import PHASES
 
 if TYPE_CHECKING:
     from treeviz.data.dataset import Split
@@ -138,13 +139,41 @@ def node_price_option(command: _Command) -> _Command:
     )(command)
 
 
-def make_trainer(data: str, options: Mapping[str, Any]) -> "Trainer":
-    """Load the data and make the trainer that `data_options` and `training_options` ask for; ValueError if not."""
+def moment_options(command: _Command) -> _Command:
+    """Add the options that choose a moment of a run, as an address of the app does, and how its tree is drawn."""
+    in_iteration = [name for name, phase in PHASES.items() if phase.in_iteration]
+    options = (
+        click.option("--tree", type=click.IntRange(0), default=0, show_default=True, help="Of this datapoint, from 0."),
+        click.option("--iteration", type=click.IntRange(0), default=0, show_default=True, help="From 0."),
+        click.option("--phase", type=click.Choice(in_iteration), help="Within the iteration.  [default: the last]"),
+        click.option(
+            "--nodes",
+            type=click.IntRange(3),
+            default=127,
+            show_default=True,
+            help="Draw at most so many nodes of the tree; the rest become stubs.",
+        ),
+        click.option("--open", "opened", type=int, multiple=True, help="Open this stub; repeat it for others."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def make_trainer(data: str, options: Mapping[str, Any], trees: Sequence[int] = ()) -> "Trainer":
+    """Load the data and make the trainer that `data_options` and `training_options` ask for.
+
+    Raises ValueError if that cannot be done, or one of `trees` is of no datapoint.
+    """
     from treeviz.training.trainer import Trainer
+
+    train = load_data(data, options).train
+    if wrong := [tree for tree in trees if not 0 <= tree < train.num_points]:
+        raise ValueError(f"there is no tree {wrong[0]}: {train.name} has the trees 0 to {train.num_points - 1}")
 
     names = ["width", "threshold", "search", "solver", "method", "activation"]
     names += ["step_size", "batch_size", "ridge", "skin", "seed"]
-    return Trainer(load_data(data, options).train, TrainConfig(**{name: options[name] for name in names}))
+    return Trainer(train, TrainConfig(**{name: options[name] for name in names}))
 
 
 def load_data(data: str, options: Mapping[str, Any]) -> "Split":

@@ -27,7 +27,7 @@ MAX_TEST_POINTS = 1000  # of a split, if nothing else is asked for
 _LENGTH_TOLERANCE = 1e-9
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dataset:
     """Datapoints of unit length and one target each; compared by identity, arrays copied and read-only.
 
@@ -54,10 +54,10 @@ class Dataset:
     name: str = "data"
     description: str = ""
     lifted: bool = False
-    preparation: Preparation | None = field(default=None, repr=False)
-    columns: tuple[str, ...] = field(default=(), repr=False)
+    preparation: Preparation | None = None
+    columns: tuple[str, ...] = ()
     image: tuple[int, int] | None = None
-    source: Source | None = field(default=None, repr=False)
+    source: Source | None = None
 
     def __post_init__(self) -> None:
         """Validate, copy and freeze the arrays."""
@@ -105,6 +105,16 @@ class Dataset:
             raise ValueError(
                 f"image={self.image} has not {num_coordinates} pixels, one for each coordinate; pass the shape it has"
             )
+
+    def __repr__(self) -> str:
+        """Say in a line how many datapoints there are, of which dimension, and what their targets are."""
+        lifted = ", the last constant" if self.lifted else ""
+        pixels = f", {self.image[0]} × {self.image[1]} pixels" if self.image else ""
+        positive = int((self.y == 1).sum())
+        targets = f"from {self.y.min():.3g} to {self.y.max():.3g}"
+        if positive + int((self.y == -1).sum()) == self.num_points:
+            targets = f"+1 of {positive} and −1 of {self.num_points - positive}"
+        return f"Dataset({self.name!r}, n={self.num_points}, d={self.dimension}{lifted}{pixels}, targets {targets})"
 
     @property
     def num_points(self) -> int:

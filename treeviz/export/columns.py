@@ -1,8 +1,9 @@
-"""The tables that a run's numbers make, and the unit of every column.
+"""The tables that the numbers of a run or a race make, and the unit of every column.
 
-`records` has a row an iteration; `ledger` a row a phase of an iteration, and one a phase of building; `points` a row a
-datapoint and iteration. A value that there is not, or that is no finite number, is missing; the status of the iteration
-then says why.
+Of a run, `records` has a row an iteration; `ledger` a row a phase of an iteration, and one a phase of building;
+`points` a row a datapoint and iteration. Of a race, `laps` has a row an iteration of a contestant; `contestants` a row
+each; `phases` a row a phase of a contestant. A value that there is not, or that is no finite number, is missing; the
+status of the iteration then says why.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ class Column:
     unit: str
 
 
-_TABLES: dict[str, dict[str, Column]] = {
+_RUN: dict[str, dict[str, Column]] = {
     "records": {
         "iteration": Column(int, "number of the iteration, from 0; loss and firing sets are those before its move"),
         "loss": Column(float, "1/2 ||f - y||^2, squared units of the target"),
@@ -67,4 +68,39 @@ _TABLES: dict[str, dict[str, Column]] = {
         "unlearnable": Column(str, "why the datapoint cannot be moved or cannot be fitted; missing where it can"),
     },
 }
-TABLES: Mapping[str, Mapping[str, Column]] = MappingProxyType(_TABLES)
+_RACE: dict[str, dict[str, Column]] = {
+    "laps": {
+        "contestant": Column(str, "key of the contestant"),
+        "iteration": Column(int, "number of the iteration, from 0"),
+        "loss": Column(float, "1/2 ||f - y||^2 before the move of the iteration, squared units of the target"),
+        "operations": Column(int, "operations spent when that loss is known, building included"),
+        "seconds": Column(float, "seconds of wall-clock time spent when that loss is known, building included"),
+        "lap_operations": Column(int, "operations of the whole iteration"),
+        "lap_seconds": Column(float, "seconds of wall-clock time of the whole iteration"),
+        "num_touched": Column(int, "neurons the iteration moves"),
+        "num_modified": Column(int, "tree nodes whose value the move changed"),
+    },
+    "contestants": {
+        "contestant": Column(str, "key of the contestant"),
+        "title": Column(str, "its name"),
+        "state": Column(str, "waiting, running, reached (the loss asked for), stopped or failed"),
+        "reason": Column(str, "why it stopped or failed; missing where it did not"),
+        "to_loss_iterations": Column(int, "iterations to the loss asked for; missing where it was not reached"),
+        "to_loss_operations": Column(int, "operations to the loss asked for; missing where it was not reached"),
+        "to_loss_seconds": Column(float, "seconds to the loss asked for; missing where it was not reached"),
+        "lowest_loss": Column(float, "lowest loss so far, squared units of the target"),
+        "test_error": Column(float, "error on the test points; `about` says which, and what kind of error"),
+        "num_bytes": Column(int, "bytes it keeps from one iteration to the next"),
+        "build_operations": Column(int, "operations of building"),
+        "build_seconds": Column(float, "seconds of wall-clock time of building"),
+    },
+    "phases": {
+        "contestant": Column(str, "key of the contestant"),
+        "phase": Column(str, "phase that the work is charged to"),
+        "operations": Column(int, "operations of all iterations and of building"),
+        "seconds": Column(float, "seconds of wall-clock time of all iterations and of building"),
+    },
+}
+RUN_TABLES: Mapping[str, Mapping[str, Column]] = MappingProxyType(_RUN)
+RACE_TABLES: Mapping[str, Mapping[str, Column]] = MappingProxyType(_RACE)
+ALL_TABLES: Mapping[str, Mapping[str, Column]] = MappingProxyType({**_RUN, **_RACE})

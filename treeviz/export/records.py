@@ -1,39 +1,30 @@
 """A run's numbers in files that say how to make the run again.
 
-A file holds one of the `TABLES` or all of them, and `about`: the version, where the data come from, all settings and
-the units, so that a reader can rebuild the run.
+A file holds one of the `RUN_TABLES` or all of them, and `about`: the version, where the data come from, all settings
+and the units, so that a reader can rebuild the run. `export.tables.read_tables` reads it.
 """
 
 import dataclasses
-import io
-import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from treeviz.export.columns import FORMATS, TABLES, Column
+from treeviz.data.dataset import Dataset
+from treeviz.export.columns import FORMATS, RUN_TABLES
+from treeviz.export.tables import make_frame, pack_tables, require
 from treeviz.training.trace import Trace
-
-_SIGNATURE = "# treeviz "  # how a CSV file begins
-_KEY = b"treeviz"  # of `about` in the metadata of a Parquet file
-
-
-_Rows = Sequence[Mapping[str, Any]]
 
 
 def make_table(trace: Trace, table: str) -> pd.DataFrame:
-    """Return one of the `TABLES` of a run as a data frame of nullable columns.
+    """Return one of the `RUN_TABLES` of a run as a data frame of nullable columns.
 
     Raises ValueError for another table. Cost: the records and, but for "points", what the dense method would pay for
     each (`Trace.dense_costs`).
     """
-    return _frame(_rows(trace, _known("table", table, TABLES)), TABLES[table])
+    require("table", table, RUN_TABLES)
+    return make_frame(table, _MAKERS[table](trace))
 
 
 def describe_run(trace: Trace) -> dict[str, Any]:
@@ -45,22 +36,26 @@ def describe_run(trace: Trace) -> dict[str, Any]:
     and the Python expression that makes it; None where it is not known), "config" (the arguments of `TrainConfig`),
     "threshold" (b in use), "num_iterations", "build" and "draw_seconds".
     """
-    data, config = trace.dataset, trace.config
     return {
         "treeviz": version("treeviz"),
-        "data": {
-            "name": data.name,
-            "description": data.description,
-            "num_points": data.num_points,
-            "dimension": data.dimension,
-            "source": data.source.as_values() if data.source else None,
-            "python": data.source.as_python() if data.source else None,
-        },
-        "config": dataclasses.asdict(config),
-        "threshold": config.resolved_threshold,
+        "data": describe_data(trace.dataset),
+        "config": dataclasses.asdict(trace.config),
+        "threshold": trace.config.resolved_threshold,
         "num_iterations": len(trace.records),
         "build": {"operations": dict(trace.build_costs), "seconds": dict(trace.build_seconds)},
         "draw_seconds": trace.draw_seconds,
+    }
+
+
+def describe_data(data: Dataset) -> dict[str, Any]:
+    """Return what is known of a dataset and of what makes it again, as plain values for JSON."""
+    return {
+        "name": data.name,
+        "description": data.description,
+        "num_points": data.num_points,
+        "dimension": data.dimension,
+        "source": data.source.as_values() if data.source else None,
+        "python": data.source.as_python() if data.source else None,
     }
 
 
@@ -71,111 +66,23 @@ def pack_records(trace: Trace, format: str, table: str = "records") -> bytes:
     ----------
     format : "csv" or "parquet", with one table; "json", with all of them; or "npz", the trace itself, with firing sets,
         that `Trace.load` reads.
-    table : one of `TABLES`, of csv and parquet.
+    table : one of `RUN_TABLES`, of csv and parquet.
 
     Raises
     ------
     ValueError
         For another format or table, and for the trace of a run with a planted fault, which is not saved.
     """
-    _known("format", format, FORMATS)
-    _known("table", table, TABLES)
+    require("format", format, FORMATS)
+    require("table", table, RUN_TABLES)
     if format == "npz":
         return trace.to_bytes()
-    tables = {name: _rows(trace, name) for name in (TABLES if format == "json" else (table,))}
-    units = {name: {column: one.unit for column, one in TABLES[name].items()} for name in tables}
-    about = {**describe_run(trace), "units": units if format == "json" else units[table]}
-    if format == "json":
-        return json.dumps({"about": about, **tables}, allow_nan=False).encode()
-    about["table"] = table
-    return _as_csv(about, tables[table]) if format == "csv" else _as_parquet(about, tables[table])
-
-
-def read_records(path: str | Path) -> tuple[dict[str, Any], dict[str, pd.DataFrame]]:
-    """Read a file whose content `pack_records` made, other than a trace.
-
-    Returns
-    -------
-    about : as `describe_run` returns it, with the units of the columns; settings are `TrainConfig(**about["config"])`.
-    tables : the table of a CSV or Parquet file, or all of them, by name.
-
-    Raises
-    ------
-    ValueError
-        If the file is none of these.
-    """
-    content = Path(path).read_bytes()
-    try:
-        if content.startswith(b"PAR1"):
-            packed = pq.read_table(io.BytesIO(content))
-            about = json.loads(packed.schema.metadata[_KEY])
-            rows: dict[str, _Rows] = {about["table"]: packed.to_pylist()}
-        elif content.startswith(_SIGNATURE.encode()):
-            _, comment, lines = content.decode().split("\n", 2)
-            about = json.loads(comment.removeprefix("# "))
-            cells = pd.read_csv(io.StringIO(lines), dtype=str, keep_default_na=False)
-            rows = {about["table"]: cells.to_dict("records")}
-        else:
-            values = json.loads(content)
-            about, rows = values["about"], {name: values[name] for name in TABLES}
-        return about, {name: _frame(table, TABLES[name]) for name, table in rows.items()}
-    except (ValueError, LookupError, TypeError) as error:
-        raise ValueError(f"{path} holds no tables of treeviz ({error}): check the path") from error
-
-
-def _known(argument: str, value: str, allowed: Mapping[str, Any] | Sequence[str]) -> str:
-    if value not in allowed:
-        raise ValueError(f"{argument} must be one of {', '.join(map(repr, allowed))}; got {value!r}")
-    return value
-
-
-def _as_csv(about: Mapping[str, Any], rows: _Rows) -> bytes:
-    """Write a table under two lines of comment, which `comment="#"` of `pandas.read_csv` skips."""
-    fault = about["config"]["fault"]
-    what = f"{about['table']} of a run{f' with the planted fault {fault}' if fault else ''}"
-    table = _frame(rows, TABLES[about["table"]]).to_csv(index=False, lineterminator="\n")
-    comment = f'{_SIGNATURE}{about["treeviz"]}, {what}; to read the table: pandas.read_csv(file, comment="#")\n'
-    return f"{comment}# {json.dumps(about, allow_nan=False)}\n{table}".encode()
-
-
-def _as_parquet(about: Mapping[str, Any], rows: _Rows) -> bytes:
-    types: dict[type, pa.DataType] = {int: pa.int64(), float: pa.float64(), str: pa.string()}
-    fields = [
-        pa.field(name, types[column.kind], metadata={"unit": column.unit})
-        for name, column in TABLES[about["table"]].items()
-    ]
-    schema = pa.schema(fields, metadata={_KEY: json.dumps(about, allow_nan=False)})
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema), buffer)
-    return buffer.getvalue()
-
-
-def _frame(rows: _Rows, columns: Mapping[str, Column]) -> pd.DataFrame:
-    """Make nullable columns of rows, whose values may still be text as in a CSV file."""
-    types = {int: "Int64", float: "Float64", str: "string"}
-    return pd.DataFrame(
-        {
-            name: pd.array(
-                [None if row[name] in (None, "") else column.kind(row[name]) for row in rows], dtype=types[column.kind]
-            )
-            for name, column in columns.items()
-        }
-    )
-
-
-def _rows(trace: Trace, table: str) -> list[dict[str, Any]]:
-    """Return the rows of a table as plain values, None for what is missing."""
-    makers: dict[str, Callable[[Trace], list[dict[str, Any]]]] = {
-        "records": _record_rows,
-        "ledger": _ledger_rows,
-        "points": _point_rows,
-    }
-    rows = makers[table](trace)
-    for row in rows:
-        for name, value in row.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                row[name] = None
-    return rows
+    # A run in the background goes on meanwhile: all tables are of the iterations done by now.
+    trace = dataclasses.replace(trace, records=list(trace.records))
+    names = RUN_TABLES if format == "json" else (table,)
+    fault = trace.config.fault
+    of = f"a run{f' with the planted fault {fault}' if fault else ''}"
+    return pack_tables(describe_run(trace), {name: _MAKERS[name](trace) for name in names}, format, of=of)
 
 
 def _record_rows(trace: Trace) -> list[dict[str, Any]]:
@@ -257,3 +164,10 @@ def _point_rows(trace: Trace) -> list[dict[str, Any]]:
             for point in range(num_points)
         ]
     return rows
+
+
+_MAKERS: Mapping[str, Callable[[Trace], list[dict[str, Any]]]] = {
+    "records": _record_rows,
+    "ledger": _ledger_rows,
+    "points": _point_rows,
+}

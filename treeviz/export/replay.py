@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from treeviz.data.dataset import Dataset
 from treeviz.export.dense_text import as_columns, pack, pack_text
 from treeviz.export.run_page import describe_run_page
 from treeviz.lesson.address import name_settings
@@ -53,11 +52,9 @@ def open_run(run: FinishedRun) -> FrameMaker[ShownRun]:
     return FrameMaker(run, f"{run.data.name}-{run.config}")
 
 
-def require_trees(data: Dataset, trees: Sequence[int]) -> None:
-    """Raise ValueError if one of these trees is not there."""
-    if missing := [tree for tree in trees if not 0 <= tree < data.num_points]:
-        last = data.num_points - 1
-        raise ValueError(f"there is no tree {missing[0]}: {data.name!r} has trees 0 to {last}, one a datapoint")
+def write_run(run: FinishedRun, trees: Sequence[int], on_step: Callable[[], object] = lambda: None) -> str:
+    """Return a replay of one run that opens at the first of these trees; `on_step` is called after every frame."""
+    return write_replay([open_run(run)], [Scene(0, Moment(View(tree=trees[0])))], trees, on_step=on_step)
 
 
 def write_replay(
@@ -75,15 +72,8 @@ def write_replay(
     scenes : in order; the page opens at the first.
     trees : of every run, those that can be looked at besides.
     title : of the page; by default it names the data and the sizes of the first run.
-    on_step : called after every frame made; there are `count_steps` of them.
-
-    Raises
-    ------
-    ValueError
-        If there is no such tree.
+    on_step : called after every frame made.
     """
-    for maker in runs:
-        require_trees(maker.run.data, trees)
     packed = [_pack_run(maker, views, on_step) for maker, views in zip(runs, _views(runs, scenes, trees), strict=True)]
     names = [f"run-{number}" for number in range(len(runs))]
     page = {
@@ -132,12 +122,6 @@ style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-
 </body>
 </html>
 """
-
-
-def count_steps(runs: Sequence[FrameMaker[ShownRun]], scenes: Sequence[Scene], trees: Sequence[int]) -> int:
-    """Return how many frames there are to make."""
-    views = _views(runs, scenes, trees)
-    return sum(len(some) * maker.run.num_computed for maker, some in zip(runs, views, strict=True))
 
 
 def _views(runs: Sequence[FrameMaker[ShownRun]], scenes: Sequence[Scene], trees: Sequence[int]) -> list[list[View]]:

@@ -27,7 +27,7 @@ from treeviz.style import sentences
 from treeviz.style.faults import describe_fault
 from treeviz.style.glossary import link_terms
 from treeviz.style.palette import compact, percent
-from treeviz.style.run_charts import cost_figure, loss_figure
+from treeviz.style.run_charts import cost_figure, loss_figure, operations_figure
 from treeviz.style.searches import describe_search
 from treeviz.training.background import MAX_ITERATIONS, TURNS, BackgroundRun
 from treeviz.training.baseline import CANDIDATES
@@ -281,17 +281,7 @@ def _baseline(run: BackgroundRun) -> str:
 
 
 def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
-    trace = run.trace
-    figure = cost_figure(
-        trace.amortized(),
-        trace.amortized(include_build=False),
-        trace.amortized(of="dense"),
-        cursor,
-        "operations",
-        "dense products, sparse rest",
-        describe_search(run.config.search).title,
-        table=None if run.config.search == "table" else trace.amortized(of="table"),
-    )
+    figure = operations_figure(run.trace, cursor)
     return figure, (
         "Amortized: (building + all iterations so far) / iterations so far. One operation is a multiply-add, or one "
         "tree node read or written. The dense method recomputes all inner products and takes everything else from the "

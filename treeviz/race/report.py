@@ -86,7 +86,7 @@ def _lane_values(lane: Lane, loss: float) -> dict[str, Any]:
         "build_seconds": lane.build_seconds,
         "costs": dict(lane.costs),
         "phase_seconds": dict(lane.seconds),
-        "laps": _lap_values(lane),
+        "laps": lap_values(lane),
     }
 
 
@@ -96,12 +96,12 @@ def as_csv(race: Race, node_price: int = 1) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["contestant", "iteration", *LAP_COLUMNS])
     for lane in (lane.at_price(node_price) for lane in race.lanes):
-        for lap, values in enumerate(zip(*_lap_values(lane).values(), strict=True)):
+        for lap, values in enumerate(zip(*lap_values(lane).values(), strict=True)):
             writer.writerow([lane.contestant.key, lap, *values])
     return buffer.getvalue()
 
 
-def _lap_values(lane: Lane) -> dict[str, list[int | float | None]]:
+def lap_values(lane: Lane) -> dict[str, list[int | float | None]]:
     """Return the columns that are reported, as finite Python numbers; a loss beyond them is None."""
     return {
         name: [_plain(value, is_whole=COLUMNS[name].is_whole) for value in values.tolist()]

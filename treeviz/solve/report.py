@@ -10,7 +10,7 @@ from treeviz.model.numerals import count
 from treeviz.model.types import Floats, Ints
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SolveReport:
     """How one solve went.
 
@@ -42,6 +42,12 @@ class SolveReport:
     def __post_init__(self) -> None:
         self.residual_norms.flags.writeable = False
 
+    def __repr__(self) -> str:
+        """Say in a line how the solve went."""
+        how = "direct" if not self.iterations else count(self.iterations, "iteration")
+        conditioning = "" if self.conditioning is None else f", conditioning {self.conditioning:.3g}"
+        return f"SolveReport({how}, rank {self.rank} of {self.num_active}{conditioning}, status={self.status!r})"
+
     @classmethod
     def nothing_solved(cls, num_active: int) -> "SolveReport":
         """Report on an iteration of a first-order method, which solves no system."""
@@ -59,12 +65,16 @@ class SolveReport:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Solution:
     """The dual step g, shape (n,), and how the solve went."""
 
     dual: Floats
     report: SolveReport
+
+    def __repr__(self) -> str:
+        """Say in a line how far the step goes, and how it was found."""
+        return f"Solution(n={self.dual.size}, ||g|| = {np.linalg.norm(self.dual):.4g}, {self.report!r})"
 
 
 def singular_below(size: int) -> float:

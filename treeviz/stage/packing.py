@@ -10,10 +10,10 @@ import numpy as np
 from treeviz.model.numerals import agree, count, count_firing, numeral
 from treeviz.stage.datapoint import pack_datapoint
 from treeviz.stage.meter import pack_meter
-from treeviz.stage.pictures.detail import DrawnTree, draw_tree
+from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.pictures.spread import spread_of
-from treeviz.stage.pictures.watched import WatchList, leaves_to_show, watch_list
+from treeviz.stage.pictures.watched import WatchList, draw_in_run
 from treeviz.stage.rounding import bits, five_digits, seven_digits, thousandths
 from treeviz.stage.script import line_values, write_script
 from treeviz.stage.view import View
@@ -35,9 +35,7 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
         step = trace.compare(view.tree, min(view.pinned or 0, len(trace.records) - 1), iteration)
     else:
         step = trace.replay(view.tree, iteration)
-    listed = None if record.watch is None else watch_list(trace, view.tree, iteration)
-    also = [] if listed is None else leaves_to_show(listed, step)
-    drawn = draw_tree(step, view.detail, view.opened, also)
+    drawn, listed = draw_in_run(trace, step, iteration, view.detail, view.opened)
     neurons = np.sort(drawn.neuron[drawn.is_leaf])
     plane = neuron_plane(trace, view.tree, iteration, include=neurons)
     script, values = {}, []

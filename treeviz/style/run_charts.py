@@ -8,20 +8,34 @@ import plotly.graph_objects as go
 from treeviz.model.numerals import numeral
 from treeviz.model.types import Floats
 from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, ORANGE, VERMILION
+from treeviz.style.searches import describe_search
+from treeviz.training.trace import Trace
 
 
-def loss_figure(losses: Floats, dense_losses: Floats, cursor: int, baseline: str, method: str = "trees") -> go.Figure:
-    """Draw the loss of the method and, as open squares around its points, that of the dense method `baseline`."""
+def loss_figure(
+    losses: Floats, dense_losses: Floats | None, cursor: int, baseline: str = "", method: str = "trees"
+) -> go.Figure:
+    """Draw the loss of the method and, as open squares around its points, that of the dense method `baseline`, if any.
+
+    Parameters
+    ----------
+    losses, dense_losses : at the start of each iteration, (T,) and (T',); None where there is no dense method.
+    cursor : the iteration marked by a line.
+    """
     floor = 1e-33  # exact zeros have no place on a logarithmic axis
-    dense = {
-        "x": np.arange(dense_losses.size),
-        "y": np.maximum(dense_losses, floor),
-        "mode": "markers",
-        "name": baseline,
-        "marker": {"symbol": "square-open", "size": 15, "color": ORANGE, "line": {"width": 2.5}},
-        "text": _in_words(dense_losses),
-        "hovertemplate": "dense, iteration %{x}: %{text}<extra></extra>",
-    }
+    dense = []
+    if dense_losses is not None:
+        dense.append(
+            {
+                "x": np.arange(dense_losses.size),
+                "y": np.maximum(dense_losses, floor),
+                "mode": "markers",
+                "name": baseline,
+                "marker": {"symbol": "square-open", "size": 15, "color": ORANGE, "line": {"width": 2.5}},
+                "text": _in_words(dense_losses),
+                "hovertemplate": "dense, iteration %{x}: %{text}<extra></extra>",
+            }
+        )
     own = {
         "x": np.arange(losses.size),
         "y": np.maximum(losses, floor),
@@ -32,7 +46,7 @@ def loss_figure(losses: Floats, dense_losses: Floats, cursor: int, baseline: str
         "text": _in_words(losses),
         "hovertemplate": f"{method}, iteration %{{x}}: %{{text}}<extra></extra>",
     }
-    return _figure([dense, own], cursor, "iteration", "loss ½‖f − y‖²", losses.size)
+    return _figure([*dense, own], cursor, "iteration", "loss ½‖f − y‖²", losses.size)
 
 
 def cost_figure(
@@ -70,6 +84,20 @@ def cost_figure(
         for name, values, color, dash, symbol in curves
     ]
     return _figure(series, cursor + 1, "iterations done, t", f"{unit} per iteration", costs.size + 1, first=1)
+
+
+def operations_figure(trace: Trace, cursor: int) -> go.Figure:
+    """Draw the amortized operations of a run against those of the dense method and of the compact table."""
+    return cost_figure(
+        trace.amortized(),
+        trace.amortized(include_build=False),
+        trace.amortized(of="dense"),
+        cursor,
+        "operations",
+        "dense products, sparse rest",
+        describe_search(trace.config.search).title,
+        table=None if trace.config.search == "table" else trace.amortized(of="table"),
+    )
 
 
 def _in_words(values: Floats) -> list[str]:

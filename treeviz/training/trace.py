@@ -382,7 +382,7 @@ class Trace:
 
         Raises ValueError if there is no such datapoint, or no record of that iteration.
         """
-        self._require_moment(point, iteration, len(self.records) - 1)
+        self.require_moment(point, iteration)
         return self._between(point, iteration, iteration + 1)
 
     def compare(self, point: int, earlier: int, later: int) -> TreeStep:
@@ -391,7 +391,7 @@ class Trace:
         Either may be the larger number. Raises ValueError if there is no such datapoint, or no such record.
         """
         for iteration in (earlier, later):
-            self._require_moment(point, iteration, len(self.records) - 1)
+            self.require_moment(point, iteration)
         return self._between(point, earlier, later)
 
     def _between(self, point: int, earlier: int, later: int) -> TreeStep:
@@ -401,6 +401,10 @@ class Trace:
         firing = self.records[earlier].firing[point].astype(np.int64)  # through a fault, others than those found here
         modified = np.flatnonzero(before != after)
         return TreeStep(point, earlier, threshold, before, after, found.visited, firing, modified)
+
+    def require_moment(self, point: int, iteration: int) -> None:
+        """Raise ValueError unless there is such a datapoint, and a record of the iteration."""
+        self._require_moment(point, iteration, len(self.records) - 1)
 
     def _require_moment(self, point: int, iteration: int, last: int) -> None:
         num_points = self.dataset.num_points

@@ -1,11 +1,13 @@
 """Watch lists as the stage shows them: which neurons a datapoint watches in an iteration, and why (algorithm.md §6)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import WatchReport
+from treeviz.stage.pictures.detail import DrawnTree, draw_tree
 from treeviz.training.record import TreeStep
 from treeviz.training.trace import Trace
 
@@ -64,3 +66,15 @@ def leaves_to_show(listed: WatchList, step: TreeStep) -> list[Ints]:
     waiting = listed.neurons[leaves[listed.neurons] < step.threshold]
     waiting = waiting[np.argsort(-leaves[waiting], kind="stable")]
     return [kind[:_MAX_SHOWN].astype(np.int64) for kind in (listed.report.promoted, waiting, listed.promoted)]
+
+
+def draw_in_run(
+    trace: Trace, step: TreeStep, iteration: int, max_nodes: int, opened: Iterable[int] = ()
+) -> tuple[DrawnTree, WatchList | None]:
+    """Draw a tree as the stage does: with leaves that explain its watch list, which is None for any other search.
+
+    `iteration` is the one whose list is shown. Errors and cost are those of `draw_tree`.
+    """
+    listed = None if trace.records[iteration].watch is None else watch_list(trace, step.point, iteration)
+    also = [] if listed is None else leaves_to_show(listed, step)
+    return draw_tree(step, max_nodes, opened, also), listed
