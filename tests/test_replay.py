@@ -257,3 +257,24 @@ def test_a_maker_of_frames_waits_for_the_outputs_over_the_plane(run):
     fresh = FrameMaker(run, "x")
     fresh.wait_for_field()
     assert set(fresh.fields([0])) == {"extent", "values"}
+
+
+@pytest.mark.slow
+def test_the_command_writes_a_site(tmp_path, node):
+    done = call("site", tmp_path / "lessons")
+    assert done.exit_code == 0, done.output
+    names = {path.stem for path in (tmp_path / "lessons").iterdir()}
+    assert names == {"index", *known_lessons()}
+    for key, lesson in known_lessons().items():
+        text = (tmp_path / "lessons" / f"{key}.html").read_text()
+        assert len(text.encode()) <= 1_000_000
+        scenes = ask(node, dict(TEXT.findall(text)), "page")["scenes"]
+        told = [scene["lesson"]["scene"] for scene in scenes]
+        assert [scene["title"] for scene in told] == [scene.title for scene in lesson.scenes]
+        assert not any(scene["error"] or "{" in scene["text"] for scene in told)
+
+
+def test_a_site_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    (tmp_path / "lessons").write_text("a file")
+    done = call("site", tmp_path / "lessons")
+    assert done.exit_code and "is a file" in done.output

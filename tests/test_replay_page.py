@@ -8,8 +8,8 @@ from axe_playwright_python.sync_playwright import Axe
 from stage_driver import StageDriver
 
 from treeviz import TrainConfig, Trainer, load_dataset
-from treeviz.export.lesson_replay import known_lessons, write_lesson
-from treeviz.export.replay import write_run
+from treeviz.export.lesson_replay import known_lessons, write_lesson, write_site
+from treeviz.export.replay import page_of, write_run
 from treeviz.model.numerals import numeral
 from treeviz.training.finished import finish_run
 
@@ -29,8 +29,9 @@ CURSOR_IS = """(iteration) => {
 
 @pytest.fixture(scope="module")
 def run():
-    """A run whose trees have stubs: not all nodes are drawn."""
-    return finish_run(Trainer(load_dataset("circle"), TrainConfig(width=256, solver="exact")), 50, 1e-10)
+    """A run whose trees have stubs, since not all nodes are drawn, and whose address is long."""
+    config = TrainConfig(width=256, solver="exact", threshold=1.75, activation="clipped")
+    return finish_run(Trainer(load_dataset("circle"), config), 50, 1e-10)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,10 @@ def test_what_is_not_held_is_said_and_the_stage_stays(page, file, requests):
     stage.part("tree-number").press("Enter")
     closed = stage.part("closed")
     closed.get_by_text("Tree 5 is not in this file, which holds trees 0, 1 and 2.").wait_for()
-    assert "start the app with treeviz app and open http://localhost:8501/?width=256&tree=5&it=0" in closed.inner_text()
+    assert (
+        "start the app with treeviz app and open http://localhost:8501/?width=256&activation=clipped&paper=false&b=1.75&tree=5&it=0"
+        in closed.inner_text()
+    )
     assert stage.where == before and stage.element.get_attribute("aria-busy") == "false"
     stage.press("ArrowRight")
     assert stage.where == (before[0], before[1], before[2] + 1)
@@ -221,3 +225,14 @@ def test_it_is_printed_whole(page, file, requests):
     assert widths[0] <= 1 and widths[1] == 0
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(49, 51, 63)"
     page.emulate_media(media="screen")
+
+
+def test_an_index_leads_to_the_lessons(page, requests, tmp_path, monkeypatch):
+    monkeypatch.setattr("treeviz.export.lesson_replay.write_lesson", lambda key, *_: page_of(key, "a lesson"))
+    for one in write_site():
+        (tmp_path / one.name).write_text(one.text, encoding="utf-8")
+    index = (tmp_path / "index.html").as_uri()
+    for key, lesson in known_lessons().items():
+        page.goto(index)
+        page.get_by_role("link", name=lesson.title).click()
+        page.get_by_role("heading", name=key).wait_for()
