@@ -3,9 +3,9 @@
 from axe_playwright_python.sync_playwright import Axe
 
 
-def serious_findings(page):
-    """Return the serious faults of the page's main part, each with some of the elements concerned."""
-    found = Axe().run(page, context={"include": [["[data-testid=stMain]"]]}).response["violations"]
+def serious_findings(page, part="stMain"):
+    """Return the serious faults of the page's main part, or another, each with some of the elements concerned."""
+    found = Axe().run(page, context={"include": [[f"[data-testid={part}]"]]}).response["violations"]
     return [
         (fault["id"], [node["html"][:160] for node in fault["nodes"][:3]])
         for fault in found

@@ -138,7 +138,7 @@ def test_what_a_csv_error_asks_for_can_be_done_on_the_page(page, server, tmp_pat
     upload(page, tmp_path / "table.csv", "a,b,c,kind\n1,2,3,x\n3,1,4,y\n2,5,1,z\n0,0,0,y\n")
     choose(page, "Target column", "kind · text")
     page.get_by_test_id("stAlert").filter(has_text=re.compile("Class to learn.*in the sidebar")).wait_for()
-    fill(page, "Class to learn (positive)", "y")
+    choose(page, "Class to learn (positive)", "y")
     page.get_by_test_id("stAlert").filter(has_text=re.compile("Add a constant coordinate.*in the sidebar")).wait_for()
     page.get_by_test_id("stSidebar").get_by_text("Add a constant coordinate (lift)").click()
     StageDriver(page, server).wait()

@@ -8,11 +8,13 @@ from app_pages import named, uploading
 from streamlit.testing.v1 import AppTest
 from test_csv_shapes import READ, table_of
 
+from treeviz import Dataset
 from treeviz.data.csv_columns import Column, find_columns
 from treeviz.data.csv_options import CsvOptions
 from treeviz.data.refusal import RefusalError
 
 ROOT = Path(__file__).parent.parent
+SAMPLE = ROOT / "treeviz" / "data" / "sample.csv"
 PEOPLE = (
     "id,name,age,city,height,empty,y\n"
     "7,Ann,31,Bonn,1.71,,yes\n8,Bob,,Bonn,1.82,,no\n9,Cid,55,Bonn,1.64,,yes\n5,Dan,28,Bonn,1.90,,no\n"
@@ -107,6 +109,45 @@ def test_the_app_offers_the_columns_found(monkeypatch):
     (said,) = [words for words in sidebar_words(app) if "Left out" in words]
     assert not app.error and "constant: 'city'" not in said  # text, as it is not numbers
     assert "identifiers: 'id'" in said and "empty: 'empty'" in said and "totals: 1 row." in said
+
+
+def table_after(app, heading):
+    """Return the rows of the first table of the sidebar whose heading begins like this."""
+    (text,) = [words for words in sidebar_words(app) if words.startswith(f"| {heading}")]
+    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in text.split("\n")[2:]]
+
+
+def test_columns_show_their_examples_their_missing_values_and_the_first_rows(monkeypatch):
+    uploading(monkeypatch, PEOPLE)
+    app = open_csv(**{"csv-target": "y"})
+    assert table_after(app, "column")[:3] == [
+        ["id", "id", "7, 8, 9", "–"], ["name", "text", "Ann, Bob, Cid", "–"], ["age", "numbers", "31, 55, 28", "1"],
+    ]  # fmt: skip
+    assert table_after(app, "column")[5][3] == "4"
+    assert table_after(app, "row")[2] == ["age", "31", r"(empty)", "55"]
+    app.toggle(key="csv-skip_bad_rows").set_value(True).run()
+    data = Dataset.from_csv(io.StringIO(PEOPLE), "y", skip_bad_rows=True)
+    used = table_after(app, "datapoint")
+    assert [row[0] for row in used] == [*data.columns, "1, added", "target"]
+    assert [float(cell) for cell in used[0][1:]] == data.X[:3, 0].round(3).tolist()
+    assert [float(cell) for cell in used[-1][1:]] == data.y[:3].tolist()
+
+
+def test_one_of_several_classes_is_chosen_from_those_found(monkeypatch):
+    uploading(monkeypatch, SAMPLE.read_text())
+    app = open_csv(**{"csv-target": "kind"})
+    assert "“Class to learn (positive)”" in app.error[0].value
+    assert app.selectbox(key="csv-positive").options == ["apple", "pear", "lemon"]
+    app.selectbox(key="csv-positive").set_value("lemon").run()
+    assert not app.error and any("**45 datapoints**" in words.value for words in app.markdown)
+    app.selectbox(key="csv-target").set_value("weight_g").run()
+    assert app.selectbox(key="csv-positive").options == []  # many numbers are no classes
+
+
+def test_the_sample_file_can_be_used_in_every_way():
+    data = [Dataset.from_csv(SAMPLE, "kind", positive=kind) for kind in ("apple", "pear", "lemon")]
+    assert [(one.num_points, (one.y == 1).sum()) for one in data] == [(45, 15)] * 3
+    assert Dataset.from_csv(SAMPLE, "weight_g", one_hot=True).columns[-1] == "kind = pear"
 
 
 def test_names_chosen_stay_with_another_file_and_are_named_where_it_lacks_them(monkeypatch):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -47,6 +48,12 @@ def made(request, tmp_path_factory):
         "operations": plot_operations(trace, 2),
     }
     return folder, trace, moment_of(trace, 3, 2, *moment), expected
+
+
+@pytest.fixture(autouse=True)
+def _this_treeviz(monkeypatch):
+    """Have the processes of notebooks and scripts import the package that is tested, wherever they run."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
 
 
 def run_notebook(content, folder):

@@ -44,7 +44,10 @@ def data_options(command: _Command) -> _Command:
     csv = "CSV file: "
     options = (
         click.option(
-            "--data", default="digits", show_default=True, help="A dataset's name, or the path of a CSV file."
+            "--data",
+            default="digits",
+            show_default=True,
+            help="A dataset's name, or the path of a CSV, Parquet or Excel file.",
         ),
         click.option("--points", type=click.IntRange(1), help="Number of datapoints n.  [default: the dataset's own]"),
         click.option("--target", help="What to learn; for a CSV file the name of the target column."),

@@ -17,6 +17,7 @@ from treeviz.data.csv_numbers import find_format, is_number_like
 from treeviz.data.csv_options import CsvOptions
 from treeviz.data.csv_target import Target, encode_target
 from treeviz.data.csv_text import CsvFile, listing, quote
+from treeviz.data.frames import as_csv
 from treeviz.data.prepare import standardized
 from treeviz.data.refusal import RefusalError, Remedy
 from treeviz.model.numerals import count
@@ -72,7 +73,7 @@ class Table:
 
 
 def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, max_features: int) -> Table:
-    """Read a CSV file into finite numbers.
+    """Read a CSV, Parquet or Excel file into finite numbers.
 
     Parameters
     ----------
@@ -91,6 +92,7 @@ def read_table(file: CsvFile, options: CsvOptions, *, max_points: int | None, ma
     ValueError
         For anything that cannot be used, naming the column, the line and the value, and saying what to do.
     """
+    file, options = as_csv(file, options)
     cells, skipped = open_cells(file, options, max_features)
     text, source = cells.text, cells.text.source
     check_names(cells, options)

@@ -26,7 +26,7 @@ def file_name(file: CsvFile) -> str | None:
 def read_text(file: CsvFile, encoding: str | None) -> tuple[str, str, str]:
     """Return what messages call the file, its text with lines ended by newlines alone, and a note on the encoding."""
     source = file_name(file) or "the file"
-    text, note = _decode(_read(file, source), source, encoding)
+    text, note = _decode(read_content(file, source), source, encoding)
     if not text or text.isspace():
         raise RefusalError(f"{source} is empty; pass a CSV file with a header line and rows of numbers")
     if "\0" in text:
@@ -37,8 +37,8 @@ def read_text(file: CsvFile, encoding: str | None) -> tuple[str, str, str]:
     return source, text.replace("\r\n", "\n").replace("\r", "\n"), note
 
 
-def _read(file: CsvFile, source: str) -> str | bytes:
-    """Return everything a path or file object holds, or refuse it."""
+def read_content(file: CsvFile, source: str) -> str | bytes:
+    """Return everything a path or file object holds, or refuse it; `source` is what messages call it."""
     if not isinstance(file, str | os.PathLike) and not hasattr(file, "read"):
         raise RefusalError(f"path_or_file must be a path or an open file, not {file!r}; pass one of these")
     try:

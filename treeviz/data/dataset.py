@@ -7,7 +7,7 @@ in where the numbers come from. A `Split` is made in one go, and its test points
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,10 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from treeviz.data.csv_options import CsvOptions
 from treeviz.data.csv_table import read_table
 from treeviz.data.csv_text import CsvFile, file_name
+from treeviz.data.frames import frame_as_csv, with_format
 from treeviz.data.prepare import Preparation, standardized
 from treeviz.data.refusal import RefusalError, Remedy
 from treeviz.data.source import Source
 from treeviz.model.streams import Stream
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_POINTS = 4096
 MAX_FEATURES = 4096
@@ -212,12 +216,13 @@ class Dataset:
         seed: int = 0,
         **options: Any,
     ) -> "Dataset":
-        """Read a CSV file; its numeric columns besides the target become the features.
+        """Read a CSV file, or a Parquet or Excel one; its numeric columns besides the target become the features.
 
         Separator, decimal mark, header line and encoding are found; where that leaves a doubt the file is refused, and
         the message names the option. A target of two values becomes -1 and +1 (the larger, or alphabetically last, is
         +1); a target of more numbers is standardized. Scaling uses all rows of the file, also when only some are
-        chosen.
+        chosen. Parquet and Excel files (`.parquet`, and the first sheet of an `.xlsx` where openpyxl is installed) are
+        known by their names.
 
         Parameters
         ----------
@@ -234,6 +239,43 @@ class Dataset:
             For anything that cannot be used, naming column, line and value, and saying what to do.
         """
         return Split.from_csv(path_or_file, target, num_points=num_points, seed=seed, **options).train
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: "pd.DataFrame",
+        target: str,
+        *,
+        name: str = "frame",
+        num_points: int | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> "Dataset":
+        """Prepare a data frame as `from_csv` prepares a file: the same columns, classes, refusals and scaling.
+
+        Parameters
+        ----------
+        frame : a pandas data frame; its index is not used. True and False become 1 and 0, and a name that is no text
+            becomes text.
+        target : name of the target column.
+        name : of the dataset, and what messages call the frame. They name its rows by lines, the names being line 1.
+        num_points, seed : as in `from_csv`.
+        options : positive, columns, leave_out, one_hot, skip_bad_rows, standardize, lift, as in `CsvOptions`.
+
+        Raises
+        ------
+        ValueError
+            For anything that cannot be used, naming column, line and value, and saying what to do.
+
+        Notes
+        -----
+        Cost: the frame is written as text and read again, about a microsecond a cell. The dataset has no `source`: no
+        notebook can make a data frame of this process again.
+        """
+        given = with_format(CsvOptions(target, **options), name)
+        file = frame_as_csv(frame, name)
+        data = cls.from_csv(file, num_points=num_points, seed=seed, **given.as_given())
+        return replace(data, name=name, source=None)
 
 
 @dataclass(frozen=True, slots=True)

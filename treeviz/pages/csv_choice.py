@@ -2,22 +2,27 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, get_args
 
 import streamlit as st
 
-from treeviz.data.csv_columns import Column, Kind, find_columns
+from treeviz.data import csv_columns
+from treeviz.data.csv_columns import NUM_FIRST, Column, Kind, find_columns
 from treeviz.data.csv_options import DECIMALS, SEPARATORS, THOUSANDS, CsvOptions
 from treeviz.data.csv_text import MAX_BYTES
-from treeviz.data.dataset import MAX_FEATURES, MAX_POINTS
+from treeviz.data.dataset import MAX_FEATURES, MAX_POINTS, Dataset
+from treeviz.data.frames import readable_kinds
 from treeviz.data.refusal import MARKS, OPTIONS, RefusalError
 from treeviz.pages.notices import note, plain
 
 _DOT = " · "  # between the name of a column and what it holds
 _MISSING = "not in this file"
 _NAMES = ("columns", "leave_out")  # options that are lists of names
+_MOST_SHOWN = 30  # columns in a table
+_SAMPLE = Path(csv_columns.__file__).with_name("sample.csv")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +38,12 @@ class Upload:
         """Hash the content."""
         object.__setattr__(self, "digest", hashlib.sha256(self.content).hexdigest())
 
+    def open(self) -> io.BytesIO:
+        """Return the content as an open file of this name, by which its kind is known and messages call it."""
+        file = io.BytesIO(self.content)
+        file.name = self.name
+        return file
+
 
 def choose_csv() -> tuple[Upload, dict[str, Any]] | None:
     """Ask for a file, its target and how it is read; return None while file or target are missing."""
@@ -42,6 +53,7 @@ def choose_csv() -> tuple[Upload, dict[str, Any]] | None:
     if file is None:
         keep_csv_options()
         st.info("Choose a CSV file: numeric columns become the datapoints, one column the target.")
+        _offer_sample()
         return None
     st.session_state.csv_is_kept = False
     # What the columns are depends on how the file is read, which is asked below them.
@@ -57,7 +69,9 @@ def choose_csv() -> tuple[Upload, dict[str, Any]] | None:
     kinds = _with_names_kept({column.name: column.kind for column in columns})
     with first:
         target = _choose_target(kinds)
-        how |= _choose_points()
+        how |= _choose_points(next((column.classes for column in columns if column.name == target), ()))
+        if columns:
+            _show_columns(columns)
     with names:
         how |= _choose_columns({name: kind for name, kind in kinds.items() if name != target})
     if not target:
@@ -78,10 +92,12 @@ def _upload() -> Upload | None:
     """Ask for a file. The session keeps the last one, because Streamlit forgets it where this is not drawn."""
     uploaded = st.file_uploader(
         "CSV file",
-        type=["csv", "tsv", "txt", "data", "test", "dat"],
+        type=["csv", "tsv", "txt", "data", "test", "dat", *readable_kinds()],
         key="csv",
         max_upload_size=min(MAX_BYTES // 2**20, st.get_option("server.maxUploadSize")),
-        help="Separator, decimal mark, header line and encoding are found, or asked for where the file leaves a doubt.",
+        help="Separator, decimal mark, header line and encoding are found, or asked for where the file leaves a doubt. "
+        "Files of these kinds are read, too: "
+        f"{', '.join(f'.{kind}' for kind in readable_kinds())}.",
     )
     file: Upload | None = st.session_state.get("upload")
     if uploaded is not None and (file is None or file.file_id != uploaded.file_id):
@@ -103,7 +119,7 @@ def _look(file: Upload, how: Mapping[str, Any]) -> tuple[Column, ...]:
     found: tuple[Column, ...] | str = ""
     for known in dict.fromkeys(("", target)):  # a target that stands in the first line shows that it holds the names
         options = {**format_options, "target": known}
-        found = _find_columns(file, options, f"{file.digest} {sorted(options.items())}")
+        found = _find_columns(file, options, f"{file.name} {file.digest} {sorted(options.items())}")
         if not isinstance(found, str):
             return found
     if not target:
@@ -115,7 +131,7 @@ def _look(file: Upload, how: Mapping[str, Any]) -> tuple[Column, ...]:
 def _find_columns(_file: Upload, _options: Mapping[str, Any], key: str) -> tuple[Column, ...] | str:
     """Look at the columns, once for all reruns, or say why that cannot be done."""
     try:
-        return find_columns(io.BytesIO(_file.content), CsvOptions(**_options), max_features=MAX_FEATURES)
+        return find_columns(_file.open(), CsvOptions(**_options), max_features=MAX_FEATURES)
     except RefusalError as refusal:
         return refusal.said_in("app")
 
@@ -171,18 +187,69 @@ def _choose_target(kinds: Mapping[str, str]) -> str:
     return (chosen or "").strip()
 
 
+def _show_columns(columns: Sequence[Column]) -> None:
+    """Show what each column holds, with examples and missing values, and the first rows as read."""
+    with st.expander("What the file holds"):
+        shown = columns[:_MOST_SHOWN]
+        rows = [
+            (column.name, column.kind, ", ".join(column.values[:3]), str(column.num_missing or "–")) for column in shown
+        ]
+        show_table(("column", "holds", "examples", "missing"), rows)
+        if len(columns) > len(shown):
+            note(f"And {len(columns) - len(shown):,} more columns.")
+        st.markdown("**The first rows, as read**")
+        numbers = range(max(len(column.first) for column in shown))
+        cells = [(column.name, *(column.first[number] or "(empty)" for number in numbers)) for column in shown]
+        show_table(("row", *(str(number + 1) for number in numbers)), cells)
+
+
+def show_rows_used(data: Dataset) -> None:
+    """Show the first datapoints as they are used, after scaling, each with its target."""
+    with st.expander("The first datapoints, as used"):
+        names = (*data.columns, *(("1, added",) if data.lifted else ()))
+        rows = [(name, *map("{:.3f}".format, data.X[:NUM_FIRST, place])) for place, name in enumerate(names)]
+        rows = [*rows[:_MOST_SHOWN], ("target", *map("{:+.4g}".format, data.y[:NUM_FIRST]))]
+        show_table(("datapoint", *map(str, range(min(NUM_FIRST, data.num_points)))), rows)
+        note("Every row is scaled to unit length.")
+
+
+def show_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Draw a table of Markdown: its text can be read out, and nothing has to be imported for it first."""
+    lines = [[plain(_short(cell)) for cell in row] for row in (heading, *rows)]
+    lines.insert(1, ["---"] * len(heading))
+    st.markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 24 else f"{text[:23]}…"
+
+
+def _offer_sample() -> None:
+    """Draw the button for a file to try this with."""
+    st.download_button(
+        "A sample file", _SAMPLE.read_bytes, "treeviz-sample.csv", "text/csv", on_click="ignore", key="csv-sample"
+    )
+    note("45 fruits: learn the kind, one class against the rest, or the weight.")
+
+
 def _with_kind(kinds: Mapping[str, str]) -> Callable[[str], str]:
     return lambda name: f"{name}{_DOT}{kinds[name]}" if kinds.get(name) else name
 
 
-def _choose_points() -> dict[str, Any]:
-    """Draw the class to learn, how many rows are taken, and what is done to them."""
+def _choose_points(classes: Sequence[str]) -> dict[str, Any]:
+    """Draw the class to learn, out of those of the target, how many rows are taken, and what is done to them."""
+    positive = st.selectbox(
+        f"{_label('positive')}, optional",
+        classes,
+        None,
+        key="csv-positive",
+        accept_new_options=True,
+        placeholder="Choose a class" if classes else "Type a class",
+        help="For a target with more than two classes: this class becomes +1, all others −1.",
+    )
     return {
-        "positive": st.text_input(
-            f"{_label('positive')}, optional",
-            key="csv-positive",
-            help="For a target with more than two classes: this class becomes +1, all others −1.",
-        ),
+        "positive": (positive or "").strip(),
         "num_points": int(st.number_input(f"{_label('num_points')} (0: all)", 0, MAX_POINTS, key="csv-n")),
         "lift": st.toggle(
             _label("lift"),

@@ -1,7 +1,6 @@
 """The sidebar's choice of data: a dataset with its options, or an uploaded CSV file."""
 
 import hashlib
-import io
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -11,7 +10,7 @@ from treeviz.data.catalogue import DATASETS, DatasetInfo, load_split
 from treeviz.data.dataset import Split
 from treeviz.data.refusal import RefusalError
 from treeviz.lesson.address import DEFAULT_DATA, LARGEST_DIMENSION, LARGEST_N
-from treeviz.pages.csv_choice import Upload, choose_csv, keep_csv_options
+from treeviz.pages.csv_choice import Upload, choose_csv, keep_csv_options, show_rows_used
 from treeviz.pages.notices import note, plain
 
 _CSV = "your own CSV"
@@ -28,7 +27,7 @@ class DataChoice:
     @property
     def key(self) -> str:
         """A short name of this choice, different for different ones."""
-        digest = self.csv.digest if self.csv else ""
+        digest = f"{self.csv.name} {self.csv.digest}" if self.csv else ""
         return hashlib.sha256(repr((self.dataset, self.options, digest)).encode()).hexdigest()[:16]
 
     def load(self) -> Split:
@@ -52,7 +51,7 @@ def _load(_choice: DataChoice, key: str) -> Split | str:
     try:
         if _choice.csv is None:
             return load_split(_choice.dataset, **options)
-        return Split.from_csv(io.BytesIO(_choice.csv.content), **options)
+        return Split.from_csv(_choice.csv.open(), **options)
     except RefusalError as refusal:
         return refusal.said_in("app")
     except ValueError as error:
@@ -110,10 +109,11 @@ def _choose_options(info: DatasetInfo) -> dict[str, Any]:
 
 
 def _show_notes(choice: DataChoice) -> None:
-    """Say what is left out of a file, and what was decided about it; why it is refused, pages say."""
+    """Show the first rows as used, what is left out of a file, and what was decided; why it is refused, pages say."""
     try:
-        notes = choice.load().notes
+        split = choice.load()
     except ValueError:
         return
-    if notes:
-        note(plain(" ".join(notes)))
+    show_rows_used(split.train)
+    if split.notes:
+        note(plain(" ".join(split.notes)))

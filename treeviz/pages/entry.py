@@ -46,6 +46,9 @@ _ROOM = """<style>
 .st-key-stage-answer, [data-testid="stLayoutWrapper"]:has(> div > .st-key-stage-poll) { display: none; }
 html.treeviz-lecture :is([data-testid="stHeader"], [data-testid="stSidebar"], .st-key-glossary) { display: none; }
 html.treeviz-lecture [data-stale="true"] { opacity: 1 !important; } /* the page below does not shine through */
+[data-testid="stSidebar"] table { font-size: 0.72rem; }
+[data-testid="stSidebar"] :is(th, td) { padding: 0.3rem 0.12rem !important; }
+[data-testid="stSidebar"] td:is(:first-child, :nth-child(3)) { overflow-wrap: anywhere; }
 @media (max-width: 640px) {
   [data-testid="stMarkdownContainer"] table { font-size: 0.72rem; }
   [data-testid="stMarkdownContainer"] :is(th, td) { padding: 0.3rem 0.12rem !important; }

@@ -18,6 +18,7 @@ from treeviz.pages.page_links import show_link
 from treeviz.pages.races import RACES, KeptRace, keep_address, leave_race, open_race, show_race, shown_race
 from treeviz.pages.runs import let_go
 from treeviz.pages.settings import Settings
+from treeviz.pages.take_home import offer_race
 from treeviz.race import report
 from treeviz.race.charts import (
     LineChart,
@@ -142,6 +143,7 @@ def _show_race(kept: KeptRace, row: Row) -> None:
     st.fragment(_show, run_every=_REFRESH_SECONDS if is_live else None)(kept, stage)
     if not is_live and kept.num_viewers > 1:
         st.fragment(_look, run_every=_LOOK_SECONDS)(kept, stage)
+    offer_race(kept)
 
 
 class _Stage(NamedTuple):

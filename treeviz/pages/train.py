@@ -16,6 +16,7 @@ from treeviz.pages.page import Page
 from treeviz.pages.page_links import is_page_wanted
 from treeviz.pages.runs import open_run, wait_with_spinner
 from treeviz.pages.settings import Settings, choose_training
+from treeviz.pages.take_home import offer_run
 from treeviz.pages.welcome import welcome
 from treeviz.search.compiled import refusal
 from treeviz.search.engine import WatchReport
@@ -74,6 +75,7 @@ def render(settings: Settings) -> None:
     poll.show_poll(_STAGE, lessons.moment_of(maker, st.session_state.start))
     keep_choices()
     _show_run(settings, plays)
+    offer_run(settings)
 
 
 def _find_start(

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import streamlit as st
 
@@ -31,6 +32,7 @@ PARTS = {
 
 _mount = st.components.v2.component("treeviz-stage", html=PARTS["html"], css=PARTS["css"], js=PARTS["js"])
 _bring = st.components.v2.component("treeviz-answer", html="<span></span>", js=join_modules(_WEB / "answer.js"))
+_ask_address = st.components.v2.component("treeviz-address", html="<span></span>", js=join_modules(_WEB / "address.js"))
 _bring_news = st.components.v2.component("treeviz-poll", html="<span></span>", js=join_modules(_WEB / "poll_news.js"))
 
 
@@ -48,6 +50,17 @@ def show_stage(key: str, data: bytes, on_turn: Callable[[object], None]) -> None
 def bring_poll(key: str, news: Mapping[str, object]) -> None:
     """Bring the stage mounted under `key` how the session's poll stands; `PollNews` in types.d.ts says what that is."""
     _bring_news(key=f"{key}-poll", data=news)
+
+
+def ask_address(key: str) -> dict[str, str]:
+    """Ask the browser what its address holds, and return what it said last; what asks is drawn again when it answers.
+
+    Streamlit knows of an address what it has written itself. The stage writes the moment there.
+    """
+    said = st.session_state.get(key, {}).get("search")
+    said = said if isinstance(said, str) else ""
+    _ask_address(key=key, data=said, on_search_change=_stay)
+    return dict(parse_qsl(said.removeprefix("?")))
 
 
 def last_question(key: str) -> object:

@@ -1,0 +1,117 @@
+"""The menu “Take it home” in a real browser: files are downloaded, and hold what was on the screen."""
+
+import csv
+import json
+from dataclasses import replace
+
+import pytest
+from accessibility import serious_findings
+from playwright.sync_api import expect
+from test_race_page import choose, finish, open_race, start
+
+from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset
+from treeviz.data.source import Source
+from treeviz.export.citation import bibtex
+from treeviz.export.columns import RACE_TABLES, RUN_TABLES
+from treeviz.export.notebook import moment_of, pack_script
+from treeviz.export.tables import read_tables
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
+
+
+def open_menu(page):
+    page.get_by_role("button", name="Take it home").click()
+    menu = page.get_by_test_id("stPopoverBody")
+    menu.get_by_role("button", name="BibTeX").wait_for()
+    return menu
+
+
+def take(menu, name, folder):
+    with menu.page.expect_download() as download:
+        menu.get_by_role("button", name=name, exact=True).click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def test_a_run_is_taken_home_at_the_moment_on_the_screen(stage, tmp_path):
+    stage.open("data=xor&width=128&xor-n=12&seed=3&tree=7&it=1")
+    stage.element.focus()
+    stage.press("Shift+ArrowRight", "4", "ArrowRight")  # the address is the stage's own work from here on
+    stage.wait_for(2, 4).rest()
+    phase = stage.address()["phase"]
+    menu = open_menu(stage.page)
+    menu.get_by_text(f"Tree 7, iteration 2, phase “{phase}”").wait_for()
+    trace = Trace.load(take(menu, "The run, for Trace.load", tmp_path))
+    expected = Trainer(load_dataset("xor", 12, seed=3), TrainConfig(width=128, solver="exact", seed=3))
+    losses = expected.run(len(trace.records), 0.0).losses.tolist()
+    assert trace.losses.tolist() == losses and len(losses) > 2
+    about, tables = read_tables(take(menu, "All tables: JSON", tmp_path))
+    assert set(tables) == set(RUN_TABLES) and tables["records"].loss.tolist() == losses
+    assert Source.from_values(about["data"]["source"]) == expected.data.source
+    for title, table in (("Iterations", "records"), ("Operations by phase", "ledger"), ("Datapoints", "points")):
+        for word in ("CSV", "Parquet"):
+            path = take(menu, f"{title}: {word}", tmp_path)
+            assert path.name == f"treeviz-xor-{table}.{word.lower()}"
+            assert read_tables(path)[1][table].equals(tables[table])
+    script = take(menu, "Python script", tmp_path)
+    moment = replace(moment_of(expected.trace, 7, 2, phase, 127), step=int(stage.address()["step"]))
+    assert moment.step > 0 and script.read_bytes() == pack_script(expected.trace, moment)
+    notebook = json.loads(take(menu, "Notebook", tmp_path).read_bytes())
+    assert notebook["cells"][0]["source"].startswith(f"# xor: tree 7, iteration 2, phase “{phase}”")
+    assert take(menu, "BibTeX", tmp_path).read_text() == bibtex()
+
+
+def test_a_file_of_ones_own_is_named_and_not_taken_along(page, server, tmp_path):
+    path = tmp_path / "my table.csv"
+    path.write_text("a,b,kind\n" + "".join(f"{i % 7},{i * i % 11},{'xy'[i % 2]}\n" for i in range(1, 13)))
+    page.goto(f"{server}/?data=your+own+CSV&width=64")
+    page.locator("input[type=file]").set_input_files(path)
+    page.get_by_role("combobox", name="Target column").fill("kind")
+    page.keyboard.press("Enter")
+    page.locator(".stage .node").first.wait_for()
+    menu = open_menu(page)
+    menu.get_by_text("They need your file my table.csv, which is not in them.").wait_for()
+    about, tables = read_tables(take(menu, "Iterations: CSV", tmp_path))
+    data = eval(about["data"]["python"].replace("my table.csv", str(path)), {"Dataset": Dataset})
+    again = Trainer(data, TrainConfig(**about["config"])).run(about["num_iterations"], 0.0)
+    assert again.losses.tolist() == tables["records"].loss.tolist()
+
+
+@pytest.mark.slow
+def test_a_faulty_run_is_not_taken_home_as_a_run(stage, tmp_path):
+    stage.open("data=circle&width=64&fault=strict-comparison")
+    menu = open_menu(stage.page)
+    expect(menu.get_by_role("button", name="Notebook")).to_be_visible()
+    expect(menu.get_by_role("button", name="The run, for Trace.load")).to_be_hidden()
+    path = take(menu, "Iterations: CSV", tmp_path)
+    assert "with the planted fault strict-comparison;" in path.read_text().split("\n")[0]
+
+
+def test_a_race_is_taken_home_with_the_price_of_a_node_on_the_screen(page, server, tmp_path):
+    open_race(page, server, "data=sphere&width=256&limit=10&node-price=10")
+    choose(page, "Forest", "Dense")
+    start(page)
+    finish(page)
+    menu = open_menu(page)
+    about, tables = read_tables(take(menu, "All tables: JSON", tmp_path))
+    assert set(tables) == set(RACE_TABLES) and about["contestants"] == ["forest", "dense"]
+    assert about["node_price"] == 10 and about["config"]["width"] == 256
+    with take(menu, "Iterations: CSV", tmp_path).open() as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    assert [row["contestant"] for row in rows] == tables["laps"].contestant.tolist()
+    assert [int(row["operations"]) for row in rows] == tables["laps"].operations.tolist()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_menu_fits_its_window_and_passes_the_accessibility_check(stage, width):
+    stage.page.set_viewport_size({"width": width, "height": 844})
+    stage.open("data=circle&width=64")
+    menu = open_menu(stage.page)
+    menu.get_by_text("Tree 0, iteration 0").wait_for()
+    assert stage.page.evaluate("document.documentElement.scrollWidth") <= width
+    for button in menu.get_by_role("button").all():
+        box = button.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+    assert serious_findings(stage.page, "stPopoverBody") == []
