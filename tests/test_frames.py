@@ -173,8 +173,8 @@ def test_script_record_atlas_and_plane_are_those_of_the_trace(maker):
         plane = neuron_plane(trace, view.tree, iteration, include=drawn.neuron[drawn.is_leaf])
         assert frame["plane"]["neurons"] == plane.neurons.tolist()
         assert set(drawn.neuron[drawn.is_leaf].tolist()) <= set(frame["plane"]["neurons"])
-        np.testing.assert_allclose(frame["plane"]["before"], plane.before, rtol=1e-6)
-        np.testing.assert_allclose(frame["plane"]["after"], plane.after, rtol=1e-6)
+        np.testing.assert_allclose(frame["plane"]["before"], plane.before, rtol=1e-4)
+        np.testing.assert_allclose(frame["plane"]["after"], plane.after, rtol=1e-4)
         assert frame["plane"]["fires"] == bits(plane.fires_before)
         assert frame["plane"]["will_fire"] == bits(plane.fires_after)
         assert frame["plane"]["touched"] == bits(plane.touched) and frame["plane"]["ever"] == bits(plane.ever)
@@ -467,14 +467,14 @@ def test_a_search_led_astray_by_a_wrong_node_is_found(monkeypatch):
 
 def test_a_badge_may_be_off_or_waiting_or_without_a_dense_baseline(maker):
     run = maker.run
-    fields = ("config", "data", "trace", "checks", "dense_trace", "dense_refusal", "is_checked", "num_computed")
+    fields = ("config", "data", "trace", "checks", "dense_trace", "dense_refusal", "why_unchecked", "num_computed")
 
     def badge(**changes):
         other = SimpleNamespace(**{name: getattr(run, name) for name in fields} | changes)
         return FrameMaker(other, "key").badge(1)
 
     assert badge()["state"] == "exact"
-    assert badge(is_checked=False, checks=[])["state"] == "off"
+    assert badge(why_unchecked="Not checked.", checks=[])["state"] == "off"
     assert badge(checks=run.checks[:1])["state"] == "waiting"
     assert badge(dense_trace=None)["state"] == "waiting"
     behind = dataclasses.replace(run.dense_trace)
@@ -486,7 +486,7 @@ def test_a_badge_may_be_off_or_waiting_or_without_a_dense_baseline(maker):
 
 def test_a_badge_that_waits_is_looked_at_again(maker):
     run = maker.run
-    other = SimpleNamespace(**{name: getattr(run, name) for name in ("config", "data", "trace", "is_checked")})
+    other = SimpleNamespace(**{name: getattr(run, name) for name in ("config", "data", "trace", "why_unchecked")})
     other.dense_trace, other.dense_refusal, other.checks = run.dense_trace, "", []
     young = FrameMaker(other, "key")
     assert young.badge(0)["state"] == "waiting"

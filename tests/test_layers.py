@@ -30,9 +30,9 @@ ALLOWED = {
     "pages": CORE | {"training", "style", "race", "stage", "lesson", "related", "export", "pages"},
     "serving": {"training", "lesson"},  # starts the app in processes: with a share of the memory each, and polls of all
     "output": set(),
-    "cli": CORE | {"training", "race", "bench", "pages", "serving", "output", "cli_options", "cli_export"},
+    "cli": CORE | {"training", "race", "bench", "export", "pages", "serving", "output", "cli_options", "cli_export"},
     "cli_options": CORE | {"training"},
-    "cli_export": CORE | {"training", "export", "output", "cli_options"},
+    "cli_export": CORE | {"training", "lesson", "export", "output", "cli_options"},
     "__main__": {"cli"},
 }
 

@@ -14,6 +14,7 @@ ENTRIES = (
     "stage/web/stage.js",
     "stage/web/answer.js",
     "stage/web/poll_news.js",
+    "export/web/replay.js",
     "lesson/web/student.js",
     "race/web/race.js",
     "related/web/map.js",

@@ -237,7 +237,8 @@ def _give_lesson(_context: click.Context, _option: click.Parameter, path: Path |
     """Have the app open a lesson, once it is seen to be one."""
     if path is None:
         return
-    from treeviz.pages.lessons import LESSON_FILE, parse_lesson
+    from treeviz.export.lesson_replay import parse_lesson
+    from treeviz.pages.lessons import LESSON_FILE
 
     try:
         parse_lesson(path.read_bytes())

@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from treeviz.cli_options import data_options, make_trainer, moment_options, training_options
 from treeviz.export.columns import FORMATS, RUN_TABLES
 from treeviz.output import keep, print_result, reason_of, require_output
 
 if TYPE_CHECKING:
+    from treeviz.lesson.scenes.lesson_file import Lesson
     from treeviz.training.trace import Trace
+
+
+_GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
 @click.group()
@@ -142,3 +147,100 @@ def citation(out: Path | None) -> None:
         print_result(bibtex().removesuffix("\n"), "treeviz.bib")
     else:
         write_out(bibtex().encode(), out)
+
+
+def _read_trees(_context: click.Context, _option: click.Parameter, text: str) -> tuple[int, ...]:
+    try:
+        trees = tuple(dict.fromkeys(int(piece) for piece in text.split(",")))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no list of whole numbers: write them as 0,1,2") from None
+    return trees
+
+
+def _read_lesson(_context: click.Context, _option: click.Parameter, text: str | None) -> "tuple[str, Lesson] | None":
+    """Find a lesson by the name of one that comes with the program, or by the path of its file."""
+    if text is None:
+        return None
+    from treeviz.export.lesson_replay import known_lessons, parse_lesson
+
+    if text in known_lessons():
+        return text, known_lessons()[text]
+    path = Path(text)
+    if not path.is_file():
+        names = ", ".join(known_lessons())
+        raise click.BadParameter(f"{text} is neither a file nor one of the lessons {names}")
+    try:
+        return path.stem, parse_lesson(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(f"{path} cannot be opened as a lesson: {error}") from None
+
+
+@export.command()
+@data_options
+@training_options
+@click.option(
+    "--trees",
+    default="0",
+    show_default=True,
+    callback=_read_trees,
+    help="Trees that the file holds, by datapoint, separated by commas; it opens at the first.",
+)
+@click.option(
+    "--lesson",
+    callback=_read_lesson,
+    help="A lesson instead of a run: the name of one that comes with treeviz, or a TOML file.",
+)
+@out_option
+def replay(
+    data: str,
+    trees: tuple[int, ...],
+    lesson: "tuple[str, Lesson] | None",
+    out: Path,
+    **options: Any,
+) -> None:
+    """Write one HTML file that plays a run, or a lesson, in a browser without a server."""
+    from tqdm import tqdm
+
+    from treeviz.export.lesson_replay import write_lesson
+    from treeviz.export.replay import write_run
+    from treeviz.training.finished import finish_run
+    from treeviz.training.judge import require_loss
+
+    if lesson:
+        context = click.get_current_context()
+        given = [name for name in ("data", "trees", *options) if context.get_parameter_source(name) in _GIVEN]
+        if given:
+            name = given[0].replace("_", "-")
+            raise click.UsageError(f"--{name} is of a run, and a lesson has its own: leave it out")
+        with tqdm(unit="step", leave=False, disable=None) as progress:
+            text = write_lesson(*lesson, on_step=progress.update)
+        return write_out(text.encode(), out)
+    try:
+        require_loss(options["until_loss"])
+        trainer = make_trainer(data, options, trees)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    with tqdm(unit="iteration", leave=False, disable=None) as progress:
+        run = finish_run(trainer, options["iterations"], options["until_loss"], on_step=progress.update)
+    with tqdm(total=len(trees) * run.num_computed, unit="frame", leave=False, disable=None) as progress:
+        write_out(write_run(run, trees, progress.update).encode(), out)
+
+
+@export.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def site(folder: Path) -> None:
+    """Write the lessons that come with treeviz as replays, with an index: a site for any host of static files."""
+    from tqdm import tqdm
+
+    from treeviz.export.lesson_replay import known_lessons, write_site
+    from treeviz.training.files import require_writable
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("index", *known_lessons()):
+            require_writable(folder / f"{name}.html")
+    except OSError as error:
+        raise click.ClickException(f"cannot write to {folder} ({reason_of(error)}): choose another folder") from error
+    with tqdm(unit="step", leave=False, disable=None) as progress:
+        for page in write_site(on_step=progress.update):
+            write_out(page.text.encode(), folder / page.name)

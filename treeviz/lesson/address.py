@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from treeviz.data.catalogue import DATASETS, DatasetInfo, load_split
-from treeviz.data.dataset import Split
+from treeviz.data.dataset import Dataset, Split
 from treeviz.model.config import ACTIVATIONS, FAULTS, TrainConfig
 
 # What the app opens with, and the most it offers.
@@ -70,6 +70,40 @@ def load_run(texts: Mapping[str, str]) -> tuple[Split, TrainConfig]:
         seed=seed,
         fault=None if (fault := values.get("fault", SOUND)) == SOUND else fault,
     )
+
+
+def name_settings(data: Dataset, config: TrainConfig) -> dict[str, str] | None:
+    """Return the settings with which the app shows this run, as an address names them; None if it cannot be set so.
+
+    Cost: the data are loaded, to see that they are these.
+    """
+    source = data.source
+    searches = {search: name for name, search in SEARCHES.items()}
+    if source is None or not source.dataset or config.search not in searches:
+        return None
+    texts = {"data": source.dataset, "search": searches[config.search]}
+    for name, value in source.options:
+        if name != "seed":
+            texts[f"{source.dataset}-{'n' if name == 'num_points' else name}"] = _write(value)
+    for name in ("width", "seed", "solver", "activation"):
+        texts[name] = _write(getattr(config, name))
+    if config.threshold is not None:
+        texts |= {"paper": "false", "b": _write(config.threshold)}
+    if config.skin is not None:
+        texts |= {"rule": "false", "skin": _write(config.skin)}
+    if config.fault is not None:
+        texts["fault"] = config.fault
+    try:
+        split, set_up = load_run(texts)
+    except ValueError:
+        return None
+    if split.train.source != source or set_up != config:
+        return None
+    return {name: text for name, text in texts.items() if _fields(texts)[name].default != text}
+
+
+def _write(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

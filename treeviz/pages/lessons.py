@@ -11,10 +11,10 @@ from typing import Any
 
 import streamlit as st
 
-from treeviz.lesson.presets import load_presets
-from treeviz.lesson.scenes.lesson_file import Lesson, Scene, quiz_text, read_lesson, shipped_texts
+from treeviz.export.lesson_replay import parse_lesson
+from treeviz.lesson.scenes import shown
+from treeviz.lesson.scenes.lesson_file import Lesson, Scene, quiz_text, shipped_texts
 from treeviz.lesson.scenes.numbers import TreeMoment
-from treeviz.lesson.scenes.questions import describe
 from treeviz.lesson.scenes.quiz import NUM_ITERATIONS, deal
 from treeviz.pages.notices import plain
 from treeviz.pages.page_links import open_moment, open_on_stage
@@ -70,11 +70,6 @@ def known_lessons() -> Mapping[str, Lesson]:
     lessons = {key: parse_lesson(text) for key, text in shipped_texts().items()}
     path = os.environ.get(LESSON_FILE)
     return {**({_GIVEN: parse_lesson(Path(path).read_bytes())} if path else {}), **lessons}
-
-
-def parse_lesson(text: str | bytes) -> Lesson:
-    """Read a lesson, with the presets and the moments of this app; ValueError says what is wrong with it."""
-    return read_lesson(text, {preset.name: preset.settings for preset in load_presets()}, ADDRESS)
 
 
 def open_visit() -> Visit | None:
@@ -190,37 +185,14 @@ def open_from_address(address: Mapping[str, Sequence[str]]) -> bool:
     return lesson is not None
 
 
-def moment_of(maker: FrameMaker, start: Moment) -> TreeMoment:
+def moment_of(maker: FrameMaker[BackgroundRun], start: Moment) -> TreeMoment:
     """Return the moment of a run that a scene is about."""
     return TreeMoment(maker.run.trace, start.view.tree, start.iteration)
 
 
-def describe_scene(maker: FrameMaker, start: Moment) -> dict[str, Any] | None:
+def describe_scene(maker: FrameMaker[BackgroundRun], start: Moment) -> dict[str, Any] | None:
     """Return what the stage is sent of the scene that is open, with its numbers filled in from the run."""
     visit = open_visit()
-    if visit is None:
-        return None
-    scene, error, question = visit.scene, "", None
-    later = visit.lesson.scenes[visit.index + 1 :]
-    at = moment_of(maker, start)
-    if scene.question:
-        try:
-            question = describe(scene.question, at)
-        except ValueError as fault:
-            error = f"The question of this scene cannot be asked of this run: {fault}."
-    return {
-        "key": visit.key,
-        "title": visit.lesson.title,
-        "index": visit.index,
-        "count": len(visit.lesson.scenes),
-        "next": later[0].title if later else "",
-        "questions": sum(scene.question is not None for scene in visit.lesson.scenes),
-        "scene": {
-            "title": scene.title,
-            "text": at.fill(scene.text),
-            "focus": scene.focus,
-            "notes": at.fill(scene.notes),
-            "error": error,
-            "question": question,
-        },
-    }
+    return (
+        None if visit is None else shown.describe_scene(visit.key, visit.lesson, visit.index, moment_of(maker, start))
+    )

@@ -52,10 +52,10 @@ class Shared(Generic[_Value]):
             return value
 
 
-_runs: Shared[FrameMaker] = Shared()
+_runs: Shared[FrameMaker[BackgroundRun]] = Shared()
 
 
-def open_run(settings: Settings) -> FrameMaker:
+def open_run(settings: Settings) -> FrameMaker[BackgroundRun]:
     """Return the run of these settings, begun if no session shows it; ValueError, with a remedy, if it is too large.
 
     The session lets go of the run it showed before. Call this wherever a run is needed, and do not keep the result:
@@ -64,16 +64,16 @@ def open_run(settings: Settings) -> FrameMaker:
     if st.session_state.get("run_held") != settings.key:
         _hold.clear()  # first, so that the memory of two large runs is not needed at once
         st.session_state.run_held = settings.key
-    maker: FrameMaker = _hold(_runs.find(settings.key) or _begin(settings), settings.key)
+    maker: FrameMaker[BackgroundRun] = _hold(_runs.find(settings.key) or _begin(settings), settings.key)
     return maker
 
 
 @st.cache_resource(scope="session", show_spinner=False)
-def _hold(_maker: FrameMaker, key: str) -> FrameMaker:
+def _hold(_maker: FrameMaker[BackgroundRun], key: str) -> FrameMaker[BackgroundRun]:
     return _maker
 
 
-def _begin(settings: Settings) -> FrameMaker:
+def _begin(settings: Settings) -> FrameMaker[BackgroundRun]:
     """Begin a run when there is room for it, in a thread: a viewer who leaves meanwhile does not wait for it.
 
     It leaves its line then. If it is being built already, that goes on, and what is built is gone at once.
@@ -82,13 +82,13 @@ def _begin(settings: Settings) -> FrameMaker:
     share = wait_for_share(needed, "This run", lambda: _runs.find(settings.key) is not None)
     ticket = Ticket()
 
-    def make() -> FrameMaker:
+    def make() -> FrameMaker[BackgroundRun]:
         return_freed_arrays()
         run = BackgroundRun(data, settings.config, is_checked=settings.is_checked, ticket=ticket)
         share.keep_for(run)
         return FrameMaker(run, settings.course_key, is_portable=settings.data.csv is None)
 
-    def build() -> FrameMaker:
+    def build() -> FrameMaker[BackgroundRun]:
         try:
             return _runs.get(settings.key, make)
         finally:

@@ -79,7 +79,9 @@ def render(settings: Settings) -> None:
     offer_run(settings)
 
 
-def _find_start(maker: FrameMaker, address: Mapping[str, Sequence[str]]) -> tuple[Moment, tuple[str, ...]]:
+def _find_start(
+    maker: FrameMaker[BackgroundRun], address: Mapping[str, Sequence[str]]
+) -> tuple[Moment, tuple[str, ...]]:
     """Find the moment to open a run at; an address may ask for one that has still to be computed."""
     wanted = {name: texts[-1] for name, texts in address.items() if texts}
     wait_with_spinner(maker.run, wanted_iteration(wanted))
@@ -250,7 +252,7 @@ def _list_numbers(run: BackgroundRun, record: StepRecord, report: WatchReport) -
     )
 
 
-def _charts(maker: FrameMaker, cursor: int) -> None:
+def _charts(maker: FrameMaker[BackgroundRun], cursor: int) -> None:
     """Draw the chart chosen."""
     chosen = st.segmented_control(
         "Chart", list(_CHARTS), default="Loss", required=True, key="chart", label_visibility="collapsed"

@@ -7,7 +7,7 @@ from typing import NotRequired, TypedDict
 
 from treeviz.model.numerals import count, numeral
 from treeviz.style.faults import describe_fault
-from treeviz.training.background import BackgroundRun
+from treeviz.training.finished import ShownRun
 from treeviz.training.verify import IterationCheck, check_loss
 
 
@@ -28,15 +28,15 @@ class Badge(TypedDict):
     place: NotRequired[tuple[int, int]]
 
 
-def describe_exactness(run: BackgroundRun, iteration: int) -> Badge:
+def describe_exactness(run: ShownRun, iteration: int) -> Badge:
     """Say whether an iteration is exact."""
     badge = _describe(run, iteration)
     return badge if run.config.fault is None else _keep_back(badge, run, iteration)
 
 
-def _describe(run: BackgroundRun, iteration: int) -> Badge:
-    if not run.is_checked:
-        return _badge("off", "Not checked: the exactness check is switched off in the sidebar.")
+def _describe(run: ShownRun, iteration: int) -> Badge:
+    if run.why_unchecked:
+        return _badge("off", run.why_unchecked)
     if iteration >= len(run.checks):
         return _badge("waiting", "Being checked against brute force …")
     check = run.checks[iteration]
@@ -70,7 +70,7 @@ def _describe_faults(check: IterationCheck, width: int) -> list[str]:
     return words
 
 
-def _keep_back(badge: Badge, run: BackgroundRun, iteration: int) -> Badge:
+def _keep_back(badge: Badge, run: ShownRun, iteration: int) -> Badge:
     """Return the badge of a run with a planted fault: its name, and whose loss is shown."""
     title = describe_fault(run.config.fault or "").title
     loss = _compare_losses(run, iteration)
@@ -91,7 +91,7 @@ def _keep_back(badge: Badge, run: BackgroundRun, iteration: int) -> Badge:
     )
 
 
-def _compare_losses(run: BackgroundRun, iteration: int) -> str:
+def _compare_losses(run: ShownRun, iteration: int) -> str:
     """Say whose loss is shown, and what the dense method's is, once it is known."""
     own, dense = run.trace.records[iteration].loss, run.dense_trace
     if dense is None or iteration >= len(dense.records):

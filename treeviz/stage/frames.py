@@ -12,7 +12,7 @@ import weakref
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -28,10 +28,12 @@ from treeviz.stage.script import phases, posted_phases, pseudocode
 from treeviz.stage.view import DEFAULT_DETAIL, DETAILS, MAX_OPENED, View
 from treeviz.stage.weights import MAX_WIDTH, pack_weights
 from treeviz.style.faults import describe_fault
-from treeviz.training.background import MAX_ITERATIONS, BackgroundRun
+from treeviz.training.background import MAX_ITERATIONS
+from treeviz.training.finished import ShownRun
 from treeviz.training.kept import Kept
 from treeviz.training.trace import Trace
 
+Run = TypeVar("Run", bound=ShownRun, covariant=True)
 MAX_FRAMES_AN_ANSWER = 4
 # The section of the page about the method that says why a phase does what it does, where it is not "iteration".
 WHY = {"search": "trees", "sketch": "sketch", "precondition": "sketch", "move": "moving", "repair": "moving"}
@@ -42,7 +44,7 @@ WHY = {"search": "trees", "sketch": "sketch", "precondition": "sketch", "move": 
 _KEPT: Kept[str] = Kept(room=64_000_000, size_of=len)
 
 
-class FrameMaker:
+class FrameMaker(Generic[Run]):
     """Makes frames of one run for all its viewers.
 
     Parameters
@@ -52,16 +54,23 @@ class FrameMaker:
     key : a name of its settings. `run_key` is that of this very run: the same settings may be run again later.
     """
 
-    def __init__(self, run: BackgroundRun, key: str, *, is_portable: bool = True) -> None:
+    def __init__(self, run: Run, key: str, *, is_portable: bool = True) -> None:
         self.is_portable = is_portable
         self.run, self.key, self.run_key = run, key, f"{key}-{uuid.uuid4().hex[:8]}"
         self._badges: dict[int, Badge] = {}
         self._is_planar, self._data = is_planar(run.data), describe_data(run.data)
         self._field: OutputField | None = None
         self._field_error = ""
-        if self._is_planar:  # a pass over all neurons and a thousand inputs: no answer waits for it
-            parts = (run.trace, weakref.ref(self))
-            threading.Thread(target=_make_field, args=parts, name="treeviz-field", daemon=True).start()
+        # A pass over all neurons and a thousand inputs: no answer waits for it.
+        parts = (run.trace, weakref.ref(self))
+        self._field_maker = threading.Thread(target=_make_field, args=parts, name="treeviz-field", daemon=True)
+        if self._is_planar:
+            self._field_maker.start()
+
+    def wait_for_field(self) -> None:
+        """Wait until the outputs over the input plane can be had, of data that have one."""
+        if self._is_planar:
+            self._field_maker.join()
 
     def header(self) -> dict[str, Any]:
         """Return what stays the same for the whole run."""
@@ -108,7 +117,7 @@ class FrameMaker:
         return {
             "computed": computed,
             "finished": is_finished,
-            "behind": run.dense_is_behind or len(run.checks) < computed * run.is_checked,
+            "behind": run.dense_is_behind or (not run.why_unchecked and len(run.checks) < computed),
             "badges": [self.badge(iteration) for iteration in range(computed)],
         }
 
@@ -204,7 +213,7 @@ def _describe_phase(name: str) -> dict[str, Any]:
     }
 
 
-def _make_field(trace: Trace, reference: "weakref.ref[FrameMaker]") -> None:
+def _make_field(trace: Trace, reference: "weakref.ref[FrameMaker[ShownRun]]") -> None:
     """Compute the outputs over the input plane for a maker, which may be gone before they are ready."""
     field, error = None, ""
     try:

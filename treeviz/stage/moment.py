@@ -9,6 +9,7 @@ from treeviz.model.heap import tree_size
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.view import DEFAULT_DETAIL, DETAILS, MAX_OPENED, View
 from treeviz.training.background import MAX_ITERATIONS
+from treeviz.training.finished import ShownRun
 
 # What an address calls each part of a moment. The stage is sent this table, and writes the address by it.
 ADDRESS = {
@@ -57,7 +58,7 @@ def wanted_iteration(query: Mapping[str, str]) -> int:
     return min(max(0, *numbers), MAX_ITERATIONS - 1)
 
 
-def read_moment(query: Mapping[str, str], maker: FrameMaker) -> tuple[Moment, tuple[str, ...]]:
+def read_moment(query: Mapping[str, str], maker: FrameMaker[ShownRun]) -> tuple[Moment, tuple[str, ...]]:
     """Return the moment an address names, or the nearest there is, and a sentence for everything changed.
 
     `wanted_iteration(query)` must have been computed, as far as the run goes.

@@ -14,7 +14,7 @@ from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.geometry import neuron_plane
 from treeviz.stage.pictures.spread import spread_of
 from treeviz.stage.pictures.watched import WatchList, draw_in_run
-from treeviz.stage.rounding import bits, seven_digits, thousandths
+from treeviz.stage.rounding import bits, five_digits, seven_digits, thousandths
 from treeviz.stage.script import line_values, write_script
 from treeviz.stage.touched import pack_touched
 from treeviz.stage.view import View
@@ -64,8 +64,8 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
         "spread": _pack_spread(step) if listed is None and not is_compared and not trace.config.fault else None,
         "plane": {
             "neurons": plane.neurons.tolist(),
-            "before": seven_digits(plane.before),
-            "after": seven_digits(plane.after),
+            "before": five_digits(plane.before),
+            "after": five_digits(plane.after),
             "fires": bits(plane.fires_before),
             "will_fire": bits(plane.fires_after),
             "touched": bits(plane.touched),

@@ -9,7 +9,16 @@ from treeviz.model.types import Ints
 
 def seven_digits(values: np.ndarray) -> list[Any]:
     """Round to seven digits, enough for every label; decisions are sent as masks, never left to rounded numbers."""
-    rounded = [float(f"{value:.7g}") for value in values.ravel().tolist()]  # Python's own numbers are quicker to write
+    return _rounded(values, ".7g")
+
+
+def five_digits(values: np.ndarray) -> list[Any]:
+    """Round to five digits, enough for a place on the screen."""
+    return _rounded(values, ".5g")
+
+
+def _rounded(values: np.ndarray, form: str) -> list[Any]:
+    rounded = [float(format(value, form)) for value in values.ravel().tolist()]  # Python's own are quicker to write
     return rounded if values.ndim == 1 else np.reshape(rounded, values.shape).tolist()
 
 

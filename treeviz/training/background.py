@@ -45,6 +45,22 @@ def dense_bytes(data: Dataset, config: TrainConfig) -> int:
     return needed if needed <= _MAX_DENSE_BYTES else 0
 
 
+def round_off_loss(data: Dataset) -> float:
+    """Return the loss at which nothing but round-off is left."""
+    return max(1e-24 * float(data.y @ data.y), 1e-300)
+
+
+def refuse_dense(data: Dataset, config: TrainConfig) -> str:
+    """Say why the dense baseline is left out beside a run; "" if it fits."""
+    if dense_bytes(data, config):
+        return ""
+    needed = baseline_bytes(data, config)
+    return (
+        f"The dense baseline would need another {needed / 1e9:.1f} GB, so it is not trained here; "
+        "its operations are still counted."
+    )
+
+
 class BackgroundRun:
     """Trains on demand, at most `MAX_ITERATIONS` iterations, and stops where nothing is left to gain.
 
@@ -75,13 +91,7 @@ class BackgroundRun:
             self._trainer = Trainer(data, config)
         self.trace = self._trainer.trace
         self.checks: list[IterationCheck] = []
-        self.dense_refusal = ""
-        if not dense_bytes(data, config):
-            needed = baseline_bytes(data, config)
-            self.dense_refusal = (
-                f"The dense baseline would need another {needed / 1e9:.1f} GB, so it is not trained here; "
-                "its operations are still counted."
-            )
+        self.dense_refusal = refuse_dense(data, config)
         self.error: Exception | None = None
         self._dense: FasterDense | None = FasterDense(data, config)
         self.dense_trace: Trace | None = None
@@ -91,6 +101,11 @@ class BackgroundRun:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self.request(0)
+
+    @property
+    def why_unchecked(self) -> str:
+        """Why iterations are not checked, in a sentence; "" if they are."""
+        return "" if self.is_checked else "Not checked: the exactness check is switched off in the sidebar."
 
     @property
     def num_computed(self) -> int:
@@ -103,8 +118,11 @@ class BackgroundRun:
         records = self.trace.records
         if not records:
             return False
-        target = max(1e-24 * float(self.data.y @ self.data.y), 1e-300)
-        return len(records) >= MAX_ITERATIONS or records[-1].loss <= target or not records[-1].dual_step.any()
+        return (
+            len(records) >= MAX_ITERATIONS
+            or records[-1].loss <= round_off_loss(self.data)
+            or not records[-1].dual_step.any()
+        )
 
     @property
     def dense_is_behind(self) -> bool:

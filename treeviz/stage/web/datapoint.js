@@ -286,7 +286,9 @@ function gripOf(mark, data, tree) {
 const moveWords = ({ width, movable }) =>
   width <= movable
     ? " Drag the ringed one: the tree follows."
-    : ` The ringed one can be dragged in runs of up to ${things(movable, "neuron")}.`;
+    : !movable
+      ? " In the app, the ringed one can be dragged."
+      : ` The ringed one can be dragged in runs of up to ${things(movable, "neuron")}.`;
 
 /** The names of the columns along the edges, where there are some. @param {DataKind} data */
 export function axesOf({ axes }) {

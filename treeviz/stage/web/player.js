@@ -302,6 +302,14 @@ export class Player {
     this.host.changed();
   }
 
+  /** Stay with a frame that is there: what was looked for is not to be had. @param {Frame} frame */
+  stay(frame) {
+    this.play(false);
+    this.owed = [];
+    this.view = { ...frame.view };
+    this.go({ ...this.at, iteration: frame.iteration });
+  }
+
   /**
    * Put the cursor on the node that is held, if a step of the phase is about it: as near to where it was as can be.
    * @param {Frame} frame

@@ -22,7 +22,7 @@ import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
 import { WhatIf } from "./whatif.js";
 
-/** @import { AddressNames, Answer, Cursor, Frame, Moment, PollPress, Question, Turn, View } from "./types.js" */
+/** @import { AddressNames, Answer, Cursor, Frame, Moment, PollPress, Question, Refusal, Turn, View } from "./types.js" */
 
 const HEARTBEAT = 250; // milliseconds between looks at what is missing
 const SOON = 400; // milliseconds between changes of the address: browsers refuse more than a hundred in half a minute
@@ -142,10 +142,24 @@ export class Stage {
     this.lesson.take(lesson);
     this.playback.isLesson = lesson !== null;
     this.player.take(answer);
+    if (answer.refusal && answer.nonce === this.player.asked && !this.player.frame) this.refuse(answer.refusal);
     this.introduce(introduction);
     this.transport.setStatus(answer.status);
     this.planted.setStatus(answer.status);
     this.render();
+  }
+
+  /**
+   * Say that what was asked for is not held, and how to see it, and return to what is on show.
+   * @param {Refusal} refusal
+   */
+  refuse({ words, app }) {
+    const url = app === null ? null : this.addressed(new URL(app));
+    const where = url ? [" and open ", el("code", {}, url.href)] : [];
+    const command = el("code", {}, "treeviz app");
+    const told = el("span", {}, `${words} To see it, start the app with `, command, ...where, ".");
+    this.replace(this.closed, told, el("button", { onclick: () => this.replace(this.closed) }, "understood"));
+    if (this.shown) this.player.stay(this.shown);
   }
 
   /**
@@ -413,13 +427,19 @@ export class Stage {
   /** The address holds the moment; the settings' part of it is Streamlit's own. Throws where a browser refuses. */
   writeAddress() {
     if (!this.names) return;
-    const url = new URL(location.href);
-    for (const [name, value] of this.player.address(this.names, this.selected)) {
+    const url = this.addressed(new URL(location.href));
+    this.lecture.write(url);
+    if (url.href !== location.href) history.replaceState(history.state, "", url);
+  }
+
+  /** The address with the moment in it. @param {URL} url */
+  addressed(url) {
+    const parts = this.names ? this.player.address(this.names, this.selected) : [];
+    for (const [name, value] of parts) {
       if (value === null) url.searchParams.delete(name);
       else url.searchParams.set(name, value);
     }
-    this.lecture.write(url);
-    if (url.href !== location.href) history.replaceState(history.state, "", url);
+    return url;
   }
 
   /** Draw at most once a frame of the screen. */
@@ -483,10 +503,12 @@ function remember(cookie) {
   }
 }
 
-export default mounter(
+export const mountStage = mounter(
   (root) => find(root, ".stage", HTMLElement),
   (element) => new Stage(element),
   ({ setStateValue, setTriggerValue }) =>
     (/** @type {Question | Turn | PollPress} */ message) =>
       "run" in message ? setStateValue?.("asked", message) : setTriggerValue?.("turned", message),
 );
+
+export default mountStage;

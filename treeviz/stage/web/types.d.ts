@@ -353,6 +353,14 @@ export interface Answer {
   introduction?: { plays?: number; lectures?: number; cookie?: string };
   lesson?: LessonShown | null;
   nonce: number;
+  /** Of a replay: why the frame under the cursor will not come. */
+  refusal?: Refusal;
+}
+
+/** What a replay says of what it does not hold, and the address at which the app shows the run, if it can. */
+export interface Refusal {
+  words: string;
+  app: string | null;
 }
 
 export interface Question {

@@ -1,0 +1,79 @@
+"""What a replay says of a whole run below the stage: its data and settings, its charts, and a table of iterations."""
+
+import html
+
+import numpy as np
+import plotly.graph_objects as go
+
+from treeviz.export.chart_svg import draw_chart
+from treeviz.model.numerals import numeral
+from treeviz.style.palette import percent
+from treeviz.style.run_charts import cost_figure, loss_figure
+from treeviz.style.searches import describe_search
+from treeviz.style.sentences import compare_losses
+from treeviz.training.baseline import CANDIDATES
+from treeviz.training.finished import ShownRun
+
+_COLUMNS = ("iteration", "loss", "firing pairs", "neurons touched", "operations", "of the dense method")
+
+
+def describe_run_page(run: ShownRun) -> str:
+    """Return it as HTML. The charts are those of the app, with the cursor at the first iteration."""
+    trace, dense = run.trace, run.dense_trace
+    data, config, method = run.data, run.config, describe_search(run.config.search).title
+    sizes = (
+        f"n = {data.num_points} datapoints in {data.dimension} dimensions, m = {config.width:,} neurons, "
+        f"b = {numeral(config.resolved_threshold, 5)}, seed {config.seed}"
+    )
+    about = f"{data.description} {sizes}; {config.method}, solver {config.solver}, search through the {method}."
+    baseline = CANDIDATES[dense.config.search] if dense else "dense baseline"
+    losses = loss_figure(trace.losses, dense.losses if dense else np.empty(0), 0, baseline, method)
+    operations = cost_figure(
+        trace.amortized(),
+        trace.amortized(include_build=False),
+        trace.amortized(of="dense"),
+        0,
+        "operations",
+        "dense products, sparse rest",
+        method,
+        table=None if config.search == "table" else trace.amortized(of="table"),
+    )
+    first, last = trace.losses[0], trace.losses[-1]
+    fell = f"Loss ½‖f − y‖² over {len(trace.records)} iterations, from {numeral(first, 3)} to {numeral(last, 3)}."
+    share = trace.amortized()[-1] / trace.amortized(of="dense")[-1]
+    cost = (
+        f"Operations an iteration, building shared out over the iterations so far: after {len(trace.records)} of them "
+        f"{numeral(trace.amortized()[-1], 3)}, {percent(share)} of the dense method's."
+    )
+    compared = compare_losses(trace, dense) if dense else run.dense_refusal
+    figures = _figure(losses, fell, compared) + _figure(operations, cost)
+    return f'<h2>The whole run</h2><p>{html.escape(about)}</p><div class="charts">{figures}</div>{_table(run)}'
+
+
+def _figure(figure: go.Figure, words: str, more: str = "") -> str:
+    """Return a chart with its caption; where it does not fit, it scrolls."""
+    return (
+        f'<figure><div class="scrolls" tabindex="0" role="region" aria-label="Chart; scrolls sideways">'
+        f"{draw_chart(figure, words)}</div><figcaption>{html.escape(f'{words} {more}'.strip())}</figcaption></figure>"
+    )
+
+
+def _table(run: ShownRun) -> str:
+    trace = run.trace
+    rows = [
+        (
+            str(record.iteration),
+            numeral(record.loss, 4),
+            f"{int(record.firing.counts.sum()):,}",
+            f"{record.touched.size:,}",
+            f"{sum(record.costs.values()):,}",
+            f"{sum(trace.dense_costs(record).values()):,}",
+        )
+        for record in trace.records
+    ]
+    head = "".join(f'<th scope="col">{column}</th>' for column in _COLUMNS)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return (
+        f"<details><summary>Table of all iterations</summary><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></details>"
+    )
