@@ -36,6 +36,16 @@ _MIME = {
 _TABLE_FORMATS = {"csv": "CSV", "parquet": "Parquet"}
 _RUN = {"records": "Iterations", "ledger": "Operations by phase", "points": "Datapoints"}
 _RACE = {"laps": "Iterations", "contestants": "Contestants", "phases": "Operations by phase"}
+# In the header, left of the glossary's button, as that is placed.
+_PLACE = """<style>
+.st-key-take-home-place { position: fixed; top: 0.55rem; right: 8.6rem; width: auto; z-index: 999991; }
+[data-testid="stApp"]:has(.st-key-take-home-place) [data-testid="stToolbar"] { padding-right: 18.5rem; }
+@media (max-width: 1100px) {
+  .st-key-take-home-place { right: 4.6rem; }
+  [data-testid="stApp"]:has(.st-key-take-home-place) [data-testid="stToolbar"] { padding-right: 8.4rem; }
+  .st-key-take-home-place button [data-testid="stMarkdownContainer"] { position: absolute; clip-path: inset(50%); }
+}
+</style>"""
 _Owner = TypeVar("_Owner")
 
 
@@ -81,9 +91,11 @@ def offer_race(kept: KeptRace) -> None:
 
 def _menu() -> PopoverContainer:
     words = "Tables, a notebook and more, as files"
-    return st.popover(
-        "Take it home", icon=":material/download:", help=words, width="content", key="take-home", on_change="rerun"
-    )
+    with st.container(key="take-home-place"):
+        st.html(_PLACE)
+        return st.popover(
+            "Take it home", icon=":material/download:", help=words, width="content", key="take-home", on_change="rerun"
+        )
 
 
 def _pack_records(trace: Trace, **options: Any) -> bytes:

@@ -76,7 +76,8 @@ def render(settings: Settings) -> None:
     poll.show_poll(_STAGE, lessons.moment_of(maker, st.session_state.start))
     keep_choices()
     _show_run(settings, plays)
-    offer_run(settings)
+    if not is_alone:
+        offer_run(settings)
 
 
 def _find_start(
