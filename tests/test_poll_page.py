@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+STOP_LOOKING = "() => { for (let timer = setInterval(() => {}, 1e9); timer > 0; timer--) clearInterval(timer); }"
 LETTERS = """poll => [...poll.querySelectorAll("*")]
     .filter((part) => [...part.childNodes].some((one) => one.nodeType === Node.TEXT_NODE && one.data.trim()))
     .map((part) => parseFloat(getComputedStyle(part).fontSize))"""
@@ -171,6 +172,7 @@ def test_phones_learn_what_is_right_when_the_class_does_and_not_before(teacher, 
         right.choose(OPTION)
         wrong.choose("1.0, its inner product")
         late.page.get_by_text(OPTION, exact=True).click()
+        late.page.evaluate(STOP_LOOKING)
         teacher.wait_for("2 answers")
         frames = [frame if isinstance(frame, bytes) else frame.encode() for frame in received]
         assert any(b"does not fire" in frame for frame in frames)  # they are read
@@ -179,6 +181,8 @@ def test_phones_learn_what_is_right_when_the_class_does_and_not_before(teacher, 
         teacher.wait_for("2 answers, 1 right")
         right.page.get_by_text(f"Right: {OPTION}", exact=True).wait_for(timeout=5000)
         wrong.page.get_by_text("Not right: 1.0, its inner product", exact=True).wait_for(timeout=5000)
+        late.send()
+        late.wait_for("The right answer has been shown, so no other answer is taken.")
         for student in (late, silent):
             student.page.get_by_text("You have given no answer.").wait_for(timeout=5000)
         for student in students:
@@ -252,6 +256,7 @@ def test_a_poll_ends_with_its_scene_and_the_next_has_the_same_code(teacher, serv
     with phones(chromium, server, 1) as (student,):
         student.join(code)
         student.page.get_by_label("Your estimate").fill("512")
+        student.page.evaluate(STOP_LOOKING)
         teacher.press("next →")
         teacher.box.get_by_role("heading", name="Which neurons fire").wait_for()
         expect(teacher.box.locator(".join-code")).to_have_count(0)
