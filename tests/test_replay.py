@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 import json
 import re
 import subprocess
@@ -17,6 +18,7 @@ from node import ARGUMENTS
 from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.cli import main
 from treeviz.data.catalogue import DATASETS
+from treeviz.export import inline
 from treeviz.export.dense_text import as_columns, pack
 from treeviz.export.lesson_replay import known_lessons, write_lesson
 from treeviz.export.replay import Scene, open_run, write_replay, write_run
@@ -278,3 +280,31 @@ def test_a_site_that_cannot_be_written_is_refused_before_the_work(tmp_path):
     (tmp_path / "lessons").write_text("a file")
     done = call("site", tmp_path / "lessons")
     assert done.exit_code and "is a file" in done.output
+
+
+def test_a_notebook_shows_a_trace_that_plays(node, run):
+    shown = run.trace._repr_html_()
+    assert shown.startswith('<iframe sandbox="allow-scripts"')
+    page = html.unescape(re.search(r'srcdoc="([^"]*)"', shown)[1])
+    held = ask(node, dict(TEXT.findall(page)), "run-0")
+    assert held["status"]["computed"] == run.num_computed
+    assert {badge["state"] for badge in held["status"]["badges"]} == {"off"}
+    assert len(shown) < 300_000
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "words"),
+    [
+        ("MOST_LEAVES", 8 * 64 - 1, "it has 512 leaves"),
+        ("MOST_ITERATIONS", 7, "it has 8 iterations"),
+        ("MOST_BYTES", 1000, "bytes, and at most 1,000 are kept"),
+    ],
+)
+def test_a_large_run_is_not_played_in_a_notebook(monkeypatch, run, limit, value, words):
+    monkeypatch.setattr(inline, limit, value)
+    shown = run.trace._repr_html_()
+    assert words in shown and "treeviz.plot_tree(trace, tree, iteration)" in shown and "<iframe" not in shown
+
+
+def test_a_trace_without_records_says_so():
+    assert "step first" in Trainer(load_dataset("circle"), TrainConfig(width=64)).trace._repr_html_()

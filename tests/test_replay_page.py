@@ -236,3 +236,15 @@ def test_an_index_leads_to_the_lessons(page, requests, tmp_path, monkeypatch):
         page.goto(index)
         page.get_by_role("link", name=lesson.title).click()
         page.get_by_role("heading", name=key).wait_for()
+
+
+def test_a_notebook_plays_a_trace(page, run, tmp_path):
+    around = tmp_path / "notebook.html"
+    around.write_text(f"<!doctype html>{run.trace._repr_html_()}", encoding="utf-8")
+    page.goto(around.as_uri())
+    frame = page.frame_locator("iframe")
+    frame.locator(".stage .node").first.wait_for()
+    frame.get_by_role("button", name="next iteration").click()
+    loss = f"loss {numeral(run.trace.losses[1], 4)}"
+    frame.locator("[data-part=loss]").filter(has_text=loss).wait_for()
+    frame.locator("[data-part=badge]").filter(has_text="Not checked here").wait_for()

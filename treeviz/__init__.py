@@ -35,6 +35,15 @@ __all__ = [
 ]
 
 
+def _show(trace: Trace) -> str:
+    from treeviz.export.inline import show_trace
+
+    return show_trace(trace)
+
+
+Trace.show = staticmethod(_show)
+
+
 def __getattr__(name: str) -> Any:
     """Import what draws when it is first asked for: training needs no Plotly."""
     if name in ("plot_loss", "plot_operations", "plot_tree"):

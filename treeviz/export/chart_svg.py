@@ -57,6 +57,8 @@ def draw_chart(figure: go.Figure, label: str) -> str:
     left, top = _LEFT, 14
     for curve in figure.data:
         points = [(x_of(x), y_of(y)) for x, y in zip(curve.x, curve.y, strict=True) if y > 0 and math.isfinite(y)]
+        if not points:
+            continue
         parts.extend(_draw_curve(curve, points))
         length = 34 + round(6.4 * len(curve.name))
         if left + length > _WIDTH:

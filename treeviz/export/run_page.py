@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from treeviz.export.chart_svg import draw_chart
 from treeviz.model.numerals import numeral
 from treeviz.style.palette import percent
-from treeviz.style.run_charts import cost_figure, loss_figure
+from treeviz.style.run_charts import loss_figure, operations_figure
 from treeviz.style.searches import describe_search
 from treeviz.style.sentences import compare_losses
 from treeviz.training.baseline import CANDIDATES
@@ -28,16 +28,7 @@ def describe_run_page(run: ShownRun) -> str:
     about = f"{data.description} {sizes}; {config.method}, solver {config.solver}, search through the {method}."
     baseline = CANDIDATES[dense.config.search] if dense else "dense baseline"
     losses = loss_figure(trace.losses, dense.losses if dense else np.empty(0), 0, baseline, method)
-    operations = cost_figure(
-        trace.amortized(),
-        trace.amortized(include_build=False),
-        trace.amortized(of="dense"),
-        0,
-        "operations",
-        "dense products, sparse rest",
-        method,
-        table=None if config.search == "table" else trace.amortized(of="table"),
-    )
+    operations = operations_figure(trace, 0)
     first, last = trace.losses[0], trace.losses[-1]
     fell = f"Loss ½‖f − y‖² over {len(trace.records)} iterations, from {numeral(first, 3)} to {numeral(last, 3)}."
     share = trace.amortized()[-1] / trace.amortized(of="dense")[-1]

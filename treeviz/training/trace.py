@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -66,6 +66,8 @@ class Trace:
     records: list[StepRecord] = field(default_factory=list)
     # Where initial leaves can be had without redrawing the network, while its trainer lives: a trace keeps none alive.
     engine: "weakref.ref[Engine] | None" = None
+    # How a notebook shows a trace. What draws is above this room, so the package sets it.
+    show: ClassVar[Callable[["Trace"], str] | None] = None
 
     def __repr__(self) -> str:
         """Say in a line what was trained and how far it came."""
@@ -76,6 +78,10 @@ class Trace:
             f"Trace({losses.size} iterations of {config.method}, search={config.search!r}{fault}, on "
             f"{self.dataset.name!r}, n={self.dataset.num_points}, d={self.dataset.dimension}, m={config.width:,}{went})"
         )
+
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows."""
+        return None if Trace.show is None else Trace.show(self)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy in another process needs: not the trainer, and not the trees that can be replayed."""

@@ -12,6 +12,7 @@ import { ListBars } from "./lists.js";
 import { Meter } from "./meter.js";
 import { OutputPicture } from "./output.js";
 import { Panel } from "./panel.js";
+import { PictureMenu } from "./picture.js";
 import { Plane } from "./plane.js";
 import { PlantedFault } from "./planted.js";
 import { PATIENCE, Playback, Player } from "./player.js";
@@ -78,6 +79,7 @@ export class Stage {
     this.touched = new TouchedPicture(this, part);
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
+    this.picture = new PictureMenu(this, part);
     this.whatIf = new WhatIf(this, part);
     this.planted = new PlantedFault(this, part);
     this.lesson = new LessonPanel(this, part);
