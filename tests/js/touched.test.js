@@ -25,7 +25,9 @@ test("a leaf starts or stops firing, still fires, changes below b, or stays", ()
 test("a climb is about the neuron whose leaf it came from, and a sum is about none", () => {
   const told = range(6).map((step) => neuronTold(frame(0), "repair", step, 4));
   assert.deepEqual(told, [0, 0, 0, 2, 2, 2]);
-  assert.equal(neuronTold(frame(0), "solve", 0, 4), null);
+  const { script } = frame(0);
+  const summed = frame(0, { script: { ...script, repair: [...script.repair, [5, "all is repaired", -1, []]] } });
+  assert.equal(neuronTold(summed, "repair", 6, 4), null);
   assert.equal(neuronTold(frame(0), "search", 1, 4), null); // no leaf has been told yet
 });
 
