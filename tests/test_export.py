@@ -14,10 +14,11 @@ from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset, load_spl
 from treeviz.cli import main
 from treeviz.data.source import Source
 from treeviz.export.columns import FORMATS, RACE_TABLES, RUN_TABLES
-from treeviz.export.race import pack_race
+from treeviz.export.race import pack_forecast, pack_race
 from treeviz.export.records import make_table, pack_records
 from treeviz.export.tables import read_tables
 from treeviz.race.contestants import CONTESTANTS
+from treeviz.race.cost_figures import Curve
 from treeviz.race.race import Race
 from treeviz.race.report import as_json
 
@@ -201,6 +202,26 @@ def test_units_of_a_race_are_said(race):
     for format, table in (("npz", "laps"), ("csv", "records")):
         with pytest.raises(ValueError, match="must be one of"):
             pack_race(race, format, table)
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "json"])
+def test_a_forecast_comes_back_as_it_went(format, tmp_path):
+    data, config = load_dataset("sphere"), TrainConfig(width=512, seed=1)
+    widths = np.array([64, 512])
+    curves = [Curve("Forest", 0, np.array([1e6, 2.5e6]), [(512, 2.25e6)]), Curve("Dense", 1, np.array([3e6, 1e9]))]
+    options = {"iterations": {"gauss-newton": 7}, "dimension": 16, "node_price": 3}
+    (tmp_path / "file").write_bytes(pack_forecast(curves, widths, data, config, format, **options))
+    about, tables = read_tables(tmp_path / "file")
+    assert tables["forecast"].to_numpy().tolist() == [
+        ["Forest", 64, "expected", 1e6], ["Forest", 512, "expected", 2.5e6], ["Forest", 512, "measured", 2.25e6],
+        ["Dense", 64, "expected", 3e6], ["Dense", 512, "expected", 1e9],
+    ]  # fmt: skip
+    assert about.items() >= options.items() and TrainConfig(**about["config"]) == config
+
+
+def test_a_source_from_a_crafted_file_is_no_code():
+    with pytest.raises(ValueError, match="is no name"):
+        Source.from_values({"dataset": "circle", "file": "", "options": {"n=1); print(1": 2}})
 
 
 # The command

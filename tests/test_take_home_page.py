@@ -1,7 +1,9 @@
 """The menu “Take it home” in a real browser: files are downloaded, and hold what was on the screen."""
 
 import csv
+import gc
 import json
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -15,6 +17,7 @@ from treeviz.export.citation import bibtex
 from treeviz.export.columns import RACE_TABLES, RUN_TABLES
 from treeviz.export.notebook import moment_of, pack_script
 from treeviz.export.tables import read_tables
+from treeviz.pages.take_home import _later
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 
@@ -101,6 +104,26 @@ def test_a_race_is_taken_home_with_the_price_of_a_node_on_the_screen(page, serve
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
     assert [row["contestant"] for row in rows] == tables["laps"].contestant.tolist()
     assert [int(row["operations"]) for row in rows] == tables["laps"].operations.tolist()
+
+
+@pytest.mark.slow
+def test_expected_operations_are_taken_home(page, server, tmp_path):
+    page.goto(f"{server}/where-it-pays?data=sphere&width=512&iterations=5")
+    page.get_by_text("The cross marks the settings now").wait_for()
+    about, tables = read_tables(take(open_menu(page), "Expected operations: CSV", tmp_path))
+    assert about["iterations"]["gauss-newton"] == 5 and about["config"]["width"] == 512
+    assert "Forest" in tables["forecast"].method.tolist() and tables["forecast"].operations.min() > 0
+
+
+def test_a_file_waiting_to_be_made_keeps_no_run_alive():
+    trace = Trainer(load_dataset("circle"), TrainConfig(width=16)).run(1)
+    make, reference = _later(trace, Trace.to_bytes), weakref.ref(trace)
+    assert make()
+    del trace
+    gc.collect()
+    assert reference() is None
+    with pytest.raises(RuntimeError, match="open it again"):
+        make()
 
 
 @pytest.mark.slow

@@ -64,8 +64,7 @@ def frame_as_csv(frame: "pd.DataFrame", name: str) -> io.StringIO:
         raise RefusalError(f"frame must be a pandas data frame, not {type(frame).__name__}; convert it first")
     if not frame.shape[1]:
         raise RefusalError(f"{name} has no columns; pass a table with a column to learn and others to learn it from")
-    rows = frame.reset_index(drop=True)
-    text = pd.concat([_plain(rows.iloc[:, place]) for place in range(rows.shape[1])], axis=1)
+    text = pd.concat([_plain(frame.iloc[:, place]) for place in range(frame.shape[1])], axis=1)
     text.columns = [str(column) for column in frame.columns]
     file: Any = io.StringIO()
     text.to_csv(file, index=False, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
@@ -84,8 +83,6 @@ def _plain(column: "pd.Series[Any]") -> "pd.Series[Any]":
     """Return a column in a type that is written with all digits, each of its cells in one line."""
     import pandas as pd
 
-    if pd.api.types.is_bool_dtype(column.dtype):
-        return column.astype("Int64")
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.astype("float64") if str(column.dtype).lower() in ("float16", "float32") else column
     return column.map(lambda cell: " ".join(cell.splitlines()) if isinstance(cell, str) else cell)

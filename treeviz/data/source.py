@@ -24,11 +24,11 @@ class Source:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
-        """Rebuild a source from `as_values`."""
-        options = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values["options"].items()
-        }
-        return cls(str(values["dataset"]), str(values["file"]), tuple(options.items()))
+        """Rebuild a source from `as_values`; ValueError for what could not be an argument."""
+        given = {name: tuple(value) if isinstance(value, list) else value for name, value in values["options"].items()}
+        if wrong := [name for name in given if not name.isidentifier()]:
+            raise ValueError(f"the data have an option {wrong[0]!r}, which is no name")
+        return cls(str(values["dataset"]), str(values["file"]), tuple(given.items()))
 
     def as_values(self) -> dict[str, Any]:
         """Return it as plain values for JSON."""

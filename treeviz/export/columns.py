@@ -2,8 +2,8 @@
 
 Of a run, `records` has a row an iteration; `ledger` a row a phase of an iteration, and one a phase of building;
 `points` a row a datapoint and iteration. Of a race, `laps` has a row an iteration of a contestant; `contestants` a row
-each; `phases` a row a phase of a contestant. A value that there is not, or that is no finite number, is missing; the
-status of the iteration then says why.
+each; `phases` a row a phase of a contestant. `forecast` has a row a method and width. A value that there is not, or
+that is no finite number, is missing; the status of the iteration then says why.
 """
 
 from collections.abc import Mapping
@@ -101,6 +101,14 @@ _RACE: dict[str, dict[str, Column]] = {
         "seconds": Column(float, "seconds of wall-clock time of all iterations and of building"),
     },
 }
+_FORECAST: dict[str, dict[str, Column]] = {
+    "forecast": {
+        "method": Column(str, "its name"),
+        "width": Column(int, "neurons m"),
+        "kind": Column(str, "expected, by the formulas and the data; or measured, in a race of this session"),
+        "operations": Column(float, "operations of all iterations, building included"),
+    }
+}
 RUN_TABLES: Mapping[str, Mapping[str, Column]] = MappingProxyType(_RUN)
 RACE_TABLES: Mapping[str, Mapping[str, Column]] = MappingProxyType(_RACE)
-ALL_TABLES: Mapping[str, Mapping[str, Column]] = MappingProxyType({**_RUN, **_RACE})
+ALL_TABLES: Mapping[str, Mapping[str, Column]] = MappingProxyType({**_RUN, **_RACE, **_FORECAST})

@@ -1,12 +1,17 @@
-"""A race's numbers in files that say what raced on which data."""
+"""The numbers of a race, and of a forecast of one, in files that say what was compared on which data."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
+from treeviz.data.dataset import Dataset
 from treeviz.export.columns import RACE_TABLES
 from treeviz.export.records import describe_data
 from treeviz.export.tables import Rows, pack_tables, require
+from treeviz.model.config import TrainConfig
+from treeviz.model.types import Ints
+from treeviz.race.cost_figures import Curve
 from treeviz.race.race import Race
 from treeviz.race.report import lap_values, test_error_name
 from treeviz.race.verdict import finish_of, judge
@@ -41,6 +46,51 @@ def pack_race(race: Race, format: str, table: str = "laps", *, loss: float | Non
     if format == "json":
         about["verdict"] = judge(race, loss, node_price)
     return pack_tables(about, tables if format == "json" else {table: tables[table]}, format, of="a race")
+
+
+def pack_forecast(
+    curves: Sequence[Curve],
+    widths: Ints,
+    data: Dataset,
+    config: TrainConfig,
+    format: str,
+    *,
+    iterations: Mapping[str, int],
+    dimension: int,
+    node_price: int = 1,
+) -> bytes:
+    """Return the content of a file with expected operations by width, and those measured.
+
+    Parameters
+    ----------
+    curves : of the methods, each with its operations at all `widths`, (k,).
+    data, config : what is trained; the width of `config` is that of the settings.
+    format : "csv", "parquet" or "json".
+    iterations : that the operations are for, by family.
+    dimension : d, the price of an inner product.
+    node_price : operations that a tree node read or written counts as.
+
+    Raises ValueError for another format. `export.tables.read_tables` reads the file.
+    """
+    rows = [
+        {"method": curve.title, "width": int(width), "kind": kind, "operations": float(operations)}
+        for curve in curves
+        for kind, pairs in (
+            ("expected", zip(widths, curve.operations, strict=True)),
+            ("measured", curve.measured),
+        )
+        for width, operations in pairs
+    ]
+    about = {
+        "treeviz": version("treeviz"),
+        "data": describe_data(data),
+        "config": dataclasses.asdict(config),
+        "threshold": config.threshold,
+        "iterations": dict(iterations),
+        "dimension": dimension,
+        "node_price": node_price,
+    }
+    return pack_tables(about, {"forecast": rows}, format, of="expected operations")
 
 
 def _make_tables(race: Race, loss: float, node_price: int) -> dict[str, Rows]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,6 +19,7 @@ from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.race import measured_races
 from treeviz.pages.settings import Settings
+from treeviz.pages.take_home import offer_forecast
 from treeviz.race.charts import choose_slots
 from treeviz.race.contestant import Contestant, Workload
 from treeviz.race.contestants import CONTESTANTS
@@ -144,6 +147,14 @@ def render(settings: Settings) -> None:
             "seconds: race the methods to see both. Watch lists and L-BFGS are missing, because what "
             "they cost depends on how a run goes."
         )
+    given = {"iterations": counts, "dimension": dimension, "node_price": node_price}
+    offer_forecast(partial(_pack_forecast, curves, widths, data, config, **given), data.name)
+
+
+def _pack_forecast(*arguments: Any, **options: Any) -> bytes:
+    from treeviz.export.race import pack_forecast  # with pandas, which no page has to wait for
+
+    return pack_forecast(*arguments, **options)
 
 
 def _choose_iterations(family: str) -> dict[str, int]:

@@ -79,6 +79,21 @@ def offer_race(kept: KeptRace) -> None:
         _offer_citation()
 
 
+@st.fragment
+def offer_forecast(pack: Callable[[str], bytes], data_name: str) -> None:
+    """Draw the menu of expected operations; `pack` makes the file of a format."""
+    menu = _menu()
+    if not menu.open:
+        return
+    with menu:
+        st.markdown("**Numbers** :small[with units and all settings]")
+        with st.container(horizontal=True):
+            for format, word in {**_TABLE_FORMATS, "json": "JSON"}.items():
+                make = partial(pack, format)
+                _offer(f"Expected operations: {word}", f"{_file_name(data_name)}-forecast.{format}", make)
+        _offer_citation()
+
+
 def _menu() -> PopoverContainer:
     words = "Tables, a notebook and more, as files"
     return st.popover(
