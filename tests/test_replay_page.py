@@ -154,11 +154,22 @@ def test_what_is_not_held_is_said_and_the_stage_stays(page, file, requests):
     assert stage.part("tree-number").input_value() == "1"
 
 
-def test_a_datapoint_is_not_offered_to_be_moved_without_weights(page, file, run, requests):
-    stage = open_file(page, file)
-    small = 8 * 256 * 2 * run.num_computed <= 1 << 16
-    words = "Drag the ringed one" if small else "In the app, the ringed one can be dragged."
+@pytest.mark.parametrize(
+    ("most", "words"),
+    [(1 << 16, "Drag the ringed one: the tree follows."), (0, "In the app, the ringed one can be dragged.")],
+)
+def test_a_datapoint_can_be_moved_where_the_weights_are_held(page, run, requests, tmp_path, monkeypatch, most, words):
+    monkeypatch.setattr("treeviz.export.replay._MOST_WEIGHTS", most)
+    (tmp_path / "run.html").write_text(write_run(run, [1]), encoding="utf-8")
+    stage = open_file(page, tmp_path / "run.html")
     assert words in stage.part("datapoint").inner_text()
+    grip = stage.element.locator(".movable")
+    assert grip.count() == (most > 0)
+    if most:
+        grip.focus()
+        stage.press("ArrowRight")
+        stage.part("narration").filter(has_text="What if datapoint 1 were at").wait_for()
+        stage.part("narration").filter(has_text="a search of this tree would read").wait_for()
 
 
 @pytest.mark.parametrize("size", [1920, 1400, 1024, 390])
@@ -215,7 +226,9 @@ def test_a_browser_that_cannot_unpack_it_is_told_so(page, file):
 
 
 def test_it_is_printed_whole(page, file, requests):
-    open_file(page, file)
+    stage = open_file(page, file)
+    for _ in range(3):
+        stage.click("zoom in")
     page.emulate_media(media="print", color_scheme="dark")
     widths = page.evaluate("""() => {
         const root = document.querySelector("#stage-host").shadowRoot;
