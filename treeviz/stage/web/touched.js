@@ -127,7 +127,7 @@ export class TouchedPicture {
  * @param {number} place of the neuron told of, or -1
  */
 export function touchedWords({ neurons, moved, strips, changed, starts, stops }, points, place) {
-  const trees = agree(points, "its tree", `all ${grouped(points)} trees`);
+  const trees = agree(points, "its tree", `all ${things(points, "tree")}`);
   const ends = (/** @type {number} */ first, /** @type {number} */ last) =>
     `${grouped(first)} ${agree(first, "starts", "start")} and ${grouped(last)} ${agree(last, "stops", "stop")} firing.`;
   const leaves = neurons.length * points;
