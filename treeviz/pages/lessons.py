@@ -222,5 +222,6 @@ def describe_scene(maker: FrameMaker, start: Moment) -> dict[str, Any] | None:
             "notes": at.fill(scene.notes),
             "error": error,
             "question": question,
+            "losses": maker.run.trace.losses.tolist() if scene.focus == "loss" else None,
         },
     }
