@@ -122,8 +122,8 @@ export class QuestionForm {
     );
     const list = el("div", { class: "answers nodes" }, ...boxes);
     const ways = huntOf(question)
-      ? "Click a node in the picture, or choose it here. Below node k are nodes 2k and 2k + 1."
-      : "Click nodes in the picture, or choose them here.";
+      ? "Click a node in the picture, or choose it here; point at one to see its children. Below node k are nodes 2k and 2k + 1."
+      : "Click nodes in the picture, or choose them here; point at one to see its value.";
     const hint = el("p", { class: "hint" }, ways);
     if (boxes.length <= FEW) return [hint, list];
     return [hint, el("details", {}, el("summary", {}, `List of ${things(boxes.length, "node")}`), list)];
