@@ -8,12 +8,13 @@ import pytest
 
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.lesson.address import faults_of, load_run, read_settings
-from treeviz.lesson.scenes.faulty import explain_node
+from treeviz.lesson.scenes.faulty import explain_node, part_around, part_below
 from treeviz.lesson.scenes.lesson_file import read_lesson, shipped_texts
 from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.lesson.scenes.questions import Click, describe
 from treeviz.lesson.ties import with_tie
 from treeviz.model.config import FAULTS
+from treeviz.model.heap import level_of
 from treeviz.pages.data_choice import DataChoice
 from treeviz.pages.settings import Settings
 from treeviz.search.compiled import load_loops
@@ -404,3 +405,18 @@ def test_a_run_as_it_should_be_has_no_faulty_node_to_ask_for():
     with pytest.raises(ValueError, match="no node of this tree is wrong"):
         describe(SCENES["skipped-repair"].question, at)
     assert "as it should be" in explain_node(at, 58)
+
+
+@pytest.mark.parametrize("width", [64, 1024, 65_536, 1000])
+def test_the_part_of_a_tree_around_a_node_has_the_node_in_it(width):
+    rng = np.random.default_rng(width)
+    places = set()
+    for node in [1, 2, width - 1, width, 2 * width - 1, *rng.integers(1, 2 * width, 200).tolist()]:
+        root = part_around(node, width)
+        part = part_below(root)
+        assert node in part and part.size == 15 == np.unique(part).size and part.min() == root
+        assert set(part[1:] // 2) <= set(part)
+        if width & (width - 1) == 0:
+            assert part.max() < 2 * width
+        places.add(level_of(node) - level_of(root))
+    assert places == {0, 1, 2, 3}  # on no level always

@@ -190,8 +190,13 @@ LETTERS = """stage => {
         const text = parseFloat(getComputedStyle(part).fontSize);
         return part instanceof SVGElement ? text * part.ownerSVGElement.getScreenCTM().a : text;
     };
-    return [".node text", ".narration", ".code li[aria-current] button", ".where", ".lesson p"].map(size);
+    const beside = [".narration", ".code li[aria-current] button", ".where", ".lesson p"];
+    return [".node text", ".legend li", ".badge", ...beside].map(size);
 }"""
+LABELS = """stage => [...stage.querySelectorAll(".node text")]
+    .filter((label) => label.textContent)
+    .map((label) => [label.textContent, label.getBoundingClientRect(), label.parentElement.dataset.node])
+    .map(([text, { left, top, right, bottom }, node]) => [text, left, top, right, bottom, Number(node)])"""
 UNTIL_IN_VIEW = """async stage => {
     const parts = [".scroller .tree", ".narration", ".code li[aria-current]", ".meter", ".lesson"];
     const isIn = ({ width, left, top, right, bottom }) =>
@@ -216,7 +221,11 @@ def test_a_lecture_fills_the_screen_and_is_left_at_the_very_moment(stage, lectur
     assert stage.element.evaluate(UNTIL_IN_VIEW)
     assert min(stage.element.evaluate(LETTERS)) >= 24
     assert not page.get_by_role("link", name="Read the method").is_visible()
-    assert not stage.part("tree-key").is_visible()
+    marks = {"open": "entered: maximum ≥ b", "firing": "firing neuron: leaf ≥ b", "unseen": "not entered"}
+    shown = {mark for mark, words in marks.items() if words in stage.part("tree-key").inner_text()}
+    assert shown == {mark for mark in marks if stage.nodes_with(mark)} and "firing" not in shown
+    stage.part("badge").filter(has_text="✓ Exact").wait_for()  # it is checked meanwhile
+    assert stage.part("badge").inner_text().strip() == "✓ Exact"
     with page.expect_popup() as opening:
         lecture.press("presenter's notes")
     notes = opening.value
@@ -269,6 +278,64 @@ def test_a_quiz_is_found_again_after_a_reload(stage, lecture):
     assert stage.address().items() >= {**settings, "tree": address["tree"], "it": address["it"]}.items()
 
 
+def test_who_leaves_a_lesson_is_led_back_to_where_they_were(stage, lecture):
+    stage.open("data=xor&xor-n=12&width=128&tree=5&it=2&phase=repair")
+    stage.element.focus()
+    stage.press("ArrowRight", "ArrowRight")
+    at = stage.where
+    page, main = stage.page, stage.page.get_by_test_id("stMain")
+    main.evaluate("main => main.scrollTop = 5")
+    page.get_by_role("button", name="Lessons").click()
+    page.get_by_role("button", name="A quiz about this run").click()
+    lecture.box.locator(".question").wait_for()
+    lecture.press("next →")
+    lecture.box.get_by_text("2 of 5").wait_for()
+    assert stage.where != at
+    lecture.box.get_by_role("button", name="leave", exact=True).focus()
+    stage.press("Enter")
+    lecture.box.wait_for(state="hidden")
+    stage.wait_for(*at)
+    assert stage.part("tree-number").input_value() == "5"
+    page.wait_for_function("() => document.querySelector('[data-testid=stMain]').scrollTop === 5")
+    stage.press("ArrowRight")  # the stage has the focus
+    stage.wait_for(*at[:2], at[2] + 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("key", "number"), [("break", 1), ("idea", 3), ("idea", 11), ("exactness", 1)])
+def test_the_last_row_can_read_the_picture_of_a_lecture(stage, lecture, key, number):
+    stage.page.set_viewport_size({"width": 1920, "height": 1080})
+    stage.open(f"lesson={key}&scene={number}&lecture=1")
+    lecture.wait(key, number)
+    assert stage.element.evaluate(UNTIL_IN_VIEW)
+    assert min(stage.element.evaluate(LETTERS)) >= 24
+    labels = stage.element.evaluate(LABELS)
+    for place, (text, *one, _) in enumerate(labels):
+        for other, left, top, right, bottom, _ in labels[place + 1 :]:
+            apart = one[2] <= left or right <= one[0] or one[3] <= top or bottom <= one[1]
+            # Boxes are as high as a line of text; digits are lower by a fifth at either end.
+            assert apart or min(one[3], bottom) - max(one[1], top) < 10, f"{text} runs into {other}"
+    states, width = stage.states(), int(LESSONS[key].scenes[number - 1].settings["width"])
+    leaves = {node for node in states if node >= width}
+    named = {node for *_, node in labels}
+    assert len(named & leaves) >= min(len(leaves), 24)
+    assert {node for node in leaves if "firing" in states[node]} - named == set()
+    if (key, number) == ("idea", 3):  # the question is about these
+        assert named >= set(range(8, 16))
+    for class_, words in {
+        "stub": "a part left out",
+        "watched": "watched, does not fire",
+        "pruned": "pruned: < b",
+    }.items():
+        assert (words in stage.part("tree-key").inner_text()) == bool(stage.nodes_with(class_))
+    question = LESSONS[key].scenes[number - 1].question
+    if question and key == "break":
+        lecture.box.locator("summary").click()
+        assert lecture.box.get_by_label("node 2: ").is_visible()
+        stage.part("badge").get_by_role("button", name="show me").click()
+        stage.part("badge").filter(has_text="is not the larger of its children").wait_for()
+
+
 @pytest.mark.slow
 def test_an_address_opens_a_lecture(stage):
     stage.page.set_viewport_size({"width": 1920, "height": 1080})
@@ -303,16 +370,131 @@ def test_another_threshold_is_tried_and_the_run_comes_back(stage, circle):
     assert stage.states() == before
 
 
-def test_scenes_turned_quickly_are_all_turned_and_a_reload_keeps_the_lecture(stage, lecture):
+def test_of_quick_presses_one_turns_a_scene_and_a_reload_keeps_the_lecture(stage, lecture):
     stage.page.set_viewport_size({"width": 1920, "height": 1080})
     lecture.open("idea", 1)
     stage.element.focus()
-    stage.press("l", "PageDown", "PageDown", "PageDown", "PageDown", "PageUp")
-    lecture.wait("idea", 4)
+    stage.press("l", "PageDown", "PageDown", "PageDown")
+    lecture.wait("idea", 2)
+    stage.press("PageDown")
+    lecture.wait("idea", 3)
     stage.rest()
-    assert stage.address().items() >= {"lesson": "idea", "scene": "4", "lecture": "1"}.items()
+    assert stage.address().items() >= {"lesson": "idea", "scene": "3", "lecture": "1"}.items()
     stage.page.reload()
-    lecture.wait("idea", 4)
+    lecture.wait("idea", 3)
     stage.page.locator(".stage.lecture").wait_for()
     stage.element.get_by_role("button", name="leave lecture mode (Esc)").click()
     stage.page.locator(".stage:not(.lecture)").wait_for()
+
+
+@pytest.mark.slow
+def test_no_scene_is_skipped_while_a_large_run_is_built(stage, lecture):
+    lecture.open("idea", 10)
+    stage.element.focus()
+    stage.press("PageDown", "PageDown")
+    assert "scene 11 is being opened" in stage.part("score").inner_text()
+    stage.press("PageDown", "PageDown", "PageUp")
+    lecture.wait("idea", 11)
+    stage.rest()
+    lecture.wait("idea", 11)
+    assert stage.address()["scene"] == "11"
+
+
+def test_the_lesson_says_that_it_goes_on_below(stage, lecture):
+    stage.page.set_viewport_size({"width": 1400, "height": 700})
+    lecture.open("idea", 3)
+    more = lecture.box.get_by_role("button", name="more ↓")
+    notes = lecture.box.get_by_role("button", name="presenter's notes")
+    expect(notes).not_to_be_in_viewport(ratio=1)
+    stage.page.emulate_media(reduced_motion="reduce")  # then a press scrolls at once
+    more.click()
+    stage.press()
+    if more.is_visible():
+        more.click()
+    expect(more).to_be_hidden()
+    expect(notes).to_be_in_viewport(ratio=1)
+    lecture.box.evaluate("box => box.scrollTop = 0")
+    expect(more).to_be_visible()
+    stage.page.set_viewport_size({"width": 1400, "height": 1400})
+    expect(more).to_be_hidden()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("query", ["", "&lecture=1"])
+def test_the_loss_that_a_scene_speaks_of_is_in_view(stage, lecture, query):
+    stage.open(f"lesson=idea&scene=9{query}")
+    lecture.wait("idea", 9)
+    chart = stage.part("losses")
+    expect(chart).to_be_in_viewport(ratio=0.95)
+    losses = expected_moment(LESSONS["idea"].scenes[8]).trace.losses
+    words = chart.locator("svg").get_attribute("aria-label")
+    assert (
+        words.startswith(f"The loss of {len(losses)} iterations") and f"least in iteration {losses.argmin()}" in words
+    )
+    box = chart.locator("svg").bounding_box()
+    stage.page.mouse.click(box["x"] + box["width"] * 120 / 270, box["y"] + 20)  # two of seven parts along the curve
+    stage.wait_for(2)
+
+
+FOCUSED = "stage => stage.getRootNode().activeElement?.textContent"
+
+
+BEGINNINGS = """stage => [...stage.querySelectorAll(".told, .narration")].flatMap((text) => {
+    const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
+    const [found, range] = [[], document.createRange()];
+    let bottom = -Infinity;
+    while (walker.nextNode()) {
+        const { data } = walker.currentNode;
+        for (let at = 0; at < data.length; at++) {
+            range.setStart(walker.currentNode, at);
+            range.setEnd(walker.currentNode, at + 1);
+            const box = range.getBoundingClientRect();
+            if (!box.width) continue;
+            if (box.top > bottom - 2) found.push(data[at]);
+            bottom = box.bottom;
+        }
+    }
+    return found;
+})"""
+
+
+def test_no_line_of_a_lesson_begins_with_a_comma(stage, lecture):
+    stage.open("lesson=idea&scene=9&lecture=1")
+    lecture.wait("idea", 9)
+    for width in range(1400, 1940, 20):
+        stage.page.set_viewport_size({"width": width, "height": 900})
+        beginnings = stage.element.evaluate(BEGINNINGS)
+        assert len(beginnings) > 5 and not set(beginnings) & set(",.;:)"), width
+
+
+def test_a_lesson_by_keyboard_alone(stage, lecture):
+    lecture.open("idea", 1)
+    chart = stage.page.get_by_role("radiogroup", name="Chart")
+    expect(chart).to_be_visible()
+    lecture.box.get_by_role("button", name="next →").focus()
+    stage.press("Enter")
+    lecture.wait("idea", 2)
+    assert stage.element.evaluate(FOCUSED) == LESSONS["idea"].scenes[1].title  # so that it is read out, and Tab goes on
+    stage.press("ArrowLeft")  # a key of the stage
+    stage.wait_for(0, 1)
+    stage.press("Tab")
+    assert lecture.box.evaluate("box => box.contains(box.getRootNode().activeElement)")
+    stage.press("l")
+    stage.page.locator(".stage.lecture").wait_for()
+    expect(chart).to_be_hidden()  # keys do not lead behind the lecture
+    stage.press("PageDown")
+    lecture.wait("idea", 3)
+    stage.press("Escape")
+    expect(chart).to_be_visible()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(1024, 768), (960, 540)])  # a small projector; a large screen at 200 %
+def test_a_lecture_fits_a_small_screen(stage, lecture, width, height):
+    stage.page.set_viewport_size({"width": width, "height": height})
+    stage.page.emulate_media(reduced_motion="reduce")
+    stage.open("lesson=idea&scene=4&lecture=1")
+    lecture.wait("idea", 4)
+    assert stage.element.evaluate(UNTIL_IN_VIEW)
+    assert stage.element.evaluate("stage => stage.scrollWidth <= stage.clientWidth")
+    assert min(stage.element.evaluate(LETTERS)) >= 12

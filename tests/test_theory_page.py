@@ -25,6 +25,17 @@ UNREADABLE = """() => [...document.querySelectorAll(".js-plotly-plot")].flatMap(
     ]);
 })"""
 
+# Where an element is when it has not moved for thirty frames of the screen.
+TOP_WHEN_STILL = """async (element) => {
+    let [top, frames] = [NaN, 0];
+    while (frames++ < 30) {
+        await new Promise(requestAnimationFrame);
+        const now = element.getBoundingClientRect().top;
+        if (now !== top) [top, frames] = [now, 0];
+    }
+    return top;
+}"""
+
 
 def settle(page):
     page.wait_for_function("document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'")
@@ -50,6 +61,22 @@ def test_the_lesson_shows_the_run_and_leads_to_its_moments(page, server, circle)
     assert stage.where[:2] == (0, 6) and "Repair" in stage.part("where").inner_text()
     expect(page.get_by_text("What you will see")).to_have_count(0)
     page.go_back()
+
+
+@pytest.mark.slow
+def test_an_address_leads_to_a_section_and_stays_there(page, server):
+    page.goto(f"{server}/theory#iteration")  # as “why?” beside a sentence does
+    page.locator(".js-plotly-plot").nth(8).wait_for()
+    page.locator(".st-key-anchor [data-testid=stBidiComponentIsolated]").wait_for(state="attached")
+    settle(page)
+    heading = page.locator("#iteration")
+    top = heading.evaluate(TOP_WHEN_STILL)
+    header = page.get_by_test_id("stHeader").bounding_box()["height"]
+    assert header <= top < header + 40
+    page.mouse.move(700, 600)
+    page.mouse.wheel(0, 400)
+    page.wait_for_function("() => document.querySelector('#iteration').getBoundingClientRect().top < 0")
+    assert heading.evaluate(TOP_WHEN_STILL) < 0
 
 
 @pytest.mark.slow

@@ -7,9 +7,12 @@ import { rowsHigh } from "../../treeviz/stage/web/lists.js";
 import { leafOf, levelOf, neuronOf, treeSize } from "../../treeviz/stage/web/heap.js";
 import { shadeOf } from "../../treeviz/stage/web/atlas.js";
 import { darknessOf, extentOf, glyphOf } from "../../treeviz/stage/web/glyphs.js";
-import { labelsOf, layOutTree, nearby, nearest, scrollTo, ticksOf } from "../../treeviz/stage/web/places.js";
+import { labelsOf, leafRoomOf } from "../../treeviz/stage/web/labels.js";
+import { pointsOf, powersOf } from "../../treeviz/stage/web/losses.js";
+import { layOutTree, nearby, nearest, scrollTo, ticksOf } from "../../treeviz/stage/web/places.js";
 import { roundedUp, sharing } from "../../treeviz/stage/web/panel.js";
 import { arrow } from "../../treeviz/stage/web/plane.js";
+import { range } from "../../treeviz/style/web/numbers.js";
 import { nodes } from "./samples.js";
 
 /** @import { Point } from "../../treeviz/stage/web/types.js" */
@@ -46,7 +49,8 @@ test("a wide tree keeps a least width for a leaf, smaller nodes and no labels be
   assert.deepEqual([fitting.width, fitting.unit, fitting.size], [400, 368 / 99.5, 0.5 * fitting.zoom]);
   assert.deepEqual([layOutTree(wide, 400, 0.1).unit, layOutTree(nodes(), 382, 0).zoom], [fitting.unit, 1]);
   assert.equal(layOutTree({ x: [0, 99.5], depth: [0, 20], parent: [-1, 0] }, 1282, 1).height, 20 + 460 + 118); // just room
-  assert.equal(layOutTree({ x: [0, 99.5], depth: [0, 20], parent: [-1, 0] }, 1282, 1, 1, 400).height, 400); // all the room
+  const deep = layOutTree({ x: [0, 99.5], depth: [0, 20], parent: [-1, 0] }, 1282, 1, 1, { height: 400, leaves: 118 });
+  assert.equal(deep.height, 400); // all the room
   const large = layOutTree(wide, 400, 2, 1.5); // the same places on the screen, with larger letters and nodes
   assert.ok(Math.abs(large.width * 1.5 - zoomed.width) < 40 && Math.abs(large.unit * 1.5 - zoomed.unit) < 1e-9);
   assert.equal(layOutTree({ x: [0], depth: [0], parent: [-1] }, 400, 1).height, 20 + 118); // one node
@@ -67,7 +71,7 @@ test("a label may run into the nodes near it on its level, above and below", () 
 });
 
 test("labels stand away from the edge above, and where they cover nothing, or where the cursor is", () => {
-  const moment = { row: -1, values: nodes().before, written: new Uint8Array(7) };
+  const moment = { row: -1, values: nodes().before, written: new Uint8Array(7), entered: new Uint8Array(7) };
   const labels = (/** @type {number} */ width, changes = {}, of = nodes()) =>
     labelsOf(of, { ...moment, ...changes }, layOutTree(of, width, 1), 4);
   const whole = labels(382); // the nodes are at 33.5, 78.5, 123.5 ... across, with 62 from level to level
@@ -99,6 +103,81 @@ test("labels stand away from the edge above, and where they cover nothing, or wh
   assert.deepEqual(labels(382, {}, stub)[1], ["1.2k", "translate(-11.4 28)"]); // below its silhouette
 });
 
+test("of leaves too close for all labels, those that matter most have one", () => {
+  const leaves = range(8);
+  const of = {
+    ...nodes(),
+    id: [1, ...leaves.map((leaf) => 8 + leaf)],
+    parent: [-1, ...leaves.map(() => 0)],
+    x: [3.5, ...leaves],
+    depth: [0, ...leaves.map(() => 1)],
+    kind: [0, ...leaves.map(() => 1)],
+    before: [0.9, 0.1, 0.2, 0.3, 0.9, 0.5, 0.6, 0.7, 0.8],
+    neurons: [8, ...leaves.map(() => 1)],
+  };
+  const layout = layOutTree(of, 104, 1, 1, { height: 300, leaves: leafRoomOf(8) }); // 8.5 a leaf: every other has room
+  const moment = { row: -1, values: of.before.slice(), written: new Uint8Array(9), entered: new Uint8Array(9) };
+  const named = (/** @type {object} */ changes, /** @type {number[]} */ wanted = []) =>
+    labelsOf(of, { ...moment, ...changes }, layout, 8, (node) => wanted.includes(node), true)
+      .slice(1)
+      .flatMap(([text], leaf) => (text ? [leaf] : []));
+  assert.deepEqual(named({}), [1, 3, 5, 7]); // 0.9 and 0.8 first, then what is free beside them
+  assert.deepEqual(named({ entered: new Uint8Array(9).fill(1, 1, 2) }), [0, 3, 5, 7]);
+  assert.deepEqual(named({ written: new Uint8Array(9).fill(1, 3, 4) }), [0, 2, 5, 7]);
+  assert.deepEqual(named({ written: new Uint8Array(9).fill(1, 3, 4) }, [11]), [1, 3, 5, 7]);
+  assert.deepEqual(named({ row: 3 }, [11]), [0, 2, 5, 7]);
+  assert.equal(layout.height, 20 + 62 + leafRoomOf(8));
+  // A leaf that has changed says so with both values where there is room.
+  const moved = { ...moment, values: of.before.map((value) => value + 0.3), written: new Uint8Array(9).fill(1) };
+  const wide = layOutTree(of, 400, 1);
+  const first = (/** @type {boolean} */ isBrief) => labelsOf(of, moved, wide, 8, undefined, isBrief)[2][0];
+  assert.deepEqual([first(false), first(true)], ["#1 0.200→0.500", "#1 0.500"]);
+});
+
+test("no two labels meet, however low the levels of a deep tree are", () => {
+  // Paths to four leaves of 65,536, and stubs beside them.
+  const depth = 16;
+  const ends = [57, 31_500, 44_568, 65_457].map((leaf) => leafOf(leaf, 2 ** depth));
+  const of = { ...nodes(), id: [1], parent: [-1], x: [0], depth: [0], kind: [0] };
+  let terminals = 0;
+  const grow = (/** @type {number} */ row) => {
+    const [id, level] = [of.id[row], of.depth[row]];
+    const isOpen = level < depth && ends.some((end) => end >> (depth - level) === id);
+    of.kind[row] = isOpen ? 0 : level === depth ? 1 : 2;
+    of.x[row] = isOpen ? 0 : terminals++;
+    if (!isOpen) return;
+    const below = [2 * id, 2 * id + 1].map((child) => {
+      of.parent.push(row);
+      of.depth.push(level + 1);
+      return of.id.push(child) - 1;
+    });
+    below.forEach(grow);
+    of.x[row] = (of.x[below[0]] + of.x[below[1]]) / 2;
+  };
+  grow(0);
+  of.neurons = of.depth.map((level) => 2 ** (depth - level));
+  of.before = of.id.map(() => 2.25);
+  const none = new Uint8Array(of.id.length);
+  const moment = { row: -1, values: of.before, written: none, entered: none };
+  for (const height of [260, 300, 400, 600]) {
+    const layout = layOutTree(of, 800, 1, 1, { height, leaves: leafRoomOf(2 ** depth) });
+    const boxes = labelsOf(of, moment, layout, 2 ** depth).flatMap(([text, transform], row) => {
+      const [, left, base, isUpright] = /^translate\(([-.0-9]+) ([-.0-9]+)\)( rotate)?/.exec(transform) ?? [];
+      const [x, y] = [layout.at[row][0] + Number(left), layout.at[row][1] + Number(base)];
+      const long = 5.5 * text.length;
+      const box = isUpright ? [x - 2, y, x + 8, y + long] : [x, y - 8, x + long, y + 2];
+      return text ? [{ box, text }] : [];
+    });
+    assert.ok(boxes.length >= 20, `${boxes.length} labels`);
+    for (const [place, { box: one, text }] of boxes.entries()) {
+      for (const { box: other, text: words } of boxes.slice(place + 1)) {
+        const isApart = one[2] < other[0] || other[2] < one[0] || one[3] < other[1] || other[3] < one[1];
+        assert.ok(isApart, `${text} runs into ${words} in ${height} pixels`);
+      }
+    }
+  }
+});
+
 test("a silhouette is larger the more neurons it stands for, and darker the more of it is read", () => {
   const [small, middle, large] = [2, 1024, 65_536].map(extentOf);
   assert.deepEqual(
@@ -113,6 +192,21 @@ test("a silhouette is larger the more neurons it stands for, and darker the more
   assert.equal(glyphOf("stub-pruned", 65_536), "M0 -5L8.3 25.0H-8.3ZM-3 19L3 25M3 19L-3 25");
   assert.equal(glyphOf("open", 4), glyphOf("open", 4096));
   assert.deepEqual([0, 0.01, 0.25, 1].map(darknessOf), ["0.08", "0.17", "0.54", "1.00"]);
+});
+
+test("a chart of losses has few powers of ten, the same factor apart, and every loss in its place", () => {
+  assert.deepEqual(powersOf([4.15, 6.66, 1.2, 3.76e-31]), [-31, -23, -15, -7, 1]);
+  assert.deepEqual(powersOf([5, 0.02]), [-2, -1, 0, 1]);
+  assert.deepEqual(powersOf([0, 0]), [-1, 0]);
+  const points = pointsOf([10, 1, 0.1, 0], [-1, 0, 1]);
+  assert.deepEqual(
+    points.map(([x]) => x),
+    [50, 120, 190, 260],
+  );
+  assert.deepEqual(
+    points.map(([, y]) => y),
+    [10, 76, 142, 142], // none is below the least
+  );
 });
 
 test("an axis ends at 1, 2 or 5 times a power of ten", () => {

@@ -46,6 +46,7 @@ _ROOM = """<style>
 .st-key-heading h3 { font-size: clamp(1.25rem, 1.5vw, 1.75rem); }
 .st-key-stage-answer, [data-testid="stLayoutWrapper"]:has(> div > .st-key-stage-poll) { display: none; }
 html.treeviz-lecture :is([data-testid="stHeader"], [data-testid="stSidebar"], .st-key-glossary) { display: none; }
+html.treeviz-lecture [data-testid="stMain"] { visibility: hidden; } /* the stage is not; keys do not lead behind it */
 html.treeviz-lecture [data-stale="true"] { opacity: 1 !important; } /* the page below does not shine through */
 [data-testid="stSidebar"] table { font-size: 0.72rem; }
 [data-testid="stSidebar"] :is(th, td) { padding: 0.3rem 0.12rem !important; }

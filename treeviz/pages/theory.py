@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import streamlit as st
 
+import treeviz.lesson
 from treeviz.lesson.caveats import DESCENT_MOVES, GAUSS_NEWTON_MOVES, Caveat, make_caveats, make_limits, make_questions
 from treeviz.lesson.facts import Facts
 from treeviz.lesson.sections import Section, make_sections
@@ -19,6 +21,7 @@ from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_table import cost_table
 from treeviz.race.forecast import expected_workload
 from treeviz.style.glossary import load_terms
+from treeviz.style.modules import join_modules
 from treeviz.training.trace import Trace
 
 # Iterations the lesson waits for, and for how many seconds: most runs are trained by then.
@@ -30,6 +33,12 @@ _AFTER = (
     ("questions", "Five questions"),
     ("uncertain", "What cannot be said with certainty"),
     ("glossary-list", "Glossary"),
+)
+
+_hold_anchor = st.components.v2.component(
+    "treeviz-anchor",
+    html="<span></span>",
+    js=join_modules(Path(treeviz.lesson.__file__).parent / "web" / "anchor.js"),
 )
 
 
@@ -49,8 +58,11 @@ def render(settings: Settings) -> None:
     """Draw the page."""
     st.html(
         "<style>[data-testid=stMain] .katex { font-size: 1.05em; }"
-        "[data-testid=stMain] .katex-display { padding: 0.4rem 0; overflow: visible; }</style>"
+        "[data-testid=stMain] .katex-display { padding: 0.4rem 0; overflow: visible; }"
+        "[data-testid=stMain] [data-testid=stHeading] :is(h2, h3) { scroll-margin-top: 0.5rem; }"
+        ".st-key-anchor { display: none; }</style>"
     )
+    _hold_anchor(key="anchor")
     st.header("The method, from the network to the theorem", anchor=False)
     st.markdown(
         "*Training Overparametrized Neural Networks in Sublinear Time*, by Yichuan Deng, Hang Hu, Zhao Song, Omri "

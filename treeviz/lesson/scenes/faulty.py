@@ -7,8 +7,10 @@ least b and was not found, or the other way round; so the answer is that of a ch
 import numpy as np
 
 from treeviz.lesson.scenes.numbers import TreeMoment
-from treeviz.model.heap import leaf_of
+from treeviz.model.heap import leaf_of, level_of
 from treeviz.model.types import Ints
+
+PART_LEVELS = 4  # of the part of a large tree in which a node is looked for
 
 
 def faulty_nodes(moment: TreeMoment) -> Ints:
@@ -21,6 +23,18 @@ def faulty_nodes(moment: TreeMoment) -> Ints:
     is_found[step.firing] = True
     leaves = leaf_of(np.flatnonzero((step.before[width:] >= b) != is_found), width)
     return np.concatenate([inner, leaves])
+
+
+def part_around(node: int, width: int) -> int:
+    """Return the node from which a part of a large tree goes down that a node is in, not always on the same level."""
+    above, below = level_of(node), level_of(2 * width - 1) - level_of(node)
+    least = max(0, PART_LEVELS - 1 - below)
+    return node >> (least + node % (min(PART_LEVELS - 1, above) - least + 1))
+
+
+def part_below(root: int) -> Ints:
+    """Return the nodes of the part that goes down from a node."""
+    return np.concatenate([np.arange(root << level, (root + 1) << level) for level in range(PART_LEVELS)])
 
 
 def explain_node(moment: TreeMoment, node: int) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from treeviz.lesson.scenes.faulty import explain_node, faulty_nodes
+from treeviz.lesson.scenes.faulty import explain_node, faulty_nodes, part_below
 from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.model.numerals import count
 from treeviz.model.types import Ints
@@ -15,7 +15,9 @@ from treeviz.training.record import TreeStep
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """Click the nodes: the right ones are those of a set, among the nodes of a level, or of the whole tree.
+    """Click the nodes: the right ones are those of a set, among the nodes of a level, of a part, or of the whole tree.
+
+    A part is a node, `root`, with all that is below it on `PART_LEVELS - 1` levels.
 
     Of the nodes that are wrong in a run with a planted fault, one is enough, and there may be many tries: `answer` says
     of every candidate why it is right or wrong.
@@ -25,6 +27,7 @@ class Click:
     why: str
     find: str
     level: int | None = None
+    root: int | None = None
 
     def answer(self, moment: TreeMoment) -> dict[str, Any]:
         """Return the candidates and the right ones among them, as heap numbers. Cost: one replay of the tree."""
@@ -47,10 +50,12 @@ class Click:
         if self.level is not None:
             depth = np.floor(np.log2(candidates)).astype(int)
             candidates = candidates[depth == self.level]
+        if self.root is not None:
+            candidates = np.intersect1d(candidates, part_below(self.root))
         if candidates.size > MAX_CANDIDATES:
             raise ValueError(
                 f"{count(candidates.size, 'node')} are too many to click among; name a level, or a width of at most "
-                f"{MAX_CANDIDATES // 2}"
+                f"{(MAX_CANDIDATES + 1) // 2}"
             )
         return candidates, np.intersect1d(right, candidates)
 
@@ -105,7 +110,7 @@ class Estimate:
 
 
 Question = Click | Choose | Estimate
-MAX_CANDIDATES = 1024
+MAX_CANDIDATES = 511  # all nodes over 256 neurons; a hunt for a fault asks about far fewer
 FAULTY = "faulty"  # what a question is told to find where a fault is planted
 
 

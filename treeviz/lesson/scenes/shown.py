@@ -30,5 +30,6 @@ def describe_scene(key: str, lesson: Lesson, index: int, at: TreeMoment) -> dict
             "notes": at.fill(scene.notes),
             "error": error,
             "question": question,
+            "losses": at.trace.losses.tolist() if scene.focus == "loss" else None,
         },
     }

@@ -45,39 +45,3 @@ export function glyphOf(state, neurons) {
  * @param {number} share of what is in it that is read, or watched
  */
 export const darknessOf = (share) => (0.08 + 0.92 * Math.sqrt(share)).toFixed(2);
-
-/** The shares that the legend shows. */
-export const SHARES = [0.01, 0.1, 0.5, 1];
-
-/** What the states mean where trees are searched. @type {Record<string, string>} */
-export const SEARCHED = {
-  open: "entered: maximum ≥ b",
-  pruned: "entered and pruned: < b",
-  firing: "firing neuron: leaf ≥ b",
-  unseen: "not entered",
-  stub: "stub: a part left out and not entered, with the number of its neurons: the taller, the more; click to open",
-  "stub-open": "stub entered: the darker, the more of its nodes the search reads (1, 10, 50, 100 %)",
-  "stub-pruned": "stub pruned at its top",
-  starts: "starts firing",
-  stops: "stops firing",
-};
-
-/**
- * What they mean in a run through watch lists, given b and b − skin.
- * @param {string} b
- * @param {string} lowered
- * @returns {Record<string, string>}
- */
-export const listed = (b, lowered) => ({
-  firing: `fires: leaf ≥ b = ${b}`,
-  watched: `watched, does not fire: leaf was ≥ b − skin = ${lowered} at the start, or promoted`,
-  unseen: "not watched, or not read yet",
-  open: "a neuron below fires",
-  holds: "none below fires, some are watched",
-  "stub-open":
-    "stub, a part left out: the darker, the more of its neurons are watched (1, 10, 50, 100 %); click to open",
-  stub: "stub without watched neurons, with the number of its neurons: the taller, the more",
-  starts: "starts firing",
-  stops: "stops firing",
-});
-export const PROMOTED = "promoted: moved farther than the skin, so watched in every tree";

@@ -7,7 +7,7 @@
  * @param {Player} player
  * @param {{ key: string, shiftKey: boolean }} event
  * @param {boolean} isInside
- * @param {{ help: () => void, lecture: () => void, turn?: (by: number) => void }} acts of the stage itself; a lesson turns
+ * @param {{ help: () => void, lecture: () => void, turn?: (by: number) => unknown }} acts of the stage itself; a lesson turns
  * @returns {(() => void) | undefined}
  */
 export function actionOf(player, { key, shiftKey }, isInside, { help, lecture, turn }) {
@@ -33,9 +33,9 @@ export function actionOf(player, { key, shiftKey }, isInside, { help, lecture, t
     case "L":
       return lecture;
     case "PageDown":
-      return turn && (() => turn(1));
+      return turn && (() => void turn(1));
     case "PageUp":
-      return turn && (() => turn(-1));
+      return turn && (() => void turn(-1));
     case "?":
       return help;
   }

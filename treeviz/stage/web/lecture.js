@@ -8,6 +8,9 @@ import { el } from "../../style/web/dom.js";
 const NAME = "lecture"; // in the address, and as a class of the page and of the stage
 const [NOTES, NOTES_TITLE] = ["treeviz-notes", "Presenter's notes"]; // the window's name, also what is remembered of it
 
+/** The part of the page that scrolls. */
+export const findPage = () => document.querySelector('[data-testid="stMain"]');
+
 export class Lecture {
   /** @param {Stage} stage */
   constructor(stage) {
@@ -33,7 +36,7 @@ export class Lecture {
 
   enter() {
     this.isOn = true;
-    this.scroll = this.page?.scrollTop ?? 0;
+    this.scroll = findPage()?.scrollTop ?? 0;
     this.mark();
     // A browser fills its screen only when the viewer has just pressed something; else the stage fills the window.
     if (!navigator.userActivation?.isActive) return;
@@ -50,11 +53,8 @@ export class Lecture {
     this.mark();
     if (document.fullscreenElement) void document.exitFullscreen();
     this.isFullscreen = false;
-    if (this.page) this.page.scrollTop = this.scroll;
-  }
-
-  get page() {
-    return document.querySelector('[data-testid="stMain"]');
+    const page = findPage();
+    if (page) page.scrollTop = this.scroll;
   }
 
   mark() {

@@ -1,19 +1,24 @@
 // The lesson beside the pictures: the scene's text, its question, and the way to the next one.
 
 import { el, setText } from "../../style/web/dom.js";
-import { clamp, decimals, grouped, numeral, things } from "../../style/web/numbers.js";
-import { neuronOf } from "./heap.js";
+import { clamp } from "../../style/web/numbers.js";
 import { NotesWindow } from "./lecture.js";
 import { withMarks } from "./marks.js";
+import { LossChart } from "./losses.js";
+import { PATIENCE } from "./player.js";
 import { PollPanel } from "./poll.js";
-import { Score, isNear, judgeNodes } from "./score.js";
+import { QuestionForm } from "./question.js";
+import { Score } from "./score.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
+/** @import { Kept } from "./question.js" */
 /** @import { Stage } from "./stage.js" */
-/** @import { Frame, Hunt, LessonShown, QuestionAsked } from "./types.js" */
+/** @import { Frame, LessonShown } from "./types.js" */
 
 const DOCKED = 1120; // pixels of the stage from which on the lesson stands beside the pictures
-const FEW = 34; // nodes to choose from that are listed at once
+const SETTLING = 1500; // milliseconds in which the page around a scene may still find its place: the sidebar closes
+const WAYS = 50; // pixels at the foot of the lesson where the ways on cover its text
+const DOCKED_LECTURE = 900; // the same in a lecture, whose pictures stand closer together
 
 /** What part of the stage a scene may want to be looked at, by its name in the lesson's file. */
 const PLACES = {
@@ -28,6 +33,7 @@ const PLACES = {
   lists: "lists-card",
   plane: "plane",
   badge: "badge",
+  loss: "losses",
 };
 
 export class LessonPanel {
@@ -43,25 +49,53 @@ export class LessonPanel {
     this.content = "null";
     /** @type {number | null} the scene turned to, until it has come */
     this.target = null;
-    /** @type {Frame | null} that the names of nodes are from */
-    this.named = null;
-    /** @type {Set<number>} heap numbers of the nodes chosen for a question */
-    this.chosen = new Set();
-    /** @type {Map<number, string> | null} how each node was judged, once the question is answered */
-    this.judged = null;
+    this.turnedAt = -Infinity;
+    this.openedAt = -Infinity;
     this.score = new Score();
+    /** @type {Kept} */
+    this.kept = {
+      given: (asked) => this.shown && this.score.given(this.shown.key, this.shown.index, asked),
+      keep: (asked, given, isRight) => {
+        if (this.shown) this.score.keep(this.shown.key, this.shown.index, { asked, given, isRight });
+        this.showScore();
+      },
+    };
+    this.question = new QuestionForm(stage, this.kept, null);
+    /** @type {LossChart | null} */
+    this.chart = null;
     this.notes = new NotesWindow();
     this.poll = new PollPanel(stage, () => this.showPoll());
     /** @type {HTMLElement | null} */
     this.scoreText = null;
-    /** @type {Set<number>} nodes tried that are not the wrong one looked for */
-    this.tried = new Set();
     this.pollSlot = el("div", { "data-part": "poll" });
-    new ResizeObserver(() => this.dock()).observe(stage.element);
+    new ResizeObserver(() => this.dock()).observe(stage.element); // also when a lecture begins or ends
+    const sight = { root: this.box, rootMargin: `0px 0px -${WAYS}px 0px` };
+    /** Whether the end of the lesson can be seen, below which there is nothing to scroll to. */
+    this.sight = new IntersectionObserver(
+      ([{ isIntersecting }]) => this.box.classList.toggle("goes-on", !isIntersecting),
+      sight,
+    );
+  }
+
+  close() {
+    this.poll.close();
+    this.sight.disconnect();
   }
 
   dock() {
-    this.stage.element.classList.toggle("docked", !this.box.hidden && this.stage.element.clientWidth >= DOCKED);
+    const { element, lecture } = this.stage;
+    const least = lecture.isOn ? DOCKED_LECTURE : DOCKED;
+    element.classList.toggle("docked", !this.box.hidden && element.clientWidth >= least);
+    if (performance.now() - this.openedAt < SETTLING) this.bringIntoView();
+  }
+
+  /** Have the scene in view, and of the pictures beside it the part that it is about. */
+  bringIntoView() {
+    const { element } = this.stage;
+    const place = this.placeOf(PLACES[/** @type {keyof typeof PLACES} */ (this.shown?.scene.focus)] ?? "");
+    element.scrollIntoView({ block: "start" });
+    const isBelow = place && place.getBoundingClientRect().bottom > window.innerHeight;
+    if (isBelow && element.classList.contains("docked")) place.scrollIntoView({ block: "nearest" });
   }
 
   /**
@@ -70,20 +104,27 @@ export class LessonPanel {
    */
   take(lesson) {
     const content = JSON.stringify(lesson);
-    if (lesson?.index === this.target) this.target = null;
     if (content === this.content) return;
-    [this.shown, this.content] = [lesson, content];
-    [this.chosen, this.judged, this.named, this.tried] = [new Set(), null, null, new Set()];
+    [this.shown, this.content, this.target] = [lesson, content, null];
+    this.question = new QuestionForm(this.stage, this.kept, lesson?.scene.question ?? null);
     this.box.hidden = !lesson;
     this.dock();
     this.draw();
     this.notes.show(lesson);
   }
 
+  /** Say what is known of the moment on show. @param {Frame} frame */
+  show(frame) {
+    this.question.nameNodes(frame);
+    this.chart?.mark(frame.iteration);
+  }
+
   draw() {
     const { shown } = this;
     for (const name of Object.values(PLACES)) this.placeOf(name)?.removeAttribute("data-looked-at");
-    if (!shown) return this.box.replaceChildren();
+    const hadFocus = this.stage.hasFocus(this.box);
+    this.sight.disconnect();
+    if (!shown) return this.stage.replace(this.box);
     const { index, count, scene } = shown;
     const leave = el("button", { onclick: () => this.turn(null), title: "leave the lesson; the run stays" }, "leave");
     const where = el("p", { class: "hint" }, `${shown.title} · ${index + 1} of ${count}`);
@@ -99,26 +140,34 @@ export class LessonPanel {
     const notes = el("button", { class: "notes", onclick: () => this.notes.open(shown) }, "presenter's notes");
     const score = el("span", { class: "hint", "data-part": "score" });
     this.scoreText = score;
-    const asked = scene.question ? [this.ask(scene.question)] : [];
+    const on = el("button", { class: "on", tabindex: -1, onclick: () => this.scrollOn() }, "more ↓");
+    on.title = "the lesson goes on below";
+    const asked = scene.question ? [this.question.draw(scene.question)] : [];
+    const go = (/** @type {number} */ iteration) => this.stage.player.go({ iteration, phase: 0, step: 0 });
+    this.chart = scene.losses && new LossChart(scene.losses, go);
     const error = scene.error ? [el("p", { class: "status" }, scene.error)] : [];
     this.box.replaceChildren(
       el("div", { class: "heading" }, where, leave),
       progress,
       heading,
       ...text,
+      ...(this.chart ? [this.chart.element] : []),
       ...error,
       ...asked,
       this.pollSlot,
       notes,
-      el("div", { class: "row ways" }, back, next, score),
+      el("div", { class: "row ways" }, back, next, score, on),
     );
+    this.box.removeAttribute("aria-busy");
+    this.box.scrollTop = 0;
+    this.sight.observe(notes); // the last of what scrolls
+    if (hadFocus) heading.focus({ preventScroll: true }); // the button that was pressed is gone
     this.showScore();
     this.showPoll();
     const place = this.placeOf(PLACES[/** @type {keyof typeof PLACES} */ (scene.focus)] ?? "");
     place?.setAttribute("data-looked-at", "");
-    this.stage.element.scrollIntoView({ block: "start" });
-    const isBelow = place && place.getBoundingClientRect().bottom > window.innerHeight;
-    if (isBelow && this.stage.element.classList.contains("docked")) place.scrollIntoView({ block: "nearest" });
+    this.openedAt = performance.now();
+    this.bringIntoView();
   }
 
   /** The pieces of a paragraph, its terms as links to the glossary. @param {string} paragraph */
@@ -138,12 +187,22 @@ export class LessonPanel {
     this.stage.send?.({ to: index, at: Date.now() });
   }
 
-  /** Turn on or back, also where the last turn is still on its way. @param {number} by */
+  /** Turn on or back, if no scene is being opened: of many quick presses the first counts. @param {number} by */
   turnBy(by) {
-    if (!this.shown) return;
-    const from = this.target ?? this.shown.index;
-    this.target = clamp(from + by, 0, this.shown.count - 1);
-    if (this.target !== from) this.turn(this.target);
+    const { shown, scoreText } = this;
+    if (!shown || (this.target !== null && performance.now() - this.turnedAt < PATIENCE)) return;
+    const to = clamp(shown.index + by, 0, shown.count - 1);
+    if (to === shown.index) return;
+    [this.target, this.turnedAt] = [to, performance.now()];
+    this.box.setAttribute("aria-busy", "true");
+    if (scoreText) setText(scoreText, `scene ${to + 1} is being opened …`);
+    this.turn(to);
+  }
+
+  /** Show what of the lesson is below what can be seen of it. */
+  scrollOn() {
+    const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    this.box.scrollBy({ top: 0.7 * this.box.clientHeight, behavior: isCalm ? "instant" : "smooth" });
   }
 
   /** Show the poll on the question in the place of the scene's text, or the way to open one. */
@@ -163,230 +222,18 @@ export class LessonPanel {
     setText(scoreText, answered ? `${right} of ${answered} right, ${shown.questions} asked in all` : "");
   }
 
-  /** @param {QuestionAsked} question */
-  ask(question) {
-    const feedback = el("div", { class: "feedback", role: "status" });
-    const check = el("button", { type: "submit" }, "check");
-    const fields = this.fields(question);
-    const hunt = huntOf(question);
-    const tell = (/** @type {boolean} */ isRight, /** @type {string} */ words, /** @type {boolean} */ isOver) => {
-      const { shown } = this;
-      if (shown && isOver) {
-        this.score.keep(shown.key, shown.index, { asked: question.ask, given: this.givenIn(form), isRight });
-      }
-      const why = isOver ? [el("p", {}, ...withMarks(question.why))] : [];
-      feedback.replaceChildren(el("p", { class: isRight ? "right" : "wrong" }, words), ...why);
-      if (isOver) for (const field of form.querySelectorAll("input, button")) field.toggleAttribute("disabled", true);
-      this.stage.render();
-    };
-    const answer = () => {
-      const found = this.judge(question, form);
-      if (!found) return setText(feedback, "Give an answer first.");
-      tell(found.isRight, found.words, found.isRight || !hunt);
-    };
-    const endWith = (/** @type {() => void} */ act) => {
-      act();
-      this.showScore();
-      feedback.scrollIntoView({ block: "nearest" });
-    };
-    const onsubmit = (/** @type {Event} */ event) => {
-      event.preventDefault();
-      endWith(answer);
-    };
-    const show = () => hunt && endWith(() => tell(false, this.reveal(hunt), true));
-    const ways = hunt ? [check, " ", el("button", { type: "button", onclick: show }, "show me")] : [check];
-    const asked = el("p", { class: "asked" }, ...withMarks(question.ask));
-    const form = el("form", { class: "question", onsubmit }, asked, ...fields, ...ways, feedback);
-    const given = this.shown && this.score.given(this.shown.key, this.shown.index, question.ask);
-    if (given?.length) {
-      this.fillIn(form, given);
-      answer();
-    }
-    return form;
-  }
-
-  /** What is given in the fields of a question. @param {HTMLFormElement} form */
-  givenIn(form) {
-    const fields = [...form.querySelectorAll("input")].filter(({ type, checked }) => type === "text" || checked);
-    return fields.map(({ value }) => value);
-  }
-
-  /**
-   * Give an answer again that was given before.
-   * @param {HTMLFormElement} form
-   * @param {string[]} given
-   */
-  fillIn(form, given) {
-    for (const field of form.querySelectorAll("input")) {
-      if (field.type === "text") field.value = given[0];
-      else field.checked = given.includes(field.value);
-      if (field.type === "checkbox" && field.checked) this.chosen.add(Number(field.value));
-    }
-  }
-
-  /**
-   * @param {QuestionAsked} question
-   * @returns {HTMLElement[]}
-   */
-  fields(question) {
-    if (question.kind === "choose") {
-      const options = question.options.map((text, value) =>
-        el("label", {}, el("input", { type: "radio", name: "option", value }), ...withMarks(text)),
-      );
-      return [el("div", { class: "answers", role: "radiogroup", "aria-label": "Answers" }, ...options)];
-    }
-    if (question.kind === "estimate") {
-      const field = el("input", { type: "text", inputmode: "decimal", name: "number", "aria-label": "Your estimate" });
-      return [el("label", {}, field, question.unit)];
-    }
-    const boxes = question.candidates.map((node) =>
-      el(
-        "label",
-        {},
-        el("input", { type: "checkbox", value: node, onchange: () => this.toggle(node) }),
-        el("span", { "data-names": node }, this.nameOf(node, huntOf(question))),
-      ),
-    );
-    const list = el("div", { class: "answers nodes" }, ...boxes);
-    const ways = huntOf(question)
-      ? "Click a node in the picture, or choose it here; point at one to see its children. Below node k are nodes 2k and 2k + 1."
-      : "Click nodes in the picture, or choose them here; point at one to see its value.";
-    const hint = el("p", { class: "hint" }, ways);
-    if (boxes.length <= FEW) return [hint, list];
-    return [hint, el("details", {}, el("summary", {}, `List of ${things(boxes.length, "node")}`), list)];
-  }
-
-  /**
-   * @param {number} node
-   * @param {Hunt | null} hunt where the number in the tree matters for leaves, too
-   */
-  nameOf(node, hunt) {
-    const { width } = this.stage.player.header;
-    if (hunt && node >= width) return `node ${grouped(node)}, neuron ${grouped(neuronOf(node, width))}`;
-    return node >= width ? `neuron ${grouped(neuronOf(node, width))}` : `node ${grouped(node)}`;
-  }
-
-  /** Say with each node that can be chosen its value, as soon as it is known. @param {Frame} frame */
-  nameNodes(frame) {
-    const question = this.shown?.scene.question;
-    if (this.named === frame || question?.kind !== "click") return;
-    const hunt = huntOf(question);
-    if (hunt && !isAt(hunt, frame.view.tree, frame.iteration)) return;
-    this.named = frame;
-    const { id, kind, before, firing } = frame.nodes;
-    for (const name of this.box.querySelectorAll("[data-names]")) {
-      const node = Number(name.getAttribute("data-names"));
-      const row = id.indexOf(node);
-      if (row < 0) continue;
-      const found = hunt && kind[row] === 1 ? (firing[row] ? ", fires" : ", does not fire") : "";
-      const value = decimals(before[row], this.stage.player.header.threshold);
-      setText(name, `${this.nameOf(node, hunt)}: ${value}${found}`);
-    }
-  }
-
   /** Whether a click on a node of the picture is an answer, or part of one. @param {number} node */
   takesClick(node) {
-    const question = this.shown?.scene.question;
-    if (question?.kind !== "click" || this.judged || this.poll.open) return false;
-    const { view, at } = this.stage.player;
-    const hunt = huntOf(question);
-    if (!question.candidates.includes(node) || (hunt && !isAt(hunt, view.tree, at.iteration))) return false;
-    this.toggle(node);
-    return true;
+    return !this.poll.open && this.question.takesClick(node);
   }
 
-  /** @param {number} node */
-  toggle(node) {
-    if (!this.chosen.delete(node)) this.chosen.add(node);
-    const box = this.box.querySelector(`input[value="${node}"]`);
-    if (box instanceof HTMLInputElement) box.checked = this.chosen.has(node);
-    this.stage.render();
+  /** Whether the picture should say a node's value. @param {number} node */
+  isAsked(node) {
+    return this.markOf(node) !== "" || this.question.isAmongFew(node);
   }
 
   /** How the picture marks a node. @param {number} node */
   markOf(node) {
-    if (this.poll.open) return this.poll.markOf(this.shown?.scene.question, node);
-    const unjudged = this.chosen.has(node) ? "chosen-node" : this.tried.has(node) ? "wrong-node" : "";
-    return this.judged?.get(node) ?? unjudged;
-  }
-
-  /**
-   * @param {QuestionAsked} question
-   * @param {HTMLFormElement} form
-   * @returns {{ isRight: boolean, words: string } | null} null where no answer was given
-   */
-  judge(question, form) {
-    if (question.kind === "choose") {
-      const given = new FormData(form).get("option");
-      if (given === null) return null;
-      const isRight = Number(given) === question.right;
-      return { isRight, words: isRight ? "Right." : `No: the right answer is “${question.options[question.right]}”.` };
-    }
-    if (question.kind === "estimate") {
-      const given = Number(String(new FormData(form).get("number")).trim().replace(",", ".") || NaN);
-      if (!Number.isFinite(given)) return null;
-      const right = `${numeral(question.right, 3)}${question.unit ? ` ${question.unit}` : ""}`;
-      const isRight = isNear(given, question.right, question.within);
-      const verdict = given === question.right ? "Right" : isRight ? "Near enough" : "No";
-      return { isRight, words: `${verdict}: it is ${right}.` };
-    }
-    if (!this.chosen.size) return null;
-    const hunt = huntOf(question);
-    if (hunt) return this.judgeFind(hunt);
-    this.judged = judgeNodes(this.chosen, question.right);
-    const named = (/** @type {string} */ mark) =>
-      [...(this.judged ?? [])]
-        .filter(([, found]) => found === mark)
-        .map(([node]) => this.nameOf(node, null))
-        .join(", ");
-    const [missed, wrong] = [named("missed-node"), named("wrong-node")];
-    const isRight = !missed && !wrong;
-    const parts = [missed && `missed: ${missed}`, wrong && `too many: ${wrong}`].filter(Boolean);
-    const words = isRight ? "Right, all of them." : `Not all; ${parts.join("; ")}. The picture shows them.`;
-    return { isRight, words };
-  }
-
-  /**
-   * Whether all nodes chosen are wrong in the run, as they should be here; if not, the viewer may look on.
-   * @param {Hunt & { right: number[] }} hunt
-   */
-  judgeFind({ right, reasons }) {
-    const chosen = [...this.chosen];
-    const why = chosen.map((node) => reasons[node]).join(" ");
-    if (chosen.every((node) => right.includes(node))) {
-      this.judged = judgeNodes(new Set(right), right);
-      return { isRight: true, words: `Found. ${why}` };
-    }
-    for (const node of chosen) {
-      this.toggle(node);
-      if (!right.includes(node)) this.tried.add(node);
-    }
-    return { isRight: false, words: `No. ${why} Look on, or have it shown.` };
-  }
-
-  /**
-   * Show the nodes that are wrong, and go to the first; return why they are.
-   * @param {Hunt & { right: number[] }} hunt
-   */
-  reveal({ right, reasons, tree, iteration }) {
-    this.judged = judgeNodes(new Set(), right);
-    this.stage.jump(iteration, tree, right[0]);
-    return right.map((node) => reasons[node]).join(" ");
+    return this.poll.open ? this.poll.markOf(this.shown?.scene.question, node) : this.question.markOf(node);
   }
 }
-
-/**
- * A question that looks for wrong nodes, with what is said of each node; null for any other.
- * @param {QuestionAsked} question
- * @returns {Hunt & { right: number[] } | null}
- */
-const huntOf = (question) =>
-  question.kind === "click" && question.reasons ? /** @type {Hunt & { right: number[] }} */ (question) : null;
-
-/**
- * Whether the tree on show is the one in which the wrong nodes are looked for, at that iteration.
- * @param {Hunt} hunt
- * @param {number} tree
- * @param {number} iteration
- */
-const isAt = (hunt, tree, iteration) => hunt.tree === tree && hunt.iteration === iteration;

@@ -38,7 +38,8 @@ export class PlantedFault {
     if (fault) {
       this.line.replaceChildren(
         el("strong", {}, `Planted fault: ${fault.title}.`),
-        ` ${fault.sentence} `,
+        el("span", { class: "more" }, ` ${fault.sentence}`),
+        " ",
         this.words,
         " ",
         this.go,

@@ -3,6 +3,7 @@
 import { el, find, partsOf, setAttribute } from "../../style/web/dom.js";
 import { mounter } from "../../style/web/mount.js";
 import { Atlas } from "./atlas.js";
+import { noteReader, turnedTo } from "./before.js";
 import { ANSWERS } from "./channels.js";
 import { momentOf } from "./cursor.js";
 import { actionOf } from "./keys.js";
@@ -23,7 +24,8 @@ import { Transport } from "./transport.js";
 import { TreePicture } from "./tree.js";
 import { WhatIf } from "./whatif.js";
 
-/** @import { AddressNames, Answer, Cursor, Frame, Moment, PollPress, Question, Refusal, Turn, View } from "./types.js" */
+/** @import { Place } from "./before.js" */
+/** @import { AddressNames, Answer, Frame, Moment, PollPress, Question, Refusal, Turn, View } from "./types.js" */
 
 const HEARTBEAT = 250; // milliseconds between looks at what is missing
 const SOON = 400; // milliseconds between changes of the address: browsers refuse more than a hundred in half a minute
@@ -31,7 +33,7 @@ const QUIET = 500; // milliseconds after a press elsewhere on the page, which ma
 
 /**
  * Where each run was left, by its settings, as long as the tab is open.
- * @type {Map<string, { view: View, at: Cursor, node: number | null }>}
+ * @type {Map<string, Place>}
  */
 const places = new Map();
 
@@ -90,6 +92,8 @@ export class Stage {
       if (!event.composedPath().includes(this.element)) this.pressedAt = performance.now();
     };
     document.addEventListener("pointerdown", this.onPress, true);
+    this.onClick = () => noteReader(this);
+    document.addEventListener("click", this.onClick, true);
     this.heartbeat = setInterval(() => this.current?.ask(), HEARTBEAT);
     this.stopTaking = ANSWERS.take((bytes) => this.receive(bytes));
   }
@@ -97,9 +101,10 @@ export class Stage {
   close() {
     document.removeEventListener("keydown", this.onKey);
     document.removeEventListener("pointerdown", this.onPress, true);
+    document.removeEventListener("click", this.onClick, true);
     clearInterval(this.heartbeat);
     this.stopTaking();
-    this.lesson.poll.close();
+    this.lesson.close();
     this.lecture.close();
     this.terms.leave();
     this.leave();
@@ -139,6 +144,11 @@ export class Stage {
 
   /** @param {Answer} answer */
   take(answer) {
+    const before = turnedTo(Boolean(answer.lesson));
+    if (before) {
+      places.set(before.settings, before.place);
+      this.element.focus({ preventScroll: true }); // the button that was pressed is gone
+    }
     if (this.current?.header.run !== answer.header.run || this.isAsked(answer.start)) this.begin(answer);
     const { introduction = {}, lesson = null } = answer;
     this.lesson.take(lesson);
@@ -219,7 +229,7 @@ export class Stage {
     if (!left) player.reported = iteration;
     this.output.card.hidden = !header.planar;
     [this.atlas.card.hidden, this.lists.card.hidden] = [player.lowered !== null, player.lowered === null];
-    this.tree.setHeader(header);
+    this.tree.key.setHeader(header);
     this.transport.setHeader(header);
     this.panel.setHeader(header);
     this.planted.setHeader(header);
@@ -274,7 +284,7 @@ export class Stage {
     const act = actionOf(this.current, event, isInside, {
       help: () => this.transport.help.showModal(),
       lecture: () => this.lecture.toggle(),
-      turn: this.lesson.shown ? (/** @type {number} */ by) => this.lesson.turnBy(by) : undefined,
+      turn: this.lesson.shown ? (/** @type {number} */ by) => event.repeat || this.lesson.turnBy(by) : undefined,
     });
     if (!act) return;
     event.preventDefault();
@@ -392,11 +402,16 @@ export class Stage {
    * @param {...(Node | string)} children
    */
   replace(parent, ...children) {
-    const root = this.element.getRootNode();
-    const focused = root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
-    const hadFocus = parent.contains(focused);
+    const hadFocus = this.hasFocus(parent);
     parent.replaceChildren(...children);
     if (hadFocus) this.element.focus();
+  }
+
+  /** Whether an element of the stage has the focus, or something in it. @param {Element} element */
+  hasFocus(element) {
+    const root = this.element.getRootNode();
+    const focused = root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
+    return element.contains(focused);
   }
 
   /** Remember where the run on show is left. */
@@ -479,7 +494,7 @@ export class Stage {
     this.touched.show(frame, this.moment);
     this.plane.show(frame, this.moment);
     if (header.planar) this.output.show(player.fields, frame.iteration, frame.view.tree);
-    this.lesson.nameNodes(frame);
+    this.lesson.show(frame);
     this.panel.show(seen.frame, seen.moment, status.badges[frame.iteration] ?? { state: "waiting", text: "" });
     const lengths = player.lengths(frame);
     this.meter.show(frame, player.at, lengths);

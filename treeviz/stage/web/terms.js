@@ -10,6 +10,7 @@ import { el } from "../../style/web/dom.js";
 
 /** What begins the address of a link to a term, on the page around the stage; as in style/glossary.py. */
 const LINK = "#term-";
+const CLOSING = /^[,.;:!?)]+/; // what no line begins with
 const ONE_COLUMN = 860; // pixels of the stage up to which it has one column, as stage.css says
 
 /** Symbols of one letter that sentences use; any other letter alone is no symbol there. */
@@ -51,11 +52,16 @@ export class Terms {
    * @returns {(Node | string)[]}
    */
   link(text, seen) {
-    return pieces(text, this.pattern, this.places, seen).flatMap(({ words, place }) => {
-      if (place === null) return withSubscripts(words);
+    const found = pieces(text, this.pattern, this.places, seen);
+    return found.flatMap(({ words, place }, index) => {
+      const isAfterTerm = index > 0 && found[index - 1].place !== null;
+      if (place === null) return withSubscripts(isAfterTerm ? words.replace(CLOSING, "") : words);
       const title = `what is ${this.terms[place].name}?`;
       const onclick = (/** @type {MouseEvent} */ { currentTarget }) => this.open(place, currentTarget);
-      return [el("button", { class: "term", type: "button", title, onclick }, ...withSubscripts(words))];
+      const button = el("button", { class: "term", type: "button", title, onclick }, ...withSubscripts(words));
+      const next = found[index + 1];
+      const closing = next?.place === null ? CLOSING.exec(next.words) : null;
+      return [closing ? el("span", { class: "together" }, button, closing[0]) : button];
     });
   }
 

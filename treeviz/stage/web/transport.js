@@ -161,7 +161,7 @@ export class Transport {
   /** Where the tree reaches below the window, scroll down until this stands below the header of the page. */
   bringIntoView() {
     const room = this.box.getBoundingClientRect().top - parseFloat(getComputedStyle(this.box).top);
-    if (room <= 0 || this.scroller.getBoundingClientRect().bottom <= innerHeight) return;
+    if (!(room > 0) || this.scroller.getBoundingClientRect().bottom <= innerHeight) return;
     const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.box.scrollIntoView({ block: "start", behavior: isCalm ? "instant" : "smooth" });
   }

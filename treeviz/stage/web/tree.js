@@ -3,17 +3,20 @@
 import { el, setAttribute, setText, svg } from "../../style/web/dom.js";
 import { clamp, decimals, grouped, isSet, range, things } from "../../style/web/numbers.js";
 import { stateOf } from "./cursor.js";
-import { FRAME, PROMOTED, RING, SEARCHED, SHARES, extentOf, glyphOf, listed, darknessOf } from "./glyphs.js";
+import { FRAME, RING, darknessOf, extentOf, glyphOf } from "./glyphs.js";
 import { neuronOf, treeSize } from "./heap.js";
-import { labelsOf, layOutTree, nearest, scrollTo } from "./places.js";
+import { TreeKey } from "./key.js";
+import { labelsOf, leafRoomOf } from "./labels.js";
+import { layOutTree, nearest, scrollTo } from "./places.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Layout } from "./places.js" */
 /** @import { Stage } from "./stage.js" */
-/** @import { Frame, Header, Moment, Nodes, Point } from "./types.js" */
+/** @import { Frame, Moment, Nodes, Point } from "./types.js" */
 
 const LECTURE_SCALE = 2.2 / 1920; // for each pixel of width: then labels, 11 pixels high, can be read from the last row
 const LECTURE_REST = 24; // pixels of the screen below the tree
+const [LECTURE_LEAST, LECTURE_HIGH] = [170, 420]; // pixels a tree can be low; how high it is where it has to be scrolled to
 
 /** @typedef {Record<"ring" | "frame" | "glyph" | "label" | "group", SVGElement>} Item what is drawn of a node */
 
@@ -33,7 +36,8 @@ export class TreePicture {
     this.svg = part("tree", SVGSVGElement);
     this.tip = part("tip", HTMLElement);
     this.text = part("node-text", HTMLDetailsElement);
-    this.key = part("tree-key", HTMLElement);
+    this.picture = part("picture", HTMLElement);
+    this.key = new TreeKey(stage.terms, part("tree-key", HTMLElement));
     const [back, followed, trail, layer] = this.svg.children;
     this.back = back;
     this.followed = followed;
@@ -50,31 +54,10 @@ export class TreePicture {
     /** @type {Point[]} where each node is pointed at: a silhouette in its middle */
     this.middles = [];
     this.pointed = -1; // row
-    this.ringKey = el("li", {});
     this.listen();
     this.text.addEventListener("toggle", () => this.fillText());
-    new ResizeObserver(() => this.layOut()).observe(this.scroller);
-  }
-
-  /** @param {Header} header */
-  setHeader({ threshold, skin }) {
-    const glyph = (/** @type {string} */ state, /** @type {string} */ path, /** @type {string} */ name) =>
-      svg("g", { class: `node ${state}` }, svg("path", { class: name, d: path }));
-    const { terms } = this.stage;
-    const seen = new Set();
-    const key = (/** @type {string} */ words, /** @type {SVGElement} */ drawing) =>
-      el("li", {}, svg("svg", { viewBox: "-11 -16 22 27" }, drawing), el("span", {}, ...terms.link(words, seen)));
-    const meanings = skin === null ? SEARCHED : listed(decimals(threshold), decimals(threshold - skin));
-    const keys = Object.entries(meanings).map(([state, words]) => {
-      if (state === "stub-open") return el("li", { class: "stub-key" }, shades(), el("span", {}, words));
-      const item = key(words, glyph(state, glyphOf(state, 64), "glyph"));
-      item.classList.toggle("stub-key", state.startsWith("stub"));
-      return item;
-    });
-    if (skin !== null) keys.push(key(PROMOTED, glyph("promoted", FRAME, "frame")));
-    const ringed = skin === null ? "modified" : "differs from the pinned iteration";
-    this.ringKey = key(ringed, glyph("written", RING, "ring"));
-    this.key.replaceChildren(...keys, this.ringKey);
+    const resized = new ResizeObserver(() => this.layOut());
+    for (const box of [this.scroller, this.key.list, stage.panel.badge]) resized.observe(box); // in a lecture all fit
   }
 
   listen() {
@@ -171,7 +154,7 @@ export class TreePicture {
     }
     while (this.items.length > count) this.items.pop()?.group.remove();
     setAttribute(this.svg, "aria-label", frame.summary);
-    this.key.classList.toggle("whole", !frame.nodes.kind.includes(2)); // then nothing is said of parts left out
+    this.key.setWhole(!frame.nodes.kind.includes(2));
     this.layOut();
     this.fillText();
   }
@@ -181,9 +164,7 @@ export class TreePicture {
     const { id, kind, neurons } = this.frame.nodes;
     const isLecture = this.stage.lecture.isOn;
     this.scale = (isLecture ? clamp(LECTURE_SCALE * window.innerWidth, 1.2, 4) : 1) * clamp(Math.sqrt(this.zoom), 1, 2);
-    const below = this.stage.panel.badge.offsetHeight; // 0 unless a scene is about it
-    const left = window.innerHeight - this.scroller.getBoundingClientRect().top - below - LECTURE_REST;
-    const room = isLecture ? Math.max(left, 300) / this.scale : undefined;
+    const room = isLecture ? this.roomLeft() : undefined;
     const layout = layOutTree(this.frame.nodes, this.scroller.clientWidth, this.zoom, this.scale, room);
     this.layout = layout;
     this.middles = layout.at.map(([x, y], row) => {
@@ -201,6 +182,15 @@ export class TreePicture {
     if (this.moment) this.show(this.moment);
   }
 
+  /** What of the screen is left to the tree in a lecture, below the sentence and above the key. */
+  roomLeft() {
+    const top = this.scroller.getBoundingClientRect().top + this.stage.element.scrollTop;
+    const below = this.picture.offsetHeight - this.box.offsetHeight;
+    const left = window.innerHeight - top - below - LECTURE_REST;
+    const height = (left < LECTURE_LEAST ? LECTURE_HIGH : left) / this.scale;
+    return { height, leaves: leafRoomOf(this.stage.player.header.width) };
+  }
+
   /**
    * @param {Moment} moment
    * @param {Nodes} [nodes] what is drawn of them: the run's own, or what is tried
@@ -214,9 +204,10 @@ export class TreePicture {
     if (!frame || !layout || !nodes) return;
     /** @type {[string[], string[]]} not followed by the search, followed */
     const edges = [[], []];
-    const labels = labelsOf(nodes, moment, layout, stage.player.header.width);
+    const isWanted = (/** @type {number} */ node) => node === stage.selected || stage.lesson.isAsked(node);
+    const labels = labelsOf(nodes, moment, layout, stage.player.header.width, isWanted, stage.lecture.isOn);
+    const seen = new Set();
     const hasRings = !nodes.watched || moment.isCompared; // watch lists modify no node
-    this.ringKey.hidden = !hasRings;
     this.items.forEach(({ group, glyph, label }, row) => {
       const state = stateOf(nodes, row, moment);
       /** @type {[unknown, string][]} */
@@ -230,6 +221,7 @@ export class TreePicture {
       const names = marks.filter(([is]) => is).map(([, name]) => name);
       const answer = stage.lesson.markOf(nodes.id[row]);
       setAttribute(group, "class", ["node", state, ...names, answer].join(" ").trim());
+      for (const mark of [state, ...names, answer]) seen.add(mark);
       setAttribute(glyph, "d", glyphOf(state, nodes.neurons[row]));
       const share = nodes.watched
         ? nodes.watched[row] / nodes.neurons[row]
@@ -240,6 +232,7 @@ export class TreePicture {
       setAttribute(label, "transform", place);
       edges[moment.entered[row]].push(layout.edges[row]);
     });
+    this.key.show(seen, hasRings);
     setAttribute(this.back, "d", edges[0].join(""));
     setAttribute(this.followed, "d", edges[1].join(""));
     let trail = "";
@@ -350,13 +343,4 @@ export class TreePicture {
     const [body] = this.text.querySelectorAll("tbody");
     this.stage.replace(body, ...rows.map(line));
   }
-}
-
-/** Silhouettes in the shades of the legend. */
-function shades() {
-  const shapes = SHARES.map((share, place) => {
-    const shape = svg("path", { class: "glyph", d: glyphOf("stub-open", 64), "fill-opacity": darknessOf(share) });
-    return svg("g", { class: "node stub-open", transform: `translate(${14 * place} 0)` }, shape);
-  });
-  return svg("svg", { viewBox: "-11 -16 64 27", class: "shades" }, ...shapes);
 }

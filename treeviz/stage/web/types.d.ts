@@ -290,6 +290,8 @@ export interface LessonShown {
     notes: string;
     error: string;
     question: QuestionAsked | null;
+    /** Of all iterations computed, for a scene that speaks of them. */
+    losses: number[] | null;
   };
 }
 
