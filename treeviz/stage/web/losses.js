@@ -8,7 +8,7 @@ import { clamp, numeral, powerOfTen, range, things } from "../../style/web/numbe
 const [CHART_WIDE, CHART_HIGH] = [270, 168]; // of the picture
 const [LEFT, RIGHT, TOP, BOTTOM] = [50, 10, 10, 26]; // around the curve
 const MOST_LINES = 5;
-const NUMBER = 26; // pixels that the number of an iteration needs
+const NUMBER_ROOM = 26; // pixels that the number of an iteration needs
 
 /**
  * Powers of ten from the least to the largest loss, at most five, the same factor apart; a loss of zero counts as the
@@ -53,7 +53,7 @@ export class LossChart {
       powers.map((power) => 10 ** power),
       powers,
     ).map(([, y]) => y);
-    const every = Math.ceil((NUMBER * losses.length) / (CHART_WIDE - LEFT - RIGHT));
+    const every = Math.ceil((NUMBER_ROOM * losses.length) / (CHART_WIDE - LEFT - RIGHT));
     const number = (/** @type {number} */ iteration) =>
       svg("text", { x: this.points[iteration][0], y: CHART_HIGH - 6, "text-anchor": "middle" }, String(iteration));
     const least = losses.indexOf(Math.min(...losses));
