@@ -21,7 +21,7 @@ from treeviz.data.catalogue import DATASETS
 from treeviz.export import inline
 from treeviz.export.dense_text import as_columns, pack
 from treeviz.export.lesson_replay import known_lessons, write_lesson
-from treeviz.export.replay import Scene, open_run, write_replay, write_run
+from treeviz.export.replay import Scene, open_run, write_moment, write_replay, write_run
 from treeviz.lesson.address import load_run, name_settings
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import Moment
@@ -308,3 +308,15 @@ def test_a_large_run_is_not_played_in_a_notebook(monkeypatch, run, limit, value,
 
 def test_a_trace_without_records_says_so():
     assert "step first" in Trainer(load_dataset("circle"), TrainConfig(width=64)).trace._repr_html_()
+
+
+def test_a_run_that_goes_on_is_held_as_far_as_it_has_come(node):
+    run = BackgroundRun(load_dataset("circle"), TrainConfig(width=64, solver="exact"))
+    assert run.wait_for(3, timeout=60)
+    page = write_moment(run, Moment(View(tree=4, detail=63, pinned=1), iteration=3))
+    texts = dict(TEXT.findall(page))
+    held = ask(node, texts, "run-0")
+    assert held["status"]["finished"] and held["status"]["computed"] >= 4 and held["trees"] == [4]
+    asked = [question(4, [3], view={"detail": 63, "pinned": pinned}) for pinned in (1, 2)]
+    found = ask(node, texts, "run-0", asked)
+    assert found[0]["frames"][0]["iteration"] == 3 and "refusal" in found[1]

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from accessibility import serious_findings
 from playwright.sync_api import expect
+from stage_driver import StageDriver
 from test_race_page import choose, finish, open_race, start
 
 from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset
@@ -63,6 +64,19 @@ def test_a_run_is_taken_home_at_the_moment_on_the_screen(stage, tmp_path):
     notebook = json.loads(take(menu, "Notebook", tmp_path).read_bytes())
     assert notebook["cells"][0]["source"].startswith(f"# xor: tree 7, iteration 2, phase “{phase}”")
     assert take(menu, "BibTeX", tmp_path).read_text() == bibtex()
+
+
+def test_the_tree_on_the_screen_is_taken_home_as_a_file_that_plays(stage, context, tmp_path):
+    stage.open("data=circle&width=64&tree=3&it=2&phase=move&step=1").rest()
+    where, sentence = stage.where, stage.narration
+    path = take(open_menu(stage.page), "One file that plays this tree", tmp_path)
+    assert path.name == "treeviz-circle-tree-3.html"
+    other = context.new_page()
+    other.goto(path.as_uri())
+    replay = StageDriver(other, path.as_uri()).wait()
+    assert (replay.where, replay.narration) == (where, sentence)
+    assert replay.part("tree-number").input_value() == "3"
+    other.close()
 
 
 def test_a_file_of_ones_own_is_named_and_not_taken_along(page, server, tmp_path):

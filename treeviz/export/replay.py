@@ -29,7 +29,7 @@ from treeviz.stage.view import View
 from treeviz.stage.weights import pack_weights
 from treeviz.style.modules import join_modules
 from treeviz.training.background import MAX_ITERATIONS
-from treeviz.training.finished import FinishedRun, ShownRun
+from treeviz.training.finished import FinishedRun, ShownRun, as_far_as_it_is
 
 APP = "http://localhost:8501/"  # where `treeviz app` listens
 _WEB = Path(__file__).parent / "web"
@@ -55,6 +55,11 @@ def open_run(run: FinishedRun) -> FrameMaker[ShownRun]:
 def write_run(run: FinishedRun, trees: Sequence[int], on_step: Callable[[], object] = lambda: None) -> str:
     """Return a replay of one run that opens at the first of these trees; `on_step` is called after every frame."""
     return write_replay([open_run(run)], [Scene(0, Moment(View(tree=trees[0])))], trees, on_step=on_step)
+
+
+def write_moment(run: ShownRun, moment: Moment) -> str:
+    """Return a replay of a run, as far as it has come, that holds the tree of a moment and opens there."""
+    return write_replay([open_run(as_far_as_it_is(run))], [Scene(0, moment)], [])
 
 
 def write_replay(

@@ -15,6 +15,7 @@ from streamlit.elements.lib.mutable_popover_container import PopoverContainer
 
 from treeviz.export.citation import bibtex
 from treeviz.export.notebook import pack_notebook, pack_script
+from treeviz.export.replay import write_moment
 from treeviz.pages.notices import note, plain
 from treeviz.pages.races import KeptRace
 from treeviz.pages.runs import open_run, wait_with_spinner
@@ -22,6 +23,7 @@ from treeviz.pages.settings import Settings
 from treeviz.race.race import Race
 from treeviz.stage.component import ask_address
 from treeviz.stage.moment import Moment, read_moment
+from treeviz.training.background import BackgroundRun
 from treeviz.training.trace import Trace
 
 _MIME = {
@@ -32,6 +34,7 @@ _MIME = {
     "ipynb": "application/x-ipynb+json",
     "py": "text/x-python",
     "bib": "application/x-bibtex",
+    "html": "text/html",
 }
 _TABLE_FORMATS = {"csv": "CSV", "parquet": "Parquet"}
 _RUN = {"records": "Iterations", "ledger": "Operations by phase", "points": "Datapoints"}
@@ -72,6 +75,11 @@ def offer_run(settings: Settings) -> None:
             ":small[made again by its own settings, and drawn]"
         )
         _offer_moment(trace, f"{name}-tree-{moment.view.tree}-iteration-{moment.iteration}", moment)
+        _offer(
+            "One file that plays this tree",
+            f"{name}-tree-{moment.view.tree}.html",
+            _later(maker.run, partial(_pack_replay, moment=moment)),
+        )
         _offer_citation()
 
 
@@ -117,6 +125,10 @@ def _pack_records(trace: Trace, **options: Any) -> bytes:
     from treeviz.export.records import pack_records  # with pandas, which no page has to wait for
 
     return pack_records(trace, **options)
+
+
+def _pack_replay(run: BackgroundRun, moment: Moment) -> bytes:
+    return write_moment(run, moment).encode()
 
 
 def _pack_race(race: Race, **options: Any) -> bytes:

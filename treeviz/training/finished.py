@@ -1,7 +1,7 @@
 """A run from its beginning to its end in one go, with its checks and the dense method beside it: what a file holds."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from treeviz.data.dataset import Dataset
@@ -103,6 +103,13 @@ class FinishedRun:
     def num_computed(self) -> int:
         """Iterations that can be shown."""
         return len(self.trace.records)
+
+
+def as_far_as_it_is(run: ShownRun) -> FinishedRun:
+    """Return what there is of a run that may go on."""
+    num_computed = run.num_computed if run.why_unchecked else len(run.checks)  # asked first: the run goes on meanwhile
+    trace = replace(run.trace, records=run.trace.records[:num_computed])
+    return FinishedRun(trace, run.checks[:num_computed], run.why_unchecked, run.dense_trace, run.dense_refusal)
 
 
 def finish_run(
