@@ -17,6 +17,7 @@ import { Score } from "./score.js";
 
 const DOCKED = 1120; // pixels of the stage from which on the lesson stands beside the pictures
 const SETTLING = 1500; // milliseconds in which the page around a scene may still find its place: the sidebar closes
+const TRIES = 3; // times that a scene is asked for again
 const WAYS = 50; // pixels at the foot of the lesson where the ways on cover its text
 const DOCKED_LECTURE = 900; // the same in a lecture, whose pictures stand closer together
 
@@ -197,6 +198,21 @@ export class LessonPanel {
     this.box.setAttribute("aria-busy", "true");
     if (scoreText) setText(scoreText, `scene ${to + 1} is being opened …`);
     this.turn(to);
+    this.insist(to, TRIES);
+  }
+
+  /**
+   * Ask again for a scene that has not come: a message may get lost while the page is drawn.
+   * @param {number} to
+   * @param {number} tries
+   */
+  insist(to, tries) {
+    setTimeout(() => {
+      if (this.target !== to || this.stage.isClosed || !tries) return;
+      this.turnedAt = performance.now();
+      this.turn(to);
+      this.insist(to, tries - 1);
+    }, PATIENCE);
   }
 
   /** Show what of the lesson is below what can be seen of it. */
