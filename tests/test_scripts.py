@@ -1,11 +1,13 @@
 """The browser scripts: their unit tests, run by Node, and how their files become one script."""
 
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 from node import ARGUMENTS
 
+from treeviz.stage.component import PARTS
 from treeviz.style.modules import join_modules
 
 TESTS = Path(__file__).parent / "js"
@@ -76,3 +78,8 @@ def test_a_circle_of_imports_is_refused(tmp_path):
     (tmp_path / "b.js").write_text('import { a } from "./a.js";\nexport const b = a;\n')
     with pytest.raises(ValueError, match="a.js imports itself by way of b.js".replace(".", r"\.")):
         join_modules(tmp_path / "a.js")
+
+
+def test_a_part_of_the_stage_has_a_name_of_its_own():
+    names = re.findall(r'data-part="([^"]+)"', PARTS["html"])
+    assert len(names) > 80 and sorted(names) == sorted(set(names))

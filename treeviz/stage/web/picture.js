@@ -44,8 +44,10 @@ export class PictureMenu {
     this.box = part("picture-menu", HTMLDialogElement);
     this.what = part("picture-what", HTMLSelectElement);
     this.form = part("picture-form", HTMLSelectElement);
-    part("picture", HTMLButtonElement).addEventListener("click", () => this.open());
+    part("take-picture", HTMLButtonElement).addEventListener("click", () => this.open());
     part("picture-close", HTMLButtonElement).addEventListener("click", () => this.box.close());
+    this.code = part("frame-code", HTMLInputElement);
+    part("frame-copy", HTMLButtonElement).addEventListener("click", () => void this.copyCode());
     part("picture-save", HTMLButtonElement).addEventListener("click", () => void this.save());
   }
 
@@ -55,7 +57,14 @@ export class PictureMenu {
     const chosen = this.what.value;
     this.what.replaceChildren(...there.map(({ part, words }) => el("option", { value: part }, words)));
     if (there.some(({ part }) => part === chosen)) this.what.value = chosen;
+    this.code.value = frameCode(this.stage.addressed(new URL(location.href)));
     this.box.showModal();
+  }
+
+  /** Copy the code of the frame; where the browser does not allow that, it is marked, to be copied by keys. */
+  async copyCode() {
+    this.code.select();
+    await navigator.clipboard?.writeText(this.code.value).catch(() => {});
   }
 
   async save() {
@@ -74,6 +83,17 @@ export class PictureMenu {
     const phase = view.pinned === null ? `${header.phases[at.phase].id}-step-${at.step + 1}` : `from-${view.pinned}`;
     return `${file === "tree" ? "" : `${file}-`}tree-${view.tree}-iteration-${at.iteration}-${phase}`;
   }
+}
+
+/**
+ * The HTML with which another page shows the stage alone.
+ * @param {URL} url of the moment
+ */
+export function frameCode(url) {
+  url.searchParams.delete("lecture");
+  url.searchParams.set("view", "stage");
+  const address = url.href.replaceAll("&", "&amp;");
+  return `<iframe src="${address}" title="treeviz" width="100%" height="640" allowfullscreen></iframe>`;
 }
 
 /**

@@ -25,7 +25,7 @@ import { TreePicture } from "./tree.js";
 import { WhatIf } from "./whatif.js";
 
 /** @import { Place } from "./before.js" */
-/** @import { AddressNames, Answer, Frame, Moment, PollPress, Question, Refusal, Turn, View } from "./types.js" */
+/** @import { AddressNames, Answer, Frame, Introduction, Moment, PollPress, Question, Refusal, Turn, View } from "./types.js" */
 
 const HEARTBEAT = 250; // milliseconds between looks at what is missing
 const SOON = 400; // milliseconds between changes of the address: browsers refuse more than a hundred in half a minute
@@ -57,6 +57,7 @@ export class Stage {
     this.hovered = null;
     this.plays = 0;
     this.lectures = 0;
+    this.isEmbedded = false; // alone in a frame of another page
     this.clock = 0; // number of the frame of the screen in which the player plays on
     this.named = 0; // moments that addresses and buttons have asked for
     this.pressedAt = -Infinity;
@@ -176,10 +177,13 @@ export class Stage {
 
   /**
    * Play, if the introduction has been closed for that, and have this browser remember that it was.
-   * @param {{ plays?: number, lectures?: number, cookie?: string }} introduction
+   * @param {Introduction} introduction
    */
-  introduce({ plays = 0, lectures = 0, cookie = "" }) {
+  introduce({ plays = 0, lectures = 0, cookie = "", embedding = "" }) {
     if (cookie) remember(cookie);
+    this.isEmbedded = embedding !== "";
+    this.element.classList.toggle("embedded", this.isEmbedded);
+    this.element.classList.toggle("bare", embedding === "bare");
     if (plays > this.plays) this.player.play(true);
     if (lectures > this.lectures) this.lecture.enter();
     [this.plays, this.lectures] = [plays, lectures];

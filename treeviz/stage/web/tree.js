@@ -164,7 +164,7 @@ export class TreePicture {
     const { id, kind, neurons } = this.frame.nodes;
     const isLecture = this.stage.lecture.isOn;
     this.scale = (isLecture ? clamp(LECTURE_SCALE * window.innerWidth, 1.2, 4) : 1) * clamp(Math.sqrt(this.zoom), 1, 2);
-    const room = isLecture ? this.roomLeft() : undefined;
+    const room = isLecture || this.stage.isEmbedded ? this.roomLeft() : undefined;
     const layout = layOutTree(this.frame.nodes, this.scroller.clientWidth, this.zoom, this.scale, room);
     this.layout = layout;
     this.middles = layout.at.map(([x, y], row) => {
@@ -182,7 +182,7 @@ export class TreePicture {
     if (this.moment) this.show(this.moment);
   }
 
-  /** What of the screen is left to the tree in a lecture, below the sentence and above the key. */
+  /** What of the screen is left to the tree in a lecture or a frame, below the sentence and above the key. */
   roomLeft() {
     const top = this.scroller.getBoundingClientRect().top + this.stage.element.scrollTop;
     const below = this.picture.offsetHeight - this.box.offsetHeight;

@@ -352,7 +352,7 @@ export interface Answer {
   weights?: AllWeights | null;
   notices: string[];
   start: Start;
-  introduction?: { plays?: number; lectures?: number; cookie?: string };
+  introduction?: Introduction;
   lesson?: LessonShown | null;
   nonce: number;
   /** Of a replay: why the frame under the cursor will not come. */
@@ -394,3 +394,15 @@ export interface Moment {
 
 export type Unit = "step" | "phase" | "iteration";
 export type Point = [x: number, y: number];
+
+/** How the page has opened the stage. */
+export interface Introduction {
+  /** How often the introduction was closed to see the stage play. */
+  plays?: number;
+  /** How often the stage was asked to begin in lecture mode. */
+  lectures?: number;
+  /** The cookie by which the browser is to remember that the introduction was seen; "" if it is not to. */
+  cookie?: string;
+  /** "" on the app's page; alone in a frame of another page with its controls, or bare of them. */
+  embedding?: "" | "controls" | "bare";
+}
