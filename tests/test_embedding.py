@@ -38,8 +38,10 @@ def test_an_address_says_what_is_shown_of_the_page(address, expected):
 
 def framed(page, url):
     """Open a page that has the stage in a frame of 800 × 560 pixels; return what the frame shows."""
-    page.goto("about:blank")
-    page.set_content(f'<h1>Course</h1><iframe src="{url}" width="800" height="560"></iframe>')
+    course = re.sub(r"/\?.*", "/course.html", url)
+    html = f'<!doctype html><title>Course</title><h1>Course</h1><iframe src="{url}" width="800" height="560"></iframe>'
+    page.route(course, lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.goto(course)
     frame = page.frame_locator("iframe")
     frame.locator(".stage[aria-busy=false] .node").first.wait_for()
     frame.locator(".stage.embedded").wait_for()
@@ -74,7 +76,7 @@ def test_in_a_bare_frame_there_is_nothing_to_press(page, server):
 @pytest.mark.slow
 def test_the_menu_gives_the_code_of_the_frame(page, stage):
     stage.open("width=64&it=1&lecture=0")
-    stage.click("take-picture")
+    stage.click("picture")
     code = stage.part("frame-code").input_value()
     address = re.fullmatch(
         r'<iframe src="([^"]+)" title="treeviz" width="100%" height="640" allowfullscreen></iframe>', code

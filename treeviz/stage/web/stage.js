@@ -57,7 +57,7 @@ export class Stage {
     this.hovered = null;
     this.plays = 0;
     this.lectures = 0;
-    this.isEmbedded = false; // alone in a frame of another page
+    this.isEmbedded = this.isBare = false; // alone in a frame of another page; there without anything to press
     this.clock = 0; // number of the frame of the screen in which the player plays on
     this.named = 0; // moments that addresses and buttons have asked for
     this.pressedAt = -Infinity;
@@ -150,8 +150,9 @@ export class Stage {
       places.set(before.settings, before.place);
       this.element.focus({ preventScroll: true }); // the button that was pressed is gone
     }
-    if (this.current?.header.run !== answer.header.run || this.isAsked(answer.start)) this.begin(answer);
     const { introduction = {}, lesson = null } = answer;
+    this.embed(introduction.embedding ?? "");
+    if (this.current?.header.run !== answer.header.run || this.isAsked(answer.start)) this.begin(answer);
     this.lesson.take(lesson);
     this.playback.isLesson = lesson !== null;
     this.player.take(answer);
@@ -175,15 +176,19 @@ export class Stage {
     if (this.shown) this.player.stay(this.shown);
   }
 
+  /** Stand alone in a frame of another page, or not. @param {"" | "controls" | "bare"} embedding */
+  embed(embedding) {
+    [this.isEmbedded, this.isBare] = [embedding !== "", embedding === "bare"];
+    this.element.classList.toggle("embedded", this.isEmbedded);
+    this.element.classList.toggle("bare", this.isBare);
+  }
+
   /**
    * Play, if the introduction has been closed for that, and have this browser remember that it was.
    * @param {Introduction} introduction
    */
-  introduce({ plays = 0, lectures = 0, cookie = "", embedding = "" }) {
+  introduce({ plays = 0, lectures = 0, cookie = "" }) {
     if (cookie) remember(cookie);
-    this.isEmbedded = embedding !== "";
-    this.element.classList.toggle("embedded", this.isEmbedded);
-    this.element.classList.toggle("bare", embedding === "bare");
     if (plays > this.plays) this.player.play(true);
     if (lectures > this.lectures) this.lecture.enter();
     [this.plays, this.lectures] = [plays, lectures];

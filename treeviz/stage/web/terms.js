@@ -52,6 +52,7 @@ export class Terms {
    * @returns {(Node | string)[]}
    */
   link(text, seen) {
+    if (this.stage.isBare) return withSubscripts(text);
     const found = pieces(text, this.pattern, this.places, seen);
     return found.flatMap(({ words, place }, index) => {
       const isAfterTerm = index > 0 && found[index - 1].place !== null;

@@ -187,7 +187,8 @@ export class TreePicture {
     const top = this.scroller.getBoundingClientRect().top + this.stage.element.scrollTop;
     const below = this.picture.offsetHeight - this.box.offsetHeight;
     const left = window.innerHeight - top - below - LECTURE_REST;
-    const height = (left < LECTURE_LEAST ? LECTURE_HIGH : left) / this.scale;
+    const low = this.stage.isEmbedded ? LECTURE_LEAST : LECTURE_HIGH; // a frame of another page is often low
+    const height = (left < LECTURE_LEAST ? low : left) / this.scale;
     return { height, leaves: leafRoomOf(this.stage.player.header.width) };
   }
 
