@@ -35,6 +35,10 @@ class StageDriver:
     def part(self, name):
         return self.element.locator(f"[data-part={name}]")
 
+    def wait_without(self, name):
+        """Wait until a part is not seen, while the stage may move to another place of the page: then there are two."""
+        self.element.locator(f"[data-part={name}]:visible").first.wait_for(state="hidden")
+
     @property
     def where(self):
         """(iteration, number of the phase, step), the step counted from 1 as on the screen."""

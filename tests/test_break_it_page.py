@@ -75,11 +75,11 @@ def test_a_fault_is_looked_for_and_found_and_the_way_leads_back(stage, lab):
     assert stage.nodes_with("missed-node") == {17}
     assert "1 of 2 right" in stage.part("score").inner_text()
     lab.press("leave")
-    lab.box.wait_for(state="hidden")
+    stage.wait_without("lesson")
     stage.page.get_by_role("heading", name="Planted fault: A stale maximum").wait_for()
     stage.page.get_by_role("button", name="Back to your settings").click()
     stage.page.get_by_role("button", name="Back to your settings").wait_for(state="hidden")
-    stage.part("planted").wait_for(state="hidden")
+    stage.wait_without("planted")
     address = stage.address()
     assert address.items() >= {"data": "xor", "xor-n": "12", "width": "512"}.items() and "fault" not in address
 
@@ -146,7 +146,7 @@ def test_a_fault_is_chosen_in_the_sidebar_and_none_is_left_for_another_search(st
     stage.part("planted").filter(has_text="A stale maximum").wait_for()
     sidebar.get_by_role("radio", name="watch lists").click()
     stage.part("lists-card").wait_for()
-    stage.part("planted").wait_for(state="hidden")
+    stage.wait_without("planted")
     stage.part("badge").filter(has_text="✓ Exact").wait_for()
     assert "fault" not in stage.address()
 

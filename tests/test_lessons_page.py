@@ -101,7 +101,7 @@ def test_a_lesson_by_mouse_from_the_first_page(stage, lecture):
     assert stage.nodes_with("right-node") == set(answer["right"])
     assert "1 of 2 right" in stage.part("score").inner_text()
     lecture.press("leave")
-    lecture.box.wait_for(state="hidden")
+    stage.wait_without("lesson")
     stage.page.wait_for_function("() => !new URL(location).searchParams.has('lesson')")
     stage.page.get_by_role("button", name="Back to your settings").click()
     stage.page.get_by_role("button", name="Back to your settings").wait_for(state="hidden")
@@ -272,7 +272,7 @@ def test_a_quiz_is_found_again_after_a_reload(stage, lecture):
     trace = Trainer(split.train, config).run(7)  # another number of iterations than the app had
     assert deal(templates, trace, ("tree", "it"), int(address["quiz"])).scenes[1].title == title
     lecture.press("leave")
-    lecture.box.wait_for(state="hidden")
+    stage.wait_without("lesson")
     stage.page.wait_for_function("() => !new URL(location).searchParams.has('quiz')")
     stage.rest()
     assert stage.address().items() >= {**settings, "tree": address["tree"], "it": address["it"]}.items()
@@ -293,7 +293,7 @@ def test_who_leaves_a_lesson_is_led_back_to_where_they_were(stage, lecture):
     assert stage.where != at
     lecture.box.get_by_role("button", name="leave", exact=True).focus()
     stage.press("Enter")
-    lecture.box.wait_for(state="hidden")
+    stage.wait_without("lesson")
     stage.wait_for(*at)
     assert stage.part("tree-number").input_value() == "5"
     page.wait_for_function("() => document.querySelector('[data-testid=stMain]').scrollTop === 5")

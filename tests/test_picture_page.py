@@ -80,5 +80,5 @@ def test_pictures_that_are_not_there_are_not_offered(stage):
     stage.click("picture")
     options = stage.part("picture-what").locator("option").all_inner_texts()
     assert options == ["tree", "forest atlas", "neurons in weight space", "output over the input plane"]
-    stage.click("cancel")
+    stage.click("close")
     assert not stage.part("picture-menu").is_visible()

@@ -54,10 +54,10 @@ test("it never falls while an iteration is played", () => {
 
 test("it says which of the two needs more, and by how much", () => {
   assert.equal(compared(1200, 100), "12 times as many");
-  assert.match(compared(50, 200), /^25.% of that$/);
+  assert.equal(compared(50, 200), "0.25 times as many");
   assert.equal(compared(7, 7), "just as many");
   assert.deepEqual([compared(999, 1000), compared(1000, 999)], ["about as many", "about as many"]);
-  assert.match(compared(0, 7), /^0.% of that$/);
+  assert.equal(compared(0, 7), "0 times as many");
   assert.equal(compared(5, 0), "5 times as many");
 });
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from treeviz.model.heap import deepest_level, tree_size
-from treeviz.model.numerals import count, numeral
+from treeviz.model.numerals import count, decimals, numeral
 from treeviz.style.palette import percent
 from treeviz.training.record import StepRecord, TreeStep
 from treeviz.training.trace import Trace
@@ -68,11 +68,11 @@ class TreeMoment:
         for before, name, form, _ in string.Formatter().parse(text):
             pieces.append(before)
             if name is not None:
-                pieces.append(_write(self.find(name), form or ""))
+                pieces.append(_write(self.find(name), form or "", is_of_nodes=NUMBERS[name].is_of_nodes))
         return "".join(pieces)
 
 
-def _write(value: float, form: str) -> str:
+def _write(value: float, form: str, *, is_of_nodes: bool) -> str:
     if not math.isfinite(value):
         return "no number yet"
     if form == "%":
@@ -80,7 +80,9 @@ def _write(value: float, form: str) -> str:
     if form:
         return count(round(value), form)
     is_whole = abs(value) < 1e15 and value == round(value)
-    return f"{round(value):,}" if is_whole else numeral(value, _DIGITS)
+    if is_whole:
+        return f"{round(value):,}"
+    return decimals(value) if is_of_nodes else numeral(value, _DIGITS)
 
 
 def check_text(text: str) -> None:
@@ -119,10 +121,11 @@ def _is_number(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number that a lesson may name: what it is, and how it is found."""
+    """A number that a lesson may name: what it is, how it is found, whether it is written as values of nodes are."""
 
     means: str
     find: Callable[[TreeMoment], float]
+    is_of_nodes: bool = False
 
 
 def _first_below(goal: float) -> Callable[[TreeMoment], float]:
@@ -130,6 +133,16 @@ def _first_below(goal: float) -> Callable[[TreeMoment], float]:
         return next((r.iteration for r in moment.trace.records if r.loss <= goal), math.inf)
 
     return find
+
+
+def _paid_off(moment: TreeMoment) -> float:
+    own, dense = sum(moment.trace.build_costs.values()), 0
+    for record in moment.trace.records:
+        own += record.num_operations
+        dense += sum(moment.trace.dense_costs(record).values())
+        if own < dense:
+            return record.iteration + 1
+    return math.inf
 
 
 def _so_far(moment: TreeMoment, *, of_dense: bool) -> float:
@@ -150,7 +163,7 @@ NUMBERS: dict[str, Number] = {
     "levels": Number(
         "levels of the tree, that of the root included", lambda at: deepest_level(at.trace.config.width) + 1
     ),
-    "threshold": Number("the threshold b", lambda at: at.trace.config.resolved_threshold),
+    "threshold": Number("the threshold b", lambda at: at.trace.config.resolved_threshold, is_of_nodes=True),
     "tree": Number("the datapoint whose tree is shown", lambda at: at.tree),
     "iteration": Number("the iteration shown, from 0", lambda at: at.iteration),
     "iterations": Number(
@@ -178,7 +191,7 @@ NUMBERS: dict[str, Number] = {
         "neurons that fired on it in the iteration before; in the first, those that fire now",
         lambda at: at.trace.records[max(0, at.iteration - 1)].firing.counts[at.tree],
     ),
-    "largest": Number("value of the root: the largest leaf", lambda at: at.step.before[1]),
+    "largest": Number("value of the root: the largest leaf", lambda at: at.step.before[1], is_of_nodes=True),
     "nodes": Number("nodes of one tree, 2m − 1", lambda at: tree_size(at.step.num_leaves)),
     "visited": Number(
         "nodes of the tree that a search of it reads, also where the run searches in another way",
@@ -213,6 +226,10 @@ NUMBERS: dict[str, Number] = {
     "amortized": Number(
         "operations an iteration with building spread over them, up to this one",
         lambda at: _so_far(at, of_dense=False) / (at.iteration + 1),
+    ),
+    "paid_off": Number(
+        "iterations until the dense method has spent more operations, building included, once it has",
+        _paid_off,
     ),
     "watched": Number(
         "pairs of a neuron and a datapoint on watch lists; 0 for another search",

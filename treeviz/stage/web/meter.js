@@ -1,7 +1,7 @@
 // The meter: operations so far, of this run and of the dense method, in this iteration and in the whole run.
 
 import { find, setAttribute, setText } from "../../style/web/dom.js";
-import { compact, grouped, numeral, total, percent } from "../../style/web/numbers.js";
+import { compact, grouped, numeral, total } from "../../style/web/numbers.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Costs, Cursor, Frame } from "./types.js" */
@@ -49,7 +49,7 @@ export function compared(dense, own) {
   if (dense === own) return "just as many";
   const factor = dense / Math.max(own, 1);
   const times = numeral(factor, 2);
-  return times === "1" ? "about as many" : factor < 1 ? `${percent(factor)} of that` : `${times} times as many`;
+  return times === "1" ? "about as many" : `${times} times as many`;
 }
 
 /**
