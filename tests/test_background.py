@@ -11,7 +11,7 @@ import pytest
 
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.training import background, baseline
-from treeviz.training.background import BackgroundRun
+from treeviz.training.background import TURNS, BackgroundRun
 from treeviz.training.baseline import CANDIDATES, baseline_bytes
 from treeviz.training.turns import Ticket
 
@@ -214,6 +214,17 @@ def test_runs_compute_one_after_another(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows of single threads")
+def test_a_viewer_can_wait_for_the_dense_baseline(monkeypatch):
+    monkeypatch.setattr(background, "_IDLE_SECONDS", 0.0)
+    data, config = load_dataset("circle"), TrainConfig(width=32, solver="exact", step_size=0.1)
+    with TURNS.taken(Ticket()):
+        run = BackgroundRun(data, config)
+        assert not run.wait_for_dense(0, timeout=0.05)
+    assert run.wait_for_dense(2, timeout=PATIENCE) and len(run.dense_trace.records) > 2
+    monkeypatch.setattr(background, "_MAX_DENSE_BYTES", 0)
+    assert BackgroundRun(data, config).wait_for_dense(0, timeout=0.0), "it will never be there"
+
+
 def test_a_thread_that_computes_ahead_lets_pages_go_first(monkeypatch):
     priorities = set()
 

@@ -5,6 +5,7 @@ import gc
 import json
 import weakref
 from dataclasses import replace
+from itertools import count
 
 import pytest
 from accessibility import serious_findings
@@ -19,6 +20,7 @@ from treeviz.export.columns import RACE_TABLES, RUN_TABLES
 from treeviz.export.notebook import moment_of, pack_script
 from treeviz.export.tables import read_tables
 from treeviz.pages.take_home import _later
+from treeviz.training.background import BackgroundRun
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 
@@ -39,15 +41,20 @@ def take(menu, name, folder):
 
 
 def test_a_run_is_taken_home_at_the_moment_on_the_screen(stage, tmp_path):
-    stage.open("data=xor&width=128&xor-n=12&seed=3&tree=7&it=1")
+    stage.open("data=circle&width=64&tree=7&it=1")
     stage.element.focus()
     stage.press("Shift+ArrowRight", "4", "ArrowRight")  # the address is the stage's own work from here on
     stage.wait_for(2, 4).rest()
+    expected = Trainer(load_dataset("circle"), TrainConfig(width=64, solver="exact"))
+    whole = BackgroundRun(expected.data, expected.config)
+    for iteration in count():  # the files of a run that goes on differ
+        if not whole.wait_for(iteration, timeout=30):
+            break
+    expect(stage.part("scrub")).to_have_attribute("max", str(6 * whole.num_computed - 1))
     phase = stage.address()["phase"]
     menu = open_menu(stage.page)
     menu.get_by_text(f"Tree 7, iteration 2, phase “{phase}”").wait_for()
     trace = Trace.load(take(menu, "The run, for Trace.load", tmp_path))
-    expected = Trainer(load_dataset("xor", 12, seed=3), TrainConfig(width=128, solver="exact", seed=3))
     losses = expected.run(len(trace.records), 0.0).losses.tolist()
     assert trace.losses.tolist() == losses and len(losses) > 2
     about, tables = read_tables(take(menu, "All tables: JSON", tmp_path))
@@ -56,13 +63,13 @@ def test_a_run_is_taken_home_at_the_moment_on_the_screen(stage, tmp_path):
     for title, table in (("Iterations", "records"), ("Operations by phase", "ledger"), ("Datapoints", "points")):
         for word in ("CSV", "Parquet"):
             path = take(menu, f"{title}: {word}", tmp_path)
-            assert path.name == f"treeviz-xor-{table}.{word.lower()}"
+            assert path.name == f"treeviz-circle-{table}.{word.lower()}"
             assert read_tables(path)[1][table].equals(tables[table])
     script = take(menu, "Python script", tmp_path)
     moment = replace(moment_of(expected.trace, 7, 2, phase, 127), step=int(stage.address()["step"]))
     assert moment.step > 0 and script.read_bytes() == pack_script(expected.trace, moment)
     notebook = json.loads(take(menu, "Notebook", tmp_path).read_bytes())
-    assert notebook["cells"][0]["source"].startswith(f"# xor: tree 7, iteration 2, phase “{phase}”")
+    assert notebook["cells"][0]["source"].startswith(f"# circle: tree 7, iteration 2, phase “{phase}”")
     assert take(menu, "BibTeX", tmp_path).read_text() == bibtex()
 
 

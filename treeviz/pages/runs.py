@@ -7,6 +7,7 @@ holds a run for longer than a script takes. So closing the tab, or showing anoth
 import ctypes
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from functools import cache
@@ -24,6 +25,7 @@ from treeviz.training.background import BUILDING, BackgroundRun, dense_bytes
 from treeviz.training.turns import Ticket
 
 _MAX_RUN_BYTES = 4 << 30
+_COMPARING_SECONDS = 10.0  # that a scene about the badge waits for the dense method at most
 # The option of glibc's `mallopt` for the size from which on memory is mapped, and unmapped when it is freed.
 _MMAP_THRESHOLD = -3
 _Value = TypeVar("_Value")
@@ -161,4 +163,13 @@ def wait_with_spinner(run: BackgroundRun, iteration: int) -> None:
     while (computed := run.num_computed) <= iteration and not (run.is_finished or run.error):
         with st.spinner(f"Computing iteration {computed}{f' of {iteration}' if computed < iteration else ''} …"):
             while not (run.wait_for(computed, timeout=0.25) or run.is_finished or run.error):
+                stop_if_left()
+
+
+def wait_for_badge(run: BackgroundRun, iteration: int) -> None:
+    """Wait until an iteration can be compared with the dense method, for some seconds at most."""
+    if not run.wait_for_dense(iteration, timeout=0.25):
+        with st.spinner("Comparing with the dense method …"):
+            deadline = time.monotonic() + _COMPARING_SECONDS
+            while not run.wait_for_dense(iteration, timeout=0.25) and time.monotonic() < deadline:
                 stop_if_left()

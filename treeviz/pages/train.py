@@ -15,7 +15,7 @@ from treeviz.pages.gallery import show_heading
 from treeviz.pages.notices import explain_changes, note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.page_links import is_page_wanted
-from treeviz.pages.runs import open_run, wait_with_spinner
+from treeviz.pages.runs import open_run, wait_for_badge, wait_with_spinner
 from treeviz.pages.settings import Settings, choose_training
 from treeviz.pages.take_home import offer_run
 from treeviz.pages.welcome import welcome
@@ -69,6 +69,8 @@ def render(settings: Settings) -> None:
         if (visit := lessons.open_visit()) and visit.scene.whole_run:
             wait_with_spinner(maker.run, MAX_ITERATIONS - 1)
         st.session_state.start, st.session_state.notices = _find_start(maker, address)
+        if visit and visit.scene.focus == "badge":
+            wait_for_badge(maker.run, st.session_state.start.iteration)
         st.session_state.named = next(_NUMBERS) if any(name in address for name in NAMES) else 0
         st.session_state.stays = st.session_state.pop("grows", False)
         st.session_state.scene_shown = lessons.describe_scene(maker, st.session_state.start)

@@ -158,6 +158,17 @@ class BackgroundRun:
                 self._changed.wait(left)
         return self.num_computed > iteration
 
+    def wait_for_dense(self, iteration: int, timeout: float) -> bool:
+        """Wait until the dense baseline has done `iteration` or will not; return whether that is so in time."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while self.dense_is_behind and not (self.dense_trace and len(self.dense_trace.records) > iteration):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+        return True
+
     def _has_work(self) -> bool:
         return (self.num_computed < self._wanted and not self.is_finished) or self.dense_is_behind
 
