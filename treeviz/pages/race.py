@@ -332,7 +332,8 @@ def _show(kept: KeptRace, stage: _Stage) -> None:
         st.markdown(f"**{main}**" + (f"; {rest}" if rest else ""))
         _offer_to_go_on(race)
     else:
-        words = "The race is paused" if race.is_paused else "The race is on"
+        pausing = "The race is paused" if race.is_resting else "The race pauses after the step under way"
+        words = pausing if race.is_paused else "The race is on"
         spent = f"{race.seconds_spent:.0f} of {numeral(race.max_seconds, 6)} seconds"
         st.progress(min(1.0, race.seconds_spent / race.max_seconds), f"{words}: {spent}.")
     with st.container(horizontal=True):
