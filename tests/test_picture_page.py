@@ -33,7 +33,7 @@ def stage(page, file):
 
 
 def save(stage, what, form):
-    stage.click("take-picture")
+    stage.click("picture")
     stage.part("picture-what").select_option(what)
     stage.part("picture-form").select_option(form)
     with stage.page.expect_download() as download:
@@ -77,8 +77,8 @@ def test_what_is_painted_is_what_is_seen(page, stage, what):
 
 
 def test_pictures_that_are_not_there_are_not_offered(stage):
-    stage.click("take-picture")
+    stage.click("picture")
     options = stage.part("picture-what").locator("option").all_inner_texts()
     assert options == ["tree", "forest atlas", "neurons in weight space", "output over the input plane"]
-    stage.click("cancel")
+    stage.click("close")
     assert not stage.part("picture-menu").is_visible()
