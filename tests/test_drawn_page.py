@@ -1,4 +1,4 @@
-"""`treeviz export tree`: what a browser without a window draws is what the stage shows."""
+"""`treeviz export tree` and `film`: what a browser without a window draws is what the stage shows."""
 
 import io
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from stage_driver import StageDriver
+from test_film_page import make
 from test_picture_page import save
 
 from treeviz import TrainConfig, Trainer, load_dataset
@@ -70,6 +71,18 @@ def test_a_picture_that_is_not_there_is_refused(chromium, tmp_path):
     done = export("tree", *RUN, "--picture", "lists", "--out", tmp_path / "lists.svg")
     assert done.returncode == 1 and "choose among tree, atlas, neurons, output" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["gif", "webm"])
+def test_a_film_is_what_the_stage_makes(page, file, tmp_path, form):
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{file.as_uri()}?tree=1&it=1&phase=move&step=0")
+    _, seen = make(StageDriver(page, file.as_uri()).wait(), "phase", form)
+    out = tmp_path / f"film.{form}"
+    moment = ("--tree", 1, "--iteration", 1, "--phase", "move")
+    done = export("film", *RUN, *moment, "--theme", "dark", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert out.read_bytes() == seen
 
 
 @pytest.mark.parametrize(

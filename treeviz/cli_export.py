@@ -319,6 +319,49 @@ def tree(
 
 
 @export.command()
+@data_options
+@training_options
+@drawing_options
+@click.option("--of", "span", type=click.Choice(("phase", "iteration")), default="phase", show_default=True)
+@click.option("--format", "kind", type=click.Choice(("gif", "webm")), help="[default: from --out]")
+@out_option
+def film(
+    data: str,
+    tree: int,
+    iteration: int,
+    phase: str | None,
+    nodes: int,
+    opened: tuple[int, ...],
+    picture: str,
+    theme: "Theme",
+    span: Literal["phase", "iteration"],
+    kind: str | None,
+    out: Path,
+    **options: Any,
+) -> None:
+    """Write a film of the stage's picture: a phase or an iteration at reading pace, with the sentences.
+
+    A Chromium or Chrome without a window draws it.
+    """
+    from tqdm import tqdm
+
+    form: Literal["gif", "webm"] = "gif" if _kind_of(kind, out, ("gif", "webm")) == "gif" else "webm"
+    _require_iteration(iteration, options)
+    from treeviz.export.browser import save_film
+
+    def save(replay: str) -> bytes:
+        with tqdm(unit="frame", leave=False, disable=None) as progress:
+
+            def show(done: int, total: int) -> None:
+                progress.total = total
+                progress.update(done - progress.n)
+
+            return save_film(replay, picture, span, form, theme, show)
+
+    write_out(draw(data, options, (tree, iteration, phase, nodes, opened), 0, save), out)
+
+
+@export.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def site(folder: Path) -> None:
     """Write the lessons that come with treeviz as replays, with an index: a site for any host of static files."""

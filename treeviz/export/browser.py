@@ -1,4 +1,4 @@
-"""What only a browser draws: pictures of the stage, saved by the stage's own dialog in a Chromium without a window.
+"""What only a browser draws: pictures and films of the stage, saved by its own dialog in a Chromium without a window.
 
 A replay of one moment is opened, and its dialog is used as a reader would use it. So a file from the command line is
 the one that the button “picture” saves, and there is no second code that draws a tree. The page is given to the browser
@@ -7,13 +7,13 @@ directly: there is no server, and no file to remove.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Download, Page
 
 Theme = Literal["light", "dark"]
 # What can be drawn, and how the stage's dialog calls it.
@@ -83,6 +83,35 @@ def save_picture(replay: str, what: str, form: Literal["svg", "2", "4"], theme: 
         with page.expect_download() as download:
             page.locator("[data-part=picture-save]").click()
         return download.value.path().read_bytes()
+
+
+def save_film(
+    replay: str,
+    what: str,
+    span: Literal["phase", "iteration"],
+    form: Literal["gif", "webm"],
+    theme: Theme,
+    on_step: Callable[[int, int], object] = lambda done, total: None,
+) -> bytes:
+    """Return the film that the dialog of a replay makes of one of `PICTURES`, through the phase or iteration on show.
+
+    `on_step` is called from time to time with the number of frames made so far, and of all. Raises ValueError if there
+    is no browser, the stage has no such picture, or the browser cannot write the film.
+    """
+    with _opened(replay, theme) as page:
+        _choose(page, what)
+        page.locator("[data-part=film-span]").select_option(span)
+        page.locator("[data-part=film-form]").select_option(form)
+        saved: list[Download] = []
+        page.on("download", lambda download: saved.append(download))
+        page.locator("[data-part=film-make]").click()
+        progress, words = page.locator("[data-part=film-progress]"), page.locator("[data-part=film-words]")
+        while progress.is_visible():
+            on_step(*progress.evaluate("({ value, max }) => [value, max]"))
+            page.wait_for_timeout(100)
+        if "failed" in (words.get_attribute("class") or ""):
+            raise ValueError(words.inner_text())
+        return (saved[0] if saved else page.wait_for_event("download")).path().read_bytes()
 
 
 @contextmanager
