@@ -126,19 +126,20 @@ export class FilmMenu {
       this.form.value === "gif" ? new GifWriter() : await WebmWriter.open(page.canvas.width, page.canvas.height);
     if (!writer) throw new Error(NO_ENCODER);
     this.progress.max = takes.length;
-    for (const [number, take] of takes.entries()) {
-      this.progress.value = number;
-      player.go(take.at);
-      this.stage.draw();
-      await page.paint(drawing, take);
-      await writer.add(page.canvas, take.time);
-      await new Promise((done) => setTimeout(done)); // a press on “stop” comes in between
-      if (this.isStopped || this.stage.isClosed) {
-        if (writer instanceof WebmWriter) writer.close();
-        return null;
+    try {
+      for (const [number, take] of takes.entries()) {
+        this.progress.value = number;
+        player.go(take.at);
+        this.stage.draw();
+        await page.paint(drawing, take);
+        await writer.add(page.canvas, take.time);
+        await new Promise((done) => setTimeout(done)); // a press on “stop” comes in between
+        if (this.isStopped || this.stage.isClosed) return null;
       }
+      download(await writer.finish(), name);
+    } finally {
+      writer.close();
     }
-    download(await writer.finish(), name);
     return { count: takes.length, time: takes.reduce((sum, { time }) => sum + time, 0) };
   }
 }

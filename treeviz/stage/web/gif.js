@@ -33,4 +33,5 @@ export class GifWriter {
     this.encoder.finish();
     return new Blob([this.encoder.bytes()], { type: this.type });
   }
+  close() {} // there is nothing to let go of
 }

@@ -79,13 +79,13 @@ export class WebmWriter {
   async finish() {
     if (this.last) this.encoder.encode(this.last);
     await this.encoder.flush();
-    this.close();
     const { width, height } = this.config;
     return new Blob([webmOf(this.chunks, { width, height, codec: this.name, duration: this.time })], {
       type: this.type,
     });
   }
 
+  /** Let go of the encoder. */
   close() {
     this.last?.close();
     this.last = null;
