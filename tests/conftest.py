@@ -10,7 +10,6 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
-from chromium import ARGUMENTS, find_chromium
 from hypothesis import settings
 from node import find_node
 from server import running_server
@@ -19,6 +18,7 @@ from streamlit.components.v2 import manifest_scanner
 from xdist.scheduler import LoadFileScheduling
 
 from treeviz import TrainConfig, Trainer, load_dataset
+from treeviz.export.browser import ARGUMENTS, find_chromium
 
 # A shell that starts us in the background has us ignore interrupts; the programs that tests interrupt would, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -6,9 +6,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from chromium import ARGUMENTS, find_chromium
 from playwright.sync_api import sync_playwright
 from server import running_server
+
+from treeviz.export.browser import ARGUMENTS, find_chromium
 
 QUERY = "data=digits&width=65536"
 

@@ -5,10 +5,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from chromium import ARGUMENTS, find_chromium
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from server import running_server
+
+from treeviz.export.browser import ARGUMENTS, find_chromium
 
 ASSETS = Path(__file__).parent.parent / "assets"
 AT_REST = "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"

@@ -10,9 +10,10 @@ import threading
 import time
 from pathlib import Path
 
-from chromium import ARGUMENTS, find_chromium
 from server import running_server
 from stage_driver import StageDriver
+
+from treeviz.export.browser import ARGUMENTS, find_chromium
 
 NUM_RUNS = 20
 # Seconds after the last tab was closed at which memory is read. Streamlit keeps a closed session for two minutes.

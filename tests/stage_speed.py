@@ -9,11 +9,11 @@ import statistics
 import tempfile
 import zlib
 
-from chromium import ARGUMENTS, find_chromium
 from server import running_server
 from stage_driver import StageDriver
 
 from treeviz import TrainConfig, load_dataset
+from treeviz.export.browser import ARGUMENTS, find_chromium
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.view import View
 from treeviz.training.background import BackgroundRun

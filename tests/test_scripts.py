@@ -55,6 +55,23 @@ def test_a_module_stands_once_and_after_those_it_imports(tmp_path):
     )
 
 
+def test_a_module_of_others_shows_only_what_it_exports(tmp_path, node):
+    (tmp_path / "vendor").mkdir()
+    others = (
+        "var a=1;function b(){return a+1}var c=b;export{b as Two,c as default,a as one};\n//# sourceMappingURL=x.map"
+    )
+    (tmp_path / "vendor" / "others.js").write_text(others)
+    entry = 'import { Two, one } from "./vendor/others.js";\nconst a = 5;\nconst b = Two() + one;\nconsole.log(a, b);\n'
+    (tmp_path / "entry.js").write_text(entry)
+    script = join_modules(tmp_path / "entry.js")
+    assert "sourceMappingURL" not in script
+    command = [node, "--input-type=module", "--eval", script]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "5 3\n"
+    (tmp_path / "vendor" / "others.js").write_text("export const Two = 2;\n")
+    with pytest.raises(ValueError, match=r"others.js does not end in the names that it exports"):
+        join_modules(tmp_path / "entry.js")
+
+
 @pytest.mark.parametrize(
     "line",
     [

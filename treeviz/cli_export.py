@@ -6,16 +6,18 @@ file can be written; `train` shows progress; `write_out` replaces a file only wh
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from click.core import ParameterSource
 
 from treeviz.cli_options import data_options, make_trainer, moment_options, training_options
+from treeviz.export.browser import PICTURES
 from treeviz.export.columns import FORMATS, RUN_TABLES
 from treeviz.output import keep, print_result, reason_of, require_output
 
 if TYPE_CHECKING:
+    from treeviz.export.browser import Theme
     from treeviz.lesson.scenes.lesson_file import Lesson
     from treeviz.training.trace import Trace
 
@@ -69,6 +71,61 @@ def train(data: str, options: Mapping[str, Any], trees: Sequence[int] = ()) -> "
         return trainer.run(options["iterations"], options["until_loss"], on_step=lambda record: progress.update())
 
 
+def drawing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of what the stage draws: which picture of which moment, in which colours."""
+    options = (
+        moment_options,
+        click.option("--picture", type=click.Choice(tuple(PICTURES)), default="tree", show_default=True),
+        click.option("--theme", type=click.Choice(("light", "dark")), default="light", show_default=True),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def draw(
+    data: str,
+    options: Mapping[str, Any],
+    moment: tuple[int, int, str | None, int, tuple[int, ...]],
+    step: int | None,
+    save: Callable[[str], bytes],
+) -> bytes:
+    """Train as far as a moment, and return what `save` makes of a replay that opens there.
+
+    `moment` is the tree, the iteration, the phase, the nodes drawn and the stubs opened. `step` is within the phase;
+    None is the last.
+    """
+    from treeviz.export.browser import require_browser
+    from treeviz.export.notebook import moment_of
+    from treeviz.export.replay import write_still
+
+    tree, iteration, *_ = moment
+    try:
+        require_browser()
+        trace = train(data, {**options, "iterations": iteration + 1}, [tree])
+        if iteration >= len(trace.records):
+            last = len(trace.records) - 1
+            raise ValueError(f"there is no iteration {iteration}: the run ends with iteration {last} (--until-loss)")
+        return save(write_still(trace, moment_of(trace, *moment), step))
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _kind_of(kind: str | None, out: Path, kinds: Sequence[str]) -> str:
+    """Return the format asked for, or else the one that the file's name ends in."""
+    kind = kind or out.suffix.removeprefix(".").lower()
+    if kind not in kinds:
+        *others, last = (f".{one}" for one in kinds)
+        ends = f"{', '.join(others)} or {last}"
+        raise click.UsageError(f"{out} does not end in {ends}: pass --format, or another --out")
+    return kind
+
+
+def _require_iteration(iteration: int, options: Mapping[str, Any]) -> None:
+    if iteration >= options["iterations"]:
+        raise click.UsageError(f"--iteration {iteration} is not among the --iterations {options['iterations']}")
+
+
 def write_out(content: bytes, path: Path) -> None:
     """Write the file whole; where that has become impossible, keep it elsewhere and end with a status of failure."""
     from treeviz.training.files import write_whole
@@ -94,9 +151,7 @@ def write_out(content: bytes, path: Path) -> None:
 @out_option
 def records(data: str, kind: str | None, table: str | None, out: Path, **options: Any) -> None:
     """Write a run's numbers, with units and all settings."""
-    kind = kind or out.suffix.removeprefix(".").lower()
-    if kind not in FORMATS:
-        raise click.UsageError(f"{out} does not end in .csv, .parquet, .json or .npz: pass --format, or another --out")
+    kind = _kind_of(kind, out, FORMATS)
     if table and kind in ("json", "npz"):
         raise click.UsageError(f"--table is of csv and parquet, and {kind} holds everything: leave --table out")
     from treeviz.export.records import pack_records
@@ -123,8 +178,7 @@ def notebook(
     kind = out.suffix.lower()
     if kind not in (".ipynb", ".py"):
         raise click.UsageError(f"{out} ends neither in .ipynb, for a notebook, nor in .py, for a script: choose one")
-    if iteration >= options["iterations"]:
-        raise click.UsageError(f"--iteration {iteration} is not among the --iterations {options['iterations']}")
+    _require_iteration(iteration, options)
     from treeviz.export.notebook import moment_of, pack_notebook, pack_script
 
     trace = train(data, options, [tree])
@@ -224,6 +278,87 @@ def replay(
         run = finish_run(trainer, options["iterations"], options["until_loss"], on_step=progress.update)
     with tqdm(total=len(trees) * run.num_computed, unit="frame", leave=False, disable=None) as progress:
         write_out(write_run(run, trees, progress.update).encode(), out)
+
+
+@export.command()
+@data_options
+@training_options
+@drawing_options
+@click.option("--step", type=click.IntRange(0), help="Within the phase, from 0.  [default: the last]")
+@click.option("--format", "kind", type=click.Choice(("svg", "png")), help="[default: from --out]")
+@click.option("--scale", type=click.Choice(("2", "4")), help="Of png: so many times as large as seen.  [default: 2]")
+@out_option
+def tree(
+    data: str,
+    tree: int,
+    iteration: int,
+    phase: str | None,
+    nodes: int,
+    opened: tuple[int, ...],
+    picture: str,
+    theme: "Theme",
+    step: int | None,
+    kind: str | None,
+    scale: Literal["2", "4"] | None,
+    out: Path,
+    **options: Any,
+) -> None:
+    """Write the stage's own picture of a tree, or another of its pictures, at a moment of a run.
+
+    A Chromium or Chrome without a window draws it.
+    """
+    kind = _kind_of(kind, out, ("svg", "png"))
+    if scale and kind == "svg":
+        raise click.UsageError("--scale is of png, and svg has no size of its own: leave it out")
+    _require_iteration(iteration, options)
+    from treeviz.export.browser import save_picture
+
+    form: Literal["svg", "2", "4"] = "svg" if kind == "svg" else scale or "2"
+    moment = (tree, iteration, phase, nodes, opened)
+    write_out(draw(data, options, moment, step, lambda replay: save_picture(replay, picture, form, theme)), out)
+
+
+@export.command()
+@data_options
+@training_options
+@drawing_options
+@click.option("--of", "span", type=click.Choice(("phase", "iteration")), default="phase", show_default=True)
+@click.option("--format", "kind", type=click.Choice(("gif", "webm")), help="[default: from --out]")
+@out_option
+def film(
+    data: str,
+    tree: int,
+    iteration: int,
+    phase: str | None,
+    nodes: int,
+    opened: tuple[int, ...],
+    picture: str,
+    theme: "Theme",
+    span: Literal["phase", "iteration"],
+    kind: str | None,
+    out: Path,
+    **options: Any,
+) -> None:
+    """Write a film of the stage's picture: a phase or an iteration at reading pace, with the sentences.
+
+    A Chromium or Chrome without a window draws it.
+    """
+    from tqdm import tqdm
+
+    form: Literal["gif", "webm"] = "gif" if _kind_of(kind, out, ("gif", "webm")) == "gif" else "webm"
+    _require_iteration(iteration, options)
+    from treeviz.export.browser import save_film
+
+    def save(replay: str) -> bytes:
+        with tqdm(unit="frame", leave=False, disable=None) as progress:
+
+            def show(done: int, total: int) -> None:
+                progress.total = total
+                progress.update(done - progress.n)
+
+            return save_film(replay, picture, span, form, theme, show)
+
+    write_out(draw(data, options, (tree, iteration, phase, nodes, opened), 0, save), out)
 
 
 @export.command()

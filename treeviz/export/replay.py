@@ -12,7 +12,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from treeviz.stage.weights import pack_weights
 from treeviz.style.modules import join_modules
 from treeviz.training.background import MAX_ITERATIONS
 from treeviz.training.finished import FinishedRun, ShownRun, as_far_as_it_is
+from treeviz.training.trace import Trace
 
 APP = "http://localhost:8501/"  # where `treeviz app` listens
 _WEB = Path(__file__).parent / "web"
@@ -62,24 +63,42 @@ def write_moment(run: ShownRun, moment: Moment) -> str:
     return write_replay([open_run(as_far_as_it_is(run))], [Scene(0, moment)], [])
 
 
+def write_still(trace: Trace, moment: Moment, step: int | None = None) -> str:
+    """Return a replay that holds the tree of a moment in its iteration alone, to draw pictures from.
+
+    It opens at a step of the moment's phase, None for the last; ValueError if there is no such step.
+    """
+    maker = open_run(FinishedRun(trace, [], "A picture is not checked."))
+    num_steps = maker.num_steps(moment.view, moment.iteration, maker.phases[moment.phase])
+    step = num_steps - 1 if step is None else step
+    if step >= num_steps:
+        raise ValueError(f"there is no step {step}: this phase has the steps 0 to {num_steps - 1}")
+    return write_replay([maker], [Scene(0, replace(moment, step=step))], [], iterations=[moment.iteration])
+
+
 def write_replay(
     runs: Sequence[FrameMaker[ShownRun]],
     scenes: Sequence[Scene],
     trees: Sequence[int],
     title: str = "",
     on_step: Callable[[], object] = lambda: None,
+    iterations: Sequence[int] | None = None,
 ) -> str:
     """Return the page.
 
     Parameters
     ----------
-    runs : from `open_run`, each packed once, with all iterations of every tree that a scene of it is about.
+    runs : from `open_run`, each packed once, with every tree that a scene of it is about.
     scenes : in order; the page opens at the first.
     trees : of every run, those that can be looked at besides.
     title : of the page; by default it names the data and the sizes of the first run.
     on_step : called after every frame made.
+    iterations : those whose frames are held; by default all.
     """
-    packed = [_pack_run(maker, views, on_step) for maker, views in zip(runs, _views(runs, scenes, trees), strict=True)]
+    packed = [
+        _pack_run(maker, views, iterations, on_step)
+        for maker, views in zip(runs, _views(runs, scenes, trees), strict=True)
+    ]
     names = [f"run-{number}" for number in range(len(runs))]
     page = {
         "runs": names,
@@ -140,10 +159,15 @@ def _views(runs: Sequence[FrameMaker[ShownRun]], scenes: Sequence[Scene], trees:
     return found
 
 
-def _pack_run(maker: FrameMaker[ShownRun], views: Sequence[View], on_step: Callable[[], object]) -> str:
+def _pack_run(
+    maker: FrameMaker[ShownRun],
+    views: Sequence[View],
+    held: Sequence[int] | None,
+    on_step: Callable[[], object],
+) -> str:
     """Return all that a replay holds of one run."""
     run = maker.run
-    trace, iterations = run.trace, range(run.num_computed)
+    trace, iterations = run.trace, range(run.num_computed) if held is None else held
     settings = name_settings(run.data, run.config)
     frames = []
     for view in views:

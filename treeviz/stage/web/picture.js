@@ -78,10 +78,18 @@ export class PictureMenu {
 
   /** What is seen, and where: tree-3-iteration-2-search-step-5. */
   get fileName() {
+    const { at, view } = this.stage.player;
+    return view.pinned === null
+      ? `${this.fileOf("phase")}-step-${at.step + 1}`
+      : `${this.fileOf("iteration")}-from-${view.pinned}`;
+  }
+
+  /** A name for what is seen through a whole phase, iteration or scene. @param {"phase" | "iteration" | "scene"} span */
+  fileOf(span) {
     const { header, at, view } = this.stage.player;
     const file = PICTURES.find(({ part }) => part === this.what.value)?.file;
-    const phase = view.pinned === null ? `${header.phases[at.phase].id}-step-${at.step + 1}` : `from-${view.pinned}`;
-    return `${file === "tree" ? "" : `${file}-`}tree-${view.tree}-iteration-${at.iteration}-${phase}`;
+    const phase = span === "iteration" ? "" : `-${header.phases[at.phase].id}`;
+    return `${file === "tree" ? "" : `${file}-`}tree-${view.tree}-iteration-${at.iteration}${phase}`;
   }
 }
 
@@ -178,9 +186,7 @@ export function plainColor(value) {
  * @returns {Promise<Blob>}
  */
 async function painted(text, scale) {
-  const image = new Image();
-  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
-  await image.decode();
+  const image = await loadedImage(text);
   const canvas = el("canvas", { width: Math.round(image.width * scale), height: Math.round(image.height * scale) });
   canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
   return new Promise((done, fail) =>
@@ -188,11 +194,19 @@ async function painted(text, scale) {
   );
 }
 
+/** A picture that can be painted. @param {string} text */
+export async function loadedImage(text) {
+  const image = new Image();
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
+  await image.decode();
+  return image;
+}
+
 /**
  * @param {Blob} content
  * @param {string} name
  */
-function download(content, name) {
+export function download(content, name) {
   const link = el("a", { href: URL.createObjectURL(content), download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);

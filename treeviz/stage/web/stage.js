@@ -6,6 +6,7 @@ import { Atlas } from "./atlas.js";
 import { noteReader, turnedTo } from "./before.js";
 import { ANSWERS } from "./channels.js";
 import { momentOf } from "./cursor.js";
+import { FilmMenu } from "./film.js";
 import { actionOf } from "./keys.js";
 import { Lecture } from "./lecture.js";
 import { LessonPanel } from "./lesson.js";
@@ -83,6 +84,7 @@ export class Stage {
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
     this.picture = new PictureMenu(this, part);
+    this.film = new FilmMenu(this, part);
     this.whatIf = new WhatIf(this, part);
     this.planted = new PlantedFault(this, part);
     this.lesson = new LessonPanel(this, part);

@@ -1,0 +1,10 @@
+// What the stage uses of gifenc 1.0.3, which stands here as it was published: dist/gifenc.esm.js.
+
+type Palette = number[][];
+export function GIFEncoder(): {
+  writeFrame(index: Uint8Array, width: number, height: number, options: { palette: Palette; delay: number }): void;
+  finish(): void;
+  bytes(): Uint8Array<ArrayBuffer>;
+};
+export function quantize(data: Uint8ClampedArray, most: number): Palette;
+export function applyPalette(data: Uint8ClampedArray, palette: Palette): Uint8Array;
