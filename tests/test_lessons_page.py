@@ -127,6 +127,24 @@ def test_a_lesson_is_found_where_it_was_left(stage, lecture):
     lecture.wait("idea", 3)
 
 
+def test_arrows_to_the_sides_step_where_an_answer_has_the_focus(stage, lecture):
+    lecture.open("idea", 7)
+    stage.wait_for(0, 6, 2)
+    answers = lecture.box.get_by_role("radio")
+    answers.first.focus()
+    stage.press("Space")
+    expect(answers.first).to_be_checked()
+    stage.press("ArrowRight", "ArrowRight", "ArrowLeft")
+    assert stage.where == (0, 6, 3)
+    expect(answers.first).to_be_checked()
+    stage.press("ArrowDown")
+    expect(answers.nth(1)).to_be_checked()
+    expect(answers.nth(1)).to_be_focused()
+    stage.press("ArrowUp")
+    expect(answers.first).to_be_checked()
+    assert stage.where == (0, 6, 3)
+
+
 def test_nodes_chosen_by_keyboard_and_an_estimate_that_is_off(stage, lecture):
     lecture.open("idea", 3)
     first = lecture.box.locator("input[type=checkbox]").first

@@ -157,14 +157,44 @@ def test_the_pictures_follow_the_phase(alone, makers):
     press(stage, "5", "Move")
     arrows = num_shapes(stage, f"{PLANE} .moves")
     assert arrows > 0 and stage.part("bars-title").inner_text().startswith("Dual step")
+    touched = {node for node, bit in zip(frame["nodes"]["id"], frame["nodes"]["touched"], strict=True) if bit == "1"}
+    assert stage.nodes_with("touched") == touched and touched > stage.nodes_with("firing")
+    assert num_shapes(stage, ".tree > .touched") == len(touched)
+    stage.press("ArrowRight")
+    assert stage.nodes_with("now") < touched == stage.nodes_with("touched")
+    assert num_shapes(stage, ".edges.trail") == 0  # nothing leads to it: it moves wherever it is
     press(stage, "6", "Repair")
+    assert num_shapes(stage, ".tree > .touched") == 0 == len(stage.nodes_with("touched"))
     current.filter(has_text="write leaf r").wait_for()
     assert num_shapes(stage, f"{PLANE} .moves") == arrows
     assert "All 8 trees: modified" in stage.part("atlas-totals").inner_text()
     assert num_shapes(stage, f"{PLANE} .fires") == plane["will_fire"].count("1") != plane["fires"].count("1")
-    # The tree's path, one edge for each node above the one under the cursor.
+    # The way of a search is from the root to the node under the cursor, that of a repair from the leaf written.
+    press(stage, "1", "Search")
+    stage.press(*["ArrowRight"] * 5)
     (now,) = stage.nodes_with("now")
-    assert num_shapes(stage, ".edges.trail") == now.bit_length() - 1
+    assert num_shapes(stage, ".edges.trail") == now.bit_length() - 1 > 0
+    press(stage, "6", "Repair")
+    assert [climbed(stage) for _ in range(9)] == climbs_of(frame)[:9]
+
+
+def climbed(stage):
+    """Return the node under the cursor and the edges of its way, then go on."""
+    (now,) = stage.nodes_with("now")
+    edges = num_shapes(stage, ".edges.trail")
+    stage.press("ArrowRight")
+    return now, edges
+
+
+def climbs_of(frame):
+    """Return, of each step of the repair, its node, and how far that is above the leaf written last."""
+    told = [frame["nodes"]["id"][row] for _, _, row, _ in frame["script"]["repair"][:-1]]
+    leaf, climbs = 0, []
+    for node in told:
+        leaf = node if node >= 64 else leaf
+        climbs.append((node, leaf.bit_length() - node.bit_length()))
+        assert leaf >> climbs[-1][1] == node
+    return climbs
 
 
 def test_a_leaf_is_marked_where_it_fires_and_described(alone, makers):

@@ -35,18 +35,17 @@ def test_strips_and_counts_equal_brute_force(seed):
     new = trainer.weights() @ data.X.T
     frame = pack_frame(trainer.trace, view, iteration)
     shown, b = frame["touched"], config.resolved_threshold
+    moves = (old >= b).any(axis=1) & bool(record.dual_step.any())
+    nodes = zip(frame["nodes"]["id"], frame["nodes"]["kind"], strict=True)
+    leaves = [node - config.width if kind == 1 else -1 for node, kind in nodes]
+    assert frame["nodes"]["touched"] == "".join(str(int(neuron >= 0 and moves[neuron])) for neuron in leaves)
     if not record.touched.size:
         assert shown is None
         return
     neurons = shown["neurons"]
     assert neurons == sorted(set(neurons)) and set(neurons) <= set(record.touched.tolist())
     assert len(neurons) == min(MAX_NEURONS, record.touched.size) and shown["moved"] == record.touched.size
-    drawn = {
-        node - config.width
-        for node, kind in zip(frame["nodes"]["id"], frame["nodes"]["kind"], strict=True)
-        if kind == 1
-    }
-    is_drawn = drawn & set(record.touched.tolist())
+    is_drawn = set(leaves) & set(record.touched.tolist())
     assert is_drawn <= set(neurons) or set(neurons) <= is_drawn
 
     cells = np.zeros((data.num_points, len(neurons)), dtype=int)

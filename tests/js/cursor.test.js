@@ -13,6 +13,7 @@ import {
   settle,
   stateOf,
 } from "../../treeviz/stage/web/cursor.js";
+import { range } from "../../treeviz/style/web/numbers.js";
 import { PHASES, VIEW, frame, nodes } from "./samples.js";
 
 /** @import { Cursor, Nodes, Step, Unit } from "../../treeviz/stage/web/types.js" */
@@ -95,6 +96,21 @@ test("the repair has written what its steps wrote, the one under the cursor too"
   assert.deepEqual(momentOf(frame(0), PHASES, at(0, 1, 0)).values, nodes().before);
   const { line, text, row, isCompared, phase } = moment(3);
   assert.deepEqual([line, text, row, isCompared, phase.id], [4, "leaf 6", 5, false, "repair"]);
+});
+
+test("a search has come to its node from the root, a repair from the leaf it has written", () => {
+  const ways = LENGTHS.map((length, phase) =>
+    range(length).map((step) => momentOf(frame(0), PHASES, at(0, phase, step)).way),
+  );
+  assert.deepEqual(ways, [
+    [[0], [1, 0], [3, 1, 0], [2, 0]],
+    [[]], // of no node
+    [[3], [3, 1], [3, 1, 0], [5], [5, 2], [5, 2, 0]],
+  ]);
+  const { script } = frame(0);
+  const summed = frame(0, { script: { ...script, repair: [...script.repair, [5, "all is repaired", -1, []]] } });
+  assert.deepEqual(momentOf(summed, PHASES, at(0, 2, 6)).way, []);
+  assert.deepEqual(momentOf(pinned(), PHASES, at(3, 0, 0)).way, []);
 });
 
 test("a frame stays as it was sent", () => {

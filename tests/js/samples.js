@@ -66,6 +66,7 @@ export const nodes = () => ({
   changes: "1111010",
   starts: "0000010",
   stops: "0001000",
+  touched: "0001010",
   entered: "1111100",
   visited: [1, 1, 1, 1, 1, 0, 0],
 });

@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { range } from "../../treeviz/style/web/numbers.js";
-import { changeOf, neuronTold, touchedWords } from "../../treeviz/stage/web/touched.js";
-import { frame } from "./samples.js";
+import { changeOf, touchedWords } from "../../treeviz/stage/web/touched.js";
 
 const TOUCHED = {
   neurons: [0, 2],
@@ -20,15 +19,6 @@ const TOUCHED = {
 test("a leaf starts or stops firing, still fires, changes below b, or stays", () => {
   const found = range(8).map(changeOf);
   assert.deepEqual(found, [null, "stops", "starts", "fires", "changed", "stops", "starts", "fires"]);
-});
-
-test("a climb is about the neuron whose leaf it came from, and a sum is about none", () => {
-  const told = range(6).map((step) => neuronTold(frame(0), "repair", step, 4));
-  assert.deepEqual(told, [0, 0, 0, 2, 2, 2]);
-  const { script } = frame(0);
-  const summed = frame(0, { script: { ...script, repair: [...script.repair, [5, "all is repaired", -1, []]] } });
-  assert.equal(neuronTold(summed, "repair", 6, 4), null);
-  assert.equal(neuronTold(frame(0), "search", 1, 4), null); // no leaf has been told yet
 });
 
 test("what a neuron does to all trees is said, or what all neurons do", () => {

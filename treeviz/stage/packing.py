@@ -16,7 +16,7 @@ from treeviz.stage.pictures.spread import spread_of
 from treeviz.stage.pictures.watched import WatchList, draw_in_run
 from treeviz.stage.rounding import bits, five_digits, seven_digits, thousandths
 from treeviz.stage.script import line_values, write_script
-from treeviz.stage.touched import pack_touched
+from treeviz.stage.touched import pack_touched, touched_leaves
 from treeviz.stage.view import View
 from treeviz.style.palette import percent
 from treeviz.style.searches import describe_search
@@ -52,7 +52,7 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
         "summary": _compare(step, iteration) if is_compared else _summarize(step, listed, trace.config.search),
         "record": _describe_record(record),
         "point": pack_datapoint(trace.dataset, record, view.tree),
-        "nodes": _node_table(drawn, listed) | _ties(trace, drawn),
+        "nodes": _node_table(record, drawn, listed) | _ties(trace, drawn),
         "leaves": _leaves(trace, drawn, iteration, step.iteration if is_compared else None, listed),
         "script": script,
         "meter": None if is_compared else pack_meter(trace, iteration),
@@ -178,7 +178,7 @@ def _pack_spread(step: TreeStep) -> dict[str, Any]:
     return {"low": low, "high": high, "reads": spread.reads.tolist(), "fires": spread.fires.tolist()}
 
 
-def _node_table(drawn: DrawnTree, listed: WatchList | None) -> dict[str, Any]:
+def _node_table(record: StepRecord, drawn: DrawnTree, listed: WatchList | None) -> dict[str, Any]:
     """Return the drawn nodes, column by column; kind 0 is an inner node, 1 a leaf, 2 a stub."""
     found: dict[str, Any] = {"visited": drawn.num_visited.tolist(), "entered": bits(drawn.visited)}
     if listed is not None:  # no node was searched: entered are those that hold neurons of the list
@@ -204,6 +204,7 @@ def _node_table(drawn: DrawnTree, listed: WatchList | None) -> dict[str, Any]:
         "changes": bits(drawn.modified),
         "starts": bits(drawn.starts_firing),
         "stops": bits(drawn.stops_firing),
+        "touched": bits(touched_leaves(record, drawn)),
     }
 
 

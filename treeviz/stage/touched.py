@@ -1,4 +1,4 @@
-"""What a move does to the leaves of the neurons that it touches, in the trees of the other datapoints as well."""
+"""Which drawn leaves a move touches, and what it does to them in the trees of the other datapoints as well."""
 
 from typing import Any
 
@@ -6,11 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treeviz.model.types import Ints
-from treeviz.stage.pictures.detail import DrawnTree
+from treeviz.stage.pictures.detail import DrawnTree, Mask
 from treeviz.stage.rounding import bits
+from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
 
 MAX_NEURONS, MAX_STRIPS = 36, 24
+
+
+def touched_leaves(record: StepRecord, drawn: DrawnTree) -> Mask:
+    """Return which drawn nodes are leaves of neurons that move."""
+    return drawn.is_leaf & record.dual_step.any() & np.isin(drawn.neuron, record.touched)
 
 
 def pack_touched(trace: Trace, drawn: DrawnTree, iteration: int) -> dict[str, Any] | None:

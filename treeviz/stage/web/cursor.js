@@ -88,6 +88,23 @@ export function nearestStepAbout(steps, row, step) {
 }
 
 /**
+ * The drawn rows of the way to where a step is, from the lowest up: a search has come to its node from the root, a move
+ * and a repair from the leaf told last.
+ * @param {Nodes} nodes
+ * @param {Step[]} done the steps up to this one
+ * @param {boolean} isSearched
+ */
+function wayOf({ kind, parent }, done, isSearched) {
+  const row = done[done.length - 1][2];
+  if (row < 0) return []; // of no node: it sums up
+  const leaf = done.findLast(([, , about]) => kind[about] === 1);
+  const [low, top] = isSearched || !leaf ? [row, 0] : [leaf[2], row];
+  const way = [];
+  for (let at = low; at >= top; at = parent[at]) way.push(at); // parents come before their children
+  return way;
+}
+
+/**
  * What is known and written at a moment: nodes the search has entered, values so far, rows written, neurons promoted.
  * @param {Frame} frame
  * @param {Phase[]} phases
@@ -108,6 +125,7 @@ export function momentOf(frame, phases, at) {
       line: -1,
       text,
       row: -1,
+      way: [],
       entered: nodes.watched ? found : new Uint8Array(size).fill(1),
       values: nodes.after,
       written: mask(nodes.changes),
@@ -131,7 +149,8 @@ export function momentOf(frame, phases, at) {
       written[target] = 1;
     }
   }
-  return { phase, isCompared: false, line, text, row, entered, values, written, promoted };
+  const way = wayOf(nodes, done, phase.entersNodes);
+  return { phase, isCompared: false, line, text, row, way, entered, values, written, promoted };
 }
 
 /**

@@ -41,6 +41,15 @@ export function glyphOf(state, neurons) {
 }
 
 /**
+ * A diamond around the leaf of a neuron that moves.
+ * @param {number} size of the node, 1 is full
+ */
+export function diamondOf(size) {
+  const [half, high] = [(5 * size).toFixed(1), (11 * size).toFixed(1)];
+  return `m0-${high}l${half} ${high}-${half} ${high}-${half}-${high}z`;
+}
+
+/**
  * How dark a silhouette is: small shares would not be told apart if darkness were in proportion.
  * @param {number} share of what is in it that is read, or watched
  */

@@ -2,7 +2,7 @@
 
 import { el, svg } from "../../style/web/dom.js";
 import { decimals } from "../../style/web/numbers.js";
-import { FRAME, RING, darknessOf, glyphOf } from "./glyphs.js";
+import { FRAME, RING, darknessOf, diamondOf, glyphOf } from "./glyphs.js";
 
 /** @import { Terms } from "./terms.js" */
 /** @import { Header } from "./types.js" */
@@ -52,6 +52,9 @@ const listed = (b, lowered) => ({
 /** @type {Meaning} */
 const PROMOTED = ["promoted", ": moved farther than the skin, so watched in every tree"];
 
+/** In the move, where it is made. @type {Meaning} */
+const TOUCHED = ["touched: moves"];
+
 /** What a lesson's question marks: in the key where it is in the picture. @type {Record<string, string>} */
 const ASKED = {
   "chosen-node": "chosen",
@@ -93,6 +96,11 @@ export class TreeKey {
       line(state, meaning, state === "stub-open" ? shades() : drawingOf(state, glyphOf(state, 64), "glyph"));
     }
     if (skin !== null) line("promoted", PROMOTED, drawingOf("promoted", FRAME, "frame"));
+    line(
+      "touched",
+      TOUCHED,
+      svg("svg", { viewBox: "-11 -16 22 27" }, svg("path", { class: "touched", d: `M0 0${diamondOf(1)}` })),
+    );
     const ringed = skin === null ? "modified" : "differs from the pinned iteration";
     this.rings = line("written", [ringed], drawingOf("written", RING, "ring"));
     for (const [mark, words] of Object.entries(ASKED)) line(mark, [words], drawingOf(mark, RING, "ring"));

@@ -283,8 +283,10 @@ export class Stage {
     const isInside = path.includes(this.element);
     const is = (/** @type {string} */ selector) => path[0] instanceof Element && path[0].matches(selector);
     const isControl = is("input, select, textarea, button, a, summary, dialog, dialog *, [role], [contenteditable]");
+    const isAnswer = is("input[type=radio]") && ["ArrowLeft", "ArrowRight"].includes(event.key); // others choose one
     const isTyping =
-      is("input[type=number], input[type=text], select, dialog, dialog *") || (is("input") && event.key.length > 1);
+      is("input[type=number], input[type=text], select, dialog, dialog *") ||
+      (is("input") && event.key.length > 1 && !isAnswer);
     const isPress = is("button, summary, input") && [" ", "Enter"].includes(event.key);
     const isOurs = isInside ? !isTyping && !isPress : !isControl || is("section");
     if (this.transport.help.open) return;

@@ -46,20 +46,6 @@ function countsOf(strip) {
   return counts;
 }
 
-/**
- * The neuron that a phase tells of at a step: that of the last leaf it came to.
- * @param {Frame} frame
- * @param {string} phase
- * @param {number} step
- * @param {number} width
- */
-export function neuronTold({ script, nodes }, phase, step, width) {
-  const [, , row] = script[phase][step] ?? [0, "", -1];
-  if (row < 0) return null; // of no node: it sums up
-  const leaf = script[phase].slice(0, step + 1).findLast(([, , about]) => nodes.kind[about] === 1);
-  return leaf ? neuronOf(nodes.id[leaf[2]], width) : null;
-}
-
 export class TouchedPicture {
   /**
    * @param {Stage} stage
@@ -80,8 +66,8 @@ export class TouchedPicture {
    * @param {Frame} frame
    * @param {Moment} moment
    */
-  show(frame, { phase, isCompared }) {
-    const { touched, view } = frame;
+  show(frame, { phase, isCompared, way }) {
+    const { touched, view, nodes } = frame;
     this.box.hidden = !touched || isCompared || !phase.hasMove;
     if (!touched || this.box.hidden) return;
     const wide = clamp(STRIP_ROOM / touched.neurons.length, 8, STRIP_HIGH);
@@ -90,9 +76,8 @@ export class TouchedPicture {
       const strips = touched.strips.map((strip, place) => this.draw(strip, touched.first + place, wide));
       this.stage.replace(this.strips, ...strips);
     }
-    const { header, at } = this.stage.player;
-    const told = neuronTold(frame, phase.id, at.step, header.width);
-    const place = told === null ? -1 : touched.neurons.indexOf(told);
+    const { header } = this.stage.player;
+    const place = way.length ? touched.neurons.indexOf(neuronOf(nodes.id[way[0]], header.width)) : -1;
     this.column.hidden = place < 0;
     if (place >= 0) setAttribute(this.column, "style", `left:${STRIP_LABEL + place * wide}px;width:${wide}px`);
     this.stage.terms.write(this.caption, touchedWords(touched, header.points, place));

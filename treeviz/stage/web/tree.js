@@ -3,7 +3,7 @@
 import { el, setAttribute, setText, svg } from "../../style/web/dom.js";
 import { clamp, decimals, grouped, isSet, range, things } from "../../style/web/numbers.js";
 import { stateOf } from "./cursor.js";
-import { FRAME, RING, darknessOf, extentOf, glyphOf } from "./glyphs.js";
+import { FRAME, RING, darknessOf, diamondOf, extentOf, glyphOf } from "./glyphs.js";
 import { neuronOf, treeSize } from "./heap.js";
 import { TreeKey } from "./key.js";
 import { labelsOf, leafRoomOf } from "./labels.js";
@@ -38,11 +38,12 @@ export class TreePicture {
     this.text = part("node-text", HTMLDetailsElement);
     this.picture = part("picture", HTMLElement);
     this.key = new TreeKey(stage.terms, part("tree-key", HTMLElement));
-    const [back, followed, trail, layer] = this.svg.children;
+    const [back, followed, trail, touched, layer] = this.svg.children;
     this.back = back;
     this.followed = followed;
     this.trail = trail;
     this.layer = layer;
+    this.touched = touched;
     /** @type {Frame | null} */
     this.frame = null;
     /** @type {Nodes | undefined} */
@@ -208,6 +209,9 @@ export class TreePicture {
     const isWanted = (/** @type {number} */ node) => node === stage.selected || stage.lesson.isAsked(node);
     const labels = labelsOf(nodes, moment, layout, stage.player.header.width, isWanted, stage.lecture.isOn);
     const seen = new Set();
+    const isMoving = moment.phase.hasMove && !moment.phase.isAfterMove;
+    /** @type {string[]} */
+    const diamonds = [];
     const hasRings = !nodes.watched || moment.isCompared; // watch lists modify no node
     this.items.forEach(({ group, glyph, label }, row) => {
       const state = stateOf(nodes, row, moment);
@@ -215,11 +219,13 @@ export class TreePicture {
       const marks = [
         [hasRings && moment.written[row], "written"],
         [moment.promoted[row], "promoted"],
+        [isMoving && isSet(nodes.touched, row), "touched"],
         [row === moment.row, "now"],
         [nodes.id[row] === stage.selected, "selected"],
         [nodes.id[row] === stage.hovered, "hovered"],
       ];
       const names = marks.filter(([is]) => is).map(([, name]) => name);
+      if (names.includes("touched")) diamonds.push(`M${layout.at[row].join(" ")}${diamondOf(layout.size)}`);
       const answer = stage.lesson.markOf(nodes.id[row]);
       setAttribute(group, "class", ["node", state, ...names, answer].join(" ").trim());
       for (const mark of [state, ...names, answer]) seen.add(mark);
@@ -236,9 +242,9 @@ export class TreePicture {
     this.key.show(seen, hasRings);
     setAttribute(this.back, "d", edges[0].join(""));
     setAttribute(this.followed, "d", edges[1].join(""));
-    let trail = "";
-    for (let row = moment.row; row > 0; row = nodes.parent[row]) trail += layout.edges[row];
-    setAttribute(this.trail, "d", trail);
+    setAttribute(this.touched, "d", diamonds.join(""));
+    const trail = moment.way.slice(0, -1).map((row) => layout.edges[row]);
+    setAttribute(this.trail, "d", trail.join(""));
     if (moment.row < 0) return;
     const { scrollLeft, clientWidth } = this.scroller;
     const left = scrollTo(layout.at[moment.row][0] * this.scale, scrollLeft, clientWidth);
@@ -333,6 +339,7 @@ export class TreePicture {
       const states = [isSet(bits.entered, row) ? found() : watched ? "not watched" : "not entered"];
       if (promoted && isSet(promoted, row)) states.push("promoted");
       if (promotes && isSet(promotes, row)) states.push("is promoted now");
+      if (isSet(bits.touched, row)) states.push("moves");
       if (isSet(bits.starts, row)) states.push("starts firing");
       if (isSet(bits.stops, row)) states.push("stops firing");
       const act = isStub ? "open" : "inspect";

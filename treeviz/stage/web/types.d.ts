@@ -110,6 +110,8 @@ export interface Nodes {
   changes: string;
   starts: string;
   stops: string;
+  /** Leaves of neurons that move. */
+  touched: string;
   entered: string;
   /** Of a run with a planted fault: nodes that are exactly b. */
   ties?: string;
@@ -386,6 +388,8 @@ export interface Moment {
   line: number;
   text: string;
   row: number;
+  /** Rows up to the root in a search, up to the node under the cursor from a leaf that is moved or written. */
+  way: number[];
   entered: Uint8Array;
   values: number[];
   written: Uint8Array;

@@ -155,6 +155,7 @@ export function imagine(nodes, moment, threshold, text) {
       phase: { ...moment.phase, isAfterMove: false, hasMove: false },
       line: -1,
       row: -1,
+      way: [],
       text,
       entered,
       values: before,
