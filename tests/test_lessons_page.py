@@ -485,6 +485,46 @@ def test_no_line_of_a_lesson_begins_with_a_comma(stage, lecture):
         assert len(beginnings) > 5 and not set(beginnings) & set(",.;:)"), width
 
 
+# Of the parts that a scene can be about: what stands beside them and is covered by their outline, or cuts it off.
+OUTLINED = """(stage, parts) => parts.flatMap((name) => {
+    const place = stage.querySelector(`[data-part="${name}"]`);
+    place.setAttribute("data-looked-at", "");
+    const { outlineWidth, outlineOffset } = getComputedStyle(place);
+    const { left, right, top, bottom } = place.getBoundingClientRect();
+    const out = parseFloat(outlineWidth) + parseFloat(outlineOffset) - 1.5; // letters do not fill their boxes
+    place.removeAttribute("data-looked-at");
+    const isMet = (box) => box.width > 0 && box.left < right + out && box.right > left - out &&
+        box.top < bottom + out && box.bottom > top - out;
+    const texts = (element) => [...element.childNodes].filter((one) => one.nodeType === Node.TEXT_NODE).map((text) => {
+        const range = document.createRange();
+        range.selectNodeContents(text);
+        return range;
+    });
+    const others = [...stage.querySelectorAll("*")].filter((other) =>
+        !place.contains(other) && other.checkVisibility({ visibilityProperty: true }));
+    const covered = others.flatMap((other) => (other.matches("input, select, button") ? [other] : texts(other)))
+        .filter((thing) => [...thing.getClientRects()].some(isMet));
+    const cutting = others.filter((other) => other.contains(place) && getComputedStyle(other).overflowX !== "visible")
+        .filter((other) => {
+            const inner = other.getBoundingClientRect().left + other.clientLeft;
+            return left - out < inner || right + out > inner + other.clientWidth;
+        });
+    return [...covered, ...cutting].map((thing) => `${name}: ${thing.dataset?.part ?? thing.className ?? thing}`);
+})"""
+
+
+@pytest.mark.parametrize(("size", "query"), [((1400, 900), ""), ((1920, 1080), "&lecture=1")])
+def test_the_outline_of_what_a_scene_is_about_covers_nothing(stage, lecture, size, query):
+    stage.page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    stage.open(f"lesson=idea&scene=9{query}")
+    lecture.wait("idea", 9)
+    parts = ["tree-box", "narration", "meter", "datapoint", "losses"]
+    assert stage.element.evaluate(OUTLINED, parts) == []
+    stage.part("play").click()
+    stage.part("rested").filter(has_text="ends here").wait_for()
+    assert stage.element.evaluate(OUTLINED, ["narration"]) == []
+
+
 def test_a_lesson_by_keyboard_alone(stage, lecture):
     lecture.open("idea", 1)
     chart = stage.page.get_by_role("radiogroup", name="Chart")

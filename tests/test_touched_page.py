@@ -29,6 +29,18 @@ def kinds_of(run, point, iteration):
     return [int(np.count_nonzero(kind)) for kind in kinds]
 
 
+def test_nothing_below_the_notes_on_the_code_moves_within_a_phase(stage):
+    stage.open("data=circle&width=64&solver=exact&it=0&phase=repair&step=0")
+    stage.element.focus()
+    notes, places = set(), set()
+    for _ in range(12):
+        notes.add(stage.part("symbols").inner_text().strip())
+        places.add(stage.part("strips").evaluate("box => box.getBoundingClientRect().top + scrollY"))
+        stage.press("ArrowRight")
+    assert len(notes) == 3 and "" not in notes  # a line each: the leaf is written, the climb goes up, it stops
+    assert len(places) == 1
+
+
 def test_a_strip_a_datapoint_shows_its_leaves_and_opens_its_tree(stage, circle):
     stage.open("data=circle&width=64&solver=exact&it=1&phase=search&step=0")
     box = stage.part("touched")

@@ -14,6 +14,7 @@ import { NeuronPicture } from "./neuron.js";
 
 const BADGES = { exact: "✓ Exact", wrong: "✗ Not exact", waiting: "… Checking", off: "○ Not checked" };
 const BARS = 270;
+const OUTLINE = 4; // pixels around what a scene is about, taken by its outline
 
 export class Panel {
   /**
@@ -46,8 +47,6 @@ export class Panel {
       this.code.classList.toggle("with-values", hasResults.checked);
       this.scrollCode();
     });
-    /** @type {string[]} */
-    this.notes = [];
     this.line = NaN;
     /** @type {number[] | null} */
     this.values = null;
@@ -61,7 +60,7 @@ export class Panel {
 
   /** @param {Header} header */
   setHeader({ code, phases }) {
-    this.notes = code.map(({ note }) => note);
+    this.symbols.replaceChildren(...code.map(({ note }) => el("p", {}, ...this.stage.terms.link(note))));
     [this.line, this.shownResults] = [NaN, null];
     this.results = [];
     const lines = code.map(({ phase, text, indent }) => {
@@ -93,7 +92,7 @@ export class Panel {
         if (line === moment.line) item.setAttribute("aria-current", "step");
         else item.removeAttribute("aria-current");
       });
-      this.stage.terms.write(this.symbols, this.notes[moment.line] ?? "");
+      this.showSymbols(moment.line);
       this.scrollCode();
     }
     this.showResults(frame, moment);
@@ -108,6 +107,19 @@ export class Panel {
     this.stage.planted.showBadge(badge);
     this.drawBars(frame, moment.phase.hasDualStep);
     this.inspect(frame, moment);
+  }
+
+  /**
+   * What the symbols of a line mean, in the room that the longest such note of its phase takes: nothing below moves.
+   * @param {number} line
+   */
+  showSymbols(line) {
+    if (this.stage.hasFocus(this.symbols)) this.stage.element.focus();
+    const { phase } = this.results[line] ?? {};
+    [...this.symbols.children].forEach((note, place) => {
+      note.toggleAttribute("hidden", this.results[place].phase !== phase);
+      note.classList.toggle("shown", place === line);
+    });
   }
 
   /**
@@ -155,7 +167,7 @@ export class Panel {
       rows.map(({ offsetTop, offsetHeight }) => [offsetTop - scrollTop, offsetTop + offsetHeight - scrollTop]),
       clientHeight,
     );
-    this.code.style.clipPath = `inset(${above}px 0 ${below}px)`;
+    this.code.style.clipPath = `inset(${above || -OUTLINE}px ${-OUTLINE}px ${below || -OUTLINE}px)`;
   }
 
   /**
