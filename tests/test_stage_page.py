@@ -263,7 +263,7 @@ def test_the_inspector_opens_in_view(stage):
 
 # What is cut off the list of code, at its top and at its bottom.
 CUT = """node => {
-    const [top, , bottom] = node.style.clipPath.match(/[\\d.]+/g).map(Number);
+    const [top, , bottom] = node.style.clipPath.match(/-?[\\d.]+/g).map(Number);
     return [top, bottom ?? top];
 }"""
 BOX = "node => { const { top, bottom } = node.getBoundingClientRect(); return [top, bottom]; }"
