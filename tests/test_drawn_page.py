@@ -56,6 +56,7 @@ def test_a_tree_is_what_the_stage_saves(page, file, tmp_path, scheme):
     assert ElementTree.fromstring(seen).find(f"{SVG}title").text.startswith("Tree 1: of 511 nodes the search reads ")
 
 
+@pytest.mark.slow
 def test_other_pictures_are_painted_in_any_size(page, file, tmp_path):
     page.emulate_media(color_scheme="light")
     page.goto(f"{file.as_uri()}?tree=1&it=1&phase=repair&step=4")
@@ -73,6 +74,7 @@ def test_a_picture_that_is_not_there_is_refused(chromium, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["gif", "webm"])
 def test_a_film_is_what_the_stage_makes(page, file, tmp_path, form):
     page.emulate_media(color_scheme="dark")

@@ -134,6 +134,7 @@ def test_an_iteration_becomes_a_film_of_all_phases(stage, run):
     assert Image.open(io.BytesIO(content)).n_frames == sum(map(len, script.values()))
 
 
+@pytest.mark.slow
 def test_a_film_plays_as_webm_in_a_browser(page, stage, sentences):
     _, moving = make(stage, "phase", "gif")
     stage.click("close")

@@ -88,6 +88,7 @@ def teacher(stage):
     return Teacher(stage)
 
 
+@pytest.mark.slow
 def test_a_class_chooses_and_the_teacher_shows_what_is_right(teacher, server, chromium):
     teacher.open(2)
     assert not teacher.box.get_by_text("1.0, its inner product", exact=True).first.is_visible()  # the scene's own form

@@ -40,34 +40,45 @@ def take(menu, name, folder):
     return path
 
 
-def test_a_run_is_taken_home_at_the_moment_on_the_screen(stage, tmp_path):
+def open_at_a_moment(stage):
+    """Open a run that is soon whole, go to another moment, and open the menu; return it and the run as it must be."""
     stage.open("data=circle&width=64&tree=7&it=1")
     stage.element.focus()
     stage.press("Shift+ArrowRight", "4", "ArrowRight")  # the address is the stage's own work from here on
     stage.wait_for(2, 4).rest()
-    expected = Trainer(load_dataset("circle"), TrainConfig(width=64, solver="exact"))
-    whole = BackgroundRun(expected.data, expected.config)
+    whole = BackgroundRun(load_dataset("circle"), TrainConfig(width=64, solver="exact"))
     for iteration in count():  # the files of a run that goes on differ
         if not whole.wait_for(iteration, timeout=30):
             break
     expect(stage.part("scrub")).to_have_attribute("max", str(6 * whole.num_computed - 1))
-    phase = stage.address()["phase"]
     menu = open_menu(stage.page)
-    menu.get_by_text(f"Tree 7, iteration 2, phase “{phase}”").wait_for()
-    trace = Trace.load(take(menu, "The run, for Trace.load", tmp_path))
-    losses = expected.run(len(trace.records), 0.0).losses.tolist()
-    assert trace.losses.tolist() == losses and len(losses) > 2
+    menu.get_by_text(f"Tree 7, iteration 2, phase “{stage.address()['phase']}”").wait_for()
+    return menu, whole
+
+
+def test_the_numbers_of_a_run_are_taken_home(stage, tmp_path):
+    menu, whole = open_at_a_moment(stage)
+    losses = whole.trace.losses.tolist()
+    assert Trace.load(take(menu, "The run, for Trace.load", tmp_path)).losses.tolist() == losses
     about, tables = read_tables(take(menu, "All tables: JSON", tmp_path))
     assert set(tables) == set(RUN_TABLES) and tables["records"].loss.tolist() == losses
-    assert Source.from_values(about["data"]["source"]) == expected.data.source
-    for title, table in (("Iterations", "records"), ("Operations by phase", "ledger"), ("Datapoints", "points")):
-        for word in ("CSV", "Parquet"):
-            path = take(menu, f"{title}: {word}", tmp_path)
-            assert path.name == f"treeviz-circle-{table}.{word.lower()}"
-            assert read_tables(path)[1][table].equals(tables[table])
+    assert Source.from_values(about["data"]["source"]) == whole.data.source
+    for title, table, word in (
+        ("Iterations", "records", "CSV"),
+        ("Operations by phase", "ledger", "Parquet"),
+        ("Datapoints", "points", "CSV"),
+    ):
+        path = take(menu, f"{title}: {word}", tmp_path)
+        assert path.name == f"treeviz-circle-{table}.{word.lower()}"
+        assert read_tables(path)[1][table].equals(tables[table])
+
+
+def test_a_run_is_taken_home_at_the_moment_on_the_screen(stage, tmp_path):
+    menu, whole = open_at_a_moment(stage)
+    phase = stage.address()["phase"]
     script = take(menu, "Python script", tmp_path)
-    moment = replace(moment_of(expected.trace, 7, 2, phase, 127), step=int(stage.address()["step"]))
-    assert moment.step > 0 and script.read_bytes() == pack_script(expected.trace, moment)
+    moment = replace(moment_of(whole.trace, 7, 2, phase, 127), step=int(stage.address()["step"]))
+    assert moment.step > 0 and script.read_bytes() == pack_script(whole.trace, moment)
     notebook = json.loads(take(menu, "Notebook", tmp_path).read_bytes())
     assert notebook["cells"][0]["source"].startswith(f"# circle: tree 7, iteration 2, phase “{phase}”")
     assert take(menu, "BibTeX", tmp_path).read_text() == bibtex()
