@@ -17,6 +17,8 @@ from treeviz.lesson.scenes.questions import Choose, Click, Estimate, Option, des
 from treeviz.lesson.scenes.quiz import NUM_ITERATIONS, deal
 from treeviz.stage import component
 from treeviz.stage.moment import ADDRESS
+from treeviz.stage.pictures.detail import draw_tree
+from treeviz.stage.script import write_script
 
 GOOD = """
 title = "T"
@@ -188,6 +190,35 @@ def test_totals_are_the_amortized_cost_times_the_iterations():
     at = TreeMoment(trace, 0, len(trace.records) - 1)
     assert at.find("total_operations") == pytest.approx(trace.amortized()[-1] * len(trace.records))
     assert at.find("dense_total_operations") == pytest.approx(trace.amortized(of="dense")[-1] * len(trace.records))
+
+
+def test_building_is_paid_off_where_the_amortized_costs_cross(circle):
+    found = set()
+    for moment in (*random_moments(25), TreeMoment(circle, 0, 0)):
+        trace = moment.trace
+        is_less = trace.amortized() < trace.amortized(of="dense")
+        expected = float(np.argmax(is_less)) + 1 if is_less.any() else math.inf
+        assert moment.find("paid_off") == expected
+        found.add(expected)
+    assert found >= {math.inf, 2.0, 8.0}
+
+
+def test_values_of_nodes_have_the_digits_of_the_picture(circle):
+    moment = TreeMoment(circle, 0, 0)
+    assert moment.fill("{threshold} {largest} {dual}") == "1.413 2.519 −42.9"
+    run = Trainer(circle.dataset, TrainConfig(width=64, solver="exact", threshold=0.0)).run(1)
+    assert TreeMoment(run, 0, 0).fill("{threshold}") == "0"
+
+
+def test_what_the_first_lesson_says_in_words_is_so_of_its_run(circle):
+    """Claims that no number fills in, and that hold for the run of the scenes."""
+    first = TreeMoment(circle, 0, 0)
+    assert abs(first.find("dual")) > 10 * abs(first.find("residual")), "g is much larger than the residual"
+    assert circle.losses[1] > circle.losses[0], "the loss can rise at first"
+    drawn = draw_tree(first.step, max_nodes=127)
+    repair = [small.text for small in write_script(circle, circle.records[0], drawn)["repair"]]
+    assert repair[1].endswith("Stop."), "the scene opens at a climb that stops at once"
+    assert any("the root" in text for text in repair), "others reach the root"
 
 
 def test_a_question_with_no_right_option_or_two_is_refused():
