@@ -19,6 +19,8 @@ from xdist.scheduler import LoadFileScheduling
 
 from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.export.browser import ARGUMENTS, find_chromium
+from treeviz.export.replay import write_run
+from treeviz.training.finished import finish_run
 
 # A shell that starts us in the background has us ignore interrupts; the programs that tests interrupt would, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -151,3 +153,12 @@ def circle():
 @pytest.fixture(scope="session")
 def digits():
     return Trainer(load_dataset("digits"), TrainConfig(width=65_536, solver="exact")).run(3)
+
+
+@pytest.fixture(scope="session")
+def replay_file(tmp_path_factory):
+    """A file that plays the tree of datapoint 1 in three iterations."""
+    run = finish_run(Trainer(load_dataset("circle"), TrainConfig(width=256, solver="exact")), 3, 1e-10)
+    path = tmp_path_factory.mktemp("replay") / "run.html"
+    path.write_text(write_run(run, [1]), encoding="utf-8")
+    return path

@@ -1,6 +1,5 @@
 """Data frames, Parquet and Excel files: the same datapoints as the CSV file that says the same."""
 
-import importlib.util
 import io
 import zipfile
 
@@ -15,8 +14,6 @@ from treeviz.cli import main
 from treeviz.data import frames
 from treeviz.data.csv_columns import find_columns
 from treeviz.data.csv_options import CsvOptions
-
-NEEDS_EXCEL = pytest.mark.skipif(importlib.util.find_spec("openpyxl") is None, reason="openpyxl is not installed")
 
 
 @pytest.fixture
@@ -83,7 +80,7 @@ def write(frame, path):
     return path
 
 
-KINDS = ["parquet", pytest.param("xlsx", marks=NEEDS_EXCEL)]
+KINDS = ["parquet", "xlsx"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

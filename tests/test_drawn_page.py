@@ -13,11 +13,8 @@ from stage_driver import StageDriver
 from test_film_page import make
 from test_picture_page import save
 
-from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.cli import main
 from treeviz.export import browser
-from treeviz.export.replay import write_run
-from treeviz.training.finished import finish_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 
@@ -36,19 +33,11 @@ def invoke(*arguments):
     return CliRunner().invoke(main, ["export", *map(str, arguments)])
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    run = finish_run(Trainer(load_dataset("circle"), TrainConfig(width=256, solver="exact")), 3, 1e-10)
-    path = tmp_path_factory.mktemp("replay") / "run.html"
-    path.write_text(write_run(run, [1]), encoding="utf-8")
-    return path
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_tree_is_what_the_stage_saves(page, file, tmp_path, scheme):
+def test_a_tree_is_what_the_stage_saves(page, replay_file, tmp_path, scheme):
     page.emulate_media(color_scheme=scheme)
-    page.goto(f"{file.as_uri()}?tree=1&it=1&phase=repair&step=4")
-    _, seen = save(StageDriver(page, file.as_uri()).wait(), "tree", "svg")
+    page.goto(f"{replay_file.as_uri()}?tree=1&it=1&phase=repair&step=4")
+    _, seen = save(StageDriver(page, replay_file.as_uri()).wait(), "tree", "svg")
     out = tmp_path / "tree.svg"
     done = export("tree", *RUN, *MOMENT, "--theme", scheme, "--out", out)
     assert done.returncode == 0, done.stderr
@@ -57,10 +46,10 @@ def test_a_tree_is_what_the_stage_saves(page, file, tmp_path, scheme):
 
 
 @pytest.mark.slow
-def test_other_pictures_are_painted_in_any_size(page, file, tmp_path):
+def test_other_pictures_are_painted_in_any_size(page, replay_file, tmp_path):
     page.emulate_media(color_scheme="light")
-    page.goto(f"{file.as_uri()}?tree=1&it=1&phase=repair&step=4")
-    box = StageDriver(page, file.as_uri()).wait().part("plane").bounding_box()
+    page.goto(f"{replay_file.as_uri()}?tree=1&it=1&phase=repair&step=4")
+    box = StageDriver(page, replay_file.as_uri()).wait().part("plane").bounding_box()
     for scale in (2, 4):
         out = tmp_path / f"{scale}.png"
         done = export("tree", *RUN, *MOMENT, "--picture", "neurons", "--scale", scale, "--out", out)
@@ -76,10 +65,10 @@ def test_a_picture_that_is_not_there_is_refused(chromium, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["gif", "webm"])
-def test_a_film_is_what_the_stage_makes(page, file, tmp_path, form):
+def test_a_film_is_what_the_stage_makes(page, replay_file, tmp_path, form):
     page.emulate_media(color_scheme="dark")
-    page.goto(f"{file.as_uri()}?tree=1&it=1&phase=move&step=0")
-    _, seen = make(StageDriver(page, file.as_uri()).wait(), "phase", form)
+    page.goto(f"{replay_file.as_uri()}?tree=1&it=1&phase=move&step=0")
+    _, seen = make(StageDriver(page, replay_file.as_uri()).wait(), "phase", form)
     out = tmp_path / f"film.{form}"
     moment = ("--tree", 1, "--iteration", 1, "--phase", "move")
     done = export("film", *RUN, *moment, "--theme", "dark", "--out", out)

@@ -9,27 +9,15 @@ import pytest
 from PIL import Image
 from stage_driver import StageDriver
 
-from treeviz import TrainConfig, Trainer, load_dataset
-from treeviz.export.replay import write_run
-from treeviz.training.finished import finish_run
-
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    run = finish_run(Trainer(load_dataset("circle"), TrainConfig(width=256, solver="exact")), 3, 1e-10)
-    path = tmp_path_factory.mktemp("replay") / "run.html"
-    path.write_text(write_run(run, [1]), encoding="utf-8")
-    return path
-
-
 @pytest.fixture
-def stage(page, file):
-    page.goto(f"{file.as_uri()}?tree=1&it=1&phase=repair&step=4")
-    return StageDriver(page, file.as_uri()).wait()
+def stage(page, replay_file):
+    page.goto(f"{replay_file.as_uri()}?tree=1&it=1&phase=repair&step=4")
+    return StageDriver(page, replay_file.as_uri()).wait()
 
 
 def save(stage, what, form):
