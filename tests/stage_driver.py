@@ -3,6 +3,8 @@
 import re
 from urllib.parse import parse_qs, urlparse
 
+from playwright.sync_api import expect
+
 FORGET_TREE = """() => {
     const url = new URL(location);
     url.searchParams.delete("tree");
@@ -43,8 +45,9 @@ class StageDriver:
     def where(self):
         """(iteration, number of the phase, step), the step counted from 1 as on the screen."""
         self.page.evaluate(DRAWN)  # what was pressed has moved the cursor at once, and is drawn with the next frame
-        found = re.match(r"Iteration (\d+) · phase (\d+), \w+ · step (\d+) of", self.part("where").inner_text())
-        return tuple(map(int, found.groups()))
+        place = re.compile(r"^Iteration (\d+) · phase (\d+), \w+ · step (\d+) of")
+        expect(self.part("where")).to_have_text(place, use_inner_text=True)  # while an iteration is loaded, it says so
+        return tuple(map(int, place.match(self.part("where").inner_text()).groups()))
 
     def wait_for(self, iteration, phase=None, step=None):
         tail = "" if phase is None else rf" · phase {phase}, \w+" + ("" if step is None else rf" · step {step} of")
