@@ -12,7 +12,8 @@ import streamlit as st
 from treeviz.pages.settings import setting_keys
 
 # What else there is to choose beside the stage, where no callback leads to a page.
-_ELSEWHERE = {"glossary-search", "lesson-upload", "introduction", "plays", "poll_wanted"}
+MENU = ("take-home", "take-home-address")  # whether the menu of files is open, and at which moment
+_ELSEWHERE = {"glossary-search", "lesson-upload", "introduction", "plays", "poll_wanted", *MENU}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,12 @@ def keep_choices() -> None:
     state = st.session_state
     state.choices = {key: state.get(key) for key in setting_keys() | _ELSEWHERE}
     state.is_page_drawn = True  # the fragment is part of that first
+
+
+def keep_menu() -> None:
+    """Keep what has been chosen of the menu alone, which is drawn again by itself; call it when it is drawn."""
+    state = st.session_state
+    state.choices = {**state.get("choices", {}), **{key: state.get(key) for key in MENU}}
 
 
 def have_choices_changed() -> bool:

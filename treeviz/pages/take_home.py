@@ -16,6 +16,7 @@ from streamlit.elements.lib.mutable_popover_container import PopoverContainer
 from treeviz.export.citation import bibtex
 from treeviz.export.notebook import pack_notebook, pack_script
 from treeviz.export.replay import write_moment
+from treeviz.pages.choices import MENU, keep_menu
 from treeviz.pages.notices import note, plain
 from treeviz.pages.races import KeptRace
 from treeviz.pages.runs import open_run, wait_with_spinner
@@ -49,6 +50,7 @@ _PLACE = """<style>
   .st-key-take-home-place button [data-testid="stMarkdownContainer"] { position: absolute; clip-path: inset(50%); }
 }
 </style>"""
+_OPEN, _ADDRESS = MENU
 _Owner = TypeVar("_Owner")
 
 
@@ -56,7 +58,9 @@ _Owner = TypeVar("_Owner")
 def offer_run(settings: Settings) -> None:
     """Draw the menu of the run on show: its numbers, itself, this moment of it, and how to cite."""
     menu = _menu()
+    keep_menu()
     if not menu.open:
+        st.session_state.pop(_ADDRESS, None)  # it holds for one opening
         return
     with menu:
         maker = open_run(settings)
@@ -66,7 +70,12 @@ def offer_run(settings: Settings) -> None:
             st.markdown("The run has no iteration yet.")
             return
         name = _file_name(trace.dataset.name)
-        moment, _ = read_moment(ask_address("take-home-address"), maker)
+        address = ask_address(_ADDRESS)
+        keep_menu()
+        if address is None:  # drawn now and again in a moment, a button pressed in between would give no file
+            st.markdown("The files are being named …")
+            return
+        moment, _ = read_moment(address, maker)
         _offer_tables(trace, name, _RUN, _pack_records)
         if trace.config.fault is None:
             _offer("The run, for Trace.load", f"{name}.npz", _later(trace, Trace.to_bytes))
@@ -117,7 +126,7 @@ def _menu() -> PopoverContainer:
     with st.container(key="take-home-place"):
         st.html(_PLACE)
         return st.popover(
-            "Take it home", icon=":material/download:", help=words, width="content", key="take-home", on_change="rerun"
+            "Take it home", icon=":material/download:", help=words, width="content", key=_OPEN, on_change="rerun"
         )
 
 

@@ -55,15 +55,16 @@ def bring_poll(key: str, news: Mapping[str, object]) -> None:
     _bring_news(key=f"{key}-poll", data=news)
 
 
-def ask_address(key: str) -> dict[str, str]:
+def ask_address(key: str) -> dict[str, str] | None:
     """Ask the browser what its address holds, and return what it said last; what asks is drawn again when it answers.
+
+    None before its first answer.
 
     Streamlit knows of an address what it has written itself. The stage writes the moment there.
     """
     said = st.session_state.get(key, {}).get("search")
-    said = said if isinstance(said, str) else ""
-    _ask_address(key=key, data=said, on_search_change=_stay)
-    return dict(parse_qsl(said.removeprefix("?")))
+    _ask_address(key=key, data=said if isinstance(said, str) else "", on_search_change=_stay)
+    return dict(parse_qsl(said.removeprefix("?"))) if isinstance(said, str) else None
 
 
 def last_question(key: str) -> object:

@@ -2,5 +2,6 @@
 
 /** @param {import("../../style/web/mount.js").Call<string, string>} call */
 export default ({ data, setStateValue }) => {
-  if (location.search !== data) setStateValue?.("search", location.search);
+  const search = location.search || "?"; // an answer also where there is nothing
+  if (search !== data) setStateValue?.("search", search);
 };
