@@ -14,8 +14,8 @@ from typing import Any
 _LONG_ROW = 4_000  # characters of a row, on average, from which on its columns are kept apart: zlib looks back 32,768
 _SHARED = 40  # characters of a value from which on it is written once
 _REFERENCE = "~"  # begins a reference, and a text that would look like one
-# Letters of base 85 that mean something in HTML, and those that stand for them.
 _dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+# Letters of base 85 that mean something in HTML, and those that stand for them.
 _LETTERS = bytes.maketrans(b"<>&", b",.:")
 
 

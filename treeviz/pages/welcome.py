@@ -7,10 +7,12 @@ from treeviz.pages.lessons import begin, known_lessons
 from treeviz.stage.component import INTRODUCED
 
 _STEPS = """
-1. **Search.** The leaves of a tree are the inner products of all neurons with one datapoint. Parts below b are skipped.
+1. **Search.** The leaves of a tree are the inner products of all neurons with one datapoint. A neuron fires
+   where its leaf is at least b, a threshold; parts of the tree below b are skipped.
 2. **Forward and solve.** The neurons that fire make the output. A small system says how hard each datapoint pulls.
 3. **Move and repair.** Neurons that fire on any datapoint move, and no others. The marked nodes of this tree change.
-4. **Again.** The eight points that open first need seven moves to a loss of 10⁻⁶. Then let the same run grow, above.
+4. **Again.** The eight points that open first need seven moves to a loss of 10⁻⁶. Then let the same run grow:
+   the buttons beside the title add neurons.
 """
 
 
