@@ -637,9 +637,9 @@ def test_runs_without_records_are_the_same(search, run):
 class ScanEngine(Engine):
     """The textbook: explicit weights, a scan of all of them, nothing counted."""
 
-    def __init__(self, data, signs, config, ledger):
-        self.X, self.signs, self.config = data.X, np.asarray(signs), config
-        self.W, self.draw_seconds = initial_weights(config.seed, config.width, data.dimension), 0.0
+    def __init__(self, data, network, config, ledger):
+        self.X, self.signs, self.config = data.X, np.asarray(network.signs), config
+        self.W, self.draw_seconds = network.weights(), 0.0
 
     @property
     def num_bytes(self):

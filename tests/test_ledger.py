@@ -43,16 +43,27 @@ X = np.eye(2)
 PAIRS, OVERLAPS, TOUCHED = 4, 6, 3
 
 
+class GivenNetwork:
+    """The network above, whose weights are its leaves."""
+
+    width = num_drawn = 4
+    signs = SIGNS
+
+    def weights(self, neurons=None):
+        return LEAVES.copy()
+
+    def leaf_blocks(self, drawing=None):
+        yield 0, LEAVES.copy()
+
+
 @pytest.fixture
-def make_engine(monkeypatch):
+def make_engine():
     """Build an engine over the network above, and return it with the ledger of its build."""
-    monkeypatch.setattr("treeviz.search.explicit.initial_weights", lambda *_: LEAVES.copy())
-    monkeypatch.setattr("treeviz.search.forest.engine.initial_weight_blocks", lambda *_: iter([(0, LEAVES.copy())]))
 
     def make(engine_class, solver="exact"):
         ledger = Ledger()
         config = TrainConfig(width=4, threshold=1.0, solver=solver)
-        return engine_class(Dataset(X, np.ones(len(X))), SIGNS, config, ledger), ledger
+        return engine_class(Dataset(X, np.ones(len(X))), GivenNetwork(), config, ledger), ledger
 
     return make
 

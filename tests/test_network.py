@@ -15,6 +15,7 @@ from treeviz.model.firing import FiringSets, moved_rows, outputs_from_pairs, pai
 from treeviz.model.network import (
     BLOCK_ROWS,
     ImplicitWeights,
+    WholeNetwork,
     firing_probability,
     initial_weight_blocks,
     initial_weights,
@@ -365,8 +366,10 @@ def test_moved_rows_equal_finite_differences(seed):
 @given(seed=st.integers(0, 9999), m=st.integers(1, 30), n=st.integers(1, 6), density=st.sampled_from([0.0, 0.2, 0.9]))
 def test_implicit_weights_equal_explicit_ones(seed, m, n, density):
     rng = np.random.default_rng(seed)
-    X, signs, d = unit_rows(rng, n, 3), random_signs(rng, m), 3
-    implicit, explicit = ImplicitWeights(X, signs, seed), initial_weights(seed, m, d)
+    X, d = unit_rows(rng, n, 3), 3
+    network = WholeNetwork(X, seed, m)
+    signs = np.asarray(network.signs)
+    implicit, explicit = ImplicitWeights(X, network), initial_weights(seed, m, d)
     np.testing.assert_array_equal(implicit.rows(), explicit)
     touched = rng.random(m) < 0.7  # the neurons of the first iteration; later ones are among them
     for iteration in range(4):
@@ -386,7 +389,7 @@ def test_implicit_weights_equal_explicit_ones(seed, m, n, density):
 def test_neurons_that_never_fire_keep_their_bits():
     rng = np.random.default_rng(0)
     X = unit_rows(rng, 4, 2)
-    implicit = ImplicitWeights(X, np.ones(50), 1)
+    implicit = ImplicitWeights(X, WholeNetwork(X, 1, 50))
     incidence = rng.random((50, 4)) < 0.2
     implicit.add(firing_of(incidence), np.ones(incidence.sum()))
     still = ~incidence.any(axis=1)
@@ -397,7 +400,7 @@ def test_neurons_that_never_fire_keep_their_bits():
 
 def test_asking_for_implicit_weights_changes_nothing():
     X = unit_rows(np.random.default_rng(0), 3, 2)
-    implicit = ImplicitWeights(X, np.ones(8), 1)
+    implicit = ImplicitWeights(X, WholeNetwork(X, 1, 8))
     implicit.add(firing_of(np.ones((8, 3), dtype=bool)), np.arange(24.0))
     first = implicit.rows().copy()
     implicit.rows()[:] = 0.0

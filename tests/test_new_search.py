@@ -11,7 +11,6 @@ from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.lesson import address
 from treeviz.model.config import SEARCHES
 from treeviz.model.firing import FiringSets, moved_rows
-from treeviz.model.network import initial_weights
 from treeviz.pages import runs
 from treeviz.pages.lessons import known_lessons
 from treeviz.search.engine import Engine, Evaluation
@@ -31,10 +30,10 @@ DATA = load_dataset("sphere", num_points=12)
 class PlainEngine(Engine):
     """Looks at every inner product, and keeps nothing but the weights."""
 
-    def __init__(self, data, signs, config, ledger):
+    def __init__(self, data, network, config, ledger):
         self.draw_seconds = 0.0
-        self._X, self._signs, self._config = data.X, np.asarray(signs), config
-        self._W = initial_weights(config.seed, config.width, data.dimension)
+        self._X, self._signs, self._config = data.X, np.asarray(network.signs), config
+        self._W = network.weights()
 
     @staticmethod
     def required_bytes(width, num_points, dimension, threshold=None):

@@ -16,7 +16,7 @@ from oracles import dense_scan, outputs_of, same_sets, sphere
 
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.model.infinite_width import shifted_ntk
-from treeviz.model.network import BLOCK_ROWS, initial_weight_blocks, initial_weights, output_signs
+from treeviz.model.network import BLOCK_ROWS, WholeNetwork, initial_weight_blocks, initial_weights, output_signs
 from treeviz.search import compiled
 from treeviz.search.forest.trees import Forest
 from treeviz.search.watch import lists as watch
@@ -122,7 +122,7 @@ def test_three_ways_to_the_same_lists(network, cpus):
         patch.setattr(compiled, "num_threads", lambda: cpus)
         patch.setattr(screening, "LARGE_PRODUCTS", 0)
         patch.setattr(screening, "_BLOCK_BYTES", 1)
-        streamed = pairs_from_stream(X, width, DrawnBlocks(0, X.shape[1]), low, threshold)
+        streamed = pairs_from_stream(X, width, DrawnBlocks(WholeNetwork(X, 0, width)), low, threshold)
     scanned = pairs_from_blocks(X, initial_weight_blocks(0, width, X.shape[1]), low, threshold)
     asked = pairs_from_forest(Forest(W @ X.T), low, threshold)
     assert_same_pairs(streamed, scanned)
@@ -158,7 +158,7 @@ def test_screening_stays_within_its_arrays(low, high, force, monkeypatch):
     loops = compiled.load_loops("watch.loops")
     monkeypatch.setattr(loops, "screen", loops.screen.py_func)
     X, width = sphere(7, 2, 0).X, 70  # a block of 64 neurons and a smaller one
-    streamed = pairs_from_stream(X, width, DrawnBlocks(0, 2), low, high)
+    streamed = pairs_from_stream(X, width, DrawnBlocks(WholeNetwork(X, 0, width)), low, high)
     assert_same_pairs(streamed, pairs_from_blocks(X, initial_weight_blocks(0, width, 2), low, high))
 
 
@@ -192,7 +192,7 @@ def test_an_interrupted_build_leaves_nothing_broken(force, broken_part):
         pairs_from_stream(X, width, draw, 0.5, 1.0)
     num_seen = len(seen)
     assert num_seen < 30_000  # the other thread stopped too, long before its 32,768 blocks were through
-    found = pairs_from_stream(X, 5000, DrawnBlocks(0, 4), 0.5, 1.0)
+    found = pairs_from_stream(X, 5000, DrawnBlocks(WholeNetwork(X, 0, 5000)), 0.5, 1.0)
     assert_same_pairs(found, pairs_from_blocks(X, initial_weight_blocks(0, 5000, 4), 0.5, 1.0))
     assert len(seen) == num_seen
 
@@ -721,7 +721,7 @@ def test_screening_in_single_precision_loses_no_neuron(dimension, force):
     rows = initial_weights(1, width, dimension) @ X.T
     for neuron in range(0, width, 4):
         high = float(rows[neuron].max()) - 1e-9
-        found = pairs_from_stream(X, width, DrawnBlocks(1, dimension), high - 1.0, high)
+        found = pairs_from_stream(X, width, DrawnBlocks(WholeNetwork(X, 1, width)), high - 1.0, high)
         assert neuron in found.neurons
         np.testing.assert_array_equal(found.neurons, np.flatnonzero(rows.max(axis=1) >= high))
 
@@ -787,5 +787,5 @@ def test_threads_share_work_out_and_pass_errors_on(monkeypatch):
 def test_blocks_of_a_stream_may_be_of_any_size():
     assert BLOCK_ROWS == 16_384
     X = sphere(3, 700, 0).X
-    streamed = pairs_from_stream(X, 20_000, DrawnBlocks(1, 700), 1.0, 2.0)
+    streamed = pairs_from_stream(X, 20_000, DrawnBlocks(WholeNetwork(X, 1, 20_000)), 1.0, 2.0)
     assert_same_pairs(streamed, pairs_from_blocks(X, initial_weight_blocks(1, 20_000, 700), 1.0, 2.0))

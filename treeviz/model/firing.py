@@ -147,23 +147,33 @@ def places_of(neurons: Ints, members: NDArray[np.integer]) -> Ints:
     return np.asarray(places[members.take(places, mode="clip") == wanted])
 
 
-def outputs_from_pairs(firing: FiringSets, products: Floats, signs: Floats, threshold: float) -> Floats:
-    """Return f, shape (n,), from the inner products z_ri (sum_i k_i,) of the firing pairs alone. Cost: sum_i k_i."""
+def outputs_from_pairs(
+    firing: FiringSets, products: Floats, signs: Floats, threshold: float, width: int | None = None
+) -> Floats:
+    """Return f, shape (n,), from the inner products z_ri (sum_i k_i,) of the firing pairs alone. Cost: sum_i k_i.
+
+    `width` is m; None if `signs` are those of all m neurons.
+    """
     pair_signs = np.repeat(signs[firing.neurons], firing.degrees)
     total = np.bincount(firing.points, weights=pair_signs * (products - threshold), minlength=firing.num_points)
-    return total / math.sqrt(signs.size)
+    return total / math.sqrt(width or signs.size)
 
 
-def moved_rows(firing: FiringSets, dual_step: Floats, signs: Floats, basis: Floats) -> Floats:
+def moved_rows(firing: FiringSets, dual_step: Floats, signs: Floats, basis: Floats, width: int | None = None) -> Floats:
     """Return -(a_r / sqrt(m)) * sum_{i in T_r} dual_step_i * basis_i for every touched neuron r (algorithm.md §3.7).
 
     With `basis` = X, (n, d), these are the changes of the weight rows; with `basis` = K = X X^T, (n, n), they are the
     changes of the leaves, without a factor d. Shape (|U|, basis columns). Cost: sum_i k_i * basis columns.
+
+    `width` is m; None if `signs` are those of all m neurons.
     """
-    return np.asarray(firing.matrix(pair_steps(firing, dual_step, signs)) @ basis)
+    return np.asarray(firing.matrix(pair_steps(firing, dual_step, signs, width)) @ basis)
 
 
-def pair_steps(firing: FiringSets, dual_step: Floats, signs: Floats) -> Floats:
-    """Return -(a_r / sqrt(m)) * dual_step_i for every firing pair (r, i), (sum_i k_i,)."""
-    scale = -signs[firing.neurons] / math.sqrt(signs.size)
+def pair_steps(firing: FiringSets, dual_step: Floats, signs: Floats, width: int | None = None) -> Floats:
+    """Return -(a_r / sqrt(m)) * dual_step_i for every firing pair (r, i), (sum_i k_i,).
+
+    `width` is m; None if `signs` are those of all m neurons.
+    """
+    scale = -signs[firing.neurons] / math.sqrt(width or signs.size)
     return np.repeat(scale, firing.degrees) * dual_step[firing.points]

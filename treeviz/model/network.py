@@ -9,11 +9,13 @@ The other modules see the network through `FiringSets`, the sparse 0/1 matrix "n
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from treeviz.model.firing import FiringSets
+from treeviz.model.ledger import Stopwatch
 from treeviz.model.streams import Stream, Stretches
 from treeviz.model.types import Floats, Ints
 
@@ -73,10 +75,6 @@ class DrawnSigns:
         if self._all is None:
             self._all = output_signs(self._seed, self.size)
         return np.array(self._all, dtype=dtype, copy=copy)
-
-
-# Output signs: an array (m,), or drawn when they are wanted.
-Signs = Floats | DrawnSigns
 
 
 def initial_weight_blocks(
@@ -175,6 +173,75 @@ def output_shift(signs: NDArray[np.number], threshold: float, activation: str) -
     return float(threshold * np.sum(signs) / math.sqrt(signs.size)) if activation == "clipped" else 0.0
 
 
+class InitialNetwork(Protocol):
+    """A network before training: the neurons that are drawn, numbered 0 .. `num_drawn` - 1, at the n datapoints.
+
+    Attributes
+    ----------
+    width : m, the neurons of the network. The outputs are scaled by 1 / sqrt(m).
+    num_drawn : those of them that are drawn; those that are not never fire and never move.
+    signs : a_r of the drawn neurons: `signs[neurons]` of some ascending ones, `numpy.asarray(signs)` of all.
+    """
+
+    width: int
+    num_drawn: int
+    signs: "DrawnSigns | Floats"
+
+    def weight_blocks(
+        self, *, block_rows: int = BLOCK_ROWS, first: int = 0, last: int | None = None
+    ) -> Iterator[tuple[int, Floats]]:
+        """Yield W(0) in blocks `(first_neuron, rows)`, rows of shape (<= block_rows, d), overwritten by the next."""
+        ...
+
+    def leaf_blocks(self, drawing: Stopwatch | None = None) -> Iterator[tuple[int, Floats]]:
+        """Yield Z(0) = W(0) X^T in blocks `(first_neuron, rows)`, rows of shape (., n), overwritten by the next.
+
+        Every user of the initial leaves of all neurons goes through here, so that a tree replayed from its seed has the
+        very bits of the tree that was trained. `drawing` measures how long it takes to draw the weights.
+        """
+        ...
+
+    def weights(self, neurons: Ints | None = None) -> Floats:
+        """Return W(0), (num_drawn, d), or the rows of some neurons, in their order."""
+        ...
+
+    def leaf_rows(self, neurons: Ints) -> Floats:
+        """Return Z(0) of some neurons, (u, n), in their order; equal to `leaf_blocks` but for round-off."""
+        ...
+
+
+class WholeNetwork(InitialNetwork):
+    """All m neurons, drawn from a seed whenever they are asked for.
+
+    Cost: m * d normal draws for a pass over all of them, and m * n * d multiply-adds for their leaves.
+    """
+
+    def __init__(self, X: Floats, seed: int, width: int) -> None:
+        self._X, self._seed = X, seed
+        self.width = self.num_drawn = width
+        self.signs = DrawnSigns(seed, width)
+
+    def weight_blocks(
+        self, *, block_rows: int = BLOCK_ROWS, first: int = 0, last: int | None = None
+    ) -> Iterator[tuple[int, Floats]]:
+        """Draw them in blocks."""
+        last = self.width if last is None else last
+        return initial_weight_blocks(self._seed, last, self._X.shape[1], block_rows=block_rows, first=first)
+
+    def leaf_blocks(self, drawing: Stopwatch | None = None) -> Iterator[tuple[int, Floats]]:
+        """Draw the weights in blocks, and multiply them."""
+        blocks = self.weight_blocks()
+        return leaf_blocks(self._X, blocks if drawing is None else drawing.over(blocks))
+
+    def weights(self, neurons: Ints | None = None) -> Floats:
+        """Draw them: all, or at most max(d, 4,096) normal numbers for each neuron asked for."""
+        return initial_weights(self._seed, self.width, self._X.shape[1], neurons)
+
+    def leaf_rows(self, neurons: Ints) -> Floats:
+        """Draw these neurons, and multiply."""
+        return self.weights(neurons) @ self._X.T
+
+
 class ImplicitWeights:
     """Trained weights as W(0) + coefficients @ X: an iteration changes sum_i k_i coefficients and no row of W.
 
@@ -182,11 +249,11 @@ class ImplicitWeights:
     a neuron that fires on no datapoint never moves, so it never fires later (algorithm.md §5.1).
     """
 
-    def __init__(self, X: Floats, signs: Floats, seed: int) -> None:
-        self._X, self._signs, self._seed = X, signs, seed
+    def __init__(self, X: Floats, network: InitialNetwork) -> None:
+        self._X, self._network = X, network
         self._neurons: Ints = np.empty(0, dtype=np.int64)
         self._coefficients: Floats = np.empty((0, X.shape[0]))
-        self._row_of = np.full(signs.size, -1, dtype=np.int32)  # row of a neuron's coefficients; -1: it never moves
+        self._row_of = np.full(network.num_drawn, -1, dtype=np.int32)  # row of the coefficients; -1: it never moves
 
     def keep(self, neurons: Ints) -> None:
         """Make room for the neurons that fire at the start, ascending; only these can be moved."""
@@ -209,14 +276,14 @@ class ImplicitWeights:
 
     def blocks(self) -> Iterator[tuple[int, Floats]]:
         """Yield W in blocks `(first_neuron, rows)`, each overwritten by the next. Cost: as `rows`."""
-        for first, rows in initial_weight_blocks(self._seed, self._signs.size, self._X.shape[1]):
+        for first, rows in self._network.weight_blocks():
             low, high = self._neurons.searchsorted([first, first + len(rows)])
             rows[self._neurons[low:high] - first] += self._coefficients[low:high] @ self._X
             yield first, rows
 
     def rows(self, neurons: Ints | None = None) -> Floats:
         """Materialise W, (m, d), or the rows of `neurons`. Cost: drawing them, and |U(0)| * n * d."""
-        weights = initial_weights(self._seed, self._signs.size, self._X.shape[1], neurons)
+        weights = self._network.weights(neurons)
         if neurons is None:
             weights[self._neurons] += self._coefficients @ self._X
             return weights

@@ -3,7 +3,9 @@
 import importlib
 from typing import cast
 
-from treeviz.model.config import FAULTS, SEARCHES
+from treeviz.model.config import FAULTS, SEARCHES, TrainConfig
+from treeviz.model.network import InitialNetwork, WholeNetwork
+from treeviz.model.types import Floats
 from treeviz.search.engine import EngineMaker
 
 
@@ -14,3 +16,8 @@ def find_engine(search: str, fault: str | None = None) -> EngineMaker:
     """
     module, _, name = (FAULTS[fault][1] if fault else SEARCHES[search]).rpartition(".")
     return cast(EngineMaker, getattr(importlib.import_module(module), name))
+
+
+def initial_network(X: Floats, config: TrainConfig) -> InitialNetwork:
+    """Return the network that a run on the datapoints X, (n, d), starts from."""
+    return WholeNetwork(X, config.seed, config.width)

@@ -9,7 +9,7 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, Stopwatch, compaction_operations
-from treeviz.model.network import Signs, initial_weight_blocks, initial_weights
+from treeviz.model.network import InitialNetwork
 from treeviz.model.types import Floats, Ints
 from treeviz.search.dense import DenseEngine, DenseNeurons
 from treeviz.search.engine import Engine, Evaluation
@@ -27,13 +27,12 @@ class StartingNeurons:
     draw_seconds : the time it took to draw the initial weights.
     """
 
-    def __init__(self, X: Floats, config: TrainConfig, ledger: Ledger) -> None:
-        self._config, self._dimension = config, X.shape[1]
-        threshold = config.resolved_threshold
+    def __init__(self, X: Floats, network: InitialNetwork, threshold: float, ledger: Ledger) -> None:
+        self._network = network
         neurons, weights = [], []
         drawing = Stopwatch()
         with ledger.time("build"):
-            for first, rows in drawing.over(initial_weight_blocks(config.seed, config.width, X.shape[1])):
+            for first, rows in drawing.over(network.weight_blocks()):
                 fires = np.flatnonzero((rows @ X.T).max(axis=1) >= threshold)
                 neurons.append(first + fires)
                 weights.append(rows[fires])
@@ -41,7 +40,7 @@ class StartingNeurons:
             self.W = np.concatenate(weights)
         self.draw_seconds = drawing.seconds
         ledger.seconds["build"] -= drawing.seconds
-        ledger.post("build", compaction_operations(config.width, len(X), self._dimension, self.neurons.size))
+        ledger.post("build", compaction_operations(network.num_drawn, len(X), X.shape[1], self.neurons.size))
 
     @property
     def num_bytes(self) -> int:
@@ -50,7 +49,7 @@ class StartingNeurons:
 
     def weights(self, neurons: Ints | None) -> Floats:
         """Redraw W(0), or some of its rows, and put the rows kept in their places."""
-        drawn = initial_weights(self._config.seed, self._config.width, self._dimension, neurons)
+        drawn = self._network.weights(neurons)
         if neurons is None:
             drawn[self.neurons] = self.W
         elif self.neurons.size:
@@ -61,7 +60,7 @@ class StartingNeurons:
 
     def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
         """Redraw W(0) block by block, with the rows kept in their places."""
-        for first, rows in initial_weight_blocks(self._config.seed, self._config.width, self._dimension):
+        for first, rows in self._network.weight_blocks():
             low, high = self.neurons.searchsorted([first, first + len(rows)])
             rows[self.neurons[low:high] - first] = self.W[low:high]
             yield first, rows
@@ -73,10 +72,10 @@ class CompactEngine(Engine):
     A neuron that fires on no datapoint has no gradient, so it never moves and never fires: dropping it changes nothing.
     """
 
-    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
-        self._kept = StartingNeurons(data.X, config, ledger)
+    def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
+        self._kept = StartingNeurons(data.X, network, config.resolved_threshold, ledger)
         self.draw_seconds = self._kept.draw_seconds
-        self._few = DenseNeurons(self._kept.W, signs[self._kept.neurons], data.X, config)
+        self._few = DenseNeurons(self._kept.W, network.signs[self._kept.neurons], data.X, config)
 
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:

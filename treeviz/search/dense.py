@@ -9,7 +9,7 @@ from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, forward_operations
 from treeviz.model.masks import column_counts, mask_product, row_counts
-from treeviz.model.network import Signs
+from treeviz.model.network import InitialNetwork
 from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Evaluation
 from treeviz.search.explicit import ExplicitEngine
@@ -114,9 +114,9 @@ class DenseNeurons:
 class DenseEngine(ExplicitEngine):
     """The dense method: all m neurons explicit, all of them handled in every phase, by BLAS."""
 
-    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
-        super().__init__(data, config)
-        self._neurons = DenseNeurons(self._W, np.asarray(signs), data.X, config)
+    def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
+        super().__init__(network)
+        self._neurons = DenseNeurons(self._W, np.asarray(network.signs), data.X, config)
 
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:

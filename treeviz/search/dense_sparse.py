@@ -10,7 +10,7 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets, moved_rows, outputs_from_pairs
 from treeviz.model.ledger import Ledger, forward_operations
-from treeviz.model.network import Signs
+from treeviz.model.network import InitialNetwork
 from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Evaluation
 from treeviz.search.explicit import ExplicitEngine
@@ -23,9 +23,9 @@ _BLOCK = 8192
 class SparseRestEngine(ExplicitEngine):
     """All m neurons explicit, every inner product recomputed and compared; outputs, J and the move cost what fires."""
 
-    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
-        super().__init__(data, config)
-        self._X, self._signs, self._threshold = data.X, np.asarray(signs), config.resolved_threshold
+    def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
+        super().__init__(network)
+        self._X, self._signs, self._threshold = data.X, np.asarray(network.signs), config.resolved_threshold
         # Written, not only reserved: the first iteration must not be the one that waits for the system's pages.
         self._products = np.full(min(_BLOCK, config.width) * data.num_points, 0.0)
 

@@ -16,7 +16,7 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger
-from treeviz.model.network import Signs
+from treeviz.model.network import InitialNetwork
 from treeviz.model.types import Floats, Ints
 from treeviz.search.scan import Scan, scan_weights
 from treeviz.solve.jacobian import Jacobian
@@ -149,7 +149,7 @@ class Engine(Protocol):
 class EngineMaker(Protocol):
     """Builds an engine, usually its class."""
 
-    def __call__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> Engine:
+    def __call__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> Engine:
         """Draw the weights (not charged) and build what the method keeps (posted as build)."""
         ...
 

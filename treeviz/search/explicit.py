@@ -3,9 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from treeviz.data.dataset import Dataset
-from treeviz.model.config import TrainConfig
-from treeviz.model.network import initial_weights
+from treeviz.model.network import InitialNetwork
 from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Engine
 
@@ -13,9 +11,9 @@ from treeviz.search.engine import Engine
 class ExplicitEngine(Engine):
     """A network whose weights W, (m, d), are kept and changed in place by a subclass."""
 
-    def __init__(self, data: Dataset, config: TrainConfig) -> None:
+    def __init__(self, network: InitialNetwork) -> None:
         start = time.perf_counter()
-        self._W = initial_weights(config.seed, config.width, data.dimension)
+        self._W = network.weights()
         self.draw_seconds = time.perf_counter() - start
 
     def weights(self, neurons: Ints | None) -> Floats:

@@ -13,7 +13,7 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger
-from treeviz.model.network import Signs
+from treeviz.model.network import InitialNetwork
 from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import StaleNode
 from treeviz.search.forest.engine import ForestEngine
@@ -28,16 +28,16 @@ SKINS_TOO_FAR = 4.0
 class StrictComparison(ForestEngine):
     """Compares with > where it should be >=: a leaf that is exactly b is not found."""
 
-    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
-        super().__init__(data, signs, config, ledger)
+    def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
+        super().__init__(data, network, config, ledger)
         self.products = _StrictTrees(self.forest, config.searched_threshold)
 
 
 class SkippedRepair(ForestEngine):
     """Once leaves out the climb above a leaf that has grown: a maximum above it is too small."""
 
-    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
-        super().__init__(data, signs, config, ledger)
+    def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
+        super().__init__(data, network, config, ledger)
         self.products = self._trees = _OneNodeTooSmall(self.forest)
 
     @staticmethod
@@ -53,8 +53,8 @@ class SkippedRepair(ForestEngine):
 class StaleMaximum(ForestEngine):
     """Once lets an inner node keep a maximum that is no longer below it: the node is too large."""
 
-    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
-        super().__init__(data, signs, config, ledger)
+    def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
+        super().__init__(data, network, config, ledger)
         self.products = self._trees = _OneNodeTooLarge(self.forest)
 
     required_bytes = SkippedRepair.required_bytes
@@ -67,16 +67,16 @@ class StaleMaximum(ForestEngine):
 class NoPromotion(WatchEngine):
     """Promotes no neuron, however far it has moved: pairs that are on no list may come to fire."""
 
-    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
-        super().__init__(data, signs, config, ledger)
+    def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
+        super().__init__(data, network, config, ledger)
         self.lists.setting = replace(self.lists.setting, skin=np.inf)
 
 
 class SmallSkin(WatchEngine):
     """Promotes neurons that have moved four times the skin, and not before: its lists are too short for that."""
 
-    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
-        super().__init__(data, signs, config, ledger)
+    def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
+        super().__init__(data, network, config, ledger)
         self.lists.setting = replace(self.lists.setting, skin=SKINS_TOO_FAR * self.lists.setting.skin)
 
 

@@ -9,7 +9,7 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets, outputs_from_pairs, pair_steps
 from treeviz.model.ledger import Ledger, forward_operations
-from treeviz.model.network import ImplicitWeights, Signs
+from treeviz.model.network import ImplicitWeights, InitialNetwork
 from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Engine, Evaluation
 from treeviz.search.results import SearchResult, UpdateResult
@@ -32,18 +32,18 @@ class ImplicitEngine(Engine):
     Parameters
     ----------
     products : hold the inner products at the initial weights, of all neurons or of those that fire.
-    data, signs, config : of the run.
+    data, network, config : of the run.
 
     Attributes
     ----------
     products : what is asked for the inner products and told of the moves.
     """
 
-    def __init__(self, products: Products, data: Dataset, signs: Signs, config: TrainConfig) -> None:
+    def __init__(self, products: Products, data: Dataset, network: InitialNetwork, config: TrainConfig) -> None:
         self.products = products
-        self._X, self._gram, self._signs = data.X, data.gram, np.asarray(signs)
+        self._X, self._gram, self._signs = data.X, data.gram, np.asarray(network.signs)
         self._threshold = config.resolved_threshold
-        self._implicit = ImplicitWeights(data.X, self._signs, config.seed)
+        self._width, self._implicit = network.width, ImplicitWeights(data.X, network)
         self._has_searched = False
 
     @property
@@ -61,11 +61,11 @@ class ImplicitEngine(Engine):
             self._keep_starting(found.firing.neurons)
             self._has_searched = True
         with ledger.time("forward"):
-            outputs = outputs_from_pairs(found.firing, found.products, self._signs, self._threshold)
+            outputs = outputs_from_pairs(found.firing, found.products, self._signs, self._threshold, self._width)
         num_points = outputs.size if batch is None else batch.size
         ledger.post("forward", forward_operations(found.firing.num_pairs, num_points))
         with ledger.time("jacobian"):
-            jacobian = SparseJacobian(found.firing, self._X, self._signs.size)
+            jacobian = SparseJacobian(found.firing, self._X, self._width)
         return Evaluation(lambda: found.firing, outputs, jacobian, found.visited_levels)
 
     def _keep_starting(self, neurons: Ints) -> None:
@@ -76,7 +76,7 @@ class ImplicitEngine(Engine):
         """Change the coefficients of the firing pairs, then the inner products of the touched neurons."""
         firing = evaluation.firing
         with ledger.time("move"):
-            steps = pair_steps(firing, dual_step, self._signs)
+            steps = pair_steps(firing, dual_step, self._signs, self._width)
             self._implicit.add(firing, steps)
         ledger.post("move", firing.num_pairs)
         with ledger.time("repair"):

@@ -6,7 +6,7 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, Stopwatch, table_build_operations
-from treeviz.model.network import Signs, firing_probability, initial_weight_blocks, leaf_blocks
+from treeviz.model.network import InitialNetwork, firing_probability
 from treeviz.model.types import Floats, Ints
 from treeviz.search.implicit import ImplicitEngine
 from treeviz.search.results import SearchResult, UpdateResult
@@ -57,13 +57,12 @@ class TableEngine(ImplicitEngine):
     The forest's move and repair remain, and its trees do not: every iteration reads the whole table.
     """
 
-    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
+    def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
         threshold = config.resolved_threshold
         neurons, values = [], []
         drawing = Stopwatch()
-        weight_blocks = drawing.over(initial_weight_blocks(config.seed, config.width, data.dimension))
         with ledger.time("build"):
-            for first, rows in leaf_blocks(data.X, weight_blocks):
+            for first, rows in network.leaf_blocks(drawing):
                 fires = np.flatnonzero(rows.max(axis=1) >= threshold)
                 neurons.append(first + fires)
                 values.append(rows[fires])
@@ -71,8 +70,8 @@ class TableEngine(ImplicitEngine):
         self.draw_seconds = drawing.seconds
         ledger.seconds["build"] -= drawing.seconds  # every method starts from given initial weights
         num_kept = self._table.neurons.size
-        ledger.post("build", table_build_operations(config.width, data.num_points, data.dimension, num_kept))
-        super().__init__(self._table, data, signs, config)
+        ledger.post("build", table_build_operations(network.num_drawn, data.num_points, data.dimension, num_kept))
+        super().__init__(self._table, data, network, config)
 
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from treeviz.model.network import initial_weights
 from treeviz.model.types import Floats
 from treeviz.stage.datapoint import choose_coordinates, names_of
 from treeviz.stage.rounding import bits, seven_digits
@@ -42,7 +41,7 @@ def inspect_neuron(
     X = trace.dataset.X
     x, one = X[point], np.array([neuron])
     scale = trace.output_signs[neuron] / math.sqrt(trace.config.width)
-    weights = initial_weights(trace.config.seed, trace.config.width, X.shape[1], one)[0]
+    weights = trace.network.weights(one)[0]
     leaves, fires, looks = [float(weights @ x)], [], {}
     if 0 in moments:
         looks[0] = _look(trace, weights, point)

@@ -3,7 +3,6 @@
 import base64
 from typing import Any
 
-from treeviz.model.network import initial_weights
 from treeviz.model.types import Floats
 from treeviz.training.trace import Trace
 
@@ -13,8 +12,7 @@ MAX_WIDTH = 65_536
 
 def weights_before(trace: Trace, iteration: int) -> Floats:
     """Return W, (m, d), before the move of an iteration. Cost: drawing it, and the pairs that fired until then."""
-    config, X = trace.config, trace.dataset.X
-    weights = initial_weights(config.seed, config.width, X.shape[1])
+    X, weights = trace.dataset.X, trace.network.weights()
     for record in trace.records[:iteration]:
         if record.dual_step.any():
             weights[record.firing.neurons] += trace.steps(record.iteration) @ X

@@ -22,8 +22,9 @@ from numpy.typing import ArrayLike, NDArray
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets, moved_rows, pair_steps, places_of
-from treeviz.model.network import initial_weight_blocks, leaf_blocks, output_shift, output_signs
+from treeviz.model.network import InitialNetwork, output_shift
 from treeviz.model.types import Floats, Ints
+from treeviz.search import initial_network
 from treeviz.search.engine import Engine, StaleNode
 from treeviz.search.forest.trees import Forest
 from treeviz.training.dense_costs import dense_costs, table_operations
@@ -98,9 +99,14 @@ class Trace:
         return self.dataset.gram
 
     @cached_property
+    def network(self) -> InitialNetwork:
+        """The network that the run started from, drawn from the seed."""
+        return initial_network(self.dataset.X, self.config)
+
+    @cached_property
     def output_signs(self) -> Floats:
-        """The untrained second layer a, (m,), redrawn once from the seed."""
-        return output_signs(self.config.seed, self.config.width)
+        """The untrained second layer a of the neurons drawn, (m,) if these are all, redrawn once from the seed."""
+        return np.asarray(self.network.signs)
 
     @cached_property
     def output_shift(self) -> float:
@@ -213,11 +219,11 @@ class Trace:
 
     def _redraw_trees(self, point: int) -> dict[int, Floats]:
         """Return initial leaves of one datapoint, and of as many after it as there is room for: they cost no more."""
-        width, X = self.config.width, self.dataset.X
-        room = max(1, _MAX_REDRAWN_BYTES // (8 * width))
-        points = (point + np.arange(min(room, len(X)))) % len(X)
-        columns = np.empty((points.size, width))
-        for first, rows in leaf_blocks(X, initial_weight_blocks(self.config.seed, width, X.shape[1])):
+        network, num_points = self.network, self.dataset.num_points
+        room = max(1, _MAX_REDRAWN_BYTES // (8 * max(1, network.num_drawn)))
+        points = (point + np.arange(min(room, num_points))) % num_points
+        columns = np.empty((points.size, network.num_drawn))
+        for first, rows in network.leaf_blocks():
             columns[:, first : first + len(rows)] = rows[:, points].T
         return dict(zip(points.tolist(), columns, strict=True))
 
@@ -259,7 +265,8 @@ class Trace:
         return before, after
 
     def _move_rows(self, neurons: Ints, rows: Floats, firing: FiringSets, record: StepRecord) -> None:
-        rows[neurons.searchsorted(firing.neurons)] += moved_rows(firing, record.dual_step, self.output_signs, self.gram)
+        moves = moved_rows(firing, record.dual_step, self.output_signs, self.gram, self.config.width)
+        rows[neurons.searchsorted(firing.neurons)] += moves
 
     def drifts(self, neurons: ArrayLike, iteration: int) -> Floats:
         """Return ||w_r - w_r(0)|| of some neurons, (u,), before the move of `iteration` (T: after the last).
@@ -269,7 +276,7 @@ class Trace:
         chosen = self._require_neurons(neurons, iteration)
         moves = np.zeros((chosen.size, self.dataset.num_points))  # times X
         for firing, record in self._moves_of(chosen, iteration):
-            steps = pair_steps(firing, record.dual_step, self.output_signs)
+            steps = pair_steps(firing, record.dual_step, self.output_signs, self.config.width)
             moves[chosen.searchsorted(firing.neurons)] += firing.matrix(steps).toarray()
         return np.asarray(np.sqrt(np.maximum(np.einsum("ui,ui->u", moves @ self.gram, moves), 0.0)))
 
@@ -277,9 +284,9 @@ class Trace:
         chosen = np.asarray(neurons)
         if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
             raise ValueError(f"neurons must be whole numbers, shape (u,); got {chosen.dtype}, shape {chosen.shape}")
-        width = self.config.width
-        if chosen.size and (chosen[0] < 0 or chosen[-1] >= width or np.any(chosen[1:] <= chosen[:-1])):
-            raise ValueError(f"neurons must be distinct, ascending and between 0 and {width - 1}; sort them first")
+        count = self.network.num_drawn
+        if chosen.size and (chosen[0] < 0 or chosen[-1] >= count or np.any(chosen[1:] <= chosen[:-1])):
+            raise ValueError(f"neurons must be distinct, ascending and between 0 and {count - 1}; sort them first")
         self._require_moment(0, iteration, len(self.records))
         return chosen.astype(np.int64)
 
@@ -295,18 +302,17 @@ class Trace:
         A redraw keeps the rows of all neurons that ever move, too, and of their siblings in the trees, as long as there
         is room: those are asked for next.
         """
-        X, room = self.dataset.X, _MAX_REDRAWN_BYTES // (8 * self.dataset.num_points)
+        network, room = self.network, _MAX_REDRAWN_BYTES // (8 * self.dataset.num_points)
         kept: tuple[Ints, Floats] | None = _KEPT.get(self, "initial rows")
         if kept is None or places_of(neurons, kept[0]).size < neurons.size:
-            wanted, width = neurons, self.config.width
+            wanted, count = neurons, network.num_drawn
             moving = self.moving_neurons if self.records else None
-            siblings = None if moving is None else np.sort(np.maximum((moving + width ^ 1) - width, 0))
+            siblings = None if moving is None else np.sort(np.maximum((moving + count ^ 1) - count, 0))
             for others in (moving, kept[0] if kept else None, siblings):
                 if others is not None and wanted.size + others.size <= room:
                     wanted = np.union1d(wanted, others)
             rows = np.empty((wanted.size, self.dataset.num_points))
-            blocks = initial_weight_blocks(self.config.seed, self.config.width, X.shape[1])
-            for first, leaves in leaf_blocks(X, blocks):
+            for first, leaves in network.leaf_blocks():
                 low, high = wanted.searchsorted([first, first + len(leaves)])
                 rows[low:high] = leaves[wanted[low:high] - first]
             kept = (wanted, rows)
@@ -331,7 +337,7 @@ class Trace:
             self._keep_tree(point, 0, values)
         moved = [moment for moment in range(start, iteration) if self.records[moment].dual_step.any()]
         if moved:
-            leaves = values[self.config.width :].copy()
+            leaves = values[self.network.num_drawn :].copy()
             for moment in moved:
                 leaves[self.records[moment].firing.neurons] += (self.steps(moment) @ self.gram[:, [point]])[:, 0]
             values = Forest(leaves[:, None]).values[:, 0]  # to build the tree again is quicker than to climb its paths
@@ -354,7 +360,8 @@ class Trace:
         record = self.records[iteration]
 
         def make() -> sp.csr_array:
-            return record.firing.matrix(pair_steps(record.firing, record.dual_step, self.output_signs))
+            steps = pair_steps(record.firing, record.dual_step, self.output_signs, self.config.width)
+            return record.firing.matrix(steps)
 
         return self._kept(("steps", iteration), make)
 

@@ -9,10 +9,10 @@ import numpy as np
 from treeviz.data.dataset import Dataset, require_unit_rows
 from treeviz.model.config import TrainConfig
 from treeviz.model.ledger import Ledger
-from treeviz.model.network import DrawnSigns, outputs_at
+from treeviz.model.network import outputs_at
 from treeviz.model.streams import Stream, random_stream
 from treeviz.model.types import Floats, Ints
-from treeviz.search import find_engine
+from treeviz.search import find_engine, initial_network
 from treeviz.search.compiled import interrupt_deferred
 from treeviz.search.engine import EngineMaker, Evaluation
 from treeviz.search.forest.trees import Forest
@@ -73,10 +73,11 @@ class Trainer:
         self.config, self.data = config, data
         self.threshold = config.resolved_threshold
         self.step_size = 1.0 if config.step_size is None and config.method == "gauss-newton" else config.step_size
-        self._signs = DrawnSigns(config.seed, config.width)
         self.ledger = ledger = Ledger()
-        self._engine = make_engine(data, self._signs, config, ledger)
+        network = initial_network(data.X, config)
+        self._engine = make_engine(data, network, config, ledger)
         self.trace = Trace(data, config, ledger.costs, ledger.seconds, self._engine.draw_seconds)
+        self.trace.network = network
         self.trace.engine = weakref.ref(self._engine)
         self._keeps_records, self._num_steps = keep_records, 0
         self._is_torn = False  # between the beginning of a move and its record
@@ -95,7 +96,7 @@ class Trainer:
     @property
     def output_signs(self) -> Floats:
         """The untrained second layer, (m,) of -1 or +1; drawn when first asked for."""
-        return np.asarray(self._signs)
+        return np.asarray(self.trace.network.signs)
 
     @property
     def forest(self) -> Forest:

@@ -19,7 +19,7 @@ from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets, moved_rows, outputs_from_pairs
 from treeviz.model.infinite_width import Activity
 from treeviz.model.ledger import Ledger, compaction_operations, dense_evaluation_costs
-from treeviz.model.network import DrawnSigns, firing_probability, output_shift, outputs_at
+from treeviz.model.network import WholeNetwork, firing_probability, output_shift, outputs_at
 from treeviz.model.numerals import count, numeral
 from treeviz.model.types import Floats
 from treeviz.race.contestant import Contestant, Lap, Prediction, Workload
@@ -66,11 +66,10 @@ class KeptObjective:
 
     def __init__(self, data: Dataset, config: TrainConfig, ledger: Ledger) -> None:
         self._data, self._threshold = data, config.resolved_threshold
-        self.kept = StartingNeurons(data.X, config, ledger)
-        self._all_signs = DrawnSigns(config.seed, config.width)
-        # Divided by sqrt(m), as the functions of firing sets divide by the root of the number of signs they are given.
-        share = math.sqrt(self.kept.neurons.size / config.width)
-        self._signs = self._all_signs[self.kept.neurons] * share
+        network = WholeNetwork(data.X, config.seed, config.width)
+        self.kept = StartingNeurons(data.X, network, self._threshold, ledger)
+        self._width, self._all_signs = config.width, network.signs
+        self._signs = network.signs[self.kept.neurons]
         self._shift = 0.0
         if config.activation != "shifted":
             self._shift = output_shift(np.asarray(self._all_signs), self._threshold, config.activation)
@@ -84,7 +83,7 @@ class KeptObjective:
             self.firing = FiringSets.from_pairs(neurons, points, len(X))
         with ledger.time("forward"), np.errstate(over="ignore", invalid="ignore"):
             found = products[neurons, points]
-            outputs = outputs_from_pairs(self.firing, found, self._signs, threshold) if len(W) else np.zeros(len(X))
+            outputs = outputs_from_pairs(self.firing, found, self._signs, threshold, self._width)
             self.residual = outputs + self._shift - self._data.y
             self.loss = 0.5 * float(self.residual @ self.residual)
         ledger.post_all(dense_evaluation_costs(len(W), len(X), X.shape[1], self.firing.num_pairs))
@@ -95,7 +94,8 @@ class KeptObjective:
         gradient = np.zeros_like(self.kept.W)
         with ledger.time("solve"), np.errstate(over="ignore", invalid="ignore"):
             if self.firing.num_pairs:
-                gradient[self.firing.neurons] = -moved_rows(self.firing, self.residual, self._signs, self._data.X)
+                moves = moved_rows(self.firing, self.residual, self._signs, self._data.X, self._width)
+                gradient[self.firing.neurons] = -moves
         ledger.post("solve", self.firing.num_pairs * self._data.dimension)
         return gradient
 

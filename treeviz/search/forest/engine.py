@@ -5,7 +5,7 @@ import numpy as np
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.ledger import Ledger, Stopwatch, forest_build_operations
-from treeviz.model.network import Signs, initial_weight_blocks, leaf_blocks
+from treeviz.model.network import InitialNetwork
 from treeviz.model.types import Floats, Ints
 from treeviz.search.forest.scan import scan_forest
 from treeviz.search.forest.trees import Forest
@@ -16,17 +16,16 @@ from treeviz.search.scan import Scan
 class ForestEngine(ImplicitEngine):
     """Searches all trees in each iteration, and repairs them after the move (algorithm.md §2, §3)."""
 
-    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
+    def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
         drawing = Stopwatch()
-        weight_blocks = drawing.over(initial_weight_blocks(config.seed, config.width, data.dimension))
         with ledger.time("build"):
-            self._forest = Forest.from_blocks(config.width, data.num_points, leaf_blocks(data.X, weight_blocks))
+            self._forest = Forest.from_blocks(network.num_drawn, data.num_points, network.leaf_blocks(drawing))
         self._forest.load_compiled_loops()  # by this project's rules, compiling is no part of training
         self.draw_seconds = drawing.seconds
         ledger.seconds["build"] -= drawing.seconds  # every method starts from given initial weights
         num_nodes = self._forest.num_nodes
-        ledger.post("build", forest_build_operations(config.width, data.num_points, data.dimension), num_nodes)
-        super().__init__(self._forest, data, signs, config)
+        ledger.post("build", forest_build_operations(network.num_drawn, data.num_points, data.dimension), num_nodes)
+        super().__init__(self._forest, data, network, config)
         # Of the neurons that fire at the start, for replay: only these ever move.
         self._initial_rows: tuple[Ints, Floats] | None = None
 

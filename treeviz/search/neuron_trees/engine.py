@@ -3,7 +3,7 @@
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.ledger import Ledger, Stopwatch, neuron_trees_build_operations
-from treeviz.model.network import Signs, initial_weight_blocks, leaf_blocks
+from treeviz.model.network import InitialNetwork
 from treeviz.search.implicit import ImplicitEngine
 from treeviz.search.neuron_trees.trees import NeuronTrees
 
@@ -14,17 +14,16 @@ class NeuronTreesEngine(ImplicitEngine):
     A mini-batch saves nothing here: a tree holds a neuron's products with all datapoints.
     """
 
-    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
+    def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
         drawing = Stopwatch()
-        weight_blocks = drawing.over(initial_weight_blocks(config.seed, config.width, data.dimension))
         with ledger.time("build"):
-            self.trees = NeuronTrees(config.width, data.num_points, leaf_blocks(data.X, weight_blocks))
+            self.trees = NeuronTrees(network.num_drawn, data.num_points, network.leaf_blocks(drawing))
         self.draw_seconds = drawing.seconds
         ledger.seconds["build"] -= drawing.seconds
-        num_nodes = (2 * data.num_points - 1) * config.width
-        operations = neuron_trees_build_operations(config.width, data.num_points, data.dimension)
+        num_nodes = (2 * data.num_points - 1) * network.num_drawn
+        operations = neuron_trees_build_operations(network.num_drawn, data.num_points, data.dimension)
         ledger.post("build", operations, num_nodes)
-        super().__init__(self.trees, data, signs, config)
+        super().__init__(self.trees, data, network, config)
 
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:

@@ -9,12 +9,12 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, skin_operations, watch_build_operations
-from treeviz.model.network import Signs, firing_probability, initial_weight_blocks, initial_weights
+from treeviz.model.network import InitialNetwork, firing_probability
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops
 from treeviz.search.engine import Engine, Evaluation, WatchReport
 from treeviz.search.watch.lists import LARGE_PAIRS, Moved, WatchLists
-from treeviz.search.watch.screening import LARGE_PRODUCTS, DrawnBlocks, DrawnRows, pairs_from_stream
+from treeviz.search.watch.screening import LARGE_PRODUCTS, DrawnBlocks, pairs_from_stream
 from treeviz.search.watch.skin import suggest_skin
 from treeviz.solve.jacobian import SparseJacobian
 
@@ -33,29 +33,29 @@ class WatchEngine(Engine):
     num_watched, moved : of the iteration under way, how many pairs were watched at its start, and what its move took.
     """
 
-    def __init__(self, data: Dataset, signs: Signs, config: TrainConfig, ledger: Ledger) -> None:
+    def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
         X, threshold, skin = data.X, config.resolved_threshold, config.skin
-        self._X, self._config = X, config
-        draw = DrawnBlocks(config.seed, X.shape[1])
-        if config.width * len(X) >= LARGE_PRODUCTS:
+        self._X, self._config, self._network = X, config, network
+        draw = DrawnBlocks(network)
+        if network.num_drawn * len(X) >= LARGE_PRODUCTS:
             load_loops("watch.loops")  # now: loading a compiler is charged to no method
         with ledger.time("build"):
             if skin is None:
                 skin = suggest_skin(X, data.y, threshold, config.width)
                 ledger.post("build", skin_operations(*X.shape))
-            pairs = pairs_from_stream(X, config.width, draw, threshold - skin, threshold)
+            pairs = pairs_from_stream(X, network.num_drawn, draw, threshold - skin, threshold)
         if pairs.points.size >= LARGE_PAIRS:
             load_loops("watch.loops")
         with ledger.time("build"):
             self.lists = WatchLists(
                 pairs,
-                signs[pairs.neurons],
+                network.signs[pairs.neurons],
                 data.gram,
                 width=config.width,
                 dimension=X.shape[1],
                 threshold=threshold,
                 skin=skin,
-                draw_rows=DrawnRows(config.seed, config.width, X),
+                draw_rows=network.leaf_rows,
             )
         sizes = np.diff(pairs.indptr)
         self._list_sizes = sizes.astype(np.int16)
@@ -63,7 +63,7 @@ class WatchEngine(Engine):
         self.num_watched, self.moved = self._num_watched, _NOTHING_MOVED
         self.draw_seconds = draw.seconds
         ledger.seconds["build"] -= draw.seconds  # every method starts from given initial weights
-        ledger.post("build", watch_build_operations(config.width, len(X), X.shape[1], sizes))
+        ledger.post("build", watch_build_operations(network.num_drawn, len(X), X.shape[1], sizes))
         ledger.post("build", self.lists.first_look.num_operations)
 
     @staticmethod
@@ -120,8 +120,7 @@ class WatchEngine(Engine):
 
     def weights(self, neurons: Ints | None) -> Floats:
         """Redraw W(0) and add what the neurons with lists have moved."""
-        config = self._config
-        drawn = initial_weights(config.seed, config.width, self._X.shape[1], neurons)
+        drawn = self._network.weights(neurons)
         moved, moves = self.lists.moves(None if neurons is None else np.unique(neurons))
         if neurons is None:
             drawn[moved] += moves @ self._X
@@ -134,7 +133,7 @@ class WatchEngine(Engine):
     def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
         """Redraw W(0) block by block and add what the neurons with lists have moved."""
         moved, moves = self.lists.moves()
-        for first, rows in initial_weight_blocks(self._config.seed, self._config.width, self._X.shape[1]):
+        for first, rows in self._network.weight_blocks():
             low, high = moved.searchsorted([first, first + len(rows)])
             rows[moved[low:high] - first] += moves[low:high] @ self._X
             yield first, rows

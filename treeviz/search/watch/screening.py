@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from treeviz.model.ledger import Stopwatch
-from treeviz.model.network import BLOCK_ROWS, initial_weight_blocks, initial_weights, leaf_blocks
+from treeviz.model.network import BLOCK_ROWS, InitialNetwork, leaf_blocks
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, map_spans
 from treeviz.search.forest.trees import Forest
@@ -59,36 +59,22 @@ class WatchedPairs:
 
 
 class DrawnBlocks:
-    """The initial weights as `pairs_from_stream` wants them, drawn from their seed; says how long drawing took."""
+    """The initial weights of a network as `pairs_from_stream` wants them; says how long drawing took."""
 
-    def __init__(self, seed: int, dimension: int) -> None:
-        self._seed, self._dimension = seed, dimension
+    def __init__(self, network: InitialNetwork) -> None:
+        self._network = network
         self._watches: list[Stopwatch] = []
 
     def __call__(self, first: int, last: int, block_rows: int) -> Iterator[tuple[int, Floats]]:
         """Yield the weights of neurons first..last - 1 in blocks; may be called in several threads."""
         watch = Stopwatch()
         self._watches.append(watch)
-        blocks = initial_weight_blocks(self._seed, last, self._dimension, block_rows=block_rows, first=first)
-        return watch.over(blocks)
+        return watch.over(self._network.weight_blocks(block_rows=block_rows, first=first, last=last))
 
     @property
     def seconds(self) -> float:
         """Seconds spent drawing, by the clock on the wall: the mean over the threads that drew at the same time."""
         return sum(watch.seconds for watch in self._watches) / max(1, len(self._watches))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DrawnRows:
-    """The initial inner products of some neurons with all datapoints X, (n, d), from the seed of the weights."""
-
-    seed: int
-    width: int
-    X: Floats
-
-    def __call__(self, neurons: Ints) -> Floats:
-        """Return z_r(0), (q, n). Cost: a draw and n * d a neuron."""
-        return initial_weights(self.seed, self.width, self.X.shape[1], neurons) @ self.X.T
 
 
 def pairs_from_blocks(X: Floats, weight_blocks: Blocks, low: float, high: float) -> WatchedPairs:

@@ -10,7 +10,6 @@ import threading
 import numpy as np
 
 from treeviz.data.dataset import Dataset
-from treeviz.model.network import initial_weight_blocks, initial_weights
 from treeviz.model.types import Floats, Ints
 from treeviz.training.trace import Trace
 
@@ -102,11 +101,9 @@ class OutputField:
             return self._values[iteration]
 
     def _compute(self, iteration: int) -> Floats:
-        config = self.trace.config
         if self._initial is None:
-            blocks = initial_weight_blocks(config.seed, config.width, self._inputs.shape[1])
             self._initial = np.zeros(len(self._inputs))
-            for first, weights in blocks:
+            for first, weights in self.trace.network.weight_blocks():
                 self._initial += self._sums(weights, self.trace.output_signs[first : first + len(weights)])
         if iteration == 0:
             return self._initial
@@ -140,9 +137,9 @@ class _MovingNeurons:
     """The neurons of U(0), the only ones that ever move, and their weights at one iteration after another."""
 
     def __init__(self, trace: Trace) -> None:
-        config, self._trace = trace.config, trace
+        self._trace = trace
         self.neurons: Ints = trace.moving_neurons
-        self.initial_weights = initial_weights(config.seed, config.width, trace.dataset.dimension, self.neurons)
+        self.initial_weights = trace.network.weights(self.neurons)
         self.initial_sums: Floats | None = None
         self._weights, self._iteration = self.initial_weights.copy(), 0
 

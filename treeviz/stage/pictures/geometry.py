@@ -17,7 +17,6 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import ArrayLike, NDArray
 
-from treeviz.model.network import initial_weights
 from treeviz.model.numerals import agree, count
 from treeviz.model.types import Floats, Ints
 from treeviz.training.record import StepRecord
@@ -307,7 +306,7 @@ def _project(trace: Trace, neurons: Ints, leaves: Floats, axes: _Axes) -> Floats
         return np.asarray(leaves @ axes.combinations)
     # Leaves determine weights up to what is orthogonal to all datapoints; but nothing ever moves in that direction.
     X = trace.dataset.X
-    weights = initial_weights(trace.config.seed, trace.config.width, X.shape[1], neurons)
+    weights = trace.network.weights(neurons)
     moved = (leaves - weights @ X.T) @ np.linalg.pinv(X, rcond=_SMALLEST).T
     return np.asarray((weights + moved) @ axes.directions.T)
 
