@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from given_network import GivenNetwork
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import dense_scan, outputs_of, same_sets, sphere
@@ -21,7 +22,14 @@ from treeviz.model.ledger import (
     table_build_operations,
 )
 from treeviz.model.masks import mask_product
-from treeviz.model.network import BLOCK_ROWS, initial_weight_blocks, initial_weights, leaf_blocks, output_signs
+from treeviz.model.network import (
+    BLOCK_ROWS,
+    WholeNetwork,
+    initial_weight_blocks,
+    initial_weights,
+    leaf_blocks,
+    output_signs,
+)
 from treeviz.search import find_engine
 from treeviz.search.compact import CompactEngine
 from treeviz.search.dense import DenseEngine
@@ -168,8 +176,8 @@ def test_neuron_trees_have_the_bits_of_the_forest():
 def test_a_batch_is_a_part_of_the_whole(search, width):
     data, b = sphere(9, 4, 2), 1.1
     config = TrainConfig(width=width, threshold=b, search=search, method="sgd", batch_size=3, seed=1)
-    signs, rng = output_signs(1, width), np.random.default_rng(0)
-    engine = find_engine(search)(data, signs, config, Ledger())
+    network, rng = WholeNetwork(data.X, 1, width), np.random.default_rng(0)
+    engine, signs = find_engine(search)(data, network, config, Ledger()), output_signs(1, width)
     for _ in range(3):
         W = engine.weights(None)
         whole, expected = engine.evaluate(Ledger()), dense_scan(W, data.X, b)
@@ -198,7 +206,7 @@ def test_a_batch_is_a_part_of_the_whole(search, width):
 def test_a_sparse_jacobian_of_a_batch_is_that_of_its_datapoints(search):
     data, width, batch = sphere(7, 3, 1), 40, np.array([1, 4, 6])
     config = TrainConfig(width=width, search=search, threshold=0.5, method="sgd")
-    engine = find_engine(search)(data, output_signs(0, width), config, Ledger())
+    engine = find_engine(search)(data, WholeNetwork(data.X, 0, width), config, Ledger())
     whole, part = (engine.evaluate(Ledger(), wanted).jacobian.overlaps() for wanted in (None, batch))
     assert np.array_equal(part[np.ix_(batch, batch)], whole[np.ix_(batch, batch)])
     assert np.count_nonzero(part) == np.count_nonzero(whole[np.ix_(batch, batch)])
@@ -262,16 +270,12 @@ SIGNS = np.array([1.0, 1.0, -1.0, 1.0])
 
 
 @pytest.fixture
-def make_engine(monkeypatch):
-    for module in ("compact", "table", "neuron_trees.engine", "forest.engine"):
-        name = f"treeviz.search.{module}.initial_weight_blocks"
-        monkeypatch.setattr(name, lambda *_: iter([(0, LEAVES[:3].copy()), (3, LEAVES[3:].copy())]))
-    monkeypatch.setattr("treeviz.search.explicit.initial_weights", lambda *_: LEAVES.copy())
-
+def make_engine():
     def make(engine_class, **settings):
         ledger = Ledger()
         config = TrainConfig(width=4, threshold=1.0, **{"solver": "exact", **settings})
-        return engine_class(Dataset(np.eye(2), np.ones(2)), SIGNS, config, ledger), ledger
+        data = Dataset(np.eye(2), np.ones(2))
+        return engine_class(data, GivenNetwork(LEAVES, SIGNS, data.X), config, ledger), ledger
 
     return make
 
@@ -524,7 +528,7 @@ def test_a_loaded_sgd_run_draws_the_network_once_for_all_neurons_that_move(tmp_p
         num_draws += 1
         return leaf_blocks(*arguments)
 
-    monkeypatch.setattr("treeviz.training.trace.leaf_blocks", counted)
+    monkeypatch.setattr("treeviz.model.network.leaf_blocks", counted)
     for neuron in np.unique(np.concatenate([record.touched for record in trace.records])):
         trace.leaf_rows([neuron], 24)
         trace.leaf_rows([neuron ^ 1], 24)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from given_network import GivenNetwork
 
 from treeviz import Dataset
 from treeviz.model import ledger as ledger_module
@@ -43,19 +44,6 @@ X = np.eye(2)
 PAIRS, OVERLAPS, TOUCHED = 4, 6, 3
 
 
-class GivenNetwork:
-    """The network above, whose weights are its leaves."""
-
-    width = num_drawn = 4
-    signs = SIGNS
-
-    def weights(self, neurons=None):
-        return LEAVES.copy()
-
-    def leaf_blocks(self, drawing=None):
-        yield 0, LEAVES.copy()
-
-
 @pytest.fixture
 def make_engine():
     """Build an engine over the network above, and return it with the ledger of its build."""
@@ -63,7 +51,7 @@ def make_engine():
     def make(engine_class, solver="exact"):
         ledger = Ledger()
         config = TrainConfig(width=4, threshold=1.0, solver=solver)
-        return engine_class(Dataset(X, np.ones(len(X))), GivenNetwork(), config, ledger), ledger
+        return engine_class(Dataset(X, np.ones(len(X))), GivenNetwork(LEAVES, SIGNS, X), config, ledger), ledger
 
     return make
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset
+from treeviz.model import network as network_module
 from treeviz.model.network import leaf_blocks
 from treeviz.training import trace as trace_module
 from treeviz.training.kept import Kept
@@ -816,7 +817,7 @@ def test_a_redraw_keeps_as_many_trees_as_there_is_room_for(tmp_path, monkeypatch
     expected = trainer.forest.leaves.copy()
     monkeypatch.setattr(trace_module, "_MAX_REDRAWN_BYTES", 8 * 64 * 2)
     redraws = []
-    monkeypatch.setattr(trace_module, "leaf_blocks", lambda *parts: redraws.append(1) or leaf_blocks(*parts))
+    monkeypatch.setattr(network_module, "leaf_blocks", lambda *parts: redraws.append(1) or leaf_blocks(*parts))
     trace = Trace.load(saved(trainer.trace, tmp_path / "run.npz"))
     for point, num_redraws in ((0, 1), (1, 1), (4, 2), (0, 2), (2, 3)):
         assert np.array_equal(trace.initial_leaves(point), expected[:, point])

@@ -34,6 +34,11 @@ SOLVERS = ("sketch", "exact")
 # The two readings of the paper's activation by name: zero below the threshold, or b below it and z above.
 ACTIVATIONS = {"shifted": "max(z − b, 0)", "clipped": "max(z, b)"}
 MAX_WIDTH = 1 << 27
+# How the initial weights come about: all neurons are drawn, or those alone that fire on a datapoint; and the searches
+# that need no other.
+DRAWS = ("all", "firing")
+DRAWN_SEARCHES = ("forest", "compact", "table", "watch")
+MAX_FIRING_WIDTH = 1 << 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +47,7 @@ class TrainConfig:
 
     Parameters
     ----------
-    width : neurons m, 1 to 2^27.
+    width : neurons m, 1 to 2^27, or to 2^40 where only those that fire are drawn.
     threshold : b >= 0; None for the paper's sqrt(0.48 ln m).
     method : "gauss-newton" (the paper's), "gradient-descent" (the same move with the residual as dual step), or "sgd"
         (with the residual on a mini-batch only).
@@ -63,6 +68,9 @@ class TrainConfig:
     ridge : >= 0, added to the diagonal of the Gram matrix.
     sketch_factor : rows of the sketch per datapoint, 2 to 1,000.
     tolerance : relative residual at which conjugate gradient stops, between 0 and 1.
+    draw : "all", or "firing": only the neurons that fire on a datapoint at the start are drawn; no other ever moves or
+        fires, and their law is the same (algorithm.md §8). For the searches of `DRAWN_SEARCHES`. A seed stands for
+        another network than with "all". Where n Pr[N(0, 1) >= b] > 1, all neurons are drawn nevertheless.
     seed : >= 0, of the initial weights, the output signs and the sketches.
     fault : one of `FAULTS`, planted into the search so that a viewer can look for it; None for a run as it should be.
 
@@ -84,13 +92,15 @@ class TrainConfig:
     ridge: float = 0.0
     sketch_factor: int = 8
     tolerance: float = 1e-12
+    draw: str = "all"
     seed: int = 0
     fault: str | None = None
 
     def __post_init__(self) -> None:
         # NumPy's numbers and the like become Python's own, which can be saved as JSON.
         checked: dict[str, object] = {
-            "width": _integer("width", self.width, 1, MAX_WIDTH),
+            "draw": _choice("draw", self.draw, DRAWS),
+            "width": _integer("width", self.width, 1, MAX_FIRING_WIDTH if self.draw == "firing" else MAX_WIDTH),
             "sketch_factor": _integer("sketch_factor", self.sketch_factor, 2, 1000),
             "seed": _integer("seed", self.seed, 0, 2**63 - 1),
             "method": _choice("method", self.method, METHODS),
@@ -101,6 +111,9 @@ class TrainConfig:
             "ridge": _number("ridge", self.ridge, "0 or more", low=0.0),
             "tolerance": _number("tolerance", self.tolerance, "between 0 and 1", above=0.0, below=1.0),
         }
+        if self.draw == "firing" and self.search not in DRAWN_SEARCHES:
+            searches = ", ".join(map(repr, DRAWN_SEARCHES))
+            raise ValueError(f"draw='firing' goes with a search of {searches}; got search={self.search!r}")
         if self.step_size is not None:
             rule = "greater than 0 (or None for one found by rule)"
             checked["step_size"] = _number("step_size", self.step_size, rule, above=0.0)

@@ -150,8 +150,12 @@ def leaf_blocks(X: Floats, weight_blocks: Iterable[tuple[int, Floats]]) -> Itera
         yield first, leaves
 
 
-def outputs_at(X: Floats, weight_blocks: Iterable[tuple[int, Floats]], signs: Floats, threshold: float) -> Floats:
+def outputs_at(
+    X: Floats, weight_blocks: Iterable[tuple[int, Floats]], signs: Floats, threshold: float, width: int
+) -> Floats:
     """Return f, (q,), on any points of unit length, (q, d), from the weights in blocks `(first_neuron, rows)`.
+
+    `width` is m, of which the weights may be a part: then it is what these neurons add.
 
     Cost: m * q * d, in pieces of at most BLOCK_ROWS neurons, 64 points of which stay in cache.
     """
@@ -165,12 +169,24 @@ def outputs_at(X: Floats, weight_blocks: Iterable[tuple[int, Floats]], signs: Fl
                 excess -= threshold
                 np.maximum(excess, 0.0, out=excess)
                 total[low : low + 64] += part_signs @ excess
-    return total / math.sqrt(signs.size)
+    return total / math.sqrt(width)
 
 
-def output_shift(signs: NDArray[np.number], threshold: float, activation: str) -> float:
+def output_shift(network: "InitialNetwork", threshold: float, activation: str) -> float:
     """Return what an activation adds to every output: 0, or b sum_r a_r / sqrt(m) if it is "clipped", max(z, b)."""
-    return float(threshold * np.sum(signs) / math.sqrt(signs.size)) if activation == "clipped" else 0.0
+    return threshold * network.sum_of_signs() / math.sqrt(network.width) if activation == "clipped" else 0.0
+
+
+class Signs(Protocol):
+    """The signs of drawn neurons."""
+
+    def __getitem__(self, neurons: Ints, /) -> Floats:
+        """Return those of some ascending neurons, (u,)."""
+        ...
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Floats:
+        """Return all."""
+        ...
 
 
 class InitialNetwork(Protocol):
@@ -185,7 +201,11 @@ class InitialNetwork(Protocol):
 
     width: int
     num_drawn: int
-    signs: "DrawnSigns | Floats"
+    signs: "Signs"
+
+    def sum_of_signs(self) -> float:
+        """Return sum_r a_r over all m neurons, drawn or not."""
+        ...
 
     def weight_blocks(
         self, *, block_rows: int = BLOCK_ROWS, first: int = 0, last: int | None = None
@@ -209,6 +229,17 @@ class InitialNetwork(Protocol):
         """Return Z(0) of some neurons, (u, n), in their order; equal to `leaf_blocks` but for round-off."""
         ...
 
+    def numbers(self, neurons: Ints) -> Ints:
+        """Return which of the m neurons of the network some drawn neurons are; ascending neurons have ascending ones.
+
+        All are drawn unless a subclass says otherwise.
+        """
+        return neurons
+
+    def undrawn_deviation(self, X: Floats) -> Floats:
+        """Return the standard deviation of what the neurons that are not drawn add at X, (q,); 0 if all are drawn."""
+        return np.zeros(len(X))
+
 
 class WholeNetwork(InitialNetwork):
     """All m neurons, drawn from a seed whenever they are asked for.
@@ -220,6 +251,10 @@ class WholeNetwork(InitialNetwork):
         self._X, self._seed = X, seed
         self.width = self.num_drawn = width
         self.signs = DrawnSigns(seed, width)
+
+    def sum_of_signs(self) -> float:
+        """Draw them, and add."""
+        return float(np.sum(np.asarray(self.signs)))
 
     def weight_blocks(
         self, *, block_rows: int = BLOCK_ROWS, first: int = 0, last: int | None = None

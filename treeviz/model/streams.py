@@ -15,6 +15,11 @@ class Stream(IntEnum):
     MINI_BATCHES = 3
     ACTIVITY = 4
     LESSON_SKETCHES = 5
+    FIRING = 6
+    FIRING_REST = 7
+    FIRING_NUMBERS = 8
+    QUIET_SIGNS = 9
+    QUIET_NEURONS = 10
     # Of datasets, which mix these into their seed: points never repeat the random numbers of a network.
     TRAINING_POINTS = 0x64617461
     TEST_POINTS = 0x74657374

@@ -19,7 +19,7 @@ import streamlit as st
 from treeviz.model.numerals import count
 from treeviz.pages.budget import in_words, stop_if_left, wait_for_share
 from treeviz.pages.settings import Settings
-from treeviz.search import find_engine
+from treeviz.search import find_engine, required_bytes
 from treeviz.stage.frames import FrameMaker
 from treeviz.training.background import BUILDING, BackgroundRun, dense_bytes
 from treeviz.training.turns import Ticket
@@ -128,9 +128,7 @@ def _in_thread(work: Callable[[], _Value]) -> Future[_Value]:
 def _needed_bytes(settings: Settings) -> int:
     """Return what a run takes with its dense baseline, about; ValueError if that is more than a page may take."""
     data, config = settings.load().train, settings.config
-    needed = find_engine(config.search, config.fault).required_bytes(
-        config.width, data.num_points, data.dimension, config.resolved_threshold
-    )
+    needed = required_bytes(find_engine(config.search, config.fault), config, data.num_points, data.dimension)
     if needed > _MAX_RUN_BYTES:
         raise ValueError(
             f"{count(data.num_points, 'datapoint')} and {count(config.width, 'neuron')} need {needed / 1e9:.1f} GB "

@@ -1,12 +1,14 @@
 """Ways to find the firing neurons and to move the weights, each a package or a file with an `Engine` of its own."""
 
 import importlib
+import math
 from typing import cast
 
 from treeviz.model.config import FAULTS, SEARCHES, TrainConfig
 from treeviz.model.network import InitialNetwork, WholeNetwork
 from treeviz.model.types import Floats
 from treeviz.search.engine import EngineMaker
+from treeviz.search.firing_network import FiringNetwork, can_draw_firing, expected_proposals
 
 
 def find_engine(search: str, fault: str | None = None) -> EngineMaker:
@@ -20,4 +22,19 @@ def find_engine(search: str, fault: str | None = None) -> EngineMaker:
 
 def initial_network(X: Floats, config: TrainConfig) -> InitialNetwork:
     """Return the network that a run on the datapoints X, (n, d), starts from."""
+    if draws_firing(config, len(X)):
+        return FiringNetwork(X, config.seed, config.width, config.resolved_threshold)
     return WholeNetwork(X, config.seed, config.width)
+
+
+def draws_firing(config: TrainConfig, num_points: int) -> bool:
+    """Return whether only the neurons that fire are drawn: if it is asked for and possible on n datapoints."""
+    return config.draw == "firing" and can_draw_firing(num_points, config.resolved_threshold)
+
+
+def required_bytes(maker: EngineMaker, config: TrainConfig, num_points: int, dimension: int) -> int:
+    """Return the memory that an engine needs for n datapoints of dimension d, about, the first iteration included."""
+    if not draws_firing(config, num_points):
+        return maker.required_bytes(config.width, num_points, dimension, config.resolved_threshold)
+    drawn = math.ceil(expected_proposals(config.width, num_points, config.resolved_threshold))
+    return maker.required_bytes(drawn, num_points, dimension, 0.0)  # each of those drawn fires

@@ -6,7 +6,7 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, Stopwatch, table_build_operations
-from treeviz.model.network import InitialNetwork, firing_probability
+from treeviz.model.network import InitialNetwork, firing_probability, paper_threshold
 from treeviz.model.types import Floats, Ints
 from treeviz.search.implicit import ImplicitEngine
 from treeviz.search.results import SearchResult, UpdateResult
@@ -76,7 +76,7 @@ class TableEngine(ImplicitEngine):
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
         """Memory of the table, of the coefficients, and of what a first iteration needs at the expected |U(0)|."""
-        threshold = TrainConfig(width=width, threshold=threshold).resolved_threshold
+        threshold = paper_threshold(width) if threshold is None else threshold
         touched = width * min(1.0, num_points * firing_probability(threshold))
         return int(8 * touched * num_points * 5) + 12 * width + (1 << 24)
 

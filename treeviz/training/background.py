@@ -16,6 +16,7 @@ from contextlib import nullcontext
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
+from treeviz.search import draws_firing
 from treeviz.search.compiled import start_threads
 from treeviz.training.baseline import FasterDense, baseline_bytes
 from treeviz.training.trace import Trace
@@ -40,7 +41,9 @@ _NICENESS = 10
 
 
 def dense_bytes(data: Dataset, config: TrainConfig) -> int:
-    """Return the memory that the dense baseline takes beside a run; 0 if it would need too much and is left out."""
+    """Return the memory that the dense baseline takes beside a run; 0 if it is left out, see `refuse_dense`."""
+    if draws_firing(config, data.num_points):
+        return 0
     needed = baseline_bytes(data, config)
     return needed if needed <= _MAX_DENSE_BYTES else 0
 
@@ -54,6 +57,11 @@ def refuse_dense(data: Dataset, config: TrainConfig) -> str:
     """Say why the dense baseline is left out beside a run; "" if it fits."""
     if dense_bytes(data, config):
         return ""
+    if draws_firing(config, data.num_points):
+        return (
+            "Only the neurons that fire were drawn, and the dense method needs the weights of all, so it is not "
+            "trained here; its operations are still counted."
+        )
     needed = baseline_bytes(data, config)
     return (
         f"The dense baseline would need another {needed / 1e9:.1f} GB, so it is not trained here; "

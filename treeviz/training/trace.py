@@ -111,9 +111,9 @@ class Trace:
     @cached_property
     def output_shift(self) -> float:
         """What the activation adds to every output: 0, or b sum_r a_r / sqrt(m) where it is "clipped"."""
-        if self.config.activation == "shifted":  # the signs need not be drawn
+        if self.config.activation == "shifted":  # the network need not be drawn
             return 0.0
-        return output_shift(self.output_signs, self.config.resolved_threshold, self.config.activation)
+        return output_shift(self.network, self.config.resolved_threshold, self.config.activation)
 
     @property
     def losses(self) -> Floats:

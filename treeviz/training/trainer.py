@@ -12,7 +12,7 @@ from treeviz.model.ledger import Ledger
 from treeviz.model.network import outputs_at
 from treeviz.model.streams import Stream, random_stream
 from treeviz.model.types import Floats, Ints
-from treeviz.search import find_engine, initial_network
+from treeviz.search import find_engine, initial_network, required_bytes
 from treeviz.search.compiled import interrupt_deferred
 from treeviz.search.engine import EngineMaker, Evaluation
 from treeviz.search.forest.trees import Forest
@@ -63,7 +63,7 @@ class Trainer:
         engine_class: EngineMaker | None = None,
     ) -> None:
         make_engine = engine_class or find_engine(config.search, config.fault)
-        needed = make_engine.required_bytes(config.width, data.num_points, data.dimension, config.resolved_threshold)
+        needed = required_bytes(make_engine, config, data.num_points, data.dimension)
         require_memory(
             needed,
             f"width {config.width:,} with {data.num_points} datapoints of dimension {data.dimension} needs about "
@@ -114,13 +114,16 @@ class Trainer:
     def weights(self, neurons: Ints | None = None) -> Floats:
         """Return the current hidden weights W, (m, d), or the rows of `neurons`, materialised from the implicit form.
 
+        Where only the neurons that fire were drawn, these are all rows, and neurons are numbered among them.
+
         Raises ValueError if a neuron is out of range. Cost: drawing the rows, and |U(0)| n d.
         """
         if neurons is not None:
             neurons = np.atleast_1d(neurons)
             whole = neurons.dtype.kind in "iu" or not neurons.size
-            if not whole or np.any(neurons < 0) or np.any(neurons >= self.config.width):
-                raise ValueError(f"neurons must be whole numbers between 0 and {self.config.width - 1}; got {neurons}")
+            count = self.trace.network.num_drawn
+            if not whole or np.any(neurons < 0) or np.any(neurons >= count):
+                raise ValueError(f"neurons must be whole numbers between 0 and {count - 1}; got {neurons}")
             neurons = neurons.astype(np.int64)
         self._require_whole()
         return self._engine.weights(neurons)
@@ -133,14 +136,30 @@ class Trainer:
     def predict(self, X: Floats) -> Floats:
         """Return the outputs, (q,), of the current weights on points of unit length, (q, d). Cost: m * q * d.
 
+        Where only the neurons that fire were drawn, it is what these add. The others fire on none of the datapoints,
+        but may on new points; `undrawn_deviation` says how much they would add.
+
         Raises ValueError if the points have another dimension, or one is not of length 1: `Dataset.prepare` makes such
         points of new raw rows.
         """
+        X = self._require_points(X)
+        blocks, width = self.weight_blocks(), self.config.width
+        return outputs_at(X, blocks, self.output_signs, self.threshold, width) + self.trace.output_shift
+
+    def _require_points(self, X: Floats) -> Floats:
         X = np.asarray(X, dtype=np.float64)
         if X.ndim != 2 or X.shape[1] != self.data.dimension:
             raise ValueError(f"X must have shape (points, {self.data.dimension}); got {X.shape}")
         require_unit_rows(X, "prepare new rows as the datapoints were, by trainer.data.prepare(rows)")
-        return outputs_at(X, self.weight_blocks(), self.output_signs, self.threshold) + self.trace.output_shift
+        return X
+
+    def undrawn_deviation(self, X: Floats) -> Floats:
+        """Return the standard deviation of what the neurons that are not drawn add to the outputs at X, (q,).
+
+        Their signs are independent, so its mean is 0; it is 0 at the datapoints, and everywhere if all are drawn.
+        From 4,096 draws a point, so it is off by some percent. Cost: 4,096 * q * d * n. Raises as `predict`.
+        """
+        return self.trace.network.undrawn_deviation(self._require_points(X))
 
     @property
     def num_bytes(self) -> int:

@@ -70,9 +70,7 @@ class KeptObjective:
         self.kept = StartingNeurons(data.X, network, self._threshold, ledger)
         self._width, self._all_signs = config.width, network.signs
         self._signs = network.signs[self.kept.neurons]
-        self._shift = 0.0
-        if config.activation != "shifted":
-            self._shift = output_shift(np.asarray(self._all_signs), self._threshold, config.activation)
+        self._shift = output_shift(network, self._threshold, config.activation)
 
     def evaluate(self, W: Floats, ledger: Ledger) -> float:
         """Find what fires at weights W, (|U(0)|, d), and the loss. Cost: |U(0)| n (d + 1), and Σ_i k_i + n."""
@@ -101,7 +99,8 @@ class KeptObjective:
 
     def predict(self, X: Floats) -> Floats:
         """Return the outputs of the whole network on q points, (q, d)."""
-        return outputs_at(X, self.kept.weight_blocks(), np.asarray(self._all_signs), self._threshold) + self._shift
+        blocks, signs = self.kept.weight_blocks(), np.asarray(self._all_signs)
+        return outputs_at(X, blocks, signs, self._threshold, self._width) + self._shift
 
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int, num_copies: int) -> int:

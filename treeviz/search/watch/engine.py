@@ -9,7 +9,7 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger, skin_operations, watch_build_operations
-from treeviz.model.network import InitialNetwork, firing_probability
+from treeviz.model.network import InitialNetwork, firing_probability, paper_threshold
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops
 from treeviz.search.engine import Engine, Evaluation, WatchReport
@@ -69,7 +69,7 @@ class WatchEngine(Engine):
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
         """Memory of the lists, if neurons that fire watched every point, twice over while they are put together."""
-        threshold = TrainConfig(width=width, threshold=threshold).resolved_threshold
+        threshold = paper_threshold(width) if threshold is None else threshold
         touched = width * min(1.0, num_points * firing_probability(threshold))
         return int(2 * touched * (23 + 18 * num_points)) + (1 << 26)
 

@@ -1,0 +1,254 @@
+"""A network of which only the neurons that fire are drawn, in time that grows with their number, not with m.
+
+A neuron that fires on no datapoint at the start never moves and never fires (algorithm.md §5.1), so it need not be
+drawn. What is drawn here has exactly the law of the neurons of a full draw that fire somewhere. Let
+p = Pr[N(0, 1) >= b], with n p <= 1. Of each neuron, independently:
+
+* with the chance 1 - n p it is *quiet*: it is not looked at;
+* otherwise it is a *proposal*. A datapoint i is chosen at random, and w ~ N(0, I) is drawn on the condition that
+  w . x_i >= b. It is kept if i is the first datapoint on which it fires, and is quiet if it fires on an earlier one.
+
+A neuron of a full draw fires first on i with the chance p Pr[none before i fires | i fires]; here it is kept for i with
+the chance n p (1 / n) Pr[none before i fires | i fires], the same, and its weights have the same law in either case
+(algorithm.md §8).
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from scipy.special import ndtri
+from threadpoolctl import threadpool_limits
+
+from treeviz.model.ledger import Stopwatch
+from treeviz.model.network import BLOCK_ROWS, InitialNetwork, firing_probability
+from treeviz.model.streams import Stream, Stretches, random_stream
+from treeviz.model.types import Floats, Ints
+from treeviz.search.compiled import map_spans
+
+# Proposals expected in a block of neurons, at most. Never change it: a seed would then stand for another network.
+_PROPOSALS = 2048
+# Coordinates of the drawn neurons are kept up to this many bytes, else drawn again when they are asked for.
+_MAX_KEPT_BYTES = 1 << 28
+_NUM_DRAWS = 4096  # of neurons on the condition that they fire on a new point
+_LARGE_DRAW = 4  # blocks that are worth a second thread
+
+
+def expected_proposals(width: int, num_points: int, threshold: float) -> float:
+    """Return m n p, the number of neurons that are drawn on average before those that fire earlier are left out."""
+    return width * num_points * firing_probability(threshold)
+
+
+def can_draw_firing(num_points: int, threshold: float) -> bool:
+    """Return whether n p <= 1, without which the neurons that fire cannot be drawn by themselves."""
+    return num_points * firing_probability(threshold) <= 1.0
+
+
+def _chance(num_points: int, threshold: float) -> float:
+    """Return n p, the chance that a neuron is a proposal; 1 where round-off makes it more."""
+    return min(1.0, num_points * firing_probability(threshold))
+
+
+def _tail(uniform: Floats, threshold: float) -> Floats:
+    """Return normal numbers on the condition that they are at least b, from uniform ones in (0, 1].
+
+    By the inverse of the distribution function, whose relative accuracy far out is that of a double.
+    """
+    return np.asarray(np.maximum(-ndtri(uniform * firing_probability(threshold)), threshold))
+
+
+def _is_first(fires: NDArray[np.bool_], owners: Ints) -> NDArray[np.bool_]:
+    """Return which neurons fire on no datapoint before their owner, on which each fires."""
+    return np.asarray(fires.argmax(axis=1) == owners)
+
+
+class FiringNetwork(InitialNetwork):
+    """The neurons of a network that fire on at least one datapoint at the start; the others are quiet.
+
+    Where d > n the inner products depend only on the part of w in the span of the datapoints. That part is drawn in n
+    coordinates. The rest comes from a stream of its own, neuron by neuron, when weights are asked for.
+
+    Parameters
+    ----------
+    X : (n, d) datapoints of unit length.
+    seed, width, threshold : of the network; with X they determine it, whatever the number of threads.
+
+    Attributes
+    ----------
+    num_proposals : neurons drawn, those included that fire on an earlier datapoint and were left out.
+
+    Raises
+    ------
+    ValueError
+        If n p > 1, see `can_draw_firing`; or if no neuron fires.
+
+    Notes
+    -----
+    Cost: m n p (min(d, n) (1 + n)) numbers drawn and multiply-adds, once; again for every pass over more than
+    `_MAX_KEPT_BYTES` of coordinates. Memory: those, and one byte a neuron.
+    """
+
+    def __init__(self, X: Floats, seed: int, width: int, threshold: float) -> None:
+        if not can_draw_firing(len(X), threshold):
+            raise ValueError(f"n p = {len(X) * firing_probability(threshold):.3g} is more than 1: draw all neurons")
+        self.width, self._X, self._seed, self._threshold = width, X, seed, threshold
+        self._basis: Floats | None = None  # (d, n): orthonormal columns that span the datapoints
+        self._points = X  # (n, r): the datapoints in the coordinates that are drawn
+        if X.shape[1] > len(X):
+            self._basis, triangle = np.linalg.qr(X.T)
+            self._points = np.ascontiguousarray(triangle.T)
+        chance = _chance(len(X), threshold)
+        size = width if chance * width <= _PROPOSALS else max(1, int(_PROPOSALS / chance))
+        self._block_size = 1 << (size.bit_length() - 1)
+        num_blocks = -(-width // self._block_size)
+        keeps = expected_proposals(width, len(X), threshold) * self._points.shape[1] * 8 <= _MAX_KEPT_BYTES
+        with threadpool_limits(1, user_api="blas"):  # the threads are ours here
+            parts = map_spans(
+                lambda _, first, last: self._draw_span(first, last, keeps=keeps),
+                num_blocks,
+                is_large=num_blocks >= _LARGE_DRAW,
+            )
+        counts = np.concatenate([part[0] for part in parts])
+        self.num_proposals = sum(part[3] for part in parts)
+        self._firsts = np.append(0, np.cumsum(counts))
+        self.num_drawn = int(self._firsts[-1])
+        if not self.num_drawn:
+            raise ValueError(
+                f"none of the {width:,} neurons fires on a datapoint at the threshold {threshold:.4g}, so there is "
+                "nothing to draw and nothing to train: choose a lower threshold or more neurons"
+            )
+        self.signs = _Signs(np.concatenate([part[1] for part in parts]))
+        self._kept = np.concatenate([part[2] for part in parts]) if keeps else None
+
+    def _draw_span(self, first: int, last: int, *, keeps: bool) -> tuple[Ints, NDArray[np.int8], Floats, int]:
+        """Draw blocks first..last - 1; return how many neurons each has, their signs and coordinates, and proposals."""
+        stretches, counts = Stretches(self._seed, Stream.FIRING), np.zeros(last - first, dtype=np.int64)
+        signs, kept, num_proposals = [np.empty(0, dtype=np.int8)], [np.empty((0, self._points.shape[1]))], 0
+        for place in range(last - first):
+            rows, own_signs, proposed = self._draw_block(stretches, first + place)
+            counts[place], num_proposals = len(rows), num_proposals + proposed
+            signs.append(own_signs)
+            if keeps:
+                kept.append(rows)
+        return counts, np.concatenate(signs), np.concatenate(kept), num_proposals
+
+    def _draw_block(self, stretches: Stretches, block: int) -> tuple[Floats, NDArray[np.int8], int]:
+        """Return the coordinates, (k, r), and the signs of the neurons of a block that fire, and its proposals."""
+        points, threshold = self._points, self._threshold
+        generator = stretches.at(block)
+        size = min(self._block_size, self.width - block * self._block_size)
+        count = int(generator.binomial(size, _chance(len(points), threshold)))
+        owners = generator.integers(0, len(points), count)
+        signs = generator.integers(0, 2, count, dtype=np.int8)
+        own_products = _tail(1.0 - generator.random(count), threshold)
+        rows = generator.standard_normal((count, points.shape[1]))
+        own = points[owners]
+        lengths = np.einsum("ur,ur->u", own, own)
+        rows += ((own_products - np.einsum("ur,ur->u", rows, own)) / lengths)[:, None] * own
+        fires = rows @ points.T >= threshold
+        fires[np.arange(count), owners] = True  # as it was drawn; its product may be less by round-off
+        is_first = _is_first(fires, owners)
+        return rows[is_first], 2 * signs[is_first] - np.int8(1), count
+
+    def sum_of_signs(self) -> float:
+        """Add the signs drawn, and draw how many of the others are positive."""
+        num_quiet = self.width - self.num_drawn
+        positive = random_stream(self._seed, Stream.QUIET_SIGNS).binomial(num_quiet, 0.5)
+        return float(np.sum(np.asarray(self.signs))) + 2.0 * positive - num_quiet
+
+    def _coordinate_blocks(self) -> Iterator[tuple[int, Floats]]:
+        """Yield the coordinates of all drawn neurons, block by block as they were drawn."""
+        stretches = Stretches(self._seed, Stream.FIRING)
+        for block, (first, last) in enumerate(zip(self._firsts[:-1], self._firsts[1:], strict=True)):
+            if first < last:
+                yield int(first), self._kept[first:last] if self._kept is not None else self._rows(stretches, block)
+
+    def _rows(self, stretches: Stretches, block: int) -> Floats:
+        return self._draw_block(stretches, block)[0]
+
+    def _coordinates(self, neurons: Ints) -> Floats:
+        """Return the coordinates of some neurons, (u, r)."""
+        if self._kept is not None:
+            return np.asarray(self._kept[neurons])
+        chosen = np.empty((neurons.size, self._points.shape[1]))
+        stretches = Stretches(self._seed, Stream.FIRING)
+        blocks = self._firsts.searchsorted(neurons, side="right") - 1
+        for block in np.unique(blocks).tolist():
+            places = np.flatnonzero(blocks == block)
+            chosen[places] = self._rows(stretches, block)[neurons[places] - self._firsts[block]]
+        return chosen
+
+    def _whole(self, coordinates: Floats, neurons: Ints) -> Floats:
+        """Return the weights, (u, d), of neurons from their coordinates."""
+        if self._basis is None:
+            return coordinates
+        stretches, rest = Stretches(self._seed, Stream.FIRING_REST), np.empty((neurons.size, len(self._basis)))
+        for row, neuron in zip(rest, neurons.tolist(), strict=True):
+            stretches.at(neuron).standard_normal(out=row)
+        rest -= (rest @ self._basis) @ self._basis.T
+        return rest + coordinates @ self._basis.T
+
+    def weight_blocks(
+        self, *, block_rows: int = BLOCK_ROWS, first: int = 0, last: int | None = None
+    ) -> Iterator[tuple[int, Floats]]:
+        """Yield the weights in the blocks in which they were drawn, or in parts of these."""
+        last = self.num_drawn if last is None else last
+        for start, rows in self._coordinate_blocks():
+            for low in range(max(start, first), min(start + len(rows), last), block_rows):
+                high = min(low + block_rows, start + len(rows), last)
+                yield low, self._whole(rows[low - start : high - start], np.arange(low, high)).copy()
+
+    def leaf_blocks(self, drawing: Stopwatch | None = None) -> Iterator[tuple[int, Floats]]:
+        """Yield the inner products; those of a block always come from one product, so they have the same bits."""
+        blocks = self._coordinate_blocks()
+        for first, rows in blocks if drawing is None else drawing.over(blocks):
+            yield first, rows @ self._points.T
+
+    def weights(self, neurons: Ints | None = None) -> Floats:
+        """Return the weights of the drawn neurons, (num_drawn, d), or of some of them."""
+        neurons = np.arange(self.num_drawn) if neurons is None else neurons
+        return np.array(self._whole(self._coordinates(neurons), neurons))
+
+    def leaf_rows(self, neurons: Ints) -> Floats:
+        """Return the inner products of some neurons, (u, n)."""
+        return self._coordinates(neurons) @ self._points.T
+
+    def numbers(self, neurons: Ints) -> Ints:
+        """Return which of the m neurons of the network some drawn neurons are: a random subset of them, ascending."""
+        stretches, numbers = Stretches(self._seed, Stream.FIRING_NUMBERS), np.empty(neurons.size, dtype=np.int64)
+        blocks = self._firsts.searchsorted(neurons, side="right") - 1
+        for block in np.unique(blocks).tolist():
+            places, first = np.flatnonzero(blocks == block), block * self._block_size
+            size, count = min(self._block_size, self.width - first), int(np.diff(self._firsts)[block])
+            chosen = np.sort(stretches.at(block).choice(size, count, replace=False, shuffle=False))
+            numbers[places] = first + chosen[neurons[places] - self._firsts[block]]
+        return numbers
+
+    def undrawn_deviation(self, X: Floats) -> Floats:
+        """Estimate it from draws on the condition that a neuron fires on the new point.
+
+        The signs are independent, so the variance is that of one neuron's output, times the share of quiet ones:
+        E[max(w . x - b, 0)^2; w quiet].
+        """
+        threshold, generator = self._threshold, random_stream(self._seed, Stream.QUIET_NEURONS)
+        weights = generator.standard_normal((_NUM_DRAWS, X.shape[1]))
+        products = _tail(1.0 - generator.random(_NUM_DRAWS), threshold)
+        leaves, variances = weights @ self._X.T, np.empty(len(X))
+        for place, x in enumerate(X):
+            moved = leaves + np.outer(products - weights @ x, x @ self._X.T)
+            is_quiet = (moved < threshold).all(axis=1)
+            variances[place] = np.mean(np.where(is_quiet, (products - threshold) ** 2, 0.0))
+        return np.asarray(np.sqrt(firing_probability(threshold) * variances))
+
+
+class _Signs:
+    """Signs in a byte each, handed out as numbers."""
+
+    def __init__(self, signs: NDArray[np.int8]) -> None:
+        self._signs, self.size = signs, signs.size
+
+    def __getitem__(self, neurons: Ints) -> Floats:
+        return self._signs[neurons].astype(np.float64)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Floats:
+        return np.array(self._signs, dtype=np.float64 if dtype is None else dtype)
