@@ -8,7 +8,7 @@ class GivenNetwork(InitialNetwork):
 
     def __init__(self, weights, signs, X):
         self._W, self.signs, self._X = weights, signs, X
-        self.width = self.num_drawn = len(weights)
+        self.width, self.num_drawn, self.draw_seconds = len(weights), len(weights), 0.0
 
     def sum_of_signs(self):
         return float(self.signs.sum())

@@ -10,7 +10,16 @@ import click
 
 from treeviz.data.csv_options import CsvOptions
 from treeviz.data.refusal import OPTIONS, RefusalError
-from treeviz.model.config import ACTIVATIONS, MAX_WIDTH, METHODS, SEARCHES, SOLVERS, TrainConfig
+from treeviz.model.config import (
+    ACTIVATIONS,
+    DRAWN_SEARCHES,
+    DRAWS,
+    MAX_FIRING_WIDTH,
+    METHODS,
+    SEARCHES,
+    SOLVERS,
+    TrainConfig,
+)
 from treeviz.model.ledger import NODE_PRICES
 from treeviz.model.phases import PHASES
 
@@ -83,7 +92,7 @@ def data_options(command: _Command) -> _Command:
         ),
         click.option("--noise", type=float, help="Noise of generated data that has some."),
         click.option(
-            "--width", type=click.IntRange(1, MAX_WIDTH), default=65_536, show_default=True, help="Neurons m."
+            "--width", type=click.IntRange(1, MAX_FIRING_WIDTH), default=65_536, show_default=True, help="Neurons m."
         ),
         click.option("--threshold", type=float, help="Threshold b.  [default: the paper's, sqrt(0.48 ln m)]"),
         click.option("--ridge", type=float, default=0.0, show_default=True, help="Added to the Gram diagonal."),
@@ -111,6 +120,14 @@ def training_options(command: _Command) -> _Command:
             default="shifted",
             show_default=True,
             help="shifted: max(z - b, 0). clipped: max(z, b), the other reading of the paper.",
+        ),
+        click.option(
+            "--draw",
+            type=click.Choice(DRAWS),
+            default="all",
+            show_default=True,
+            help="firing: draw only the neurons that fire on a datapoint, for no other ever moves; another network of "
+            f"the same law, for --search {', '.join(DRAWN_SEARCHES)}.",
         ),
         click.option(
             "--skin", type=float, help="Of --search watch: how far below the threshold to watch.  [default: by rule]"
@@ -174,8 +191,10 @@ def make_trainer(data: str, options: Mapping[str, Any], trees: Sequence[int] = (
     if wrong := [tree for tree in trees if not 0 <= tree < train.num_points]:
         raise ValueError(f"there is no tree {wrong[0]}: {train.name} has the trees 0 to {train.num_points - 1}")
 
+    if options["draw"] == "firing" and options["search"] not in DRAWN_SEARCHES:
+        raise ValueError(f"--draw firing goes with --search {', '.join(DRAWN_SEARCHES)}; pass one of them")
     names = ["width", "threshold", "search", "solver", "method", "activation"]
-    names += ["step_size", "batch_size", "ridge", "skin", "seed"]
+    names += ["step_size", "batch_size", "ridge", "skin", "draw", "seed"]
     return Trainer(train, TrainConfig(**{name: options[name] for name in names}))
 
 

@@ -15,7 +15,7 @@ _ALONE = "The dense method was not trained beside this run."
 
 def show_trace(trace: Trace) -> str:
     """Return the HTML; of a run that is too large, what to do instead. Cost: a frame for each iteration."""
-    leaves, iterations = trace.dataset.num_points * trace.config.width, len(trace.records)
+    leaves, iterations = trace.dataset.num_points * trace.num_drawn, len(trace.records)
     if not iterations:
         return f"<p>{html.escape(repr(trace))}</p><p>There is nothing to play yet: step first.</p>"
     if leaves > MOST_LEAVES:

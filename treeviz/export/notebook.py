@@ -82,8 +82,8 @@ def _commented(text: str) -> str:
 def _cells(trace: Trace, moment: Moment) -> Iterator[_Cell]:
     """Yield the cells that notebook and script share, all but the pictures."""
     trace.require_moment(moment.view.tree, moment.iteration)
-    if wrong := [node for node in moment.view.opened if not 1 <= node < 2 * trace.config.width]:
-        raise ValueError(f"there is no node {wrong[0]} to open: a tree has the nodes 1 to {2 * trace.config.width - 1}")
+    if wrong := [node for node in moment.view.opened if not 1 <= node < 2 * trace.num_drawn]:
+        raise ValueError(f"there is no node {wrong[0]} to open: a tree has the nodes 1 to {2 * trace.num_drawn - 1}")
     data, config, source = trace.dataset, trace.config, trace.dataset.source
     if source is None:
         raise ValueError(

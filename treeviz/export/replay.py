@@ -175,7 +175,7 @@ def _pack_run(
             frames.append(json.loads(maker.frame(view, iteration)))
             on_step()
     neurons = {
-        (frame["view"]["tree"], node - run.config.width)
+        (frame["view"]["tree"], node - run.trace.num_drawn)
         for frame in frames
         for node, kind in zip(frame["nodes"]["id"], frame["nodes"]["kind"], strict=True)
         if kind == _LEAF
@@ -183,7 +183,7 @@ def _pack_run(
     moments = range(run.num_computed + 1)
     maker.wait_for_field()
     header = maker.header()
-    is_movable = header["planar"] and 8 * run.config.width * run.data.dimension * run.num_computed <= _MOST_WEIGHTS
+    is_movable = header["planar"] and 8 * run.trace.num_drawn * run.data.dimension * run.num_computed <= _MOST_WEIGHTS
     changes = {
         "details": sorted({view.detail for view in views}),
         "iterations": max(MAX_ITERATIONS, run.num_computed),

@@ -67,6 +67,7 @@ def load_run(texts: Mapping[str, str]) -> tuple[Split, TrainConfig]:
         solver=values["solver"],
         activation=values["activation"],
         skin=values.get("skin"),
+        draw="firing" if values["draw"] else "all",
         seed=seed,
         fault=None if (fault := values.get("fault", SOUND)) == SOUND else fault,
     )
@@ -91,6 +92,8 @@ def name_settings(data: Dataset, config: TrainConfig) -> dict[str, str] | None:
         texts |= {"paper": "false", "b": _write(config.threshold)}
     if config.skin is not None:
         texts |= {"rule": "false", "skin": _write(config.skin)}
+    if config.draw == "firing":
+        texts["draw"] = "true"
     if config.fault is not None:
         texts["fault"] = config.fault
     try:
@@ -126,6 +129,7 @@ def _fields(texts: Mapping[str, str]) -> dict[str, _Field]:
         "search": _Field("forest", _choice({name: name for name in SEARCHES})),
         "solver": _Field("exact", _choice({"exact": "exact", "sketch": "sketch"})),
         "activation": _Field("shifted", _choice({name: name for name in ACTIVATIONS})),
+        "draw": _switch(False),
         "check": _switch(True),
     }
     if len(faults := faults_of(texts.get("search", "forest"))) > 1:

@@ -84,7 +84,7 @@ class Facts:
     @cached_property
     def leaves(self) -> Floats:
         """The inner products of all neurons with datapoint 0, (m,)."""
-        return self.trace.tree_values(0, 0)[self.width :]
+        return self.trace.tree_values(0, 0)[self.trace.num_drawn :]
 
     @property
     def num_firing(self) -> Ints:

@@ -196,11 +196,13 @@ class InitialNetwork(Protocol):
     ----------
     width : m, the neurons of the network. The outputs are scaled by 1 / sqrt(m).
     num_drawn : those of them that are drawn; those that are not never fire and never move.
+    draw_seconds : seconds already spent drawing; a pass over the network may take more.
     signs : a_r of the drawn neurons: `signs[neurons]` of some ascending ones, `numpy.asarray(signs)` of all.
     """
 
     width: int
     num_drawn: int
+    draw_seconds: float
     signs: "Signs"
 
     def sum_of_signs(self) -> float:
@@ -249,7 +251,7 @@ class WholeNetwork(InitialNetwork):
 
     def __init__(self, X: Floats, seed: int, width: int) -> None:
         self._X, self._seed = X, seed
-        self.width = self.num_drawn = width
+        self.width, self.num_drawn, self.draw_seconds = width, width, 0.0
         self.signs = DrawnSigns(seed, width)
 
     def sum_of_signs(self) -> float:

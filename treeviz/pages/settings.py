@@ -26,7 +26,7 @@ from treeviz.style.sentences import describe_sparsity
 _SKIN = 0.5  # what is offered first where it is not found by rule
 # The keys of what `choose_settings` draws, the data's aside, and of what `choose_training` does.
 _NETWORK = ("width", "paper", "b", "seed")
-_TRAINING = ("search", "solver", "activation", "check", "rule", "skin", "fault")
+_TRAINING = ("search", "solver", "activation", "draw", "check", "rule", "skin", "fault")
 # What addresses said before a choice had a name that is easier to read.
 _RENAMED = {"activation": {formula: name for name, formula in ACTIVATIONS.items()}}
 
@@ -144,6 +144,15 @@ def choose_training(settings: Settings) -> Settings:
             "the neurons that fire nor the gradients.",
         )
         st.caption(f"A neuron with the inner product z passes on {ACTIVATIONS[activation or 'shifted']}.")
+        draws_firing = st.toggle(
+            "Draw only what fires",
+            value=False,
+            key="draw",
+            bind="query-params",
+            help="A neuron that fires on no datapoint at the start never moves and never fires, so it need not be "
+            "drawn. Those that fire are drawn with the law that they have in a network drawn whole, in time that "
+            "grows with their number. A seed stands for another network then. The trees hold the neurons drawn.",
+        )
         is_checked = st.toggle(
             "Check every iteration",
             value=True,
@@ -160,6 +169,7 @@ def choose_training(settings: Settings) -> Settings:
         skin=skin,
         solver=solver or "exact",
         activation=activation or "shifted",
+        draw="firing" if draws_firing else "all",
         fault=fault,
     )
     return replace(settings, config=config, is_checked=is_checked)

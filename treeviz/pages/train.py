@@ -34,6 +34,7 @@ from treeviz.style.searches import describe_search
 from treeviz.training.background import MAX_ITERATIONS, TURNS, BackgroundRun
 from treeviz.training.baseline import CANDIDATES
 from treeviz.training.record import StepRecord
+from treeviz.training.report import describe_drawing
 
 _STAGE = "stage"
 _TITLE = "A neural network that trains by editing trees"
@@ -95,12 +96,16 @@ def _find_start(
 
 
 def _explain(run: BackgroundRun) -> None:
-    data, width = run.data, run.config.width
+    data, width, drawn = run.data, run.config.width, run.trace.num_drawn
+    leaves = f"**m = {width:,}** leaves are the inner products of all neurons with it"
+    if drawn < width:
+        leaves = f"{drawn:,} leaves are the inner products of the neurons drawn with it"
     trees = (
-        f"Every datapoint has a tree, **n = {data.num_points}** in all: its **m = {width:,}** leaves are the inner "
-        "products of all neurons with it, and every node above holds the larger of its two children."
+        f"Every datapoint has a tree, **n = {data.num_points}** in all: its {leaves}, and every node above holds the "
+        "larger of its two children."
     )
-    text = f"{trees} {describe_search(run.config.search).explanation}"
+    drawing = f" {describe_drawing(run.trace)}" if run.config.draw == "firing" else ""
+    text = f"{trees} {describe_search(run.config.search).explanation}{drawing}"
     st.markdown(text, help=f"{data.name}: {data.description}")
 
 
@@ -115,7 +120,7 @@ def _show_run(settings: Settings, plays: int) -> None:
         st.rerun(scope="app")
     maker = open_run(settings)
     run, start = maker.run, st.session_state.start
-    question = Question.read(last_question(_STAGE), maker.run_key, run.data.num_points, run.config.width)
+    question = Question.read(last_question(_STAGE), maker.run_key, run.data.num_points, run.trace.num_drawn)
     wanted = question.wanted if question else (start.iteration,)
     wait_with_spinner(run, 0)  # after a broken connection the run has to be begun again
     for iteration in wanted:
@@ -209,7 +214,7 @@ def _search_numbers(run: BackgroundRun, record: StepRecord) -> tuple[_Number, ..
 
 
 def _node_numbers(run: BackgroundRun, record: StepRecord) -> tuple[_Number, ...]:
-    num_nodes = run.data.num_points * (2 * run.config.width - 1)
+    num_nodes = run.data.num_points * (2 * run.trace.num_drawn - 1)
     visited, modified = int(record.num_visited.sum()), int(record.num_modified.sum())
     return (
         (

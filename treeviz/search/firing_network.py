@@ -13,6 +13,7 @@ the chance n p (1 / n) Pr[none before i fires | i fires], the same, and its weig
 (algorithm.md §8).
 """
 
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -91,6 +92,7 @@ class FiringNetwork(InitialNetwork):
     def __init__(self, X: Floats, seed: int, width: int, threshold: float) -> None:
         if not can_draw_firing(len(X), threshold):
             raise ValueError(f"n p = {len(X) * firing_probability(threshold):.3g} is more than 1: draw all neurons")
+        start = time.perf_counter()
         self.width, self._X, self._seed, self._threshold = width, X, seed, threshold
         self._basis: Floats | None = None  # (d, n): orthonormal columns that span the datapoints
         self._points = X  # (n, r): the datapoints in the coordinates that are drawn
@@ -119,6 +121,7 @@ class FiringNetwork(InitialNetwork):
             )
         self.signs = _Signs(np.concatenate([part[1] for part in parts]))
         self._kept = np.concatenate([part[2] for part in parts]) if keeps else None
+        self.draw_seconds = time.perf_counter() - start
 
     def _draw_span(self, first: int, last: int, *, keeps: bool) -> tuple[Ints, NDArray[np.int8], Floats, int]:
         """Draw blocks first..last - 1; return how many neurons each has, their signs and coordinates, and proposals."""

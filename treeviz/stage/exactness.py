@@ -41,7 +41,7 @@ def _describe(run: ShownRun, iteration: int) -> Badge:
         return _badge("waiting", "Being checked against brute force …")
     check = run.checks[iteration]
     if check.firing_fault or check.heap_fault:
-        return _badge("wrong", " ".join(_describe_faults(check, run.config.width)))
+        return _badge("wrong", " ".join(_describe_faults(check, run.trace.num_drawn)))
     found = _describe_scan(check)
     if run.dense_refusal:
         return _badge("exact", f"{found}. {run.dense_refusal}")
@@ -58,11 +58,11 @@ def _describe(run: ShownRun, iteration: int) -> Badge:
     return _badge("exact", f"{found}. The loss {loss.excuse}, so only round-off is left to compare.")
 
 
-def _describe_faults(check: IterationCheck, width: int) -> list[str]:
+def _describe_faults(check: IterationCheck, num_leaves: int) -> list[str]:
     words = []
     if check.firing_fault:
         point, neuron = check.firing_fault
-        name = f"neuron {neuron:,}, node {width + neuron:,}"
+        name = f"neuron {neuron:,}, node {num_leaves + neuron:,}"
         words.append(f"Tree {point}: search and scan disagree about {name}.")
     if check.heap_fault:
         tree, node = check.heap_fault
@@ -82,7 +82,7 @@ def _keep_back(badge: Badge, run: ShownRun, iteration: int) -> Badge:
         went = "No node is wrong now, but the run has left its course."
         return _badge("wrong", f"Planted fault: {title}. {went} {badge['text']} {loss}".rstrip())
     point, neuron = check.firing_fault or (0, 0)
-    place = check.heap_fault or (point, run.config.width + neuron)
+    place = check.heap_fault or (point, run.trace.num_drawn + neuron)
     return Badge(
         state="wrong",
         text=f"Planted fault: {title}. The check fails in this iteration: which node is wrong? {loss}".rstrip(),

@@ -75,7 +75,7 @@ class FrameMaker(Generic[Run]):
     def header(self) -> dict[str, Any]:
         """Return what stays the same for the whole run."""
         config, data = self.run.config, self.run.data
-        width = config.width
+        width = self.run.trace.num_drawn
         posted = posted_phases(self.run.trace)
         return {
             "run": self.run_key,
@@ -184,7 +184,7 @@ class FrameMaker(Generic[Run]):
 
     def weights(self, iteration: int | None) -> dict[str, Any] | None:
         """Return all weights before the move of an iteration, if they are asked for and datapoints can be moved."""
-        is_movable = self._is_planar and self.run.config.width <= MAX_WIDTH
+        is_movable = self._is_planar and self.run.trace.num_drawn <= MAX_WIDTH
         if iteration is None or iteration >= self.run.num_computed or not is_movable:
             return None
         return pack_weights(self.run.trace, iteration)

@@ -81,7 +81,7 @@ def read_moment(query: Mapping[str, str], maker: FrameMaker[ShownRun]) -> tuple[
         return nearest
 
     computed = range(run.num_computed)
-    nodes = range(1, tree_size(run.config.width) + 1)
+    nodes = range(1, tree_size(run.trace.num_drawn) + 1)
     tree = number("tree", range(run.data.num_points), 0, "tree")
     iteration = number("iteration", computed, 0, "iteration")
     detail = number("detail", DETAILS, DEFAULT_DETAIL, "level of detail")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from treeviz.model.ledger import at_price
+from treeviz.model.network import firing_probability
 from treeviz.model.numerals import count, numeral
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
@@ -40,10 +41,28 @@ def heading(trace: Trace) -> str:
         f"{data.name}: {data.description}\n"
         f"n = {data.num_points}, d = {data.dimension}, m = {config.width:,}, b = {config.resolved_threshold:.4f}, "
         f"{config.method}, search {config.search}{fault}, solver {config.solver}, seed {config.seed}\n"
+        f"{describe_drawing(trace)}\n"
         f"building: {sum(trace.build_costs.values()):,} operations, {sum(trace.build_seconds.values()):.3f} s\n\n"
         f"{'iteration':>9} {'loss':>10} {'firing/point':>12} {'touched':>9} {'modified nodes':>14} "
         f"{'operations':>14} {'seconds':>8}"
     )
+
+
+def describe_drawing(trace: Trace) -> str:
+    """Say how many of the neurons were drawn, and why the others need not be."""
+    network, wanted = trace.network, trace.config.draw
+    if network.num_drawn < network.width:
+        return (
+            f"Drawn: the {network.num_drawn:,} of {network.width:,} neurons that fire on a datapoint at the start. No "
+            "other ever moves or fires, so it is the same network in law as one drawn whole."
+        )
+    times = trace.dataset.num_points * firing_probability(trace.config.resolved_threshold)
+    if wanted == "firing" and times > 1:
+        return (
+            f"Drawn: all {network.width:,} neurons. Those that fire cannot be drawn by themselves where a neuron is "
+            f"expected to fire on more than one datapoint; here on {times:.2f}."
+        )
+    return f"Drawn: all {network.width:,} neurons."
 
 
 def row(record: StepRecord) -> str:

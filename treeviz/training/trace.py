@@ -103,6 +103,11 @@ class Trace:
         """The network that the run started from, drawn from the seed."""
         return initial_network(self.dataset.X, self.config)
 
+    @property
+    def num_drawn(self) -> int:
+        """Neurons that are drawn, so many leaves has a tree: m, unless only those that fire are (algorithm.md §8)."""
+        return self.network.num_drawn
+
     @cached_property
     def output_signs(self) -> Floats:
         """The untrained second layer a of the neurons drawn, (m,) if these are all, redrawn once from the seed."""
@@ -284,7 +289,7 @@ class Trace:
         chosen = np.asarray(neurons)
         if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
             raise ValueError(f"neurons must be whole numbers, shape (u,); got {chosen.dtype}, shape {chosen.shape}")
-        count = self.network.num_drawn
+        count = self.num_drawn
         if chosen.size and (chosen[0] < 0 or chosen[-1] >= count or np.any(chosen[1:] <= chosen[:-1])):
             raise ValueError(f"neurons must be distinct, ascending and between 0 and {count - 1}; sort them first")
         self._require_moment(0, iteration, len(self.records))
@@ -337,7 +342,7 @@ class Trace:
             self._keep_tree(point, 0, values)
         moved = [moment for moment in range(start, iteration) if self.records[moment].dual_step.any()]
         if moved:
-            leaves = values[self.network.num_drawn :].copy()
+            leaves = values[self.num_drawn :].copy()
             for moment in moved:
                 leaves[self.records[moment].firing.neurons] += (self.steps(moment) @ self.gram[:, [point]])[:, 0]
             values = Forest(leaves[:, None]).values[:, 0]  # to build the tree again is quicker than to climb its paths

@@ -76,7 +76,8 @@ class Trainer:
         self.ledger = ledger = Ledger()
         network = initial_network(data.X, config)
         self._engine = make_engine(data, network, config, ledger)
-        self.trace = Trace(data, config, ledger.costs, ledger.seconds, self._engine.draw_seconds)
+        draw_seconds = network.draw_seconds + self._engine.draw_seconds
+        self.trace = Trace(data, config, ledger.costs, ledger.seconds, draw_seconds)
         self.trace.network = network
         self.trace.engine = weakref.ref(self._engine)
         self._keeps_records, self._num_steps = keep_records, 0
@@ -121,7 +122,7 @@ class Trainer:
         if neurons is not None:
             neurons = np.atleast_1d(neurons)
             whole = neurons.dtype.kind in "iu" or not neurons.size
-            count = self.trace.network.num_drawn
+            count = self.trace.num_drawn
             if not whole or np.any(neurons < 0) or np.any(neurons >= count):
                 raise ValueError(f"neurons must be whole numbers between 0 and {count - 1}; got {neurons}")
             neurons = neurons.astype(np.int64)

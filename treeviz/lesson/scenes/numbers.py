@@ -160,9 +160,7 @@ NUMBERS: dict[str, Number] = {
         "inner products of all neurons with all datapoints, m n",
         lambda at: at.trace.config.width * at.trace.dataset.num_points,
     ),
-    "levels": Number(
-        "levels of the tree, that of the root included", lambda at: deepest_level(at.trace.config.width) + 1
-    ),
+    "levels": Number("levels of the tree, that of the root included", lambda at: deepest_level(at.trace.num_drawn) + 1),
     "threshold": Number("the threshold b", lambda at: at.trace.config.resolved_threshold, is_of_nodes=True),
     "tree": Number("the datapoint whose tree is shown", lambda at: at.tree),
     "iteration": Number("the iteration shown, from 0", lambda at: at.iteration),

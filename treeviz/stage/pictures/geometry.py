@@ -113,7 +113,7 @@ def neuron_plane(
     -----
     Cost: sorting the firing pairs and sum_r |T_r|^2 for the direction; a replay of the leaves of the neurons shown.
     """
-    X, width = trace.dataset.X, trace.config.width
+    X, width = trace.dataset.X, trace.num_drawn
     _require("point", point, 0, trace.dataset.num_points - 1)
     _require("iteration", iteration, 0, len(trace.records) - 1)
     _require("max_neurons", max_neurons, 1, None)
@@ -164,7 +164,7 @@ def neuron_plane(
 
 def _choose(trace: Trace, record: StepRecord, point: int, max_neurons: int) -> Ints:
     """Choose `max_neurons` neurons, or all if there are no more; in no order."""
-    ever, firing, width = trace.moving_neurons, record.firing, trace.config.width
+    ever, firing, width = trace.moving_neurons, record.firing, trace.num_drawn
     num_never = min(width - ever.size, round(_NEVER_SHARE * max_neurons))
     room = max_neurons - num_never
 
@@ -191,7 +191,7 @@ def _firing_after(trace: Trace, record: StepRecord, point: int) -> Ints:
     """Return the neurons that fire on a datapoint after the move of `record`."""
     if record.iteration + 1 < len(trace.records):
         return trace.records[record.iteration + 1].firing[point].astype(np.int64)
-    leaves = trace.tree_values(point, record.iteration + 1)[trace.config.width :]
+    leaves = trace.tree_values(point, record.iteration + 1)[trace.num_drawn :]
     return record.touched[leaves[record.touched] >= trace.config.resolved_threshold].astype(np.int64)
 
 

@@ -53,7 +53,7 @@ def watch_list(trace: Trace, point: int, iteration: int) -> WatchList:
         neurons=trace.moving_neurons[watched[:, point]],
         promoted=trace.promoted_before(iteration),
         num_listed=trace.moving_neurons.size,
-        initial=trace.tree_values(point, 0)[trace.config.width :],
+        initial=trace.tree_values(point, 0)[trace.num_drawn :],
     )
 
 
