@@ -14,7 +14,10 @@ the chance n p (1 / n) Pr[none before i fires | i fires], the same, and its weig
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -27,6 +30,7 @@ from treeviz.model.streams import Stream, Stretches, random_stream
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import map_spans
 
+T = TypeVar("T")
 # Proposals expected in a block of neurons, at most. Never change it: a seed would then stand for another network.
 _PROPOSALS = 2048
 # Coordinates of the drawn neurons are kept up to this many bytes, else drawn again when they are asked for.
@@ -74,14 +78,10 @@ class FiringNetwork(InitialNetwork):
     X : (n, d) datapoints of unit length.
     seed, width, threshold : of the network; with X they determine it, whatever the number of threads.
 
-    Attributes
-    ----------
-    num_proposals : neurons drawn, those included that fire on an earlier datapoint and were left out.
-
     Raises
     ------
     ValueError
-        If n p > 1, see `can_draw_firing`; or if no neuron fires.
+        If n p > 1, see `can_draw_firing`; or, when the network is first asked for, if no neuron fires.
 
     Notes
     -----
@@ -92,7 +92,6 @@ class FiringNetwork(InitialNetwork):
     def __init__(self, X: Floats, seed: int, width: int, threshold: float) -> None:
         if not can_draw_firing(len(X), threshold):
             raise ValueError(f"n p = {len(X) * firing_probability(threshold):.3g} is more than 1: draw all neurons")
-        start = time.perf_counter()
         self.width, self._X, self._seed, self._threshold = width, X, seed, threshold
         self._basis: Floats | None = None  # (d, n): orthonormal columns that span the datapoints
         self._points = X  # (n, r): the datapoints in the coordinates that are drawn
@@ -102,41 +101,69 @@ class FiringNetwork(InitialNetwork):
         chance = _chance(len(X), threshold)
         size = width if chance * width <= _PROPOSALS else max(1, int(_PROPOSALS / chance))
         self._block_size = 1 << (size.bit_length() - 1)
-        num_blocks = -(-width // self._block_size)
-        keeps = expected_proposals(width, len(X), threshold) * self._points.shape[1] * 8 <= _MAX_KEPT_BYTES
+        self.draw_seconds = 0.0
+        self._drawn: _Drawn | None = None
+
+    def gather(self, look: Callable[[Floats], T]) -> list[T]:
+        """Draw the network block by block, in threads, and return what `look` says of the leaves, (k, n), of each."""
+        expected = expected_proposals(self.width, len(self._X), self._threshold)
+        keeps = 8 * expected * self._points.shape[1] <= _MAX_KEPT_BYTES
+        num_blocks = -(-self.width // self._block_size)
+        start = time.perf_counter()
         with threadpool_limits(1, user_api="blas"):  # the threads are ours here
             parts = map_spans(
-                lambda _, first, last: self._draw_span(first, last, keeps=keeps),
+                lambda _, first, last: self._draw_span(first, last, look, keeps=keeps),
                 num_blocks,
                 is_large=num_blocks >= _LARGE_DRAW,
             )
-        counts = np.concatenate([part[0] for part in parts])
-        self.num_proposals = sum(part[3] for part in parts)
-        self._firsts = np.append(0, np.cumsum(counts))
-        self.num_drawn = int(self._firsts[-1])
-        if not self.num_drawn:
+        looking = sum(part.look_seconds for part in parts) / len(parts)  # threads look at the same time
+        self.draw_seconds += time.perf_counter() - start - looking
+        counts = np.concatenate([part.counts for part in parts])
+        if not counts.any():
             raise ValueError(
-                f"none of the {width:,} neurons fires on a datapoint at the threshold {threshold:.4g}, so there is "
-                "nothing to draw and nothing to train: choose a lower threshold or more neurons"
+                f"none of the {self.width:,} neurons fires on a datapoint at the threshold {self._threshold:.4g}, so "
+                "there is nothing to draw and nothing to train: choose a lower threshold or more neurons"
             )
-        self.signs = _Signs(np.concatenate([part[1] for part in parts]))
-        self._kept = np.concatenate([part[2] for part in parts]) if keeps else None
-        self.draw_seconds = time.perf_counter() - start
+        kept = np.concatenate([rows for part in parts for rows in part.kept]) if keeps else None
+        signs = np.concatenate([signs for part in parts for signs in part.signs])
+        self._drawn = _Drawn(np.append(0, np.cumsum(counts)), _Signs(signs), kept)
+        return [seen for part in parts for seen in part.seen]
 
-    def _draw_span(self, first: int, last: int, *, keeps: bool) -> tuple[Ints, NDArray[np.int8], Floats, int]:
-        """Draw blocks first..last - 1; return how many neurons each has, their signs and coordinates, and proposals."""
+    @property
+    def _found(self) -> "_Drawn":
+        """What was drawn; all that is asked for before `gather` draws the network."""
+        if self._drawn is None:
+            self.gather(lambda leaves: None)
+        assert self._drawn is not None
+        return self._drawn
+
+    @property
+    def num_drawn(self) -> int:  # type: ignore[override]
+        """Neurons drawn and kept."""
+        return int(self._found.firsts[-1])
+
+    @property
+    def signs(self) -> "_Signs":  # type: ignore[override]
+        """Their signs."""
+        return self._found.signs
+
+    def _draw_span(self, first: int, last: int, look: Callable[[Floats], T], *, keeps: bool) -> "_Part[T]":
+        """Draw blocks first..last - 1."""
         stretches, counts = Stretches(self._seed, Stream.FIRING), np.zeros(last - first, dtype=np.int64)
-        signs, kept, num_proposals = [np.empty(0, dtype=np.int8)], [np.empty((0, self._points.shape[1]))], 0
+        part: _Part[T] = _Part(counts, [np.empty(0, dtype=np.int8)], [np.empty((0, self._points.shape[1]))], [], 0.0)
         for place in range(last - first):
-            rows, own_signs, proposed = self._draw_block(stretches, first + place)
-            counts[place], num_proposals = len(rows), num_proposals + proposed
-            signs.append(own_signs)
+            rows, signs = self._draw_block(stretches, first + place)
+            counts[place] = len(rows)
+            part.signs.append(signs)
             if keeps:
-                kept.append(rows)
-        return counts, np.concatenate(signs), np.concatenate(kept), num_proposals
+                part.kept.append(rows)
+            leaves, start = rows @ self._points.T, time.perf_counter()
+            part.seen.append(look(leaves))
+            part.look_seconds += time.perf_counter() - start
+        return part
 
-    def _draw_block(self, stretches: Stretches, block: int) -> tuple[Floats, NDArray[np.int8], int]:
-        """Return the coordinates, (k, r), and the signs of the neurons of a block that fire, and its proposals."""
+    def _draw_block(self, stretches: Stretches, block: int) -> tuple[Floats, NDArray[np.int8]]:
+        """Return the coordinates, (k, r), and the signs of the neurons of a block that fire."""
         points, threshold = self._points, self._threshold
         generator = stretches.at(block)
         size = min(self._block_size, self.width - block * self._block_size)
@@ -151,7 +178,7 @@ class FiringNetwork(InitialNetwork):
         fires = rows @ points.T >= threshold
         fires[np.arange(count), owners] = True  # as it was drawn; its product may be less by round-off
         is_first = _is_first(fires, owners)
-        return rows[is_first], 2 * signs[is_first] - np.int8(1), count
+        return rows[is_first], 2 * signs[is_first] - np.int8(1)
 
     def sum_of_signs(self) -> float:
         """Add the signs drawn, and draw how many of the others are positive."""
@@ -161,24 +188,24 @@ class FiringNetwork(InitialNetwork):
 
     def _coordinate_blocks(self) -> Iterator[tuple[int, Floats]]:
         """Yield the coordinates of all drawn neurons, block by block as they were drawn."""
-        stretches = Stretches(self._seed, Stream.FIRING)
-        for block, (first, last) in enumerate(zip(self._firsts[:-1], self._firsts[1:], strict=True)):
+        stretches, kept = Stretches(self._seed, Stream.FIRING), self._found.kept
+        for block, (first, last) in enumerate(pairwise(self._found.firsts.tolist())):
             if first < last:
-                yield int(first), self._kept[first:last] if self._kept is not None else self._rows(stretches, block)
+                yield first, self._rows(stretches, block) if kept is None else kept[first:last]
 
     def _rows(self, stretches: Stretches, block: int) -> Floats:
         return self._draw_block(stretches, block)[0]
 
     def _coordinates(self, neurons: Ints) -> Floats:
         """Return the coordinates of some neurons, (u, r)."""
-        if self._kept is not None:
-            return np.asarray(self._kept[neurons])
+        if self._found.kept is not None:
+            return np.asarray(self._found.kept[neurons])
         chosen = np.empty((neurons.size, self._points.shape[1]))
         stretches = Stretches(self._seed, Stream.FIRING)
-        blocks = self._firsts.searchsorted(neurons, side="right") - 1
+        blocks = self._found.firsts.searchsorted(neurons, side="right") - 1
         for block in np.unique(blocks).tolist():
             places = np.flatnonzero(blocks == block)
-            chosen[places] = self._rows(stretches, block)[neurons[places] - self._firsts[block]]
+            chosen[places] = self._rows(stretches, block)[neurons[places] - self._found.firsts[block]]
         return chosen
 
     def _whole(self, coordinates: Floats, neurons: Ints) -> Floats:
@@ -219,12 +246,12 @@ class FiringNetwork(InitialNetwork):
     def numbers(self, neurons: Ints) -> Ints:
         """Return which of the m neurons of the network some drawn neurons are: a random subset of them, ascending."""
         stretches, numbers = Stretches(self._seed, Stream.FIRING_NUMBERS), np.empty(neurons.size, dtype=np.int64)
-        blocks = self._firsts.searchsorted(neurons, side="right") - 1
+        blocks = self._found.firsts.searchsorted(neurons, side="right") - 1
         for block in np.unique(blocks).tolist():
             places, first = np.flatnonzero(blocks == block), block * self._block_size
-            size, count = min(self._block_size, self.width - first), int(np.diff(self._firsts)[block])
+            size, count = min(self._block_size, self.width - first), int(np.diff(self._found.firsts)[block])
             chosen = np.sort(stretches.at(block).choice(size, count, replace=False, shuffle=False))
-            numbers[places] = first + chosen[neurons[places] - self._firsts[block]]
+            numbers[places] = first + chosen[neurons[places] - self._found.firsts[block]]
         return numbers
 
     def undrawn_deviation(self, X: Floats) -> Floats:
@@ -242,6 +269,26 @@ class FiringNetwork(InitialNetwork):
             is_quiet = (moved < threshold).all(axis=1)
             variances[place] = np.mean(np.where(is_quiet, (products - threshold) ** 2, 0.0))
         return np.asarray(np.sqrt(firing_probability(threshold) * variances))
+
+
+@dataclass(slots=True)
+class _Part(Generic[T]):
+    """What one thread drew: by block how many neurons, their signs and coordinates, and what was seen of them."""
+
+    counts: Ints
+    signs: list[NDArray[np.int8]]
+    kept: list[Floats]
+    seen: list[T]
+    look_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """What is known once the network is drawn: the first neuron of each block, signs and, unless large, coordinates."""
+
+    firsts: Ints
+    signs: "_Signs"
+    kept: Floats | None
 
 
 class _Signs:

@@ -18,6 +18,7 @@ from treeviz.model.ledger import Stopwatch
 from treeviz.model.network import BLOCK_ROWS, InitialNetwork, leaf_blocks
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, map_spans
+from treeviz.search.firing_network import FiringNetwork
 from treeviz.search.forest.trees import Forest
 from treeviz.search.watch.round_off import LARGEST_NORMAL
 
@@ -75,6 +76,26 @@ class DrawnBlocks:
     def seconds(self) -> float:
         """Seconds spent drawing, by the clock on the wall: the mean over the threads that drew at the same time."""
         return sum(watch.seconds for watch in self._watches) / max(1, len(self._watches))
+
+
+def find_pairs(network: InitialNetwork, X: Floats, draw: DrawnBlocks, low: float, high: float) -> WatchedPairs:
+    """Find the pairs of a network in the fastest way: while it is drawn, or by a pass over its weights."""
+    if isinstance(network, FiringNetwork):
+        return pairs_while_drawn(network, low)
+    return pairs_from_stream(X, network.num_drawn, draw, low, high)
+
+
+def pairs_while_drawn(network: FiringNetwork, low: float) -> WatchedPairs:
+    """Find the pairs of neurons all of which fire, as they are drawn. Cost: k n comparisons for k neurons."""
+
+    def look(leaves: Floats) -> tuple[NDArray[np.int16], NDArray[np.int16], Floats]:
+        is_watched = leaves >= low
+        points = np.nonzero(is_watched)[1].astype(np.int16)
+        return np.count_nonzero(is_watched, axis=1).astype(np.int16), points, leaves[is_watched]
+
+    sizes, points, products = (np.concatenate(one) for one in zip(*network.gather(look), strict=True))
+    indptr = np.append(0, np.cumsum(sizes, dtype=np.int64))
+    return WatchedPairs(np.arange(sizes.size), indptr, points.astype(np.int32), products)
 
 
 def pairs_from_blocks(X: Floats, weight_blocks: Blocks, low: float, high: float) -> WatchedPairs:
