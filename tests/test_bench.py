@@ -32,6 +32,7 @@ from treeviz.bench.measure import (
 from treeviz.bench.memory import MemoryMeter, Peak
 from treeviz.bench.plan import FULL, QUICK, Case, Growth, Plan, Problem
 from treeviz.cli import main
+from treeviz.model.network import WholeNetwork
 from treeviz.search.dense import DenseEngine
 
 SMALL = Problem("sphere", 4, 3, 256)
@@ -45,8 +46,8 @@ NAMES = [one.name for one in CANDIDATES]
 class OtherWeights(DenseEngine):
     """Computes something else: it begins with other weights."""
 
-    def __init__(self, X, signs, config, ledger):
-        super().__init__(X, signs, replace(config, seed=config.seed + 1), ledger)
+    def __init__(self, data, network, config, ledger):
+        super().__init__(data, WholeNetwork(data.X, config.seed + 1, config.width), config, ledger)
 
 
 class Enormous(DenseEngine):
@@ -56,7 +57,7 @@ class Enormous(DenseEngine):
 
 
 class Starving(DenseEngine):
-    def __init__(self, X, signs, config, ledger):
+    def __init__(self, data, network, config, ledger):
         raise MemoryError
 
 
@@ -151,15 +152,16 @@ def test_contestants_alternate(monkeypatch):
     order, said = [], []
 
     def note(one, data, config, until_loss):
-        order.append((one.name, config.search, config.solver, config.method, config.width))
+        order.append((one.name, config.search, config.solver, config.method, config.width, config.draw))
         return made_run(1.0)
 
     monkeypatch.setattr(measure_module, "train", note)
     measured = measure(SMALL, 3, CANDIDATES, 1e-6, None, said.append)
-    once = [(name, name, "exact", "gauss-newton", 256) for name in NAMES]
+    once = [(name, name, "exact", "gauss-newton", 256, "all") for name in NAMES[:-1]]
+    once.append(("watch-firing", "watch", "exact", "gauss-newton", 256, "firing"))
     assert order == once * 3
-    assert [len(outcome.runs) for outcome in measured.outcomes] == [3] * 5
-    assert said[5] == "sphere n=4 d=3 m=256: dense-sparse, repeat 2 of 3" and len(said) == 15
+    assert [len(outcome.runs) for outcome in measured.outcomes] == [3] * 6
+    assert said[6] == "sphere n=4 d=3 m=256: dense-sparse, repeat 2 of 3" and len(said) == 18
 
 
 def test_every_step_is_told():
@@ -259,7 +261,7 @@ def test_who_does_not_fit_is_left_out_with_the_reason(engine, reason):
     assert dense.status == compact.status == "ok" and len(dense.runs) == 2
     row = rows_of(result.measurements[0])[0]
     assert not any(row.values.values()) and not any(row.ratios.values()) and row.num_iterations is None
-    assert f"  big      {left.status}" in report.as_text(result)
+    assert f"  big         {left.status}" in report.as_text(result)
     assert json.loads(json.dumps(report.as_json(result)))["problems"][0]["contestants"][0]["status"] == left.status
 
 
@@ -514,18 +516,18 @@ def test_the_page_needs_no_network_and_has_the_traces(tiny):
 def test_the_ratio_figure_has_a_mark_for_each_ratio(tiny):
     marks = page.ratio_marks(tiny)
     figure = ratio_figure(marks, DENSE[0])
-    assert (
-        sum(len(trace.x) for trace in figure.data) == len(marks) == 2 * 2 * (len(NAMES) - 1)
-    )  # panels, cases, candidates
+    expected = 3 * 2 * (len(NAMES) - 1)  # panels, cases, candidates
+    assert sum(len(trace.x) for trace in figure.data) == len(marks) == expected
     kept = {mark.candidate for mark in marks}
     assert [trace.name for trace in figure.data if trace.showlegend] == [name for name in NAMES if name in kept]
     assert all(axis.type == "log" for axis in figure.select_xaxes())
     lines = [shape for shape in figure.layout.shapes if shape.x0 == shape.x1 == 1]
-    assert len(lines) == 2  # 1x, in each panel
-    for axis, trace in zip(figure.select_xaxes(), (figure.data[0], figure.data[3]), strict=True):
+    assert len(lines) == 3  # 1x, in each panel
+    for name, axis in zip(("x", "x2", "x3"), figure.select_xaxes(), strict=True):
         low, high = axis.range
         assert low < 0 < high or low < 0 <= high or low <= 0 < high
-        assert all(low < math.log10(ratio) < high for ratio in trace.x)
+        ratios = [ratio for trace in figure.data if trace.xaxis == name for ratio in trace.x]
+        assert len(ratios) == expected // 3 and all(low < math.log10(ratio) < high for ratio in ratios)
 
 
 def test_candidates_keep_their_order_whichever_comes_first():
@@ -625,3 +627,16 @@ def test_interrupting_the_command_saves_what_is_done(tmp_path, monkeypatch):
     done = call("--quick", "--output", tmp_path)
     assert done.exit_code == 130 and "Interrupted: 0 of 4 problems" in done.stdout
     assert json.loads((tmp_path / "bench.json").read_text())["problems"] == []
+
+
+def test_what_is_drawn_alone_is_measured_where_it_can_be_and_where_the_others_cannot():
+    wide, crowded = replace(SMALL, width=1 << 24), Problem("digits", 200, 64, 256, center=True)
+    result = run_bench(Plan((Case(wide, 1), Case(crowded, 1)), ()), with_memory=False)
+    for measured, left in zip(result.measurements, (NAMES[:-1], NAMES[-1:]), strict=True):
+        assert [one.candidate for one in measured.outcomes if not one.runs] == list(left)
+    drawn = result.measurements[0].of("watch-firing")
+    (run,) = drawn.runs
+    assert drawn.status == "ok" and run.is_reached
+    assert run.seconds_from_nothing == run.draw_seconds + run.build_seconds + run.seconds
+    assert "draws at most 2^22 neurons" in result.measurements[0].of("dense").status
+    assert "more than one datapoint, so all neurons would be drawn" in result.measurements[1].of("watch-firing").status

@@ -135,6 +135,7 @@ def test_the_defaults_are_those_of_the_contract():
         "batch_size": 8,
         "skin": None,
         "activation": "shifted",
+        "draw": "all",
         "ridge": 0.0,
         "sketch_factor": 8,
         "tolerance": 1e-12,

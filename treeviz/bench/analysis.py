@@ -13,17 +13,21 @@ from treeviz.bench.measure import BenchResult, Measurement, Outcome
 from treeviz.bench.memory import RESOLUTION_BYTES
 from treeviz.bench.plan import Axis, Growth, Problem
 
-Quantity = Literal["iteration_seconds", "seconds_to_loss", "seconds_to_loss_with_building", "peak_bytes"]
+Quantity = Literal[
+    "iteration_seconds", "seconds_to_loss", "seconds_to_loss_with_building", "seconds_from_nothing", "peak_bytes"
+]
 QUANTITIES: tuple[Quantity, ...] = (
     "iteration_seconds",
     "seconds_to_loss",
     "seconds_to_loss_with_building",
+    "seconds_from_nothing",
     "peak_bytes",
 )
 _TIMES: dict[str, Callable[[Run], float | None]] = {
     "iteration_seconds": lambda run: run.iteration_seconds,
     "seconds_to_loss": lambda run: run.seconds if run.is_reached else None,
     "seconds_to_loss_with_building": lambda run: run.seconds_with_building if run.is_reached else None,
+    "seconds_from_nothing": lambda run: run.seconds_from_nothing if run.is_reached else None,
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from treeviz.bench.plan import Problem
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
-from treeviz.search import find_engine
+from treeviz.search import draws_firing, find_engine, required_bytes
 from treeviz.search.compiled import load_loops
 from treeviz.search.engine import EngineMaker
 from treeviz.training.memory import usable_bytes
@@ -18,29 +18,42 @@ from treeviz.training.trainer import Trainer
 MAX_ITERATIONS = 100
 # Wide enough that every candidate starts its threads and loads its compiled loops.
 _WARM_UP_WIDTH = 1 << 18
+# Above it a dense method would take minutes here, and no machine has the memory for twice as many.
+MAX_DRAWN_WIDTH = 1 << 22
 # Linux counts processor time in hundredths of a second.
 _CLOCK_TICK = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A way to search, by its name in tables; `engine_class` puts another engine in its place."""
+    """A way to search, by its name in tables; `engine_class` puts another engine in its place.
+
+    With draw="firing" it trains another network of the same law than those with draw="all".
+    """
 
     name: str
     search: str
     engine_class: EngineMaker | None = None
+    draw: str = "all"
 
     def config(self, problem: Problem) -> TrainConfig:
         """Return its settings: those of all, and its search."""
-        return TrainConfig(width=problem.width, seed=problem.seed, search=self.search, solver="exact")
+        return TrainConfig(width=problem.width, seed=problem.seed, search=self.search, solver="exact", draw=self.draw)
 
     def required_bytes(self, problem: Problem) -> int:
         """Memory it needs for a problem, about, the first iteration included."""
         engine_class = self.engine_class or find_engine(self.search)
+        if self.draw == "firing":
+            return required_bytes(engine_class, self.config(problem), problem.num_points, problem.dimension)
         return engine_class.required_bytes(problem.width, problem.num_points, problem.dimension)
 
     def reason_not_to_fit(self, problem: Problem) -> str:
         """Say why a problem does not fit in this machine's memory; empty if it does, or if the system does not say."""
+        if self.draw == "all" and problem.width > MAX_DRAWN_WIDTH:
+            return f"draws at most 2^{MAX_DRAWN_WIDTH.bit_length() - 1} neurons here"
+        config = self.config(problem)
+        if self.draw == "firing" and not draws_firing(config, problem.num_points):
+            return "a neuron is expected to fire on more than one datapoint, so all neurons would be drawn"
         needed, usable = self.required_bytes(problem), usable_bytes()
         if needed <= usable:
             return ""
@@ -50,7 +63,10 @@ class Candidate:
 # The dense methods: all inner products, and the rest from the firing sets or of matrix products, too. Which is faster
 # depends on the problem. The faster one is the baseline: ratios are its numbers over the others'.
 DENSE = ("dense-sparse", "dense")
-CANDIDATES = tuple(Candidate(name, name) for name in (*DENSE, "compact", "forest", "watch"))
+CANDIDATES = (
+    *(Candidate(name, name) for name in (*DENSE, "compact", "forest", "watch")),
+    Candidate("watch-firing", "watch", draw="firing"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +97,11 @@ class Run:
     def iteration_seconds(self) -> float:
         """Seconds of an iteration, the mean of all of them, the first included."""
         return self.seconds / len(self.losses)
+
+    @property
+    def seconds_from_nothing(self) -> float:
+        """Seconds from the datapoints to the loss: drawing the weights, building and training."""
+        return self.draw_seconds + self.seconds_with_building
 
     @property
     def seconds_with_building(self) -> float:

@@ -17,8 +17,9 @@ _STYLES = {
     "compact": (GREEN, "triangle-up"),
     "forest": (BLUE, "circle"),
     "watch": (VERMILION, "diamond"),
+    "watch-firing": (PURPLE, "star"),
 }
-_OTHER_STYLE = (PURPLE, "cross")
+_OTHER_STYLE = (GREY, "cross")
 _GRID = "#E3E5E8"
 
 

@@ -116,7 +116,7 @@ def run_bench(
     Parameters
     ----------
     plan : the problems, and how often each is repeated.
-    candidates : the first is the one the losses of all others are compared with.
+    candidates : the first of those that draw the same network is the one the losses of the others are compared with.
     until_loss : a training ends with the iteration that finds its loss at most this.
     with_memory : whether peak memory is measured, in processes of their own.
     on_step : told in words what has been done: a training, or a measurement of memory.
@@ -174,10 +174,11 @@ def measure(
             peaks[one.name] = peak
             tell(f"{problem.name}: {one.name}, memory")
     done = {name: () if name in reasons else tuple(own) for name, own in runs.items()}
-    reference = next((own[0] for own in done.values() if own), None)
     outcomes = []
     for one in candidates:
         own = done[one.name]
+        alike = (done[other.name] for other in candidates if other.draw == one.draw)
+        reference = next((others[0] for others in alike if others), None)
         difference = max((largest_difference(run.losses, reference.losses) for run in own if reference), default=None)
         status = f"left out: {reasons[one.name]}" if one.name in reasons else _judge(own, difference)
         outcomes.append(Outcome(one.name, own, peaks.get(one.name, NO_PEAK), difference, status))

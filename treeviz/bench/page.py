@@ -18,6 +18,7 @@ FILE_NAMES = ("bench.json", "bench.csv", "bench.html")
 _PANELS: dict[Quantity, str] = {
     "iteration_seconds": "time of an iteration",
     "seconds_to_loss_with_building": "time to the loss, building included",
+    "seconds_from_nothing": "time from nothing, drawing too",
     "peak_bytes": "peak memory",
 }
 _AXES = {"m": "neurons m", "n": "datapoints n", "d": "input dimension d"}
@@ -67,8 +68,9 @@ def as_page(result: BenchResult) -> str:
             continue
         first = growth.problems[0]
         fixed = ", ".join(f"{axis} = {as_power(first.size(axis))}" for axis in ("n", "d", "m") if axis != growth.axis)
+        title = html.escape(growth.name.capitalize())
         parts.append(
-            f"<h2>Growth with {growth.axis}</h2><p>{html.escape(first.dataset)}, {fixed}; both scales are "
+            f"<h2>{title}</h2><p>{html.escape(first.dataset)}, {fixed}; both scales are "
             "logarithmic, exponents are those of the dotted lines, with their standard errors.</p>"
         )
         figures = [

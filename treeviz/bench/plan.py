@@ -66,16 +66,17 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Problems that differ in m, n or d alone, to whose measurements power laws are fitted."""
+    """Problems that differ in m, n or d alone, to whose measurements power laws are fitted; `label` ends its name."""
 
     axis: Axis
     problems: tuple[Problem, ...]
     repeats: int
+    label: str = ""
 
     @property
     def name(self) -> str:
         """What it is called in tables and on the command line."""
-        return f"growth with {self.axis}"
+        return f"growth with {self.axis}{self.label}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ FULL = Plan(
     ),
     growths=(
         Growth("m", tuple(_sphere(16, 16, exponent) for exponent in range(14, 23, 2)), 3),
+        Growth("m", tuple(_sphere(16, 16, exponent) for exponent in range(20, 33, 4)), 3, " beyond memory"),
         Growth("n", tuple(_sphere(num_points, 16, 16) for num_points in (8, 16, 32, 64, 128)), 3),
         Growth("d", tuple(_sphere(16, dimension, 16) for dimension in (16, 32, 64, 128, 256)), 3),
     ),
@@ -150,6 +152,7 @@ QUICK = Plan(
     ),
     growths=(
         Growth("m", tuple(_sphere(16, 16, exponent) for exponent in range(12, 17)), 5),
+        Growth("m", tuple(_sphere(16, 16, exponent) for exponent in (20, 22, 24)), 3, " beyond memory"),
         Growth("n", tuple(_sphere(num_points, 16, 14) for num_points in (8, 16, 32, 64)), 5),
         Growth("d", tuple(_sphere(16, dimension, 14) for dimension in (16, 32, 64, 128)), 5),
     ),

@@ -32,6 +32,7 @@ QUANTITY_TITLES: dict[Quantity, str] = {
     "iteration_seconds": "an iteration",
     "seconds_to_loss": "to the loss",
     "seconds_to_loss_with_building": "with building",
+    "seconds_from_nothing": "from nothing",
     "peak_bytes": "peak memory",
 }
 _PROBLEM_COLUMNS = ("dataset", "n", "d", "m", "contestant", "status", "repeats", "iterations")
@@ -65,11 +66,14 @@ def _case_table(result: BenchResult) -> str:
     loss = f"to {result.until_loss:g}"
     lines = [
         "Medians (lowest-highest); ratios are the number of the fastest dense method over this one's: above 1 this one",
-        "needs less.",
+        "needs less. From nothing: drawing the weights, building and training. watch-firing draws only the neurons",
+        "that fire, so it trains another network of the same law.",
         "Lines with ! must be read with the notes below the tables.",
         "",
-        f"{'':<11}{'an iteration,':>25} {'ratio to':>21} {loss + ',':>10} {'building':>10} {'':>8} {'peak,':>9}",
-        f"{'':<11}{'ms':>25} {'fastest dense':>21} {'s':>10} {'too, s':>10} {'ratio':>8} {'MB':>9} {'ratio':>8}",
+        f"{'':<14}{'an iteration,':>22} {'ratio to':>19} {loss + ',':>9} {'building':>8} {'':>6} {'from':>8} {'':>6} "
+        f"{'peak,':>7}",
+        f"{'':<14}{'ms':>22} {'fastest dense':>19} {'s':>9} {'too, s':>8} {'ratio':>6} {'nothing':>8} {'ratio':>6} "
+        f"{'MB':>7} {'ratio':>6}",
     ]
     for one in measured:
         rows = rows_of(one)
@@ -91,7 +95,7 @@ def _agreement(rows: Sequence[Row]) -> str:
 
 
 def _case_line(row: Row) -> str:
-    name = f"  {row.outcome.candidate:<9}"
+    name = f"  {row.outcome.candidate:<12}"
     if not row.outcome.runs:
         return f"{name}{row.outcome.status}"
     values, ratios = row.values, row.ratios
@@ -99,9 +103,10 @@ def _case_line(row: Row) -> str:
     peak = row.values["peak_bytes"]
     memory = "-" if peak is None else digits(peak.median / 1e6) if row.outcome.peak.is_resolved else "under 1"
     line = (
-        f"{name}{_spread(values['iteration_seconds'], 1e3):>25} {ratio:>21} "
-        f"{_median(values['seconds_to_loss']):>10} {_median(values['seconds_to_loss_with_building']):>10} "
-        f"{_median(ratios['seconds_to_loss_with_building']):>8} {memory:>9} {_median(ratios['peak_bytes']):>8}"
+        f"{name}{_spread(values['iteration_seconds'], 1e3):>22} {ratio:>19} "
+        f"{_median(values['seconds_to_loss']):>9} {_median(values['seconds_to_loss_with_building']):>8} "
+        f"{_median(ratios['seconds_to_loss_with_building']):>6} {_median(values['seconds_from_nothing']):>8} "
+        f"{_median(ratios['seconds_from_nothing']):>6} {memory:>7} {_median(ratios['peak_bytes']):>6}"
     )
     return line if row.outcome.status == "ok" else f"{line} !"
 
@@ -114,17 +119,18 @@ def _growth_table(result: BenchResult, growth: Growth) -> str:
     fixed = ", ".join(f"{axis} = {as_power(first.size(axis))}" for axis in ("n", "d", "m") if axis != growth.axis)
     measured = [one for problem in growth.problems if (one := result.of(problem)) is not None]
     mark = ", disturbed !" if any(one.is_disturbed for one in measured) else ""
+    title = f"{growth.name.capitalize()} ({first.dataset}, {fixed})"
     lines = [
-        f"Growth with {growth.axis} ({first.dataset}, {fixed}): exponents of {growth.axis}, with standard errors{mark}",
+        f"{title}: exponents of {growth.axis}, with standard errors{mark}",
         "",
-        f"{'':<11}{'an iteration':>14} {'to the loss':>14} {'with building':>14}  {'fitted over':<20}"
-        f"{'peak memory':>14}  fitted over",
+        f"{'':<14}{'an iteration':>13} {'to the loss':>13} {'with building':>13} {'from nothing':>13}  "
+        f"{'fitted over':<17}{'peak memory':>13}  fitted over",
     ]
     for candidate in dict.fromkeys(fit.candidate for fit in fits):
         own = {fit.quantity: fit.law for fit in fits if fit.candidate == candidate}
-        times = " ".join(f"{exponent(own[quantity]):>14}" for quantity in QUANTITIES[:3])
+        times = " ".join(f"{exponent(own[quantity]):>13}" for quantity in QUANTITIES[:4])
         lines.append(
-            f"  {candidate:<9}{times}  {_range(own['iteration_seconds']):<20}{exponent(own['peak_bytes']):>14}  "
+            f"  {candidate:<12}{times}  {_range(own['iteration_seconds']):<17}{exponent(own['peak_bytes']):>13}  "
             f"{_range(own['peak_bytes'])}"
         )
     return "\n".join(lines)

@@ -125,7 +125,7 @@ class FiringNetwork(InitialNetwork):
                 "there is nothing to draw and nothing to train: choose a lower threshold or more neurons"
             )
         kept = np.concatenate([rows for part in parts for rows in part.kept]) if keeps else None
-        signs = np.concatenate([signs for part in parts for signs in part.signs])
+        signs = np.concatenate([part.signs for part in parts])
         self._drawn = _Drawn(np.append(0, np.cumsum(counts)), _Signs(signs), kept)
         return [seen for part in parts for seen in part.seen]
 
@@ -150,17 +150,18 @@ class FiringNetwork(InitialNetwork):
     def _draw_span(self, first: int, last: int, look: Callable[[Floats], T], *, keeps: bool) -> "_Part[T]":
         """Draw blocks first..last - 1."""
         stretches, counts = Stretches(self._seed, Stream.FIRING), np.zeros(last - first, dtype=np.int64)
-        part: _Part[T] = _Part(counts, [np.empty(0, dtype=np.int8)], [np.empty((0, self._points.shape[1]))], [], 0.0)
+        signs, kept = [np.empty(0, dtype=np.int8)], [np.empty((0, self._points.shape[1]))]
+        seen, look_seconds = [], 0.0
         for place in range(last - first):
-            rows, signs = self._draw_block(stretches, first + place)
+            rows, own_signs = self._draw_block(stretches, first + place)
             counts[place] = len(rows)
-            part.signs.append(signs)
+            signs.append(own_signs)
             if keeps:
-                part.kept.append(rows)
+                kept.append(rows)
             leaves, start = rows @ self._points.T, time.perf_counter()
-            part.seen.append(look(leaves))
-            part.look_seconds += time.perf_counter() - start
-        return part
+            seen.append(look(leaves))
+            look_seconds += time.perf_counter() - start
+        return _Part(counts, np.concatenate(signs), kept, seen, look_seconds)
 
     def _draw_block(self, stretches: Stretches, block: int) -> tuple[Floats, NDArray[np.int8]]:
         """Return the coordinates, (k, r), and the signs of the neurons of a block that fire."""
@@ -271,18 +272,18 @@ class FiringNetwork(InitialNetwork):
         return np.asarray(np.sqrt(firing_probability(threshold) * variances))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Part(Generic[T]):
     """What one thread drew: by block how many neurons, their signs and coordinates, and what was seen of them."""
 
     counts: Ints
-    signs: list[NDArray[np.int8]]
+    signs: NDArray[np.int8]
     kept: list[Floats]
     seen: list[T]
     look_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Drawn:
     """What is known once the network is drawn: the first neuron of each block, signs and, unless large, coordinates."""
 
