@@ -1,7 +1,9 @@
 """Drawing only the neurons that fire: their law is that of a full draw, and training goes on as on a full network."""
 
 import dataclasses
+import json
 import math
+import time
 
 import numpy as np
 import pytest
@@ -12,6 +14,9 @@ from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.model.network import WholeNetwork, firing_probability
 from treeviz.search import find_engine, firing_network, initial_network
 from treeviz.search.firing_network import FiringNetwork
+from treeviz.stage.frames import FrameMaker
+from treeviz.stage.view import View
+from treeviz.training.background import BackgroundRun
 from treeviz.training.trace import Trace
 
 SEARCHES = ("watch", "compact", "table", "forest")
@@ -252,3 +257,24 @@ def test_what_the_undrawn_neurons_add_has_the_deviation_that_is_told(d):
     assert (np.abs(np.mean(added, axis=0)) < 5 * told / math.sqrt(300) + 1e-12).all()
     every = Trainer(Dataset(X, np.ones(3)), dataclasses.replace(config, draw="all"))
     assert not every.undrawn_deviation(new).any()
+
+
+@pytest.mark.parametrize("search", ["forest", "watch"])
+def test_the_stage_shows_the_drawn_neurons_and_nothing_away_from_the_datapoints(search):
+    data = load_dataset("circle")
+    run = BackgroundRun(data, TrainConfig(width=1 << 12, search=search, solver="exact", draw="firing"))
+    assert run.wait_for(2, timeout=60)
+    maker, drawn = FrameMaker(run, "key"), run.trace.num_drawn
+    header = maker.header()
+    assert header["width"] == drawn < 1 << 12 and not header["planar"] and header["movable"] == 0
+    assert run.dense_refusal.startswith("Only the neurons that fire were drawn") and not run.dense_is_behind
+    for iteration in range(3):
+        nodes = np.array(maker.drawn_nodes(View(), iteration))
+        assert nodes.max() < 2 * drawn
+        frame = json.loads(maker.frame(View(), iteration))
+        assert set(frame["plane"]["neurons"]) <= set(range(drawn))
+        deadline = time.monotonic() + 60
+        while len(run.checks) <= iteration and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert maker.badge(iteration)["state"] == "exact"
+    assert maker.fields([0]) is None and maker.weights(0) is None

@@ -159,7 +159,10 @@ def test_what_is_not_held_is_said_and_the_stage_stays(page, file, requests):
 
 @pytest.mark.parametrize(
     ("most", "words"),
-    [(1 << 16, "Drag the ringed one: the tree follows."), (0, "In the app, the ringed one can be dragged.")],
+    [
+        (1 << 16, "Drag the ringed one: the tree follows."),
+        (0, "In the app, where all neurons are drawn, the ringed one can be dragged."),
+    ],
 )
 def test_a_datapoint_can_be_moved_where_the_weights_are_held(page, run, requests, tmp_path, monkeypatch, most, words):
     monkeypatch.setattr("treeviz.export.replay._MOST_WEIGHTS", most)

@@ -151,7 +151,8 @@ def choose_training(settings: Settings) -> Settings:
             bind="query-params",
             help="A neuron that fires on no datapoint at the start never moves and never fires, so it need not be "
             "drawn. Those that fire are drawn with the law that they have in a network drawn whole, in time that "
-            "grows with their number. A seed stands for another network then. The trees hold the neurons drawn.",
+            "grows with their number. A seed stands for another network then. The trees hold the neurons drawn. Away "
+            "from the datapoints others may fire, so no outputs over the plane are drawn.",
         )
         is_checked = st.toggle(
             "Check every iteration",

@@ -58,7 +58,9 @@ class FrameMaker(Generic[Run]):
         self.is_portable = is_portable
         self.run, self.key, self.run_key = run, key, f"{key}-{uuid.uuid4().hex[:8]}"
         self._badges: dict[int, Badge] = {}
-        self._is_planar, self._data = is_planar(run.data), describe_data(run.data)
+        self._draws_all = run.trace.num_drawn == run.config.width
+        # Away from the datapoints neurons may fire that are not drawn.
+        self._is_planar, self._data = is_planar(run.data) and self._draws_all, describe_data(run.data)
         self._field: OutputField | None = None
         self._field_error = ""
         # A pass over all neurons and a thousand inputs: no answer waits for it.
@@ -97,7 +99,7 @@ class FrameMaker(Generic[Run]):
             "opened": MAX_OPENED,
             "iterations": MAX_ITERATIONS,
             "planar": self._is_planar,
-            "movable": MAX_WIDTH,
+            "movable": MAX_WIDTH if self._draws_all else 0,
             "skin": self._skin,
             "fault": None if config.fault is None else asdict(describe_fault(config.fault)),
         }

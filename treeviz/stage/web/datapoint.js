@@ -287,7 +287,7 @@ const moveWords = ({ width, movable }) =>
   width <= movable
     ? " Drag the ringed one: the tree follows."
     : !movable
-      ? " In the app, the ringed one can be dragged."
+      ? " In the app, where all neurons are drawn, the ringed one can be dragged."
       : ` The ringed one can be dragged in runs of up to ${things(movable, "neuron")}.`;
 
 /** The names of the columns along the edges, where there are some. @param {DataKind} data */
