@@ -30,6 +30,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("treeviz", deadline=None, derandomize=bool(os.environ.get("CI")), max_examples=60)
 settings.load_profile("treeviz")
 
+# Tests open many pages and stay on none for long: what the browser spends on optimized code is not won back.
+NO_OPTIMIZER = "--js-flags=--no-maglev,--no-turbofan"
+
 
 def pytest_collection_modifyitems(items):
     """Begin with the longest files, so that no process is left with one at the end."""
@@ -102,7 +105,7 @@ def chromium():
 
     expect.set_options(timeout=30_000)  # as everything else waits
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, NO_OPTIMIZER])
         yield browser
         browser.close()
 
