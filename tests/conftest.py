@@ -30,25 +30,30 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("treeviz", deadline=None, derandomize=bool(os.environ.get("CI")), max_examples=60)
 settings.load_profile("treeviz")
 
+# Tests open many pages and stay on none for long: what the browser spends on optimized code is not won back.
+NO_OPTIMIZER = "--js-flags=--no-maglev,--no-turbofan"
+
 
 def pytest_collection_modifyitems(items):
-    """Begin with the tests that take longest, so that no process is left with one at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+    """Begin with the longest files, so that no process is left with one at the end."""
+    sizes = {path: path.stat().st_size for path in {item.path for item in items}}
+    items.sort(key=lambda item: -sizes[item.path])
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Share the tests out by file, but give one process all browser tests of the default run.
+    """Share the tests out by file: one process begins with those in the browser, and all others with the rest.
 
-    Each process has a server and a browser of its own, and to start a second pair takes longer than it saves there.
+    A process that drives the app waits often, and the processor is free for one that computes. A second server and a
+    second browser are started only if another process has nothing else left to do.
     """
-    if config.option.markexpr == "slow":
-        return None
 
     class ByFile(LoadFileScheduling):
-        def _split_scope(self, nodeid):
-            file = super()._split_scope(nodeid)
-            return "browser" if file in browser_files else file
+        def _assign_work_unit(self, node):
+            is_driver = node is self.nodes[0]
+            wanted = (file for file in self.workqueue if (file in browser_files) == is_driver)
+            self.workqueue.move_to_end(next(wanted, next(iter(self.workqueue))), last=False)
+            super()._assign_work_unit(node)
 
     browser_files = {
         f"tests/{path.name}" for path in Path(__file__).parent.glob("test_*.py") if "mark.browser" in path.read_text()
@@ -100,7 +105,7 @@ def chromium():
 
     expect.set_options(timeout=30_000)  # as everything else waits
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, NO_OPTIMIZER])
         yield browser
         browser.close()
 

@@ -44,7 +44,7 @@ class StageDriver:
     @property
     def where(self):
         """(iteration, number of the phase, step), the step counted from 1 as on the screen."""
-        self.page.evaluate(DRAWN)  # what was pressed has moved the cursor at once, and is drawn with the next frame
+        self.wait_until_drawn()
         place = re.compile(r"^Iteration (\d+) · phase (\d+), \w+ · step (\d+) of")
         expect(self.part("where")).to_have_text(place, use_inner_text=True)  # while an iteration is loaded, it says so
         return tuple(map(int, place.match(self.part("where").inner_text()).groups()))
@@ -64,13 +64,19 @@ class StageDriver:
         """Press keys, and wait until what they change at once is drawn."""
         for key in keys:
             self.page.keyboard.press(key)
-        self.page.evaluate(DRAWN)
+        self.wait_until_drawn()
 
     def click(self, name):
         self.element.get_by_role("button", name=name, exact=True).click()
+        self.wait_until_drawn()
 
     def click_node(self, node):
         self.element.locator(f'[data-node="{node}"] .glyph').click()
+        self.wait_until_drawn()
+
+    def wait_until_drawn(self):
+        """Wait until what was pressed or clicked is drawn: what it changes at once comes with the next frame."""
+        self.page.evaluate(DRAWN)
 
     def states(self):
         """{heap number: set of classes} of all nodes drawn."""

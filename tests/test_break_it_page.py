@@ -17,7 +17,7 @@ class Lab:
     def press(self, name):
         button = self.box.get_by_role("button", name=name, exact=True)
         button.focus()
-        self.page.keyboard.press("Enter")
+        self.stage.press("Enter")
 
     def say(self, words):
         self.box.locator(".feedback", has_text=words).wait_for()
@@ -139,7 +139,7 @@ def test_a_fault_is_chosen_in_the_sidebar_and_none_is_left_for_another_search(st
     stage.rest()
     field = sidebar.get_by_role("combobox", name="Planted fault")
     field.focus()
-    stage.press()  # Streamlit closes an open list when the sidebar scrolls, as it has just done to show the field
+    stage.wait_until_drawn()  # the sidebar has just scrolled to show the field, and Streamlit would close an open list
     stage.press("ArrowDown")
     option = stage.page.get_by_role("option", name="stale-maximum")
     option.click()

@@ -38,6 +38,7 @@ class Lecture:
 
     def press(self, name):
         self.box.get_by_role("button", name=name, exact=True).click()
+        self.stage.wait_until_drawn()
 
     @property
     def feedback(self):
@@ -427,7 +428,7 @@ def test_the_lesson_says_that_it_goes_on_below(stage, lecture):
     expect(notes).not_to_be_in_viewport(ratio=1)
     stage.page.emulate_media(reduced_motion="reduce")  # then a press scrolls at once
     more.click()
-    stage.press()
+    stage.wait_until_drawn()
     if more.is_visible():
         more.click()
     expect(more).to_be_hidden()

@@ -267,6 +267,7 @@ CUT = """node => {
     return [top, bottom ?? top];
 }"""
 BOX = "node => { const { top, bottom } = node.getBoundingClientRect(); return [top, bottom]; }"
+BOXES = f"nodes => nodes.map({BOX})"
 
 
 def test_sentence_tree_and_current_line_are_in_view_together(stage):
@@ -289,7 +290,7 @@ def test_sentence_tree_and_current_line_are_in_view_together(stage):
             (top, bottom), (first, last) = line.evaluate(BOX), code.evaluate(BOX)
             assert first - 1 <= top and bottom <= last + 1, (phase, is_inspected)
             above, below = code.evaluate(CUT)
-            rows = [row.evaluate(BOX) for row in code.locator("li").all()]
+            rows = code.locator("li").evaluate_all(BOXES)
             seen = [row for row in rows if row[1] > first + above + 2 and row[0] < last - below - 2]
             assert min(seen)[0] >= first + above - 2 and max(seen)[1] <= last - below + 2, (phase, is_inspected)
             assert len(seen) >= 4, (phase, is_inspected)
@@ -300,11 +301,20 @@ def test_sentence_tree_and_current_line_are_in_view_together(stage):
 @pytest.mark.parametrize("width", [1024, 1400])
 def test_no_label_of_a_whole_tree_covers_anything_or_leaves_the_picture(stage, width):
     stage.page.set_viewport_size({"width": width, "height": 900})
-    for settings in (CIRCLE, "data=circle&width=256&nodes=599", "data=moons&width=256"):
-        for moment in ("", "it=1&phase=solve", "it=1&phase=repair&step=0", "it=1&phase=repair&step=7"):
-            stage.open(f"{settings}&{moment}")
-            stage.click("whole tree")
-            stage.page.locator(".stage[aria-busy=false]").wait_for()
+    for settings, leaves in ((CIRCLE, 64), ("data=circle&width=256&nodes=599", 256), ("data=moons&width=256", 256)):
+        stage.open(settings)
+        stage.click("whole tree")
+        stage.element.focus()
+        moments = (
+            ([], (0, 1, 1)),
+            (["Shift+ArrowRight", "4"], (1, 4, 1)),
+            (["6"], (1, 6, 1)),
+            (["ArrowRight"] * 7, (1, 6, 8)),
+        )
+        for keys, moment in moments:
+            stage.press(*keys)
+            stage.wait_for(*moment)
+            expect(stage.element.locator("[data-node]")).to_have_count(2 * leaves - 1)
             assert stage.element.evaluate(COVERED) == []
             assert stage.element.evaluate(OUTSIDE) == []
 

@@ -9,6 +9,7 @@ from stage_driver import StageDriver
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 CALM = "data=circle&width=64"
+INTRODUCED = "treeviz-introduced"
 # Words in charts that are cut, or lie over each other; the box of a word is a little higher than it.
 UNREADABLE = """() => [...document.querySelectorAll(".js-plotly-plot")].flatMap((plot) => {
     const box = plot.getBoundingClientRect();
@@ -123,43 +124,44 @@ def test_the_glossary_is_on_every_page(page, server):
     page.get_by_text("Nothing here is called that").wait_for()
 
 
-def test_a_first_visit_is_introduced_and_then_the_stage_plays(chromium, server):
-    context = chromium.new_context(viewport={"width": 1400, "height": 900})
-    page = context.new_page()
-    try:
-        page.goto(f"{server}/")
-        page.get_by_text("What you will see").wait_for()
-        stage = StageDriver(page, server).wait()
-        assert stage.where == (0, 1, 1) and serious_findings(page) == []
-        page.get_by_role("button", name="Play it").click()
-        expect(stage.part("where")).to_contain_text(re.compile("step ([2-9]|[1-9][0-9]+) of"))
-        expect(page.get_by_text("What you will see")).to_have_count(0)
-        assert any(cookie["name"] == "treeviz-introduced" for cookie in context.cookies())
-        page.goto(f"{server}/")  # the browser remembers
-        stage.wait()
-        expect(page.get_by_text("What you will see")).to_have_count(0)
-    finally:
-        context.close()
+@pytest.fixture
+def newcomer(page, context):
+    """The tab of a browser that has not been here before."""
+    context.clear_cookies(name=INTRODUCED)
+    yield page
+    context.clear_cookies(name=INTRODUCED)
+
+
+def test_a_first_visit_is_introduced_and_then_the_stage_plays(newcomer, context, server):
+    page = newcomer
+    page.goto(f"{server}/")
+    page.get_by_text("What you will see").wait_for()
+    stage = StageDriver(page, server).wait()
+    assert stage.where == (0, 1, 1) and serious_findings(page) == []
+    page.get_by_role("button", name="Play it").click()
+    expect(stage.part("where")).to_contain_text(re.compile("step ([2-9]|[1-9][0-9]+) of"))
+    expect(page.get_by_text("What you will see")).to_have_count(0)
+    assert any(cookie["name"] == INTRODUCED for cookie in context.cookies())
+    page.goto(f"{server}/")  # the browser remembers
+    stage.wait()
+    expect(page.get_by_text("What you will see")).to_have_count(0)
 
 
 @pytest.mark.slow
-def test_the_introduction_is_skipped_and_holds_up_nobody_who_follows_a_link(chromium, server):
-    context = chromium.new_context(viewport={"width": 390, "height": 900})
-    page = context.new_page()
-    try:
-        stage = StageDriver(page, server).open(f"{CALM}&tree=2&it=1")
-        expect(page.get_by_text("What you will see")).to_have_count(0)
-        assert stage.where[0] == 1
-        page.goto("about:blank")
-        context.clear_cookies()
-        page.goto(f"{server}/")
-        page.get_by_role("button", name="Skip").click()
-        page.get_by_text("What you will see").wait_for(state="detached")
-        stage.wait()
-        page.wait_for_timeout(500)
-        assert stage.where == (0, 1, 1)
-    finally:
-        context.close()
+def test_the_introduction_is_skipped_and_holds_up_nobody_who_follows_a_link(newcomer, context, server):
+    page = newcomer
+    page.set_viewport_size({"width": 390, "height": 900})
+    stage = StageDriver(page, server).open(f"{CALM}&tree=2&it=1")
+    expect(page.get_by_text("What you will see")).to_have_count(0)
+    assert stage.where[0] == 1
+    page.goto("about:blank")
+    context.clear_cookies()
+    page.goto(f"{server}/")
+    page.get_by_role("button", name="Skip").click()
+    page.get_by_text("What you will see").wait_for(state="detached")
+    stage.wait()
+    page.wait_for_timeout(500)
+    assert stage.where == (0, 1, 1)
 
 
 @pytest.mark.slow

@@ -66,4 +66,4 @@ def test_a_strip_a_datapoint_shows_its_leaves_and_opens_its_tree(stage, circle):
     stage.part("summary").get_by_text("Tree 3:").wait_for()
     assert [strip["tree"] for strip in stage.part("strips").evaluate(STRIPS) if strip["marked"]] == [3]
     stage.page.set_viewport_size({"width": 1023, "height": 800})
-    assert not box.is_visible()
+    expect(box).to_be_hidden()
