@@ -155,7 +155,8 @@ def _so_far(moment: TreeMoment, *, of_dense: bool) -> float:
 NUMBERS: dict[str, Number] = {
     "points": Number("datapoints n, as many as trees", lambda at: at.trace.dataset.num_points),
     "dimension": Number("entries d of a datapoint", lambda at: at.trace.dataset.dimension),
-    "width": Number("neurons m, as many as leaves in a tree", lambda at: at.trace.config.width),
+    "width": Number("neurons m", lambda at: at.trace.config.width),
+    "drawn": Number("neurons drawn, as many as leaves in a tree: m, or those that fire", lambda at: at.trace.num_drawn),
     "pairs": Number(
         "inner products of all neurons with all datapoints, m n",
         lambda at: at.trace.config.width * at.trace.dataset.num_points,
@@ -180,7 +181,9 @@ NUMBERS: dict[str, Number] = {
     "residual": Number("output minus target of the datapoint", lambda at: at.record.residual[at.tree]),
     "dual": Number("the datapoint's entry of the dual step g", lambda at: at.record.dual_step[at.tree]),
     "firing": Number("neurons that fire on the datapoint", lambda at: at.step.firing.size),
-    "firing_share": Number("share of all neurons that fire on it", lambda at: at.step.firing.size / at.step.num_leaves),
+    "firing_share": Number(
+        "share of all neurons that fire on it", lambda at: at.step.firing.size / at.trace.config.width
+    ),
     "firing_after": Number(
         "neurons that fire on it after the move",
         lambda at: int((at.step.after[at.step.num_leaves :] >= at.step.threshold).sum()),
