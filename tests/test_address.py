@@ -11,6 +11,7 @@ ADDRESSES = (
     {"data": "xor", "xor-n": "9", "xor-noise": "0.1", "width": "128", "seed": "3", "paper": "false", "b": "1.2"},
     {"data": "digits", "digits-center": "true", "digits-target": "is-3", "width": "1024", "solver": "sketch"},
     {"data": "sphere", "sphere-dimension": "3", "search": "watch lists", "rule": "false", "skin": "0.4"},
+    {"data": "sphere", "draw": "true", "search": "watch lists"},
     {"data": "wine", "search": "table", "activation": "clipped", "check": "false", "paper": "true"},
 )
 

@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -60,6 +61,22 @@ def test_singular_runs_are_valid_json():
     report = json.loads(done.stdout)
     assert "no neuron fires" in report["records"][0]["status"]
     assert len(report["records"][0]["unlearnable"]) == 16
+
+
+def test_only_what_fires_is_drawn_if_asked():
+    drawn = call(
+        "run", "--data", "sphere", "--width", 1 << 30, "--threshold", 4.5, "--search", "watch", "--draw", "firing"
+    )
+    assert drawn.exit_code == 0, drawn.output
+    words = re.search(r"Drawn: the ([\d,]+) of 1,073,741,824 neurons that fire on a datapoint", drawn.output)
+    assert 40_000 < int(words[1].replace(",", "")) < 70_000
+    every = call("run", "--data", "sphere", "--width", 256, "--threshold", 0.5, "--draw", "firing", "--iterations", 1)
+    assert "Drawn: all 256 neurons. Those that fire cannot be drawn by themselves" in every.output
+    refused = call("run", "--data", "sphere", "--width", 256, "--search", "dense", "--draw", "firing")
+    assert refused.exit_code == 1
+    assert "--draw firing goes with --search forest, compact, table, watch; pass one of them" in refused.output
+    wide = call("run", "--data", "sphere", "--width", 1 << 28)
+    assert wide.exit_code == 1 and "width must be a whole number from 1 to 134,217,728" in wide.output
 
 
 def test_the_skin_of_watch_lists_is_found_by_rule_or_given(tmp_path):
