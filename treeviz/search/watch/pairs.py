@@ -19,6 +19,8 @@ LARGE_VISIT = 1 << 14
 class PairLists:
     """Lists of watched pairs, sorted by neuron, in as few bytes as they need: what is slow is fetching them.
 
+    The products that were found are taken over, and sorted where they are.
+
     Attributes
     ----------
     neurons, signs : (u,) for each neuron its number and a_r.
@@ -39,7 +41,7 @@ class PairLists:
         self.lows = np.full(num_rows, np.inf, dtype=np.float32)  # due from the beginning
         self.highs = np.full(num_rows, np.inf, dtype=np.float32)
         # Written, not only reserved, here as above: no iteration should be the one that waits for the system's pages.
-        self.products, self.spent = found.products.copy(), np.full(found.products.size, 0.0)
+        self.products, self.spent = found.products, np.full(found.products.size, 0.0)
         self.wake_all()
         if loops is None:
             order = np.lexsort((-self.products, self.owners))

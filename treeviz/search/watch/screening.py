@@ -93,9 +93,12 @@ def pairs_while_drawn(network: FiringNetwork, low: float) -> WatchedPairs:
         points = np.nonzero(is_watched)[1].astype(np.int16)
         return np.count_nonzero(is_watched, axis=1).astype(np.int16), points, leaves[is_watched]
 
-    sizes, points, products = (np.concatenate(one) for one in zip(*network.gather(look), strict=True))
-    indptr = np.append(0, np.cumsum(sizes, dtype=np.int64))
-    return WatchedPairs(np.arange(sizes.size), indptr, points.astype(np.int32), products)
+    pieces = network.gather(look)
+    indptr = np.zeros(network.num_drawn + 1, dtype=np.int64)
+    np.cumsum(np.concatenate([piece[0] for piece in pieces]), out=indptr[1:])
+    points = np.concatenate([piece[1] for piece in pieces], dtype=np.int32)
+    products = np.concatenate([piece[2] for piece in pieces])
+    return WatchedPairs(np.arange(network.num_drawn), indptr, points, products)
 
 
 def pairs_from_blocks(X: Floats, weight_blocks: Blocks, low: float, high: float) -> WatchedPairs:
