@@ -37,6 +37,11 @@ class StageDriver:
     def part(self, name):
         return self.element.locator(f"[data-part={name}]")
 
+    def metric(self, label):
+        """The number that the page below the stage shows under a label; it follows when the cursor rests."""
+        shown = self.page.get_by_test_id("stMetric").filter(has_text=label)
+        return shown.get_by_test_id("stMetricValue")
+
     def wait_without(self, name):
         """Wait until a part is not seen, while the stage may move to another place of the page: then there are two."""
         self.element.locator(f"[data-part={name}]:visible").first.wait_for(state="hidden")

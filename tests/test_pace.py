@@ -56,12 +56,12 @@ def toy():
 
 def test_a_phase_of_the_first_lesson_plays_in_about_forty_seconds(node, toy):
     seen = [told(toy, tree, iteration) for iteration in range(8) for tree in range(8)]
-    for phases in seen:
-        for (phase, texts), sentences in zip(phases.items(), paced(node, phases.values()), strict=True):
-            seconds = [stays for _, stays in sentences]
-            assert sum(seconds[:-1]) < 40, phase  # until it rests, at the last sentence
-            assert sum(seconds) < 46, phase
-            assert len(texts) < 30 or sum(len(text) for text in texts) / 20 > 80  # what all of them would take
+    names, phases = zip(*(phase for phases in seen for phase in phases.items()), strict=True)
+    for name, texts, sentences in zip(names, phases, paced(node, phases), strict=True):
+        seconds = [stays for _, stays in sentences]
+        assert sum(seconds[:-1]) < 40, name  # until it rests, at the last sentence
+        assert sum(seconds) < 46, name
+        assert len(texts) < 30 or sum(len(text) for text in texts) / 20 > 80  # what all of them would take
 
 
 @pytest.mark.parametrize("detail", [63, 599])

@@ -13,10 +13,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 CIRCLE, DIGITS = "data=circle&width=64", "data=digits&width=65536"
 
 
-def metric(page, label):
-    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue").inner_text()
-
-
 # ---- what is drawn is what was computed ----
 
 
@@ -234,8 +230,8 @@ def test_numbers_and_charts_follow_when_the_cursor_rests(stage, circle):
     stage.press("Shift+ArrowRight", "Shift+ArrowRight")
     stage.wait_for(2)
     stage.page.get_by_test_id("stMetricValue").filter(has_text=f"{numeral(circle.records[2].loss, 4)}").wait_for()
-    assert metric(stage.page, "Touched") == f"{circle.records[2].touched.size:,}"
-    assert metric(stage.page, "Nodes modified") == f"{circle.records[2].num_modified.sum():,}"
+    expect(stage.metric("Touched")).to_have_text(f"{circle.records[2].touched.size:,}")
+    expect(stage.metric("Nodes modified")).to_have_text(f"{circle.records[2].num_modified.sum():,}")
 
 
 def test_numbers_follow_while_it_plays(stage):

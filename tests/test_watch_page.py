@@ -4,6 +4,7 @@ import re
 
 import pytest
 from accessibility import serious_findings
+from playwright.sync_api import expect
 
 from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.stage.pictures.detail import draw_tree
@@ -28,10 +29,6 @@ def run():
     num_promoted = [record.watch.promoted.size for record in trace.records]
     assert num_promoted[0] and sum(num_promoted) < trace.moving_neurons.size
     return trace
-
-
-def metric(page, label):
-    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue").inner_text()
 
 
 def sidebar(stage):
@@ -148,10 +145,9 @@ def test_numbers_follow_the_cursor(stage, run):
     stage.open(f"{LISTS}&it=1")
     stage.rest()
     record, page = run.records[1], stage.page
-    page.get_by_test_id("stMetric").filter(has_text="Pairs watched").wait_for()
-    assert metric(page, "Pairs watched") == f"{record.watch.num_watched:,}"
-    assert metric(page, "Neurons looked at") == f"{record.watch.num_due:,}"
-    assert metric(page, "Promoted so far") == f"{run.promoted_before(2).size:,}"
+    expect(stage.metric("Pairs watched")).to_have_text(f"{record.watch.num_watched:,}")
+    expect(stage.metric("Neurons looked at")).to_have_text(f"{record.watch.num_due:,}")
+    expect(stage.metric("Promoted so far")).to_have_text(f"{run.promoted_before(2).size:,}")
     assert page.get_by_text("Nodes searched").count() == 0
     page.get_by_text("not counting building the lists").wait_for()
     totals = stage.part("lists-totals").inner_text()

@@ -53,8 +53,11 @@ def brute_force(data, config):
 def nodes_read(leaves, threshold):
     """Return how many nodes of a max-tree over these leaves a search reads."""
     values = np.concatenate([np.full(leaves.size, -np.inf), leaves])
-    for node in range(leaves.size - 1, 0, -1):
-        values[node] = max(values[2 * node], values[2 * node + 1])
+    end = leaves.size
+    while end > 1:  # all nodes whose two children are known by now
+        begin = (end + 1) // 2
+        values[begin:end] = values[2 * begin : 2 * end].reshape(-1, 2).max(axis=1)
+        end = begin
     return 1 + 2 * int((values[1 : leaves.size] >= threshold).sum())
 
 
