@@ -14,13 +14,17 @@ from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset, load_spl
 from treeviz.cli import main
 from treeviz.data.source import Source
 from treeviz.export.columns import FORMATS, RACE_TABLES, RUN_TABLES
+from treeviz.export.page_tables import pack_charts, pack_papers
 from treeviz.export.race import pack_forecast, pack_race
 from treeviz.export.records import make_table, pack_records
 from treeviz.export.tables import read_tables
+from treeviz.lesson.facts import Facts
+from treeviz.lesson.sections import make_sections
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_figures import Curve
 from treeviz.race.race import Race
 from treeviz.race.report import as_json
+from treeviz.related.literature import load_papers
 
 
 def call(*arguments):
@@ -66,6 +70,17 @@ def test_tables_come_back_as_they_went(trace, format, table, tmp_path):
         assert values_of(read) == values_of(make_table(trace, name))
         units = about["units"] if table != "all" else about["units"][name]
         assert set(units) == set(read) and all(units.values())
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "json"])
+def test_the_losses_of_the_dense_run_beside_it_come_back(format, circle, tmp_path):
+    dense = Trainer(load_dataset("circle"), TrainConfig(width=64, solver="exact", search="dense")).run(3, 0.0)
+    (tmp_path / "file").write_bytes(pack_records(circle, format, dense=dense))
+    about, tables = read_tables(tmp_path / "file")
+    records = tables["records"]
+    assert values_of(records)["dense_loss"] == [*dense.losses, *[None] * (len(records) - 3)]
+    assert records.loss.tolist() == circle.losses.tolist()
+    assert TrainConfig(**about["dense_config"]) == dense.config
 
 
 def test_tables_say_what_the_run_did(trace):
@@ -217,6 +232,30 @@ def test_a_forecast_comes_back_as_it_went(format, tmp_path):
         ["Dense", 64, "expected", 3e6], ["Dense", 512, "expected", 1e9],
     ]  # fmt: skip
     assert about.items() >= options.items() and TrainConfig(**about["config"]) == config
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "json"])
+def test_the_charts_of_the_lesson_come_back_as_they_are_drawn(format, circle, tmp_path):
+    figures = {section.title: section.chart(Facts(circle)) for section in make_sections(Facts(circle))}
+    (tmp_path / "file").write_bytes(pack_charts(circle, figures, format))
+    about, tables = read_tables(tmp_path / "file")
+    charts = tables["charts"]
+    assert TrainConfig(**about["config"]) == circle.config and list(dict.fromkeys(charts.chart)) == list(figures)
+    losses = charts[charts.y_title == "loss ½‖f − y‖²"]
+    assert losses.x.tolist() == [*range(len(circle.records))] and losses.y.tolist() == circle.losses.tolist()
+    sparsity = charts[(charts.chart == "Why few neurons fire") & (charts.x == 64)]
+    values = dict(zip(sparsity.curve, sparsity.y, strict=True))
+    assert values["all m neurons"] == 64 and values["the bound m^0.76"] == pytest.approx(64**0.76)
+    assert values["this run"] == circle.records[0].firing.counts.mean()
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "json"])
+def test_the_papers_come_back_as_they_are_listed(format, tmp_path):
+    (tmp_path / "file").write_bytes(pack_papers(load_papers(), format))
+    papers = read_tables(tmp_path / "file")[1]["papers"]
+    for name in ("title", "year", "adds"):
+        assert papers[name].tolist() == [getattr(paper, name) for paper in load_papers()]
+    assert [names.split("; ") for names in papers.authors] == [list(paper.authors) for paper in load_papers()]
 
 
 def test_a_source_from_a_crafted_file_is_no_code():
