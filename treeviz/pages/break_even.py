@@ -27,11 +27,10 @@ from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_figures import Curve, cheapest_figure, expected_cost_figure
 from treeviz.race.forecast import (
     ITERATIONS,
-    LARGEST_WIDTH,
-    SMALLEST_WIDTH,
     Calibration,
     Measured,
     expected_workload,
+    expected_workloads,
     forecast_curve,
 )
 from treeviz.style.palette import compact
@@ -59,11 +58,7 @@ _NUM_SAMPLES = 2048
 @st.cache_resource(max_entries=16, show_spinner="Estimating how many neurons fire …")
 def _expect(_data: Dataset, _config: TrainConfig, key: str) -> tuple[Ints, list[Workload]]:
     """Return widths and what is expected at each, once for all viewers with the same data and settings (`key`)."""
-    powers = range(SMALLEST_WIDTH.bit_length() - 1, LARGEST_WIDTH.bit_length())
-    widths = np.unique([round(2 ** (power + half)) for power in powers[:-1] for half in (0, 0.5)] + [LARGEST_WIDTH])
-    return widths, [
-        expected_workload(_data.X, replace(_config, width=int(width)), num_samples=_NUM_SAMPLES) for width in widths
-    ]
+    return expected_workloads(_data.X, _config)
 
 
 def render(settings: Settings) -> None:
