@@ -127,7 +127,8 @@ export async function savePicture(picture, form, name) {
  * @param {string} picture
  */
 async function withFonts(picture) {
-  const rules = [...document.styleSheets].flatMap(({ cssRules }) => [...cssRules]);
+  const own = [...document.styleSheets].filter(({ href }) => !href || new URL(href).origin === location.origin);
+  const rules = own.flatMap(({ cssRules }) => [...cssRules]); // those of other sites cannot be read
   const faces = rules
     .filter((rule) => rule instanceof CSSFontFaceRule)
     .map(async ({ style, parentStyleSheet }) => {
