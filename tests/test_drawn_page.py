@@ -20,6 +20,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 
 SVG = "{http://www.w3.org/2000/svg}"
 RUN = ("--data", "circle", "--width", "256", "--solver", "exact")
+LESSON = """
+title = "Mine"
+summary = "Two scenes."
+[[scene]]
+title = "First"
+text = "A tree."
+settings = { data = "circle", circle-n = 8, width = 64 }
+[[scene]]
+title = "Second"
+text = "A **move**, in tree {tree}."
+settings = { data = "circle", circle-n = 8, width = 64 }
+moment = { tree = 3, iteration = 1, phase = "move" }
+"""
 MOMENT = ("--tree", "1", "--iteration", "1", "--phase", "repair", "--step", "4")
 
 
@@ -73,6 +86,20 @@ def test_a_film_is_what_the_stage_makes(page, replay_file, tmp_path, form):
     moment = ("--tree", 1, "--iteration", 1, "--phase", "move")
     done = export("film", *RUN, *moment, "--theme", "dark", "--out", out)
     assert done.returncode == 0, done.stderr
+    assert out.read_bytes() == seen
+
+
+@pytest.mark.slow
+def test_a_film_of_a_scene_begins_with_its_text(page, tmp_path):
+    out, lesson = tmp_path / "scene.gif", tmp_path / "own.toml"
+    lesson.write_text(LESSON)
+    done = export("film", "--lesson", lesson, "--scene", 2, "--theme", "dark", "--out", out)
+    assert done.returncode == 0, done.stderr
+    replay = tmp_path / "lesson.html"
+    assert export("replay", "--lesson", lesson, "--out", replay).returncode == 0
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{replay.as_uri()}?scene=2")
+    _, seen = make(StageDriver(page, replay.as_uri()).wait(), "scene", "gif")
     assert out.read_bytes() == seen
 
 

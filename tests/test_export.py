@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,18 @@ from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset, load_spl
 from treeviz.cli import main
 from treeviz.data.source import Source
 from treeviz.export.columns import FORMATS, RACE_TABLES, RUN_TABLES
+from treeviz.export.page_tables import pack_charts, pack_papers
 from treeviz.export.race import pack_forecast, pack_race
 from treeviz.export.records import make_table, pack_records
 from treeviz.export.tables import read_tables
+from treeviz.lesson.facts import Facts
+from treeviz.lesson.sections import make_sections
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_figures import Curve
+from treeviz.race.forecast import expected_workload
 from treeviz.race.race import Race
 from treeviz.race.report import as_json
+from treeviz.related.literature import load_papers
 
 
 def call(*arguments):
@@ -66,6 +72,17 @@ def test_tables_come_back_as_they_went(trace, format, table, tmp_path):
         assert values_of(read) == values_of(make_table(trace, name))
         units = about["units"] if table != "all" else about["units"][name]
         assert set(units) == set(read) and all(units.values())
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "json"])
+def test_the_losses_of_the_dense_run_beside_it_come_back(format, circle, tmp_path):
+    dense = Trainer(load_dataset("circle"), TrainConfig(width=64, solver="exact", search="dense")).run(3, 0.0)
+    (tmp_path / "file").write_bytes(pack_records(circle, format, dense=dense))
+    about, tables = read_tables(tmp_path / "file")
+    records = tables["records"]
+    assert values_of(records)["dense_loss"] == [*dense.losses, *[None] * (len(records) - 3)]
+    assert records.loss.tolist() == circle.losses.tolist()
+    assert TrainConfig(**about["dense_config"]) == dense.config
 
 
 def test_tables_say_what_the_run_did(trace):
@@ -219,6 +236,30 @@ def test_a_forecast_comes_back_as_it_went(format, tmp_path):
     assert about.items() >= options.items() and TrainConfig(**about["config"]) == config
 
 
+@pytest.mark.parametrize("format", ["csv", "parquet", "json"])
+def test_the_charts_of_the_lesson_come_back_as_they_are_drawn(format, circle, tmp_path):
+    figures = {section.title: section.chart(Facts(circle)) for section in make_sections(Facts(circle))}
+    (tmp_path / "file").write_bytes(pack_charts(circle, figures, format))
+    about, tables = read_tables(tmp_path / "file")
+    charts = tables["charts"]
+    assert TrainConfig(**about["config"]) == circle.config and list(dict.fromkeys(charts.chart)) == list(figures)
+    losses = charts[charts.y_title == "loss ½‖f − y‖²"]
+    assert losses.x.tolist() == [*range(len(circle.records))] and losses.y.tolist() == circle.losses.tolist()
+    sparsity = charts[(charts.chart == "Why few neurons fire") & (charts.x == 64)]
+    values = dict(zip(sparsity.curve, sparsity.y, strict=True))
+    assert values["all m neurons"] == 64 and values["the bound m^0.76"] == pytest.approx(64**0.76)
+    assert values["this run"] == circle.records[0].firing.counts.mean()
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "json"])
+def test_the_papers_come_back_as_they_are_listed(format, tmp_path):
+    (tmp_path / "file").write_bytes(pack_papers(load_papers(), format))
+    papers = read_tables(tmp_path / "file")[1]["papers"]
+    for name in ("title", "year", "adds"):
+        assert papers[name].tolist() == [getattr(paper, name) for paper in load_papers()]
+    assert [names.split("; ") for names in papers.authors] == [list(paper.authors) for paper in load_papers()]
+
+
 def test_a_source_from_a_crafted_file_is_no_code():
     with pytest.raises(ValueError, match="is no name"):
         Source.from_values({"dataset": "circle", "file": "", "options": {"n=1); print(1": 2}})
@@ -237,6 +278,57 @@ def test_records_are_written_by_the_options_of_run(format, tmp_path):
     read = Trace.load(path).losses if format == "npz" else read_tables(path)[1]["records"].loss
     assert read.tolist() == expected.losses.tolist()
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_race_is_written_by_the_options_of_race(tmp_path):
+    arguments = ("--data", "sphere", "--width", 256, "--methods", "forest,sgd-dense", "--max-iterations", 5)
+    path = tmp_path / "race.json"
+    assert call("race", *arguments, "--node-price", 10, "--out", path).exit_code == 0
+    about, tables = read_tables(path)
+    printed = CliRunner().invoke(main, ["race", *map(str, arguments), "--node-price", "10", "--json"])
+    report = json.loads(printed.stdout)
+    assert set(tables) == set(RACE_TABLES) and about["node_price"] == 10
+    for one in report["contestants"]:
+        laps = tables["laps"][tables["laps"].contestant == one["key"]]
+        assert laps.loss.tolist() == one["laps"]["loss"] and laps.operations.tolist() == one["laps"]["operations"]
+    path = tmp_path / "race.csv"
+    assert call("race", *arguments, "--table", "contestants", "--out", path).exit_code == 0
+    assert read_tables(path)[1]["contestants"].contestant.tolist() == ["forest", "sgd-dense"]
+
+
+def test_a_forecast_is_written_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(Trainer, "__init__", lambda *_, **__: pytest.fail("something is trained"))
+    path = tmp_path / "forecast.parquet"
+    arguments = ("--data", "sphere", "--methods", "forest,descent-table", "--iterations", 5, "--node-price", 3)
+    assert call("forecast", *arguments, "--out", path).exit_code == 0
+    about, tables = read_tables(path)
+    assert about["iterations"].items() >= {"gauss-newton": 5, "sgd": 1000}.items()
+    rows = tables["forecast"]
+    load = expected_workload(load_dataset("sphere").X, TrainConfig(width=4096), num_samples=2048)
+    for key, count in (("forest", 5), ("descent-table", 1000)):
+        one = CONTESTANTS[key]
+        (row,) = rows[(rows.method == one.title) & (rows.width == 4096)].to_dict("records")
+        assert row["operations"] == one.forecast(replace(load, node_price=3)).total(count) and row["kind"] == "expected"
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "words"),
+    [
+        ("race", ["--out", "race.npz"], "pass --format"),
+        ("race", ["--out", "race.json", "--table", "phases"], "leave --table out"),
+        ("race", ["--out", "race.csv", "--methods", "forest,magic"], "there is no contestant 'magic'"),
+        ("forecast", ["--out", "forecast.csv", "--methods", "watch"], "cannot be told before it runs"),
+        ("film", ["--out", "scene.gif", "--lesson", "idea", "--scene", 99], "there is no scene 99"),
+        ("film", ["--out", "scene.gif", "--lesson", "idea", "--nodes", 63], "--nodes is of a run"),
+        ("film", ["--out", "scene.gif", "--lesson", "idea", "--of", "phase"], "--of is of a run"),
+        ("film", ["--out", "scene.gif", "--scene", 2], "--scene is of a lesson"),
+    ],
+)
+def test_what_does_not_fit_is_refused(command, arguments, words, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    done = call(command, *arguments)
+    assert done.exit_code in (1, 2) and words in done.output and "Traceback" not in done.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_format_can_be_said_and_the_table_chosen(tmp_path):

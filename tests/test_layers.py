@@ -30,9 +30,13 @@ ALLOWED = {
     "pages": CORE | {"training", "style", "race", "stage", "lesson", "related", "export", "pages"},
     "serving": {"training", "lesson"},  # starts the app in processes: with a share of the memory each, and polls of all
     "output": set(),
-    "cli": CORE | {"training", "race", "bench", "export", "pages", "serving", "output", "cli_options", "cli_export"},
+    "cli": CORE
+    | {"training", "bench", "export", "pages", "serving", "output"}
+    | {"cli_options", "cli_export", "cli_drawn", "cli_race"},
     "cli_options": CORE | {"training"},
-    "cli_export": CORE | {"training", "lesson", "export", "output", "cli_options"},
+    "cli_export": CORE | {"training", "lesson", "stage", "export", "output", "cli_options"},
+    "cli_drawn": CORE | {"lesson", "export", "cli_options", "cli_export"},
+    "cli_race": CORE | {"race", "export", "output", "cli_options", "cli_export"},
     "__main__": {"cli"},
 }
 

@@ -214,6 +214,14 @@ def test_all_scenes_of_a_lesson_open_with_their_numbers(page, lesson, requests):
         assert f"scene={number}" in page.url
         if number < len(scenes):
             stage.press("PageDown")
+    page.emulate_media(media="print")
+    paper = page.locator("#handout")
+    assert paper.locator("h2").all_inner_texts() == [f"{k}. {scene.title}" for k, scene in enumerate(scenes, 1)]
+    words = paper.inner_text()
+    assert "{" not in words and "**" not in words and words.count("Answer: ____") == len(scenes)
+    assert stage.part("lesson").is_hidden() and page.pdf().count(b"/Type /Page\n") > 3
+    page.emulate_media(media="screen")
+    assert paper.is_hidden()
     stage.part("lesson").get_by_role("button", name="leave").click()
     stage.part("lesson").wait_for(state="hidden")
     assert_accessible(page)

@@ -1,23 +1,20 @@
-"""The command line: `treeviz run`, `race`, `bench`, `app` and `serve`; `treeviz export` has a file of its own."""
+"""The command line: `treeviz run`, `bench`, `app` and `serve`; `race` and `export` have files of their own."""
 
 import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from treeviz.cli_drawn import film, tree
 from treeviz.cli_export import export
-from treeviz.cli_options import data_options, load_data, make_trainer, node_price_option, training_options
-from treeviz.model.config import TrainConfig
+from treeviz.cli_options import data_options, make_trainer, node_price_option, training_options
+from treeviz.cli_race import export_race, forecast, race
 from treeviz.output import keep, print_result, reason_of, require_output
 from treeviz.serving import FEW_STUDENTS, Place, default_processes, find_haproxy, keep_serving
 from treeviz.training.record import StepRecord
-
-if TYPE_CHECKING:
-    from treeviz.race.lane import Lane
-    from treeviz.race.race import Race
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -26,7 +23,10 @@ def main() -> None:
     """Train a wide two-layer network by editing max-trees, and see what each step costs."""
 
 
+main.add_command(race)
 main.add_command(export)
+for command in (tree, film, export_race, forecast):
+    export.add_command(command)
 
 
 @main.command()
@@ -89,93 +89,6 @@ def run(
         print_result(report.conclusion(priced.trace, until_loss, is_interrupted=interrupted), "run.txt")
     if interrupted or not is_saved:
         sys.exit(130 if interrupted else 1)
-
-
-@main.command()
-@data_options
-@node_price_option
-@click.option(
-    "--methods",
-    default="forest,table,compact,dense,dense-sparse",
-    show_default=True,
-    help="Contestants, separated by commas; --list shows all.",
-)
-@click.option("--list", "is_list", is_flag=True, help="List the contestants and stop.")
-@click.option("--until-loss", type=float, default=1e-6, show_default=True, help="A contestant that reaches it is done.")
-@click.option("--max-seconds", type=float, default=30.0, show_default=True, help="For all together.")
-@click.option("--max-iterations", type=click.IntRange(1), default=100_000, show_default=True, help="At most, each.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: the table, every iteration, the verdict.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print a line of CSV for every iteration.")
-def race(
-    data: str,
-    node_price: int,
-    methods: str,
-    is_list: bool,
-    until_loss: float,
-    max_seconds: float,
-    max_iterations: int,
-    as_json: bool,
-    as_csv: bool,
-    **options: Any,
-) -> None:
-    """Race several methods from the same initial weights. Ctrl-C ends the race and keeps what is done."""
-    from treeviz.race import report
-    from treeviz.race.contestants import CONTESTANTS
-    from treeviz.race.race import Race, warm_up
-
-    if is_list:
-        for contestant in CONTESTANTS.values():
-            click.echo(f"{contestant.key:22} {contestant.about}")
-        return
-    if as_json and as_csv:
-        raise click.UsageError("--json and --csv exclude each other: leave one out")
-    require_output()
-    keys = [key.strip() for key in methods.split(",") if key.strip()]
-    unknown = [key for key in keys if key not in CONTESTANTS]
-    if unknown:
-        raise click.ClickException(f"there is no contestant {unknown[0]!r}: choose among {', '.join(CONTESTANTS)}")
-    try:
-        config = TrainConfig(**{name: options[name] for name in ("width", "threshold", "batch_size", "ridge", "seed")})
-        split = load_data(data, options)
-        contest = Race(
-            split.train,
-            [CONTESTANTS[key] for key in keys],
-            config,
-            until_loss=until_loss,
-            max_laps=max_iterations,
-            max_seconds=max_seconds,
-            test=split.test,
-        )
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    warm_up(CONTESTANTS[key] for key in keys)
-    interrupted = _run_with_progress(contest)
-    if as_json:
-        print_result(json.dumps(report.as_json(contest, until_loss, node_price), allow_nan=False), "race.json")
-    elif as_csv:
-        print_result(report.as_csv(contest, node_price).removesuffix("\n"), "race.csv")
-    else:
-        print_result(report.as_text(contest, until_loss, node_price), "race.txt")
-    if interrupted:
-        sys.exit(130)
-
-
-def _run_with_progress(contest: "Race") -> bool:
-    """Run a race with a bar on a terminal; return whether it was interrupted."""
-    from tqdm import tqdm
-
-    with tqdm(total=None, unit="iteration", leave=False, disable=None) as progress:
-
-        def show(lane: "Lane") -> None:
-            progress.set_postfix_str(f"{lane.contestant.title} {lane.num_laps:,}: loss {lane.last_loss:.1e}")
-            progress.update()
-
-        try:
-            contest.run(on_lap=show)
-        except KeyboardInterrupt:
-            contest.cancel()
-            return True
-    return False
 
 
 @main.command()

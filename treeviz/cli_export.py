@@ -5,20 +5,22 @@ file can be written; `train` shows progress; `write_out` replaces a file only wh
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from treeviz.cli_options import data_options, make_trainer, moment_options, training_options
-from treeviz.export.browser import PICTURES
+from treeviz.cli_options import Command, data_options, make_trainer, training_options
 from treeviz.export.columns import FORMATS, RUN_TABLES
+from treeviz.model.phases import PHASES
 from treeviz.output import keep, print_result, reason_of, require_output
 
 if TYPE_CHECKING:
-    from treeviz.export.browser import Theme
     from treeviz.lesson.scenes.lesson_file import Lesson
+    from treeviz.stage.moment import Moment
     from treeviz.training.trace import Trace
 
 
@@ -53,6 +55,56 @@ def out_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--out", required=True, **_OUT)(command)
 
 
+MOMENT_NAMES = ("tree", "iteration", "phase", "nodes", "opened")
+
+
+@dataclass(frozen=True, slots=True)
+class MomentOptions:
+    """A moment of a run as `moment_options` name it: `phase` None is the last one, `opened` are stubs of the tree."""
+
+    tree: int
+    iteration: int
+    phase: str | None
+    nodes: int
+    opened: tuple[int, ...]
+
+    def find(self, trace: "Trace") -> "Moment":
+        """Return the moment; ValueError if the run has no such phase."""
+        from treeviz.export.notebook import moment_of
+
+        return moment_of(trace, self.tree, self.iteration, self.phase, self.nodes, self.opened)
+
+
+def moment_options(command: Command) -> Command:
+    """Add the options that choose a moment of a run, as an address of the app does, and how its tree is drawn.
+
+    The command is called with all of them as `moment`, a `MomentOptions`.
+    """
+
+    @wraps(command)
+    def gathered(tree: int, iteration: int, phase: str | None, nodes: int, opened: tuple[int, ...], **rest: Any) -> Any:
+        return command(moment=MomentOptions(tree, iteration, phase, nodes, opened), **rest)
+
+    in_iteration = [name for name, phase in PHASES.items() if phase.in_iteration]
+    options = (
+        click.option("--tree", type=click.IntRange(0), default=0, show_default=True, help="Of this datapoint, from 0."),
+        click.option("--iteration", type=click.IntRange(0), default=0, show_default=True, help="From 0."),
+        click.option("--phase", type=click.Choice(in_iteration), help="Within the iteration.  [default: the last]"),
+        click.option(
+            "--nodes",
+            type=click.IntRange(3),
+            default=127,
+            show_default=True,
+            help="Draw at most so many nodes of the tree; the rest become stubs.",
+        ),
+        click.option("--open", "opened", type=int, multiple=True, help="Open this stub; repeat it for others."),
+    )
+    with_options: Command = gathered
+    for option in reversed(options):
+        with_options = option(with_options)
+    return with_options
+
+
 def train(data: str, options: Mapping[str, Any], trees: Sequence[int] = ()) -> "Trace":
     """Train by the options of `data_options` and `training_options`, with progress on a terminal; return the trace.
 
@@ -71,47 +123,7 @@ def train(data: str, options: Mapping[str, Any], trees: Sequence[int] = ()) -> "
         return trainer.run(options["iterations"], options["until_loss"], on_step=lambda record: progress.update())
 
 
-def drawing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of what the stage draws: which picture of which moment, in which colours."""
-    options = (
-        moment_options,
-        click.option("--picture", type=click.Choice(tuple(PICTURES)), default="tree", show_default=True),
-        click.option("--theme", type=click.Choice(("light", "dark")), default="light", show_default=True),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def draw(
-    data: str,
-    options: Mapping[str, Any],
-    moment: tuple[int, int, str | None, int, tuple[int, ...]],
-    step: int | None,
-    save: Callable[[str], bytes],
-) -> bytes:
-    """Train as far as a moment, and return what `save` makes of a replay that opens there.
-
-    `moment` is the tree, the iteration, the phase, the nodes drawn and the stubs opened. `step` is within the phase;
-    None is the last.
-    """
-    from treeviz.export.browser import require_browser
-    from treeviz.export.notebook import moment_of
-    from treeviz.export.replay import write_still
-
-    tree, iteration, *_ = moment
-    try:
-        require_browser()
-        trace = train(data, {**options, "iterations": iteration + 1}, [tree])
-        if iteration >= len(trace.records):
-            last = len(trace.records) - 1
-            raise ValueError(f"there is no iteration {iteration}: the run ends with iteration {last} (--until-loss)")
-        return save(write_still(trace, moment_of(trace, *moment), step))
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-
-
-def _kind_of(kind: str | None, out: Path, kinds: Sequence[str]) -> str:
+def kind_of(kind: str | None, out: Path, kinds: Sequence[str]) -> str:
     """Return the format asked for, or else the one that the file's name ends in."""
     kind = kind or out.suffix.removeprefix(".").lower()
     if kind not in kinds:
@@ -121,7 +133,8 @@ def _kind_of(kind: str | None, out: Path, kinds: Sequence[str]) -> str:
     return kind
 
 
-def _require_iteration(iteration: int, options: Mapping[str, Any]) -> None:
+def require_iteration(iteration: int, options: Mapping[str, Any]) -> None:
+    """Refuse an iteration that the run cannot have."""
     if iteration >= options["iterations"]:
         raise click.UsageError(f"--iteration {iteration} is not among the --iterations {options['iterations']}")
 
@@ -151,7 +164,7 @@ def write_out(content: bytes, path: Path) -> None:
 @out_option
 def records(data: str, kind: str | None, table: str | None, out: Path, **options: Any) -> None:
     """Write a run's numbers, with units and all settings."""
-    kind = _kind_of(kind, out, FORMATS)
+    kind = kind_of(kind, out, FORMATS)
     if table and kind in ("json", "npz"):
         raise click.UsageError(f"--table is of csv and parquet, and {kind} holds everything: leave --table out")
     from treeviz.export.records import pack_records
@@ -164,27 +177,18 @@ def records(data: str, kind: str | None, table: str | None, out: Path, **options
 @training_options
 @moment_options
 @out_option
-def notebook(
-    data: str,
-    tree: int,
-    iteration: int,
-    phase: str | None,
-    nodes: int,
-    opened: tuple[int, ...],
-    out: Path,
-    **options: Any,
-) -> None:
+def notebook(data: str, moment: MomentOptions, out: Path, **options: Any) -> None:
     """Write a notebook (.ipynb) or a script (.py) that makes this very moment of a run again and draws it."""
     kind = out.suffix.lower()
     if kind not in (".ipynb", ".py"):
         raise click.UsageError(f"{out} ends neither in .ipynb, for a notebook, nor in .py, for a script: choose one")
-    _require_iteration(iteration, options)
-    from treeviz.export.notebook import moment_of, pack_notebook, pack_script
+    require_iteration(moment.iteration, options)
+    from treeviz.export.notebook import pack_notebook, pack_script
 
-    trace = train(data, options, [tree])
+    trace = train(data, options, [moment.tree])
     try:
-        moment = moment_of(trace, tree, iteration, phase, nodes, opened)
-        content = pack_notebook(trace, moment) if kind == ".ipynb" else pack_script(trace, moment)
+        pack = pack_notebook if kind == ".ipynb" else pack_script
+        content = pack(trace, moment.find(trace))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     write_out(content, out)
@@ -229,6 +233,21 @@ def _read_lesson(_context: click.Context, _option: click.Parameter, text: str | 
         raise click.BadParameter(f"{path} cannot be opened as a lesson: {error}") from None
 
 
+def refuse_given(*names: str) -> None:
+    """Refuse parameters that are given although a lesson takes the place of a run."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if parameter.name in names and context.get_parameter_source(parameter.name) in _GIVEN:
+            raise click.UsageError(f"{parameter.opts[0]} is of a run, and a lesson has its own: leave it out")
+
+
+lesson_option = click.option(
+    "--lesson",
+    callback=_read_lesson,
+    help="A lesson instead of a run: the name of one that comes with treeviz, or a TOML file.",
+)
+
+
 @export.command()
 @data_options
 @training_options
@@ -239,11 +258,7 @@ def _read_lesson(_context: click.Context, _option: click.Parameter, text: str | 
     callback=_read_trees,
     help="Trees that the file holds, by datapoint, separated by commas; it opens at the first.",
 )
-@click.option(
-    "--lesson",
-    callback=_read_lesson,
-    help="A lesson instead of a run: the name of one that comes with treeviz, or a TOML file.",
-)
+@lesson_option
 @out_option
 def replay(
     data: str,
@@ -261,11 +276,7 @@ def replay(
     from treeviz.training.judge import require_loss
 
     if lesson:
-        context = click.get_current_context()
-        given = [name for name in ("data", "trees", *options) if context.get_parameter_source(name) in _GIVEN]
-        if given:
-            name = given[0].replace("_", "-")
-            raise click.UsageError(f"--{name} is of a run, and a lesson has its own: leave it out")
+        refuse_given("data", "trees", *options)
         with tqdm(unit="step", leave=False, disable=None) as progress:
             text = write_lesson(*lesson, on_step=progress.update)
         return write_out(text.encode(), out)
@@ -278,87 +289,6 @@ def replay(
         run = finish_run(trainer, options["iterations"], options["until_loss"], on_step=progress.update)
     with tqdm(total=len(trees) * run.num_computed, unit="frame", leave=False, disable=None) as progress:
         write_out(write_run(run, trees, progress.update).encode(), out)
-
-
-@export.command()
-@data_options
-@training_options
-@drawing_options
-@click.option("--step", type=click.IntRange(0), help="Within the phase, from 0.  [default: the last]")
-@click.option("--format", "kind", type=click.Choice(("svg", "png")), help="[default: from --out]")
-@click.option("--scale", type=click.Choice(("2", "4")), help="Of png: so many times as large as seen.  [default: 2]")
-@out_option
-def tree(
-    data: str,
-    tree: int,
-    iteration: int,
-    phase: str | None,
-    nodes: int,
-    opened: tuple[int, ...],
-    picture: str,
-    theme: "Theme",
-    step: int | None,
-    kind: str | None,
-    scale: Literal["2", "4"] | None,
-    out: Path,
-    **options: Any,
-) -> None:
-    """Write the stage's own picture of a tree, or another of its pictures, at a moment of a run.
-
-    A Chromium or Chrome without a window draws it.
-    """
-    kind = _kind_of(kind, out, ("svg", "png"))
-    if scale and kind == "svg":
-        raise click.UsageError("--scale is of png, and svg has no size of its own: leave it out")
-    _require_iteration(iteration, options)
-    from treeviz.export.browser import save_picture
-
-    form: Literal["svg", "2", "4"] = "svg" if kind == "svg" else scale or "2"
-    moment = (tree, iteration, phase, nodes, opened)
-    write_out(draw(data, options, moment, step, lambda replay: save_picture(replay, picture, form, theme)), out)
-
-
-@export.command()
-@data_options
-@training_options
-@drawing_options
-@click.option("--of", "span", type=click.Choice(("phase", "iteration")), default="phase", show_default=True)
-@click.option("--format", "kind", type=click.Choice(("gif", "webm")), help="[default: from --out]")
-@out_option
-def film(
-    data: str,
-    tree: int,
-    iteration: int,
-    phase: str | None,
-    nodes: int,
-    opened: tuple[int, ...],
-    picture: str,
-    theme: "Theme",
-    span: Literal["phase", "iteration"],
-    kind: str | None,
-    out: Path,
-    **options: Any,
-) -> None:
-    """Write a film of the stage's picture: a phase or an iteration at reading pace, with the sentences.
-
-    A Chromium or Chrome without a window draws it.
-    """
-    from tqdm import tqdm
-
-    form: Literal["gif", "webm"] = "gif" if _kind_of(kind, out, ("gif", "webm")) == "gif" else "webm"
-    _require_iteration(iteration, options)
-    from treeviz.export.browser import save_film
-
-    def save(replay: str) -> bytes:
-        with tqdm(unit="frame", leave=False, disable=None) as progress:
-
-            def show(done: int, total: int) -> None:
-                progress.total = total
-                progress.update(done - progress.n)
-
-            return save_film(replay, picture, span, form, theme, show)
-
-    write_out(draw(data, options, (tree, iteration, phase, nodes, opened), 0, save), out)
 
 
 @export.command()

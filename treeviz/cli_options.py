@@ -21,13 +21,12 @@ from treeviz.model.config import (
     TrainConfig,
 )
 from treeviz.model.ledger import NODE_PRICES
-from treeviz.model.phases import PHASES
 
 if TYPE_CHECKING:
     from treeviz.data.dataset import Split
     from treeviz.training.trainer import Trainer
 
-_Command = Callable[..., Any]
+Command = Callable[..., Any]
 
 # What a CSV file takes besides what other data take, too.
 _CSV_OPTIONS = tuple(option.name for option in fields(CsvOptions) if option.name != "target")
@@ -48,7 +47,7 @@ class StepSize(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             self.fail(f"{value!r} is neither a number nor auto", param, ctx)
 
 
-def data_options(command: _Command) -> _Command:
+def data_options(command: Command) -> Command:
     """Add the options that choose the data and the network."""
     csv = "CSV file: "
     options = (
@@ -108,7 +107,7 @@ def data_options(command: _Command) -> _Command:
     return command
 
 
-def training_options(command: _Command) -> _Command:
+def training_options(command: Command) -> Command:
     """Add the options that choose how one network is trained, and for how long."""
     options = (
         click.option("--search", type=click.Choice(SEARCHES), default="forest", show_default=True),
@@ -147,7 +146,7 @@ def training_options(command: _Command) -> _Command:
     return command
 
 
-def node_price_option(command: _Command) -> _Command:
+def node_price_option(command: Command) -> Command:
     """Add the price of a tree node in what is printed."""
     return click.option(
         "--node-price",
@@ -157,27 +156,6 @@ def node_price_option(command: _Command) -> _Command:
         callback=lambda context, option, price: int(price),
         help="Operations that a tree node read or written counts as in what is printed; it changes no run.",
     )(command)
-
-
-def moment_options(command: _Command) -> _Command:
-    """Add the options that choose a moment of a run, as an address of the app does, and how its tree is drawn."""
-    in_iteration = [name for name, phase in PHASES.items() if phase.in_iteration]
-    options = (
-        click.option("--tree", type=click.IntRange(0), default=0, show_default=True, help="Of this datapoint, from 0."),
-        click.option("--iteration", type=click.IntRange(0), default=0, show_default=True, help="From 0."),
-        click.option("--phase", type=click.Choice(in_iteration), help="Within the iteration.  [default: the last]"),
-        click.option(
-            "--nodes",
-            type=click.IntRange(3),
-            default=127,
-            show_default=True,
-            help="Draw at most so many nodes of the tree; the rest become stubs.",
-        ),
-        click.option("--open", "opened", type=int, multiple=True, help="Open this stub; repeat it for others."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 def make_trainer(data: str, options: Mapping[str, Any], trees: Sequence[int] = ()) -> "Trainer":

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { frameCode, plainColor } from "../../treeviz/stage/web/picture.js";
+import { frameCode } from "../../treeviz/stage/web/picture.js";
+import { plainColor } from "../../treeviz/style/web/drawing.js";
 
 test("colours are written as every program reads them", () => {
   assert.deepEqual(plainColor("rgb(43, 140, 203)"), { color: "#2b8ccb", opacity: 1 });

@@ -88,12 +88,12 @@ def save_picture(replay: str, what: str, form: Literal["svg", "2", "4"], theme: 
 def save_film(
     replay: str,
     what: str,
-    span: Literal["phase", "iteration"],
+    span: Literal["phase", "iteration", "scene"],
     form: Literal["gif", "webm"],
     theme: Theme,
     on_step: Callable[[int, int], object] = lambda done, total: None,
 ) -> bytes:
-    """Return the film that the dialog of a replay makes of one of `PICTURES`, through the phase or iteration on show.
+    """Return the film that the dialog of a replay makes of one of `PICTURES`, through what is on show.
 
     `on_step` is called from time to time with the number of frames made so far, and of all. Raises ValueError if there
     is no browser, the stage has no such picture, or the browser cannot write the film.

@@ -2,8 +2,9 @@
 
 Of a run, `records` has a row an iteration; `ledger` a row a phase of an iteration, and one a phase of building;
 `points` a row a datapoint and iteration. Of a race, `laps` has a row an iteration of a contestant; `contestants` a row
-each; `phases` a row a phase of a contestant. `forecast` has a row a method and width. A value that there is not, or
-that is no finite number, is missing; the status of the iteration then says why.
+each; `phases` a row a phase of a contestant. `forecast` has a row a method and width, `charts` a row a point drawn,
+`papers` a row a paper of the map. A value that there is not, or that is no finite number, is missing; the status of the
+iteration then says why.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ _RUN: dict[str, dict[str, Column]] = {
     "records": {
         "iteration": Column(int, "number of the iteration, from 0; loss and firing sets are those before its move"),
         "loss": Column(float, "1/2 ||f - y||^2, squared units of the target"),
+        "dense_loss": Column(float, "loss of the dense method trained beside the run, same unit; missing if none was"),
         "num_firing": Column(int, "pairs of a neuron and a datapoint on which it fires"),
         "num_touched": Column(int, "neurons the iteration moves"),
         "num_visited": Column(int, "tree nodes the search entered"),
@@ -109,6 +111,25 @@ _FORECAST: dict[str, dict[str, Column]] = {
         "operations": Column(float, "operations of all iterations, building included"),
     }
 }
+_PAGES: dict[str, dict[str, Column]] = {
+    "charts": {
+        "chart": Column(str, "its name on the page"),
+        "curve": Column(str, "its name in the chart; missing where there is one curve"),
+        "x": Column(float, "what x_title says"),
+        "y": Column(float, "what y_title says, as drawn: a zero stands a little above it on a logarithmic axis"),
+        "x_title": Column(str, "title of the axis across"),
+        "y_title": Column(str, "title of the axis up"),
+    },
+    "papers": {
+        "title": Column(str, "its title"),
+        "authors": Column(str, "their names, separated by semicolons"),
+        "year": Column(int, "when it appeared"),
+        "arxiv": Column(str, "its number there; missing where it has none"),
+        "relation": Column(str, "when it appeared, compared with this paper"),
+        "theme": Column(str, "what it is about"),
+        "adds": Column(str, "what it adds"),
+    },
+}
 RUN_TABLES: Mapping[str, Mapping[str, Column]] = MappingProxyType(_RUN)
 RACE_TABLES: Mapping[str, Mapping[str, Column]] = MappingProxyType(_RACE)
-ALL_TABLES: Mapping[str, Mapping[str, Column]] = MappingProxyType({**_RUN, **_RACE, **_FORECAST})
+ALL_TABLES: Mapping[str, Mapping[str, Column]] = MappingProxyType({**_RUN, **_RACE, **_FORECAST, **_PAGES})

@@ -28,16 +28,19 @@ def parse_lesson(text: str | bytes) -> Lesson:
     return read_lesson(text, {preset.name: preset.settings for preset in load_presets()}, ADDRESS)
 
 
-def write_lesson(key: str, lesson: Lesson, on_step: Callable[[], object] = lambda: None) -> str:
-    """Return a replay of a lesson; `key` is its name.
+def write_lesson(
+    key: str, lesson: Lesson, on_step: Callable[[], object] = lambda: None, *, scene: int | None = None
+) -> str:
+    """Return a replay of a lesson, or of one scene, to draw a film of its iteration from; `key` is the lesson's name.
 
     Runs go as far as in the app: until nothing but round-off is left. `on_step` is called after every iteration and
     every frame.
     """
     runs: dict[tuple[tuple[str, str], ...], tuple[int, FrameMaker[ShownRun]]] = {}
     scenes = []
-    for index, scene in enumerate(lesson.scenes):
-        settings = scene.settings or {}
+    for index in range(len(lesson.scenes)) if scene is None else (scene,):
+        told = lesson.scenes[index]
+        settings = told.settings or {}
         name = tuple(sorted(settings.items()))
         if name not in runs:
             split, config = load_run(settings)
@@ -45,10 +48,11 @@ def write_lesson(key: str, lesson: Lesson, on_step: Callable[[], object] = lambd
             run = finish_run(trainer, MAX_ITERATIONS, round_off_loss(split.train), on_step)
             runs[name] = (len(runs), open_run(run))
         number, maker = runs[name]
-        start, _ = read_moment(scene.moment, maker)
+        start, _ = read_moment(told.moment, maker)
         at = TreeMoment(maker.run.trace, start.view.tree, start.iteration)
         scenes.append(Scene(number, start, describe_scene(key, lesson, index, at)))
-    return write_replay([maker for _, maker in runs.values()], scenes, (), lesson.title, on_step)
+    held = None if scene is None else [scenes[0].start.iteration]
+    return write_replay([maker for _, maker in runs.values()], scenes, (), lesson.title, on_step, held)
 
 
 @dataclass(frozen=True, slots=True)

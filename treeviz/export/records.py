@@ -17,14 +17,16 @@ from treeviz.export.tables import make_frame, pack_tables, require
 from treeviz.training.trace import Trace
 
 
-def make_table(trace: Trace, table: str) -> pd.DataFrame:
+def make_table(trace: Trace, table: str, dense: Trace | None = None) -> pd.DataFrame:
     """Return one of the `RUN_TABLES` of a run as a data frame of nullable columns.
+
+    `dense` is the trace of the dense method trained beside it, as far as that has come, if any.
 
     Raises ValueError for another table. Cost: the records and, but for "points", what the dense method would pay for
     each (`Trace.dense_costs`).
     """
     require("table", table, RUN_TABLES)
-    return make_frame(table, _MAKERS[table](trace))
+    return make_frame(table, _make_rows(trace, table, dense))
 
 
 def describe_run(trace: Trace) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def describe_data(data: Dataset) -> dict[str, Any]:
     }
 
 
-def pack_records(trace: Trace, format: str, table: str = "records") -> bytes:
+def pack_records(trace: Trace, format: str, table: str = "records", *, dense: Trace | None = None) -> bytes:
     """Return the content of a file with a run's numbers.
 
     Parameters
@@ -67,6 +69,7 @@ def pack_records(trace: Trace, format: str, table: str = "records") -> bytes:
     format : "csv" or "parquet", with one table; "json", with all of them; or "npz", the trace itself, with firing sets,
         that `Trace.load` reads.
     table : one of `RUN_TABLES`, of csv and parquet.
+    dense : of the dense method trained beside the run, as far as that has come, if any; `about` has its settings.
 
     Raises
     ------
@@ -82,10 +85,16 @@ def pack_records(trace: Trace, format: str, table: str = "records") -> bytes:
     names = RUN_TABLES if format == "json" else (table,)
     fault = trace.config.fault
     of = f"a run{f' with the planted fault {fault}' if fault else ''}"
-    return pack_tables(describe_run(trace), {name: _MAKERS[name](trace) for name in names}, format, of=of)
+    about = {**describe_run(trace), "dense_config": dataclasses.asdict(dense.config) if dense else None}
+    return pack_tables(about, {name: _make_rows(trace, name, dense) for name in names}, format, of=of)
 
 
-def _record_rows(trace: Trace) -> list[dict[str, Any]]:
+def _make_rows(trace: Trace, table: str, dense: Trace | None) -> list[dict[str, Any]]:
+    return _record_rows(trace, dense) if table == "records" else _MAKERS[table](trace)
+
+
+def _record_rows(trace: Trace, dense: Trace | None) -> list[dict[str, Any]]:
+    dense_losses = [record.loss for record in dense.records] if dense else []
     amortized = {
         "amortized_operations": trace.amortized().tolist(),
         "amortized_dense_operations": trace.amortized(of="dense").tolist(),
@@ -98,6 +107,7 @@ def _record_rows(trace: Trace) -> list[dict[str, Any]]:
             {
                 "iteration": record.iteration,
                 "loss": record.loss,
+                "dense_loss": dense_losses[place] if place < len(dense_losses) else None,
                 "num_firing": record.firing.num_pairs,
                 "num_touched": int(record.touched.size),
                 "num_visited": int(record.visited_levels.sum()),
@@ -167,7 +177,6 @@ def _point_rows(trace: Trace) -> list[dict[str, Any]]:
 
 
 _MAKERS: Mapping[str, Callable[[Trace], list[dict[str, Any]]]] = {
-    "records": _record_rows,
     "ledger": _ledger_rows,
     "points": _point_rows,
 }

@@ -14,23 +14,23 @@ from treeviz.lesson.caveats import ADAM_MOVES, DESCENT_MOVES, GAUSS_NEWTON_MOVES
 from treeviz.model.config import TrainConfig
 from treeviz.model.numerals import count, numeral
 from treeviz.model.types import Ints
+from treeviz.pages.charts import show_chart
 from treeviz.pages.node_price import choose_node_price, describe_node_price
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.race import measured_races
 from treeviz.pages.settings import Settings
-from treeviz.pages.take_home import offer_forecast
+from treeviz.pages.take_home import file_name, offer_table
 from treeviz.race.charts import choose_slots
 from treeviz.race.contestant import Contestant, Workload
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_figures import Curve, cheapest_figure, expected_cost_figure
 from treeviz.race.forecast import (
     ITERATIONS,
-    LARGEST_WIDTH,
-    SMALLEST_WIDTH,
     Calibration,
     Measured,
     expected_workload,
+    expected_workloads,
     forecast_curve,
 )
 from treeviz.style.palette import compact
@@ -58,11 +58,7 @@ _NUM_SAMPLES = 2048
 @st.cache_resource(max_entries=16, show_spinner="Estimating how many neurons fire …")
 def _expect(_data: Dataset, _config: TrainConfig, key: str) -> tuple[Ints, list[Workload]]:
     """Return widths and what is expected at each, once for all viewers with the same data and settings (`key`)."""
-    powers = range(SMALLEST_WIDTH.bit_length() - 1, LARGEST_WIDTH.bit_length())
-    widths = np.unique([round(2 ** (power + half)) for power in powers[:-1] for half in (0, 0.5)] + [LARGEST_WIDTH])
-    return widths, [
-        expected_workload(_data.X, replace(_config, width=int(width)), num_samples=_NUM_SAMPLES) for width in widths
-    ]
+    return expected_workloads(_data.X, _config)
 
 
 def render(settings: Settings) -> None:
@@ -135,20 +131,21 @@ def render(settings: Settings) -> None:
     with left:
         st.markdown("**Expected operations against width**")
         figure = expected_cost_figure(widths, curves, config.width)
-        st.plotly_chart(figure, key="expected", config={"displayModeBar": False})
+        show_chart(figure, "Expected operations against width", key="expected")
         note(_explain(runs, curves, contestants, dimension, data.dimension))
     with right:
         kind = "first-order iterations" if family == "all" else "iterations"
         st.markdown(f"**Which method needs the fewest, by width and {kind}**")
         figure = _regions(contestants, loads, curves, widths, config.width, counts, is_all=family == "all")
-        st.plotly_chart(figure, key="regions", config={"displayModeBar": False})
+        show_chart(figure, "Which method needs the fewest", key="regions")
         note(
             "The cross marks the settings now; hatched, the next best needs less than 5 % more. Operations are not "
             "seconds: race the methods to see both. Watch lists and L-BFGS are missing, because what "
             "they cost depends on how a run goes."
         )
     given = {"iterations": counts, "dimension": dimension, "node_price": node_price}
-    offer_forecast(partial(_pack_forecast, curves, widths, data, config, **given), data.name)
+    pack = partial(_pack_forecast, curves, widths, data, config, **given)
+    offer_table("Expected operations", f"{file_name(data.name)}-forecast", pack)
 
 
 def _pack_forecast(*arguments: Any, **options: Any) -> bytes:

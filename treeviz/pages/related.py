@@ -8,6 +8,7 @@ import streamlit as st
 from treeviz.model.numerals import count
 from treeviz.pages.notices import note
 from treeviz.pages.page import Page
+from treeviz.pages.take_home import offer_table
 from treeviz.related.component import draw_map, show_map
 from treeviz.related.literature import ROLES, Link, Paper, load_papers
 
@@ -60,6 +61,13 @@ def render() -> None:
             hits = {paper.key for paper in found} if st.session_state["paper-search"].strip() else set()
             show_map("paper-map", _draw(), shown=shown, found=hits & shown, selected=opened.key, on_choose=_open)
     _list([paper for paper in listed if paper in found], len(papers))
+    offer_table("All papers", "treeviz-papers", _pack_papers)
+
+
+def _pack_papers(format: str) -> bytes:
+    from treeviz.export.page_tables import pack_papers  # with pandas, which no page has to wait for
+
+    return pack_papers(load_papers(), format)
 
 
 def _open(key: str) -> None:

@@ -16,6 +16,7 @@ from streamlit.elements.lib.mutable_popover_container import PopoverContainer
 from treeviz.export.citation import bibtex
 from treeviz.export.notebook import pack_notebook, pack_script
 from treeviz.export.replay import write_moment
+from treeviz.pages.charts import offer_pictures
 from treeviz.pages.choices import MENU, keep_menu
 from treeviz.pages.notices import note, plain
 from treeviz.pages.races import KeptRace
@@ -51,6 +52,7 @@ _PLACE = """<style>
 }
 </style>"""
 _OPEN, _ADDRESS = MENU
+_PATIENCE = 1.0  # seconds that a table waits for the dense method to come as far as the run
 _Owner = TypeVar("_Owner")
 
 
@@ -69,16 +71,18 @@ def offer_run(settings: Settings) -> None:
         if not trace.records:
             st.markdown("The run has no iteration yet.")
             return
-        name = _file_name(trace.dataset.name)
+        name = file_name(trace.dataset.name)
         address = ask_address(_ADDRESS)
         keep_menu()
         if address is None:  # drawn now and again in a moment, a button pressed in between would give no file
             st.markdown("The files are being named …")
             return
         moment, _ = read_moment(address, maker)
-        _offer_tables(trace, name, _RUN, _pack_records)
+        offer_pictures()
+        note("The button “picture” above the tree saves the tree, the atlas and the plane, and makes films of them.")
+        _offer_tables(maker.run, name, _RUN, _pack_records)
         if trace.config.fault is None:
-            _offer("The run, for Trace.load", f"{name}.npz", _later(trace, Trace.to_bytes))
+            _offer("The run, for Trace.load", f"{name}.npz", later(trace, Trace.to_bytes))
         st.markdown(
             f"**Tree {moment.view.tree}, iteration {moment.iteration}, phase “{maker.phases[moment.phase]}”** "
             ":small[made again by its own settings, and drawn]"
@@ -87,7 +91,7 @@ def offer_run(settings: Settings) -> None:
         _offer(
             "One file that plays this tree",
             f"{name}-tree-{moment.view.tree}.html",
-            _later(maker.run, partial(_pack_replay, moment=moment)),
+            later(maker.run, partial(_pack_replay, moment=moment)),
         )
         _offer_citation()
 
@@ -99,30 +103,31 @@ def offer_race(kept: KeptRace) -> None:
     if not menu.open:
         return
     with menu:
+        offer_pictures()
         race, state = kept.race, st.session_state
         loss, node_price = state.get("table-loss", race.until_loss), int(state.get("node-price") or 1)
         pack = partial(_pack_race, loss=loss, node_price=node_price)
-        _offer_tables(race, f"{_file_name(race.data.name)}-race", _RACE, pack)
+        _offer_tables(race, f"{file_name(race.data.name)}-race", _RACE, pack)
         _offer_citation()
 
 
 @st.fragment
-def offer_forecast(pack: Callable[[str], bytes], data_name: str) -> None:
-    """Draw the menu of expected operations; `pack` makes the file of a format."""
+def offer_table(title: str, name: str, pack: Callable[[str], bytes]) -> None:
+    """Draw the menu of a page with one table, of which `pack` makes the file of a format; `name` begins the file's."""
     menu = _menu()
     if not menu.open:
         return
     with menu:
+        offer_pictures()
         st.markdown("**Numbers** :small[with units and all settings]")
         with st.container(horizontal=True):
             for format, word in {**_TABLE_FORMATS, "json": "JSON"}.items():
-                make = partial(pack, format)
-                _offer(f"Expected operations: {word}", f"{_file_name(data_name)}-forecast.{format}", make)
+                _offer(f"{title}: {word}", f"{name}.{format}", partial(pack, format))
         _offer_citation()
 
 
 def _menu() -> PopoverContainer:
-    words = "Tables, a notebook and more, as files"
+    words = "Pictures, tables and more, as files"
     with st.container(key="take-home-place"):
         st.html(_PLACE)
         return st.popover(
@@ -130,10 +135,11 @@ def _menu() -> PopoverContainer:
         )
 
 
-def _pack_records(trace: Trace, **options: Any) -> bytes:
+def _pack_records(run: BackgroundRun, **options: Any) -> bytes:
     from treeviz.export.records import pack_records  # with pandas, which no page has to wait for
 
-    return pack_records(trace, **options)
+    run.wait_for_dense(run.num_computed - 1, _PATIENCE)
+    return pack_records(run.trace, dense=run.dense_trace, **options)
 
 
 def _pack_replay(run: BackgroundRun, moment: Moment) -> bytes:
@@ -152,9 +158,9 @@ def _offer_tables(owner: _Owner, name: str, tables: Mapping[str, str], pack: Cal
     for table, title in tables.items():
         with st.container(horizontal=True):
             for format, word in _TABLE_FORMATS.items():
-                make = _later(owner, partial(pack, format=format, table=table))
+                make = later(owner, partial(pack, format=format, table=table))
                 _offer(f"{title}: {word}", f"{name}-{table}.{format}", make)
-    _offer("All tables: JSON", f"{name}.json", _later(owner, partial(pack, format="json")))
+    _offer("All tables: JSON", f"{name}.json", later(owner, partial(pack, format="json")))
 
 
 def _offer_moment(trace: Trace, name: str, moment: Moment) -> None:
@@ -164,8 +170,8 @@ def _offer_moment(trace: Trace, name: str, moment: Moment) -> None:
         note("No notebook can make these data again.")
         return
     with st.container(horizontal=True):
-        _offer("Notebook", f"{name}.ipynb", _later(trace, partial(pack_notebook, moment=moment)))
-        _offer("Python script", f"{name}.py", _later(trace, partial(pack_script, moment=moment)))
+        _offer("Notebook", f"{name}.ipynb", later(trace, partial(pack_notebook, moment=moment)))
+        _offer("Python script", f"{name}.py", later(trace, partial(pack_script, moment=moment)))
     if source.file:
         note(f"They need your file {plain(source.file)}, which is not in them.")
 
@@ -179,19 +185,19 @@ def _offer(label: str, file: str, make: Callable[[], bytes]) -> None:
     st.download_button(label, make, file, _MIME[file.rpartition(".")[2]], on_click="ignore", key=f"take-{label}")
 
 
-def _later(owner: _Owner, pack: Callable[[_Owner], bytes]) -> Callable[[], bytes]:
-    """Return what makes a file of a run or a race, if there still is one then."""
+def later(owner: _Owner, pack: Callable[..., bytes]) -> Callable[..., bytes]:
+    """Return what makes a file of a run or a race, its first argument, if there still is one then."""
     reference = weakref.ref(owner)
 
-    def make() -> bytes:
+    def make(*arguments: str) -> bytes:
         living = reference()
         if living is None:
             raise RuntimeError("what this file is made of is gone: close the menu and open it again")
-        return pack(living)
+        return pack(living, *arguments)
 
     return make
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
     """Return the name of some data as a part of a file's name."""
     return "treeviz-" + (re.sub(r"[^\w-]+", "-", name).strip("-")[:60] or "data")

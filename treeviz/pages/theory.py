@@ -1,21 +1,25 @@
 """Read the method: the lesson from the network to the theorem, with the numbers of the run in the sidebar."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import plotly.graph_objects as go
 import streamlit as st
 
 import treeviz.lesson
 from treeviz.lesson.caveats import DESCENT_MOVES, GAUSS_NEWTON_MOVES, Caveat, make_caveats, make_limits, make_questions
 from treeviz.lesson.facts import Facts
 from treeviz.lesson.sections import Section, make_sections
+from treeviz.pages.charts import show_chart
 from treeviz.pages.glossary import describe
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
 from treeviz.pages.page_links import show_link
 from treeviz.pages.runs import open_run, wait_with_spinner
 from treeviz.pages.settings import Settings
+from treeviz.pages.take_home import file_name, later, offer_table
 from treeviz.race.contestant import Workload
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_table import cost_table
@@ -90,8 +94,9 @@ def render(settings: Settings) -> None:
     lesson = make_sections(facts)
     links = [(one.key, one.title) for one in lesson] + list(_AFTER)
     st.markdown(" · ".join(f"[{title}](#{key})" for key, title in links))
-    for place, section in enumerate(lesson, start=1):
-        _show(place, section, facts)
+    figures = {f"{place}. {section.title}": section.chart(facts) for place, section in enumerate(lesson, start=1)}
+    for section, (title, figure) in zip(lesson, figures.items(), strict=True):
+        _show(section, title, figure)
     titles = dict(_AFTER)
     st.subheader(titles["caveats"], anchor="caveats", divider="gray")
     _show_caveats(make_caveats(facts))
@@ -106,10 +111,18 @@ def render(settings: Settings) -> None:
     st.markdown("\n".join(f"- **{limit.title}.** {limit.text}" for limit in make_limits(facts)))
     st.subheader(titles["glossary-list"], anchor="glossary-list", divider="gray")
     st.markdown("\n".join(f"- {describe(term)}" for term in load_terms()))
+    pack = later(facts.trace, partial(_pack_charts, figures=figures))
+    offer_table("All charts", f"{file_name(facts.trace.dataset.name)}-charts", pack)
 
 
-def _show(place: int, section: Section, facts: Facts) -> None:
-    st.subheader(f"{place}. {section.title}", anchor=section.key, divider="gray")
+def _pack_charts(trace: Trace, format: str, figures: Mapping[str, go.Figure]) -> bytes:
+    from treeviz.export.page_tables import pack_charts  # with pandas, which no page has to wait for
+
+    return pack_charts(trace, figures, format)
+
+
+def _show(section: Section, title: str, figure: go.Figure) -> None:
+    st.subheader(title, anchor=section.key, divider="gray")
     left, right = st.columns([1.15, 1], gap="large")
     with left:
         st.markdown(section.text)
@@ -118,7 +131,7 @@ def _show(place: int, section: Section, facts: Facts) -> None:
         st.latex(_lines(section.with_numbers))
         st.markdown(section.conclusion)
     with right:
-        st.plotly_chart(section.chart(facts), key=f"theory-{section.key}", config={"displayModeBar": False})
+        show_chart(figure, title, key=f"theory-{section.key}")
         show_link(section.link, f"link-{section.key}")
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from treeviz.model.numerals import count, numeral
 from treeviz.pages import lessons, poll
+from treeviz.pages.charts import show_chart
 from treeviz.pages.choices import have_choices_changed, keep_choices
 from treeviz.pages.embedding import embedding, understood_names
 from treeviz.pages.gallery import show_heading
@@ -277,7 +278,7 @@ def _draw_chart(
     """Draw a chart of a run, once for all viewers: of what was computed by then, which the other arguments name."""
     build, axes = _CHARTS[chosen]
     figure, caption = build(_run, cursor)
-    st.plotly_chart(figure, key="chart-figure", config={"displayModeBar": False})
+    show_chart(figure, chosen, key="chart-figure")
     st.caption(f"{link_terms(axes)} {caption}")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from treeviz.model.config import TrainConfig
 from treeviz.model.heap import level_of
 from treeviz.model.infinite_width import Activity, expected_activity
-from treeviz.model.types import Floats
+from treeviz.model.types import Floats, Ints
 from treeviz.race.contestant import Contestant, Workload
 from treeviz.race.lane import Lane
 
@@ -167,6 +167,14 @@ def expected_workload(
         sketch_factor=config.sketch_factor,
         cg_iterations=min(cg_iterations, num_points),
     )
+
+
+def expected_workloads(X: Floats, config: TrainConfig, node_price: int = 1) -> tuple[Ints, list[Workload]]:
+    """Return the widths that methods are compared at, (k,), and what is expected at each; `config` has any width."""
+    powers = range(SMALLEST_WIDTH.bit_length() - 1, LARGEST_WIDTH.bit_length())
+    widths = np.unique([round(2 ** (power + half)) for power in powers[:-1] for half in (0, 0.5)] + [LARGEST_WIDTH])
+    loads = (expected_workload(X, replace(config, width=int(width)), num_samples=_FEW_SAMPLES) for width in widths)
+    return widths, [replace(load, node_price=node_price) for load in loads]
 
 
 def forecast_curve(contestant: Contestant, loads: Sequence[Workload], num_iterations: int) -> Floats:

@@ -5,6 +5,7 @@ import { mountStage } from "../../stage/web/stage.js";
 import { el, find } from "../../style/web/dom.js";
 import { clamp } from "../../style/web/numbers.js";
 import { Answers } from "./answers.js";
+import { handout } from "./handout.js";
 import { unshare } from "./unpack.js";
 
 /** @import { Answer, PollPress, Question, Turn } from "../../stage/web/types.js" */
@@ -28,6 +29,7 @@ class Replay {
     this.named = 0; // scenes opened
     this.deliveries = Promise.resolve(); // one after another, in the order of the questions
     this.about = find(document, "#about", HTMLElement);
+    find(document, "#handout", HTMLElement).append(...handout(page.scenes.map(({ lesson }) => lesson)));
     const host = find(document, "#stage-host", HTMLElement);
     const root = host.attachShadow({ mode: "open" });
     root.append(el("style", {}, stage.css));

@@ -113,7 +113,7 @@ export class Race {
         const paint = `stroke="${contestant.color}" stroke-dasharray="${contestant.dash}"`;
         const line = `<path class="trace" d="M0 8H46" ${paint}/>${markerAt(contestant, [23, 8], 5)}`;
         const swatch = `<svg viewBox="0 0 46 16" aria-hidden="true">${line}</svg>`;
-        return `<tr><th scope="row">${swatch}${escapeText(contestant.title)}</th>${"<td></td>".repeat(4)}</tr>`;
+        return `<tr><th scope="row" data-chart-key>${swatch}${escapeText(contestant.title)}</th>${"<td></td>".repeat(4)}</tr>`;
       });
       this.rows.innerHTML = rows.join("");
     }

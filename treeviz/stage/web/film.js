@@ -1,9 +1,9 @@
 // Films to take home: a phase, an iteration or a scene of a lesson, step by step at reading pace, each with its sentence.
 
 import { el, setText } from "../../style/web/dom.js";
+import { download, loadedImage, pictureOf } from "../../style/web/drawing.js";
 import { GifWriter } from "./gif.js";
 import { dwellTimes, readingTime } from "./pace.js";
-import { download, loadedImage, pictureOf } from "./picture.js";
 import { WebmWriter } from "./webm.js";
 
 /** @import { Part } from "../../style/web/dom.js" */

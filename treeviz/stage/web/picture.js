@@ -1,7 +1,7 @@
-// Pictures to take home: what is seen of the tree, the atlas, the neurons or the output at this very moment, as SVG with
-// all styles inside, or as PNG.
+// Pictures to take home: what is seen of the tree, the atlas, the neurons or the output at this very moment.
 
-import { el, svg } from "../../style/web/dom.js";
+import { el } from "../../style/web/dom.js";
+import { pictureOf, savePicture } from "../../style/web/drawing.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Stage } from "./stage.js" */
@@ -14,25 +14,6 @@ const PICTURES = [
   { part: "plane", words: "neurons in weight space", file: "neurons" },
   { part: "output", words: "output over the input plane", file: "output" },
 ];
-/** Styles that a drawing may have; all others are as they are by themselves. */
-const STYLES = [
-  "fill",
-  "fill-opacity",
-  "stroke",
-  "stroke-width",
-  "stroke-opacity",
-  "stroke-dasharray",
-  "stroke-linejoin",
-  "opacity",
-  "paint-order",
-  "font-family",
-  "font-size",
-  "font-weight",
-  "text-anchor",
-  "shape-rendering",
-];
-const COLORS = ["fill", "stroke"];
-
 export class PictureMenu {
   /**
    * @param {Stage} stage
@@ -68,11 +49,7 @@ export class PictureMenu {
   }
 
   async save() {
-    const { value: form } = this.form;
-    const text = pictureOf(this.part(this.what.value, SVGSVGElement));
-    const content = new Blob([text], { type: "image/svg+xml" });
-    const name = `${this.fileName}.${form === "svg" ? "svg" : "png"}`;
-    download(form === "svg" ? content : await painted(text, Number(form)), name);
+    await savePicture(pictureOf(this.part(this.what.value, SVGSVGElement)), this.form.value, this.fileName);
     this.box.close();
   }
 
@@ -102,112 +79,4 @@ export function frameCode(url) {
   url.searchParams.set("view", "stage");
   const address = url.href.replaceAll("&", "&amp;");
   return `<iframe src="${address}" title="treeviz" width="100%" height="640" allowfullscreen></iframe>`;
-}
-
-/**
- * A drawing as a file of its own: as it is seen, with its background, and what it says of itself as its title.
- * @param {SVGSVGElement} drawing
- */
-export function pictureOf(drawing) {
-  const { width, height } = drawing.getBoundingClientRect();
-  const copy = /** @type {SVGSVGElement} */ (drawing.cloneNode(true));
-  const [seen, copied] = [drawing, copy].map((root) => [...root.querySelectorAll("*")]);
-  seen.forEach((one, place) => {
-    const style = getComputedStyle(one);
-    if (style.display === "none" || style.visibility === "hidden") copied[place].setAttribute("data-unseen", "");
-    else dress(copied[place], style);
-  });
-  for (const unseen of copy.querySelectorAll("[data-unseen]")) unseen.remove();
-  for (const name of ["class", "style", "data-part", "role", "aria-label", "tabindex"]) copy.removeAttribute(name);
-  const box = drawing.viewBox.baseVal;
-  const [left, top, wide, high] = box?.width ? [box.x, box.y, box.width, box.height] : [0, 0, width, height];
-  for (const [name, value] of Object.entries({ width, height, viewBox: [left, top, wide, high].join(" ") })) {
-    copy.setAttribute(name, String(value));
-  }
-  const page = getComputedStyle(drawing).getPropertyValue("--page").trim() || "#fff";
-  copy.prepend(
-    svg("title", {}, drawing.getAttribute("aria-label") ?? "treeviz"),
-    svg("rect", { x: left, y: top, width: wide, height: high, fill: page }),
-  );
-  return new XMLSerializer().serializeToString(copy);
-}
-
-/**
- * Give an element the styles that it is seen with, in place of what is written in sheets of the page.
- * @param {Element} element
- * @param {CSSStyleDeclaration} style
- */
-function dress(element, style) {
-  for (const name of ["class", "style", "tabindex", "role", "aria-label"]) element.removeAttribute(name);
-  for (const name of STYLES) {
-    const value = style.getPropertyValue(name);
-    const color = COLORS.includes(name) ? plainColor(value) : null;
-    if (color) {
-      element.setAttribute(name, color.color);
-      if (color.opacity < 1) element.setAttribute(`${name}-opacity`, String(color.opacity));
-    } else if (!(name in DEFAULTS) || DEFAULTS[name] !== value) {
-      if (!element.hasAttribute(name) || !name.endsWith("-opacity")) element.setAttribute(name, value);
-    }
-  }
-}
-
-/** Styles that need not be written. @type {Record<string, string>} */
-const DEFAULTS = {
-  "fill-opacity": "1",
-  "stroke-width": "1px",
-  "stroke-opacity": "1",
-  "stroke-dasharray": "none",
-  "stroke-linejoin": "miter",
-  opacity: "1",
-  "paint-order": "normal",
-  "font-weight": "400",
-  "text-anchor": "start",
-  "shape-rendering": "auto",
-};
-
-/**
- * A colour as every program reads it, #rrggbb and its opacity: a browser also writes color(srgb 0.1 0.2 0.3 / 0.5).
- * @param {string} value
- * @returns {{ color: string, opacity: number } | null} null for what is no colour, such as none
- */
-export function plainColor(value) {
-  const found = /^(rgba?|color)\((srgb )?([^)]*)\)$/.exec(value);
-  if (!found) return null;
-  const numbers = found[3].split(/[\s,/]+/).map(Number);
-  const [scale, opacity] = [found[2] ? 255 : 1, numbers[3] ?? 1];
-  const parts = numbers.slice(0, 3).map((part) => Math.min(255, Math.max(0, Math.round(scale * part))));
-  return { color: `#${parts.map((part) => part.toString(16).padStart(2, "0")).join("")}`, opacity };
-}
-
-/**
- * Paint a picture so many times as large as it is seen.
- * @param {string} text
- * @param {number} scale
- * @returns {Promise<Blob>}
- */
-async function painted(text, scale) {
-  const image = await loadedImage(text);
-  const canvas = el("canvas", { width: Math.round(image.width * scale), height: Math.round(image.height * scale) });
-  canvas.getContext("2d")?.drawImage(image, 0, 0, canvas.width, canvas.height);
-  return new Promise((done, fail) =>
-    canvas.toBlob((blob) => (blob ? done(blob) : fail(new Error("the picture is too large to be painted")))),
-  );
-}
-
-/** A picture that can be painted. @param {string} text */
-export async function loadedImage(text) {
-  const image = new Image();
-  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
-  await image.decode();
-  return image;
-}
-
-/**
- * @param {Blob} content
- * @param {string} name
- */
-export function download(content, name) {
-  const link = el("a", { href: URL.createObjectURL(content), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
