@@ -262,7 +262,7 @@ export interface Start extends View, Cursor {
 }
 
 /** A question of a scene, with its right answer: nodes by heap number. */
-export type QuestionAsked = { ask: string; why: string } & (
+export type QuestionAsked = { ask: string; why: string; hint: string } & (
   | ({ kind: "click"; candidates: number[]; right: number[] } & Partial<Hunt>)
   | { kind: "choose"; options: string[]; right: number }
   | { kind: "estimate"; right: number; within: number; unit: string }
