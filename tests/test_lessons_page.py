@@ -607,3 +607,30 @@ def test_in_a_lecture_answers_are_large_and_what_is_said_of_them_in_view(stage, 
     expect(stage.part("datapoint")).to_be_hidden()
     assert stage.part("tree-box").bounding_box()["y"] == top  # the strips take no more room than the datapoint
     assert stage.element.evaluate("stage => stage.scrollWidth <= stage.clientWidth")
+
+
+# Where parts of the stage have been, at every change of the page; the picture of a tree is as high as the tree.
+WATCH_PLACES = """stage => {
+    const parts = ["narration", "meter", "tree-box", "datapoint", "code", "symbols"];
+    window.placesSeen = new Set();
+    const look = () => {
+        const now = document.querySelector(".stage") ?? stage;
+        const places = parts.map((name) => now.querySelector(`[data-part="${name}"]`)?.getBoundingClientRect());
+        if (places.every(Boolean)) window.placesSeen.add(places.map(({ x, y }) => [x, y].map(Math.round)).join(" "));
+        requestAnimationFrame(look);
+    };
+    look();
+}"""
+
+
+@pytest.mark.slow
+def test_nothing_moves_from_scene_to_scene(stage, lecture):
+    lecture.open("idea", 10)
+    stage.rest()
+    stage.element.evaluate(WATCH_PLACES)
+    for number in (11, 12):  # another run, and one that takes longer to compute
+        lecture.press("next →")
+        lecture.wait("idea", number)
+        stage.rest()
+    (only_one,) = stage.page.evaluate("() => [...window.placesSeen]")
+    assert only_one
