@@ -589,7 +589,8 @@ def test_in_a_lecture_answers_are_large_and_what_is_said_of_them_in_view(stage, 
     stage.page.set_viewport_size({"width": width, "height": height})
     stage.open("lesson=idea&scene=5&lecture=1")
     lecture.wait("idea", 5)
-    expect(stage.part("datapoint")).to_be_visible()
+    expect(stage.part("gram-cells")).to_be_in_viewport(ratio=1)
+    expect(stage.part("datapoint")).to_be_hidden()
     boxes = [radio.bounding_box() for radio in lecture.box.get_by_role("radio").all()]
     assert min(box["width"] for box in boxes) >= 24
     for wrong in (0, 2):

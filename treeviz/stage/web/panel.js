@@ -85,7 +85,9 @@ export class Panel {
     const { whatIf } = this.stage; // what is moved says itself what follows
     setAttribute(this.inspector, "aria-live", live);
     setAttribute(this.narration, "aria-live", whatIf.isOn ? "off" : live);
-    this.tell(moment.text, () => (whatIf.isOn ? backButton(this.stage) : whyLink(this.stage, moment.phase.section, "why?")));
+    this.tell(moment.text, () =>
+      whatIf.isOn ? backButton(this.stage) : whyLink(this.stage, moment.phase.section, "why?"),
+    );
     if (this.line !== moment.line) {
       this.line = moment.line;
       [...this.code.children].forEach((item, line) => {
