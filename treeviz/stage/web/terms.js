@@ -140,7 +140,7 @@ export class Terms {
  * @param {string} words
  */
 export function whyLink(stage, section, words) {
-  const link = el("a", { href: methodPage(), target: "_blank", class: "why" }, words);
+  const link = el("a", { href: `${methodPage()}#${section}`, target: "_blank", class: "why" }, words);
   const aim = () => {
     const url = stage.addressed(new URL(location.href));
     link.setAttribute("href", `${methodPage()}${url.search}#${section}`);
