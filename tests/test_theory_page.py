@@ -1,6 +1,7 @@
 """The lesson, the glossary and the introduction in a real browser."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
 from accessibility import serious_findings
@@ -178,3 +179,41 @@ def test_the_lesson_fits_its_window_and_passes_the_accessibility_check(page, ser
     assert wide == []
     assert page.evaluate(UNREADABLE) == []
     assert serious_findings(page) == []
+
+
+@pytest.mark.slow
+def test_why_leads_to_the_method_with_the_settings_of_the_run_and_back_to_the_moment(page, server):
+    stage = StageDriver(page, server)
+    settings = {"data": "xor", "xor-n": "12", "width": "128", "seed": "3", "search": "watch lists", "check": "false"}
+    for query, name in (
+        (f"{urlencode(settings)}&tree=5&it=2&phase=move", None),
+        ("lesson=idea&scene=12", "When it loses"),
+    ):
+        stage.open(query)
+        stage.rest()
+        stage.element.focus()
+        stage.press("ArrowRight")
+        at, tree = stage.where, stage.part("tree-number").input_value()
+        with page.context.expect_page() as opening:
+            stage.part("narration").get_by_role("link", name="why?").click()
+        method = opening.value
+        try:
+            width = 128 if name is None else 65_536
+            sidebar = method.get_by_test_id("stSidebar")
+            method.locator(".js-plotly-plot").nth(8).wait_for()
+            settle(method)
+            expect(sidebar.get_by_role("slider", name="Width m, neurons")).to_have_attribute(
+                "aria-valuetext", str(width)
+            )
+            assert "was left out" not in method.get_by_test_id("stMain").inner_text()
+            method.get_by_role("link", name="Watch one run").click()
+            back = StageDriver(method, server).wait()
+            back.wait_for(*at)
+            assert back.part("tree-number").input_value() == tree
+            back.rest()
+            if name is None:
+                assert back.address().items() >= settings.items()
+            else:
+                back.part("lesson").get_by_role("heading", name=name, exact=True).wait_for()
+        finally:
+            method.close()

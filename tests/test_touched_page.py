@@ -18,6 +18,10 @@ STRIPS = """list => [...list.querySelectorAll("button")].map((button) => {
     };
 })"""
 
+CELLS = """(svg, sign) => [...svg.querySelectorAll(`.gram-${sign}`)]
+    .map((shade) => shade.getAttribute("d").match(/M/g).length)
+    .reduce((sum, count) => sum + count, 0)"""
+
 
 def kinds_of(run, point, iteration):
     """Count the touched neurons whose leaf starts or stops firing, fires before and after, or changes otherwise."""
@@ -45,7 +49,19 @@ def test_a_strip_a_datapoint_shows_its_leaves_and_opens_its_tree(stage, circle):
     stage.open("data=circle&width=64&solver=exact&it=1&phase=search&step=0")
     box = stage.part("touched")
     assert not box.is_visible()  # nothing has moved yet
+    gram = stage.part("gram")
+    expect(gram).to_be_hidden()
+    stage.press("4")
+    expect(gram).to_be_visible()
+    firing = circle.records[1].firing
+    shared = [[np.intersect1d(one, other).size for other in firing] for one in firing]
+    exact = circle.dataset.X @ circle.dataset.X.T * shared / 64
+    assert f"Darkest: {exact.max():.3g}." in stage.part("gram-caption").inner_text()
+    exact = exact.round(12)
+    signs = [stage.part("gram-cells").evaluate(CELLS, sign) for sign in ("above", "below")]
+    assert signs == [np.count_nonzero(exact > 0), np.count_nonzero(exact < 0)] and signs[0] > 8
     stage.press("5")
+    expect(gram).to_be_hidden()
     stage.wait_for(1, 5)
     expect(box).to_be_visible()
     strips = stage.part("strips").evaluate(STRIPS)

@@ -115,7 +115,7 @@ test("of leaves too close for all labels, those that matter most have one", () =
     before: [0.9, 0.1, 0.2, 0.3, 0.9, 0.5, 0.6, 0.7, 0.8],
     neurons: [8, ...leaves.map(() => 1)],
   };
-  const layout = layOutTree(of, 104, 1, 1, { height: 300, leaves: leafRoomOf(8) }); // 8.5 a leaf: every other has room
+  const layout = layOutTree(of, 104, 1, 1, { height: 300, leaves: leafRoomOf(8, true) }); // 8.5 a leaf: every other has room
   const moment = { row: -1, values: of.before.slice(), written: new Uint8Array(9), entered: new Uint8Array(9) };
   const named = (/** @type {object} */ changes, /** @type {number[]} */ wanted = []) =>
     labelsOf(of, { ...moment, ...changes }, layout, 8, (node) => wanted.includes(node), true)
@@ -126,12 +126,18 @@ test("of leaves too close for all labels, those that matter most have one", () =
   assert.deepEqual(named({ written: new Uint8Array(9).fill(1, 3, 4) }), [0, 2, 5, 7]);
   assert.deepEqual(named({ written: new Uint8Array(9).fill(1, 3, 4) }, [11]), [1, 3, 5, 7]);
   assert.deepEqual(named({ row: 3 }, [11]), [0, 2, 5, 7]);
-  assert.equal(layout.height, 20 + 62 + leafRoomOf(8));
+  assert.equal(layout.height, 20 + 62 + leafRoomOf(8, true));
   // A leaf that has changed says so with both values where there is room.
   const moved = { ...moment, values: of.before.map((value) => value + 0.3), written: new Uint8Array(9).fill(1) };
   const wide = layOutTree(of, 400, 1);
   const first = (/** @type {boolean} */ isBrief) => labelsOf(of, moved, wide, 8, undefined, isBrief)[2][0];
   assert.deepEqual([first(false), first(true)], ["#1 0.200→0.500", "#1 0.500"]);
+  // Below the leaves there is room for both, letters being 5.7 pixels wide, also of many neurons.
+  assert.ok(leafRoomOf(65_536, false) >= 13 + 5.7 * "#65535 −2.423→−12.071".length);
+  assert.equal(
+    layOutTree(of, 400, 1, 1, { leaves: leafRoomOf(65_536, false) }).height,
+    20 + 62 + leafRoomOf(65_536, false),
+  );
 });
 
 test("no two labels meet, however low the levels of a deep tree are", () => {
@@ -160,7 +166,7 @@ test("no two labels meet, however low the levels of a deep tree are", () => {
   const none = new Uint8Array(of.id.length);
   const moment = { row: -1, values: of.before, written: none, entered: none };
   for (const height of [260, 300, 400, 600]) {
-    const layout = layOutTree(of, 800, 1, 1, { height, leaves: leafRoomOf(2 ** depth) });
+    const layout = layOutTree(of, 800, 1, 1, { height, leaves: leafRoomOf(2 ** depth, true) });
     const boxes = labelsOf(of, moment, layout, 2 ** depth).flatMap(([text, transform], row) => {
       const [, left, base, isUpright] = /^translate\(([-.0-9]+) ([-.0-9]+)\)( rotate)?/.exec(transform) ?? [];
       const [x, y] = [layout.at[row][0] + Number(left), layout.at[row][1] + Number(base)];

@@ -121,6 +121,7 @@ export const frame = (iteration, changes = {}) => ({
   watch: null,
   meter: { own: [40, 7, 60], dense: [300, 9, 0], build: 200, before: [0, 0] },
   touched: null,
+  gram: null,
   visited: [],
   modified: [],
   spread: null,

@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import NoReturn
@@ -45,6 +45,12 @@ _ROOM = """<style>
 [data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
 .st-key-heading h3 { font-size: clamp(1.25rem, 1.5vw, 1.75rem); }
 .st-key-stage-answer, [data-testid="stLayoutWrapper"]:has(> div > .st-key-stage-poll) { display: none; }
+/* What is being waited for is said over the page, which stays where it is; a skeleton while Streamlit loads how. */
+[data-testid="stMain"] [data-testid="stElementContainer"]:is(:has(> [data-testid="stSpinner"]),
+  [width="fit-content"]:has(> [data-testid="stSkeleton"])) {
+  position: fixed; top: 4.2rem; right: 1.5rem; z-index: 100; width: auto !important; padding: 0.3rem 0.9rem;
+  background: Canvas; border: 1px solid color-mix(in srgb, currentColor 40%, transparent); border-radius: 0.5rem;
+}
 html.treeviz-lecture :is([data-testid="stHeader"], [data-testid="stSidebar"], .st-key-glossary) { display: none; }
 html.treeviz-lecture [data-testid="stMain"] { visibility: hidden; } /* the stage is not; keys do not lead behind it */
 html.treeviz-lecture [data-stale="true"] { opacity: 1 !important; } /* the page below does not shine through */
@@ -81,6 +87,19 @@ html.treeviz-lecture [data-stale="true"] { opacity: 1 !important; } /* the page 
   .js-plotly-plot .bg { fill: none !important; }
 }
 </style>"""
+
+
+def _take_address(path: str, address: Mapping[str, Sequence[str]]) -> None:
+    """Keep of the address that a session begins with what its page is about, and what the stage is."""
+    state = st.session_state
+    take_embedding({} if path else address)
+    state.page, state.lectures = path, int(address.get(LECTURE) == ["1"])
+    if path:  # “why?” beside a sentence leads there
+        state.asked, state.address = lessons.leave_stage(address), {}
+        return
+    state.asked, state.address = {}, address
+    if lessons.open_from_address(address):
+        st.rerun()
 
 
 def _draw(page: Page) -> None:
@@ -124,13 +143,10 @@ def run() -> None:
         st.switch_page(next(page for page in pages if page.url_path == path), query_params=unwritten)
     given = {name: st.query_params.get_all(name) for name in st.query_params}
     address = rename_choices(given)
-    if "address" not in st.session_state:  # it is the stage's, if the stage is what it opens
-        st.session_state.address, st.session_state.asked = ({}, address) if chosen.url_path else (address, {})
-        st.session_state.page = chosen.url_path
-        take_embedding({} if chosen.url_path else address)
-        st.session_state.lectures = int(address.get(LECTURE) == ["1"])
-        if not chosen.url_path and lessons.open_from_address(address):
-            st.rerun()
+    if "address" not in st.session_state:
+        _take_address(chosen.url_path, address)
+    if not chosen.url_path:
+        lessons.open_as_left()
     if (usable := usable_part(address)) != given:
         keep_csv_options()
         st.switch_page(chosen, query_params=usable)

@@ -19,6 +19,8 @@ from treeviz.lesson.scenes.quiz import NUM_ITERATIONS, deal
 from treeviz.pages.notices import plain
 from treeviz.pages.page_links import open_moment, open_on_stage
 from treeviz.pages.runs import wait_with_spinner
+from treeviz.pages.settings import take_training
+from treeviz.stage.component import LECTURE
 from treeviz.stage.frames import FrameMaker
 from treeviz.stage.moment import ADDRESS, Moment
 from treeviz.stage.view import whole_number
@@ -183,6 +185,29 @@ def open_from_address(address: Mapping[str, Sequence[str]]) -> bool:
     elif re.fullmatch("[0-9]{1,9}", seed):
         st.session_state.wanted_quiz = _WantedQuiz(int(seed), number - 1, moment)
     return lesson is not None
+
+
+def leave_stage(address: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Keep what an address to another page says of the stage, for `open_as_left`; return what it says of the page."""
+    of_stage = {name: texts for name, texts in address.items() if name in (*ADDRESS.values(), *NAMES, LECTURE)}
+    rest = {name: texts for name, texts in address.items() if name not in of_stage}
+    training = take_training(rest)
+    if of_stage or training:
+        st.session_state.stage_left = of_stage, training
+    return {name: texts for name, texts in rest.items() if name not in training}
+
+
+def open_as_left() -> None:
+    """Open the moment or the scene that `leave_stage` has kept, once; before widgets of the stage are drawn."""
+    state = st.session_state
+    left = state.pop("stage_left", None)
+    if left is None or state.address:  # a button has led to a moment meanwhile
+        return
+    of_stage, training = left
+    if of_stage.keys() & {*NAMES} and open_from_address(of_stage):
+        st.rerun()
+    state.address = {name: texts for name, texts in of_stage.items() if name in ADDRESS.values()}
+    st.query_params.update(training)  # new widgets do not write what they are set to
 
 
 def moment_of(maker: FrameMaker[BackgroundRun], start: Moment) -> TreeMoment:

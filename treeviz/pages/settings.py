@@ -16,6 +16,7 @@ from treeviz.lesson.address import (
     SOUND,
     WIDTHS,
     faults_of,
+    read_settings,
 )
 from treeviz.model.config import ACTIVATIONS, TrainConfig
 from treeviz.model.network import paper_threshold
@@ -179,6 +180,22 @@ def choose_training(settings: Settings) -> Settings:
 def rename_choices(address: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """Return an address with the names that choices have now."""
     return {name: [_RENAMED.get(name, {}).get(text, text) for text in texts] for name, texts in address.items()}
+
+
+def take_training(address: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Choose what an address to another page says of the page of one run, and return it; before widgets are drawn.
+
+    Nothing is taken from an address whose settings cannot be used together.
+    """
+    given = {name: texts[-1] for name, texts in address.items()}
+    try:
+        values = read_settings(given)
+    except ValueError:
+        return {}
+    training = {name: given[name] for name in _TRAINING if name in given}
+    for name in training:
+        st.session_state[name] = values[name]
+    return training
 
 
 def keep_training() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from treeviz.model.numerals import agree, count, count_firing, numeral
 from treeviz.stage.datapoint import pack_datapoint
+from treeviz.stage.gram import pack_gram
 from treeviz.stage.meter import pack_meter
 from treeviz.stage.pictures.detail import DrawnTree
 from treeviz.stage.pictures.geometry import neuron_plane
@@ -59,6 +60,7 @@ def pack_frame(trace: Trace, view: View, iteration: int) -> dict[str, Any]:
         "values": values,
         "watch": None if listed is None else _pack_lists(trace, record, listed),
         "touched": None if is_compared else pack_touched(trace, drawn, iteration),
+        "gram": None if is_compared else pack_gram(trace, record),
         "visited": record.visited_levels.tolist(),
         "modified": record.modified_levels.tolist(),
         "spread": _pack_spread(step) if listed is None and not is_compared and not trace.config.fault else None,

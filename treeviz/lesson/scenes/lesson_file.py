@@ -133,8 +133,8 @@ def _as_text(value: str | float | bool) -> str:
 
 def _read_question(table: Mapping[str, Any]) -> Question:
     fields = {name: value for name, value in table.items() if name != "kind"}
-    for name in ("ask", "why"):
-        check_text(fields[name])
+    for name in ("ask", "why", "hint"):
+        check_text(fields.get(name, ""))
     if table["kind"] == "click":
         return Click(**fields)
     if table["kind"] == "estimate":

@@ -28,6 +28,7 @@ class Click:
     find: str
     level: int | None = None
     root: int | None = None
+    hint: str = ""
 
     def answer(self, moment: TreeMoment) -> dict[str, Any]:
         """Return the candidates and the right ones among them, as heap numbers. Cost: one replay of the tree."""
@@ -75,6 +76,7 @@ class Choose:
     ask: str
     why: str
     options: tuple[Option, ...]
+    hint: str = ""
 
     def answer(self, moment: TreeMoment) -> dict[str, Any]:
         """Return the texts and the place of the right one; ValueError if not just one is right in this run."""
@@ -97,6 +99,7 @@ class Estimate:
     number: str
     unit: str = ""
     within: float = 2.0
+    hint: str = ""
 
     def answer(self, moment: TreeMoment) -> dict[str, Any]:
         """Return the number and how near is near enough. Shares are asked for in per cent."""
@@ -121,6 +124,7 @@ def describe(question: Question, moment: TreeMoment) -> dict[str, Any]:
         "kind": kind,
         "ask": moment.fill(question.ask),
         "why": moment.fill(question.why),
+        "hint": moment.fill(question.hint),
         **question.answer(moment),
     }
 

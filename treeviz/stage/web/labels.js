@@ -20,10 +20,14 @@ const NOWHERE = [NaN, NaN, NaN, NaN];
 /** @typedef {Pick<Layout, "size" | "width" | "at" | "near" | "hasLeaves">} Placed */
 
 /**
- * Pixels that labels below leaves take, where these say the value alone.
+ * Pixels that labels below leaves take.
  * @param {number} numNeurons of the network
+ * @param {boolean} isBrief whether a changed leaf says its new value alone
  */
-export const leafRoomOf = (numNeurons) => UPRIGHT_TOP + LETTER * `#${numNeurons - 1} −0.000`.length + 2 * GAP;
+export function leafRoomOf(numNeurons, isBrief) {
+  const longest = `#${numNeurons - 1} ${isBrief ? "−0.000" : "−00.000→−00.000"}`;
+  return UPRIGHT_TOP + LETTER * longest.length + 2 * GAP;
+}
 
 /**
  * The labels of all nodes and their places: empty where a label would cover a node, another label or the border. That

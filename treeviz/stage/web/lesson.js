@@ -19,6 +19,7 @@ const DOCKED = 1120; // pixels of the stage from which on the lesson stands besi
 const SETTLING = 1500; // milliseconds in which the page around a scene may still find its place: the sidebar closes
 const TRIES = 3; // times that a scene is asked for again
 const WAYS = 50; // pixels at the foot of the lesson where the ways on cover its text
+const ABOVE_SCROLLED = 8; // pixels above what is scrolled to
 const DOCKED_LECTURE = 900; // the same in a lecture, whose pictures stand closer together
 
 /** What part of the stage a scene may want to be looked at, by its name in the lesson's file. */
@@ -56,8 +57,8 @@ export class LessonPanel {
     /** @type {Kept} */
     this.kept = {
       given: (asked) => this.shown && this.score.given(this.shown.key, this.shown.index, asked),
-      keep: (asked, given, isRight) => {
-        if (this.shown) this.score.keep(this.shown.key, this.shown.index, { asked, given, isRight });
+      keep: (answer) => {
+        if (this.shown) this.score.keep(this.shown.key, this.shown.index, answer);
         this.showScore();
       },
     };
@@ -95,8 +96,19 @@ export class LessonPanel {
     const { element } = this.stage;
     const place = this.placeOf(PLACES[/** @type {keyof typeof PLACES} */ (this.shown?.scene.focus)] ?? "");
     element.scrollIntoView({ block: "start" });
-    const isBelow = place && place.getBoundingClientRect().bottom > window.innerHeight;
-    if (isBelow && element.classList.contains("docked")) place.scrollIntoView({ block: "nearest" });
+    if (!place || !element.classList.contains("docked")) return;
+    const foot = this.box.contains(place) ? this.box.getBoundingClientRect().bottom : window.innerHeight;
+    if (place.getBoundingClientRect().bottom > foot) place.scrollIntoView({ block: "nearest" });
+  }
+
+  /**
+   * Scroll to the end of the lesson, but no further than to the beginning of a part of it.
+   * @param {HTMLElement} part
+   */
+  scrollTo(part) {
+    const { box } = this;
+    box.scrollTop += part.getBoundingClientRect().top - box.getBoundingClientRect().top - ABOVE_SCROLLED;
+    if (!this.stage.element.classList.contains("docked")) part.scrollIntoView({ block: "nearest" });
   }
 
   /**
@@ -155,8 +167,7 @@ export class LessonPanel {
       ...(this.chart ? [this.chart.element] : []),
       ...error,
       ...asked,
-      this.pollSlot,
-      notes,
+      el("div", { class: "row" }, this.pollSlot, notes),
       el("div", { class: "row ways" }, back, next, score, on),
     );
     this.box.removeAttribute("aria-busy");
@@ -235,7 +246,8 @@ export class LessonPanel {
     const { shown, scoreText } = this;
     if (!shown || !scoreText) return;
     const { right, answered } = this.score.of(shown.key);
-    setText(scoreText, answered ? `${right} of ${answered} right, ${shown.questions} asked in all` : "");
+    const all = `${shown.questions} in all`;
+    setText(scoreText, answered ? `${right} of ${answered} right at the first try, ${all}` : "");
   }
 
   /** Whether a click on a node of the picture is an answer, or part of one. @param {number} node */

@@ -85,7 +85,9 @@ export class Panel {
     const { whatIf } = this.stage; // what is moved says itself what follows
     setAttribute(this.inspector, "aria-live", live);
     setAttribute(this.narration, "aria-live", whatIf.isOn ? "off" : live);
-    this.tell(moment.text, () => (whatIf.isOn ? backButton(this.stage) : whyLink(moment.phase.section, "why?")));
+    this.tell(moment.text, () =>
+      whatIf.isOn ? backButton(this.stage) : whyLink(this.stage, moment.phase.section, "why?"),
+    );
     if (this.line !== moment.line) {
       this.line = moment.line;
       [...this.code.children].forEach((item, line) => {
@@ -110,16 +112,12 @@ export class Panel {
   }
 
   /**
-   * What the symbols of a line mean, in the room that the longest such note of its phase takes: nothing below moves.
+   * What the symbols of a line mean, in the room that the longest such note takes: nothing below moves.
    * @param {number} line
    */
   showSymbols(line) {
     if (this.stage.hasFocus(this.symbols)) this.stage.element.focus();
-    const { phase } = this.results[line] ?? {};
-    [...this.symbols.children].forEach((note, place) => {
-      note.toggleAttribute("hidden", this.results[place].phase !== phase);
-      note.classList.toggle("shown", place === line);
-    });
+    [...this.symbols.children].forEach((note, place) => note.classList.toggle("shown", place === line));
   }
 
   /**

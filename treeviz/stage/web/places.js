@@ -34,7 +34,7 @@ const THUMB = 16; // pixels the thumb of the scrub bar is wide
 
 /**
  * @typedef {object} Room pixels of the layout
- * @property {number} height that the picture may have
+ * @property {number} [height] that the picture may have, where it has to do with that
  * @property {number} leaves that the labels below leaves may take of it
  */
 
@@ -43,10 +43,10 @@ const THUMB = 16; // pixels the thumb of the scrub bar is wide
  * @param {number} available pixels of width
  * @param {number} wanted zoom; 1 gives a leaf at least the room it needs, 0 makes the tree fit
  * @param {number} [scale] pixels of the screen that a pixel of the layout takes; `available` is in those of the screen
- * @param {Room} [room] if the picture has to do with it
+ * @param {Room} [room]
  * @returns {Layout}
  */
-export function layOutTree({ x, depth, parent }, available, wanted, scale = 1, room = undefined) {
+export function layOutTree({ x, depth, parent }, available, wanted, scale = 1, room = { leaves: LEAF_ROOM }) {
   const span = Math.max(...x) + 0.5;
   const deepest = Math.max(...depth);
   const fitting = Math.min((available - 2 * TREE_SIDE * scale) / span, LARGEST_UNIT * scale);
@@ -54,10 +54,10 @@ export function layOutTree({ x, depth, parent }, available, wanted, scale = 1, r
   const zoom = Math.max(wanted, fitting / legible);
   const unit = (legible * zoom) / scale;
   const width = Math.max(available / scale, span * unit + 2 * TREE_SIDE);
-  const hasLeaves = room !== undefined || unit >= LEAF_LABEL;
-  const leafRoom = room?.leaves ?? (hasLeaves ? LEAF_ROOM : STUB_ROOM);
-  const tall = room === undefined ? TREE_HEIGHT : room.height - TREE_TOP - leafRoom;
-  const least = room === undefined ? SMALLEST_LEVEL : LEAST_LEVEL;
+  const hasLeaves = room.height !== undefined || unit >= LEAF_LABEL;
+  const leafRoom = hasLeaves ? room.leaves : STUB_ROOM;
+  const tall = room.height === undefined ? TREE_HEIGHT : room.height - TREE_TOP - leafRoom;
+  const least = room.height === undefined ? SMALLEST_LEVEL : LEAST_LEVEL;
   const level = clamp(tall / Math.max(deepest, 1), least, LARGEST_LEVEL);
   const left = (width - span * unit) / 2;
   const at = x.map((place, row) => /** @type {Point} */ ([left + place * unit, TREE_TOP + depth[row] * level]));

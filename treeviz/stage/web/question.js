@@ -1,20 +1,28 @@
 // The question of a scene: its fields, how an answer is judged, and what of it the picture shows.
 
 import { el, setText } from "../../style/web/dom.js";
-import { decimals, grouped, numeral, things } from "../../style/web/numbers.js";
+import { agree, decimals, grouped, numeral, things } from "../../style/web/numbers.js";
 import { neuronOf } from "./heap.js";
 import { withMarks } from "./marks.js";
 import { isNear, judgeNodes } from "./score.js";
 
 /** @import { Stage } from "./stage.js" */
+/** @import { GivenAnswer } from "./score.js" */
 /** @import { Frame, Hunt, QuestionAsked } from "./types.js" */
 
 const FEW = 34; // nodes to choose from that are listed at once
 
 /**
  * @typedef {object} Kept what a question was answered with before, and what keeps that
- * @property {(asked: string) => string[] | null} given
- * @property {(asked: string, given: string[], isRight: boolean) => void} keep
+ * @property {(asked: string) => GivenAnswer | null} given
+ * @property {(answer: GivenAnswer) => void} keep
+ */
+
+/**
+ * @typedef {object} Verdict on an answer
+ * @property {boolean} isRight
+ * @property {string} words once the question is over
+ * @property {string} notYet what a first answer that is wrong is told, besides the question's own hint
  */
 
 export class QuestionForm {
@@ -39,41 +47,61 @@ export class QuestionForm {
     this.tried = new Set();
   }
 
-  /** The form of the question. @param {QuestionAsked} question */
+  /**
+   * The form of the question. A first answer that is wrong may be given again, or the right one be shown; the second
+   * ends it. Where wrong nodes are looked for, there may be many.
+   * @param {QuestionAsked} question
+   */
   draw(question) {
-    const feedback = el("div", { class: "feedback", role: "status" });
-    const check = el("button", { type: "submit" }, "check");
-    const fields = this.fields(question);
     const hunt = huntOf(question);
-    const tell = (/** @type {boolean} */ isRight, /** @type {string} */ words, /** @type {boolean} */ isOver) => {
-      if (isOver) this.kept.keep(question.ask, this.givenIn(form), isRight);
+    const feedback = el("div", { class: "feedback", role: "status" });
+    const fields = this.fields(question);
+    const check = el("button", { type: "submit" }, "check");
+    const showMe = el("button", { type: "button", onclick: () => endWith(show) }, "show me");
+    showMe.hidden = !hunt;
+    let first = ""; // the answer that was wrong
+    const tell = (/** @type {Verdict} */ { isRight, words, notYet }, /** @type {boolean} */ isOver) => {
+      const hint = [notYet, question.hint].filter(Boolean).join(" ");
+      const told = isOver || hunt ? words : `Not yet. ${hint || "Try once more, or have it shown."}`;
       const why = isOver ? [el("p", {}, ...withMarks(question.why))] : [];
-      feedback.replaceChildren(el("p", { class: isRight ? "right" : "wrong" }, words), ...why);
+      feedback.replaceChildren(el("p", { class: isRight ? "right" : "wrong" }, ...withMarks(told)), ...why);
+      showMe.hidden = isOver && !hunt;
       if (isOver) for (const field of form.querySelectorAll("input, button")) field.toggleAttribute("disabled", true);
       this.stage.render();
     };
-    const answer = () => {
+    const answer = (/** @type {boolean} */ isLast) => {
+      const given = this.givenIn(form);
       const found = this.judge(question, form);
       if (!found) return setText(feedback, "Give an answer first.");
-      tell(found.isRight, found.words, found.isRight || !hunt);
+      if (!hunt && first === String(given)) return setText(feedback, "Give another answer, or have it shown.");
+      const isOver = found.isRight || (!hunt && (isLast || first !== ""));
+      first = String(given);
+      if (isOver) this.reveal(question);
+      this.kept.keep({ asked: question.ask, given, isRight: found.isRight, isOver });
+      tell(found, isOver);
+    };
+    const show = () => {
+      this.kept.keep({ asked: question.ask, given: this.givenIn(form), isRight: false, isOver: true });
+      this.reveal(question);
+      if (hunt) this.stage.jump(hunt.iteration, hunt.tree, hunt.right[0]);
+      tell({ isRight: false, words: this.solution(question), notYet: "" }, true);
     };
     const endWith = (/** @type {() => void} */ act) => {
       act();
-      feedback.scrollIntoView({ block: "nearest" });
+      this.stage.lesson.scrollTo(feedback);
     };
     const onsubmit = (/** @type {Event} */ event) => {
       event.preventDefault();
-      endWith(answer);
+      endWith(() => answer(false));
     };
-    const show = () => hunt && endWith(() => tell(false, this.reveal(hunt), true));
-    const ways = hunt ? [check, " ", el("button", { type: "button", onclick: show }, "show me")] : [check];
     const asked = el("p", { class: "asked" }, ...withMarks(question.ask));
-    const form = el("form", { class: "question", onsubmit }, asked, ...fields, ...ways, feedback);
+    const ways = el("div", { class: "row" }, check, showMe);
+    const form = el("form", { class: "question", onsubmit }, asked, ...fields, ways, feedback);
     this.form = form;
-    const given = this.kept.given(question.ask);
-    if (given?.length) {
-      this.fillIn(form, given);
-      answer();
+    const before = this.kept.given(question.ask);
+    if (before?.given.length) {
+      this.fillIn(form, before.given);
+      answer(before.isOver);
     }
     return form;
   }
@@ -191,67 +219,86 @@ export class QuestionForm {
   /**
    * @param {QuestionAsked} question
    * @param {HTMLFormElement} form
-   * @returns {{ isRight: boolean, words: string } | null} null where no answer was given
+   * @returns {Verdict | null} null where no answer was given
    */
   judge(question, form) {
     if (question.kind === "choose") {
       const given = new FormData(form).get("option");
       if (given === null) return null;
       const isRight = Number(given) === question.right;
-      return { isRight, words: isRight ? "Right." : `No: the right answer is “${question.options[question.right]}”.` };
+      return { isRight, words: isRight ? "Right." : `No: ${continued(this.solution(question))}`, notYet: "" };
     }
     if (question.kind === "estimate") {
       const given = Number(String(new FormData(form).get("number")).trim().replace(",", ".") || NaN);
       if (!Number.isFinite(given)) return null;
-      const right = `${numeral(question.right, 3)}${question.unit ? ` ${question.unit}` : ""}`;
       const isRight = isNear(given, question.right, question.within);
       const verdict = given === question.right ? "Right" : isRight ? "Near enough" : "No";
-      return { isRight, words: `${verdict}: it is ${right}.` };
+      const notYet = given < question.right ? "It is more." : "It is less.";
+      return { isRight, words: `${verdict}: ${continued(this.solution(question))}`, notYet };
     }
     if (!this.chosen.size) return null;
     const hunt = huntOf(question);
     if (hunt) return this.judgeFind(hunt);
-    this.judged = judgeNodes(this.chosen, question.right);
-    const named = (/** @type {string} */ mark) =>
-      [...(this.judged ?? [])]
-        .filter(([, found]) => found === mark)
-        .map(([node]) => this.nameOf(node, null))
-        .join(", ");
-    const [missed, wrong] = [named("missed-node"), named("wrong-node")];
+    const wrong = [...this.chosen].filter((node) => !question.right.includes(node)).length;
+    const missed = question.right.length - (this.chosen.size - wrong);
+    const parts = [
+      missed && `${missed} more to find`,
+      wrong && `${wrong} of those chosen ${agree(wrong, "is", "are")} wrong`,
+    ];
     const isRight = !missed && !wrong;
-    const parts = [missed && `missed: ${missed}`, wrong && `too many: ${wrong}`].filter(Boolean);
-    const words = isRight ? "Right, all of them." : `Not all; ${parts.join("; ")}. The picture shows them.`;
-    return { isRight, words };
+    const words = isRight ? "Right, all of them." : `Not all; ${this.solution(question)}`;
+    return { isRight, words, notYet: `${parts.filter(Boolean).join(", and ")}.` };
   }
 
   /**
    * Whether all nodes chosen are wrong in the run, as they should be here; if not, the viewer may look on.
    * @param {Hunt & { right: number[] }} hunt
+   * @returns {Verdict}
    */
   judgeFind({ right, reasons }) {
     const chosen = [...this.chosen];
     const why = chosen.map((node) => reasons[node]).join(" ");
     if (chosen.every((node) => right.includes(node))) {
-      this.judged = judgeNodes(new Set(right), right);
-      return { isRight: true, words: `Found. ${why}` };
+      this.chosen = new Set(right);
+      return { isRight: true, words: `Found. ${why}`, notYet: "" };
     }
     for (const node of chosen) {
       this.toggle(node);
       if (!right.includes(node)) this.tried.add(node);
     }
-    return { isRight: false, words: `No. ${why} Look on, or have it shown.` };
+    return { isRight: false, words: `No. ${why} Look on, or have it shown.`, notYet: "" };
+  }
+
+  /** Have the picture show what is right of the nodes, and of those chosen. @param {QuestionAsked} question */
+  reveal(question) {
+    if (question.kind === "click") this.judged = judgeNodes(this.chosen, question.right);
   }
 
   /**
-   * Show the nodes that are wrong, and go to the first; return why they are.
-   * @param {Hunt & { right: number[] }} hunt
+   * What is right, in a sentence.
+   * @param {QuestionAsked} question
    */
-  reveal({ right, reasons, tree, iteration }) {
-    this.judged = judgeNodes(new Set(), right);
-    this.stage.jump(iteration, tree, right[0]);
-    return right.map((node) => reasons[node]).join(" ");
+  solution(question) {
+    if (question.kind === "choose") return `The right answer is “${question.options[question.right]}”.`;
+    if (question.kind === "estimate") {
+      return `It is ${numeral(question.right, 3)}${question.unit ? ` ${question.unit}` : ""}.`;
+    }
+    const { reasons, right } = question;
+    if (reasons) return right.map((node) => reasons[node]).join(" ");
+    const marks = judgeNodes(this.chosen, right);
+    const named = (/** @type {string} */ mark) =>
+      [...marks]
+        .filter(([, found]) => found === mark)
+        .map(([node]) => this.nameOf(node, null))
+        .join(", ");
+    const [missed, wrong] = [named("missed-node"), named("wrong-node")];
+    const parts = [missed && `missed: ${missed}`, wrong && `too many: ${wrong}`].filter(Boolean);
+    return `${parts.length ? `${parts.join("; ")}. ` : ""}The picture shows them.`;
   }
 }
+
+/** A sentence as it goes on after a colon. @param {string} sentence */
+const continued = (sentence) => sentence[0].toLowerCase() + sentence.slice(1);
 
 /**
  * A question that looks for wrong nodes, with what is said of each node; null for any other.

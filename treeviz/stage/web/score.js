@@ -3,8 +3,9 @@
 const KEPT = "treeviz-answers";
 
 /**
- * An answer to a question: what was asked, what was given, as the fields have it, and how it was judged.
- * @typedef {{ asked: string, given: string[], isRight: boolean }} GivenAnswer
+ * The latest answer to a question: what was asked, what was given, as the fields have it, whether the first one was
+ * right, and whether the question is over.
+ * @typedef {{ asked: string, given: string[], isRight: boolean, isOver: boolean }} GivenAnswer
  */
 
 export class Score {
@@ -20,13 +21,15 @@ export class Score {
   }
 
   /**
-   * The first answer to a question counts.
+   * Keep the latest answer to a question; whether it is right is said of the first.
    * @param {string} lesson
    * @param {number} scene
    * @param {GivenAnswer} answer
    */
   keep(lesson, scene, answer) {
-    this.answers[`${lesson}/${scene}`] ??= answer;
+    const name = `${lesson}/${scene}`;
+    const { isRight } = this.answers[name] ?? answer;
+    this.answers[name] = { ...answer, isRight };
     try {
       sessionStorage.setItem(KEPT, JSON.stringify(this.answers));
     } catch {
@@ -35,14 +38,14 @@ export class Score {
   }
 
   /**
-   * What was given to a question, if it is still the one that was asked.
+   * The latest answer to a question, if it is still the one that was asked.
    * @param {string} lesson
    * @param {number} scene
    * @param {string} asked
    */
   given(lesson, scene, asked) {
     const answer = this.answers[`${lesson}/${scene}`];
-    return answer?.asked === asked ? answer.given : null;
+    return answer?.asked === asked ? answer : null;
   }
 
   /** @param {string} lesson */

@@ -8,6 +8,7 @@ import { ANSWERS } from "./channels.js";
 import { momentOf } from "./cursor.js";
 import { FilmMenu } from "./film.js";
 import { actionOf } from "./keys.js";
+import { GramPicture } from "./gram.js";
 import { Lecture } from "./lecture.js";
 import { LessonPanel } from "./lesson.js";
 import { ListBars } from "./lists.js";
@@ -81,6 +82,7 @@ export class Stage {
     this.atlas = new Atlas(this, part);
     this.lists = new ListBars(this, part);
     this.touched = new TouchedPicture(this, part);
+    this.gram = new GramPicture(this, part);
     this.plane = new Plane(this, part);
     this.output = new OutputPicture(this, part);
     this.picture = new PictureMenu(this, part);
@@ -505,6 +507,7 @@ export class Stage {
     if (frame.watch) this.lists.show(frame);
     else this.atlas.show(frame, this.moment);
     this.touched.show(frame, this.moment);
+    this.gram.show(frame, this.moment);
     this.plane.show(frame, this.moment);
     if (header.planar) this.output.show(player.fields, frame.iteration, frame.view.tree);
     this.lesson.show(frame);

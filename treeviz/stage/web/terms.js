@@ -111,7 +111,7 @@ export class Terms {
       this.box,
       el("div", { class: "heading" }, heading, close),
       el("p", {}, means),
-      el("p", {}, whyLink(section, "read more in the method")),
+      el("p", {}, whyLink(this.stage, section, "read more in the method")),
     );
     if (this.stage.element.clientWidth > ONE_COLUMN) this.datapoint.before(this.box);
     else this.sentence.after(this.box); // what stands beside the tree is below it there
@@ -133,16 +133,23 @@ export class Terms {
 }
 
 /**
- * A link to a section of the page about the method, in a tab of its own: the stage stays where it is.
+ * A link to a section of the page about the method, in a tab of its own: the stage stays where it is. That page is about
+ * the run on show, and leads back to the moment on show when the link is followed.
+ * @param {Stage} stage
  * @param {string} section
  * @param {string} words
  */
-export const whyLink = (section, words) =>
-  el(
-    "a",
-    { href: `${location.pathname.replace(/\/?$/, "/")}theory#${section}`, target: "_blank", class: "why" },
-    words,
-  );
+export function whyLink(stage, section, words) {
+  const link = el("a", { href: `${methodPage()}#${section}`, target: "_blank", class: "why" }, words);
+  const aim = () => {
+    const url = stage.addressed(new URL(location.href));
+    link.setAttribute("href", `${methodPage()}${url.search}#${section}`);
+  };
+  for (const event of ["pointerdown", "click"]) link.addEventListener(event, aim); // also for a tab opened by a menu
+  return link;
+}
+
+const methodPage = () => `${location.pathname.replace(/\/?$/, "/")}theory`;
 
 /**
  * Words and symbols as sentences write them, with the place of their term.

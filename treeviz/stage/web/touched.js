@@ -10,6 +10,7 @@ import { neuronOf } from "./heap.js";
 
 const [STRIP_LABEL, STRIP_ROOM] = [34, 286]; // pixels of a strip's name and of its cells
 const STRIP_HIGH = 12; // pixels of a strip
+const FEW_STRIPS = 8; // for which a lecture has room
 const [DID_FIRE, WILL_FIRE, HAS_CHANGED] = [1, 2, 4]; // of a cell, as in touched.py
 
 /** What is drawn of a leaf: a class of the page, and a shape about the middle of its cell. */
@@ -70,6 +71,7 @@ export class TouchedPicture {
     const { touched, view, nodes } = frame;
     this.box.hidden = !touched || isCompared || !phase.hasMove;
     if (!touched || this.box.hidden) return;
+    this.box.classList.toggle("many", touched.strips.length > FEW_STRIPS);
     const wide = clamp(STRIP_ROOM / touched.neurons.length, 8, STRIP_HIGH);
     if (touched !== this.shown || view.tree !== this.tree) {
       [this.shown, this.tree] = [touched, view.tree];

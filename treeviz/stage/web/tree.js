@@ -165,7 +165,8 @@ export class TreePicture {
     const { id, kind, neurons } = this.frame.nodes;
     const isLecture = this.stage.lecture.isOn;
     this.scale = (isLecture ? clamp(LECTURE_SCALE * window.innerWidth, 1.2, 4) : 1) * clamp(Math.sqrt(this.zoom), 1, 2);
-    const room = isLecture || this.stage.isEmbedded ? this.roomLeft() : undefined;
+    const leaves = leafRoomOf(this.stage.player.header.width, this.isBrief);
+    const room = this.isBrief ? { height: this.roomLeft(), leaves } : { leaves };
     const layout = layOutTree(this.frame.nodes, this.scroller.clientWidth, this.zoom, this.scale, room);
     this.layout = layout;
     this.middles = layout.at.map(([x, y], row) => {
@@ -189,8 +190,12 @@ export class TreePicture {
     const below = this.picture.offsetHeight - this.box.offsetHeight;
     const left = window.innerHeight - top - below - LECTURE_REST;
     const low = this.stage.isEmbedded ? LECTURE_LEAST : LECTURE_HIGH; // a frame of another page is often low
-    const height = (left < LECTURE_LEAST ? low : left) / this.scale;
-    return { height, leaves: leafRoomOf(this.stage.player.header.width) };
+    return (left < LECTURE_LEAST ? low : left) / this.scale;
+  }
+
+  /** Whether the tree has to do with the room there is, so that the label of a changed leaf says its new value alone. */
+  get isBrief() {
+    return this.stage.lecture.isOn || this.stage.isEmbedded;
   }
 
   /**
@@ -207,7 +212,7 @@ export class TreePicture {
     /** @type {[string[], string[]]} not followed by the search, followed */
     const edges = [[], []];
     const isWanted = (/** @type {number} */ node) => node === stage.selected || stage.lesson.isAsked(node);
-    const labels = labelsOf(nodes, moment, layout, stage.player.header.width, isWanted, stage.lecture.isOn);
+    const labels = labelsOf(nodes, moment, layout, stage.player.header.width, isWanted, this.isBrief);
     const seen = new Set();
     const isMoving = moment.phase.hasMove && !moment.phase.isAfterMove;
     /** @type {string[]} */

@@ -213,6 +213,13 @@ export interface Touched {
   stops: number[];
 }
 
+/** The Gram matrix up to its diagonal, row after row; made by stage/gram.py. */
+export interface Gram {
+  largest: number;
+  /** A digit for each entry: 4 where it is 0, up to 8 above and down to 0 below. */
+  shades: string;
+}
+
 /** Everything about one iteration seen from one tree. */
 export interface Frame {
   view: View;
@@ -230,6 +237,8 @@ export interface Frame {
   meter: Costs | null;
   /** Unless two iterations are compared, or nothing moves. */
   touched: Touched | null;
+  /** Of at most 60 datapoints, unless two iterations are compared, or no neuron fires. */
+  gram: Gram | null;
   /** Nodes by tree and level. */
   visited: number[][];
   modified: number[][];
@@ -262,7 +271,7 @@ export interface Start extends View, Cursor {
 }
 
 /** A question of a scene, with its right answer: nodes by heap number. */
-export type QuestionAsked = { ask: string; why: string } & (
+export type QuestionAsked = { ask: string; why: string; hint: string } & (
   | ({ kind: "click"; candidates: number[]; right: number[] } & Partial<Hunt>)
   | { kind: "choose"; options: string[]; right: number }
   | { kind: "estimate"; right: number; within: number; unit: string }
