@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from treeviz.model.phases import PHASES
-from treeviz.model.types import Ints
 
 # What a tree node can be counted as, in operations; the ledger counts it as one.
 NODE_PRICES = (1, 3, 10, 100)
@@ -123,19 +123,21 @@ def compaction_operations(width: Number, num_points: Number, dimension: Number, 
     return width * num_points * dimension + width * num_points + num_kept * dimension
 
 
-def watch_build_operations(width: int, num_points: int, dimension: int, list_sizes: Ints) -> int:
+def watch_build_operations(width: int, num_points: int, dimension: int, list_sizes: NDArray[np.integer]) -> int:
     """All inner products, m * n * d, each compared with the lowered threshold; then the lists.
 
     Those take d a watched pair, to make it exact, and s log2 s comparisons to sort a list of s pairs. The first look at
     the neurons comes on top of it.
     """
-    products = width * num_points * dimension + width * num_points + int(list_sizes.sum()) * dimension
+    products = width * num_points * dimension + width * num_points + int(list_sizes.sum(dtype=np.int64)) * dimension
     return products + sort_operations(list_sizes)
 
 
-def sort_operations(sizes: Ints) -> int:
+def sort_operations(sizes: NDArray[np.integer]) -> int:
     """Return the comparisons it takes to sort lists of s entries each, s log2 s."""
-    return math.ceil(float(np.sum(sizes * np.log2(np.maximum(sizes, 1)))))
+    counts = np.bincount(sizes)  # of equal sizes at once, which takes no memory for each
+    each = np.arange(counts.size)
+    return math.ceil(float(np.sum(counts * each * np.log2(np.maximum(each, 1)))))
 
 
 # A probability that two datapoints fire the same neuron is an integral of up to 24 nodes, with an exponential, a

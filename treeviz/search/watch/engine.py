@@ -59,8 +59,7 @@ class WatchEngine(Engine):
                 skin=skin,
                 draw_rows=network.leaf_rows,
             )
-        sizes = np.diff(pairs.indptr)
-        self._list_sizes = sizes.astype(np.int16)
+        self._list_sizes = sizes = np.diff(pairs.indptr).astype(np.int16)
         self._num_watched = pairs.points.size
         self.num_watched, self.moved = self._num_watched, _NOTHING_MOVED
         self.draw_seconds = draw.seconds
