@@ -1,7 +1,7 @@
 // Draws the Gram matrix G of the solve: a cell for each pair of datapoints.
 
 import { setAttribute, svg } from "../../style/web/dom.js";
-import { numeral, range } from "../../style/web/numbers.js";
+import { agree, grouped, numeral, range, things } from "../../style/web/numbers.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Stage } from "./stage.js" */
@@ -60,7 +60,9 @@ export class GramPicture {
     this.cells.replaceChildren(...[...shades].map(([name, d]) => svg("path", { class: name, d })), own);
     const pairs = places.flatMap((row) => places.slice(0, row).map((column) => gramShadeOf(gram, row, column)));
     const empty = pairs.filter((shade) => !shade).length;
-    const words = `Darkest: ${numeral(gram.largest, 3)}. Of ${pairs.length} pairs of different datapoints ${empty} have 0.`;
+    const have = `${grouped(empty)} ${agree(empty, "has", "have")} 0.`;
+    const others = pairs.length ? ` Of ${things(pairs.length, "pair")} of different datapoints ${have}` : "";
+    const words = `Darkest: ${numeral(gram.largest, 3)}.${others}`;
     setAttribute(this.cells, "aria-label", `G, ${points} × ${points}. ${words}`);
     this.stage.terms.write(this.caption, `${words} Framed: datapoint ${view.tree}.`);
   }
