@@ -44,7 +44,7 @@ class Candidate:
         """Memory it needs for a problem, about, the first iteration included."""
         engine_class = self.engine_class or find_engine(self.search)
         if self.draw == "firing":
-            return required_bytes(engine_class, self.config(problem), problem.num_points, problem.dimension)
+            return required_bytes(engine_class, problem.load(), self.config(problem))
         return engine_class.required_bytes(problem.width, problem.num_points, problem.dimension)
 
     def reason_not_to_fit(self, problem: Problem) -> str:

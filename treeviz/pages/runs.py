@@ -128,7 +128,7 @@ def _in_thread(work: Callable[[], _Value]) -> Future[_Value]:
 def _needed_bytes(settings: Settings) -> int:
     """Return what a run takes with its dense baseline, about; ValueError if that is more than a page may take."""
     data, config = settings.load().train, settings.config
-    needed = required_bytes(find_engine(config.search, config.fault), config, data.num_points, data.dimension)
+    needed = required_bytes(find_engine(config.search, config.fault), data, config)
     if needed > _MAX_RUN_BYTES:
         raise ValueError(
             f"{count(data.num_points, 'datapoint')} and {count(config.width, 'neuron')} need {needed / 1e9:.1f} GB "

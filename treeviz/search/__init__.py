@@ -4,11 +4,13 @@ import importlib
 import math
 from typing import cast
 
+from treeviz.data.dataset import Dataset
 from treeviz.model.config import FAULTS, SEARCHES, TrainConfig
 from treeviz.model.network import InitialNetwork, WholeNetwork
 from treeviz.model.types import Floats
 from treeviz.search.engine import EngineMaker
 from treeviz.search.firing_network import FiringNetwork, can_draw_firing, expected_proposals
+from treeviz.search.watch.screening import drawn_bytes
 
 
 def find_engine(search: str, fault: str | None = None) -> EngineMaker:
@@ -32,9 +34,12 @@ def draws_firing(config: TrainConfig, num_points: int) -> bool:
     return config.draw == "firing" and can_draw_firing(num_points, config.resolved_threshold)
 
 
-def required_bytes(maker: EngineMaker, config: TrainConfig, num_points: int, dimension: int) -> int:
-    """Return the memory that an engine needs for n datapoints of dimension d, about, the first iteration included."""
-    if not draws_firing(config, num_points):
-        return maker.required_bytes(config.width, num_points, dimension, config.resolved_threshold)
-    drawn = math.ceil(expected_proposals(config.width, num_points, config.resolved_threshold))
-    return maker.required_bytes(drawn, num_points, dimension, 0.0)  # each of those drawn fires
+def required_bytes(maker: EngineMaker, data: Dataset, config: TrainConfig) -> int:
+    """Return the memory that an engine needs for a run, about, the first iteration included."""
+    threshold, shape = config.resolved_threshold, (data.num_points, data.dimension)
+    if not draws_firing(config, data.num_points):
+        return maker.required_bytes(config.width, *shape, threshold)
+    if config.search == "watch":
+        return drawn_bytes(data, config)
+    drawn = math.ceil(expected_proposals(config.width, data.num_points, threshold))
+    return maker.required_bytes(drawn, *shape, 0.0)  # each of those drawn fires

@@ -63,7 +63,7 @@ class Trainer:
         engine_class: EngineMaker | None = None,
     ) -> None:
         make_engine = engine_class or find_engine(config.search, config.fault)
-        needed = required_bytes(make_engine, config, data.num_points, data.dimension)
+        needed = required_bytes(make_engine, data, config)
         require_memory(
             needed,
             f"width {config.width:,} with {data.num_points} datapoints of dimension {data.dimension} needs about "

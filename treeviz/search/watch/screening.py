@@ -14,13 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from treeviz.data.dataset import Dataset
+from treeviz.model.config import TrainConfig
+from treeviz.model.infinite_width import both_fire_probability
 from treeviz.model.ledger import Stopwatch
 from treeviz.model.network import BLOCK_ROWS, InitialNetwork, leaf_blocks
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, map_spans
-from treeviz.search.firing_network import FiringNetwork
+from treeviz.search.firing_network import FiringNetwork, expected_proposals
 from treeviz.search.forest.trees import Forest
 from treeviz.search.watch.round_off import LARGEST_NORMAL
+from treeviz.search.watch.skin import suggest_skin
 
 # The error bound of a product in single precision up to which it sorts out nearly as much as an exact one.
 _LARGEST_MARGIN = 0.05
@@ -83,6 +87,22 @@ def find_pairs(network: InitialNetwork, X: Floats, draw: DrawnBlocks, low: float
     if isinstance(network, FiringNetwork):
         return pairs_while_drawn(network, low)
     return pairs_from_stream(X, network.num_drawn, draw, low, high)
+
+
+def drawn_bytes(data: Dataset, config: TrainConfig) -> int:
+    """Return the memory that lists of a network need of which only the neurons that fire are drawn, about.
+
+    Watched are at most the pairs of a neuron and two datapoints, the same one twice included, on which it reaches
+    b - skin. Cost: that of the skin's rule, and n^2 probabilities.
+    """
+    X, threshold = data.X, config.resolved_threshold
+    skin = suggest_skin(X, data.y, threshold, config.width) if config.skin is None else config.skin
+    neurons = expected_proposals(config.width, len(X), threshold)
+    pairs = neurons * len(X)
+    if skin < threshold:
+        chances = both_fire_probability(np.clip(data.gram, -1.0, 1.0), threshold - skin)
+        pairs = min(pairs, config.width * float(chances.sum()))
+    return int(60 * neurons + 26 * pairs) + (1 << 28)
 
 
 def pairs_while_drawn(network: FiringNetwork, low: float) -> WatchedPairs:
