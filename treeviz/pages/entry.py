@@ -45,6 +45,7 @@ _ROOM = """<style>
 [data-testid="stMainBlockContainer"] { padding: 3.2rem clamp(0.8rem, 2.5vw, 2.5rem) 3rem; }
 .st-key-heading h3 { font-size: clamp(1.25rem, 1.5vw, 1.75rem); }
 .st-key-stage-answer, [data-testid="stLayoutWrapper"]:has(> div > .st-key-stage-poll) { display: none; }
+.st-key-stage[data-stale="true"] { opacity: 1 !important; } /* it says what it waits for, and is read meanwhile */
 html.treeviz-lecture :is([data-testid="stHeader"], [data-testid="stSidebar"], .st-key-glossary) { display: none; }
 html.treeviz-lecture [data-testid="stMain"] { visibility: hidden; } /* the stage is not; keys do not lead behind it */
 html.treeviz-lecture [data-stale="true"] { opacity: 1 !important; } /* the page below does not shine through */
