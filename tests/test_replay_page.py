@@ -211,7 +211,7 @@ def test_all_scenes_of_a_lesson_open_with_their_numbers(page, lesson, requests):
         assert f"scene={number}" in page.url
         if number < len(scenes):
             stage.press("PageDown")
-    stage.part("lesson").get_by_role("button", name="leave").click()
+    stage.part("lesson").get_by_role("button", name="leave", exact=True).click()
     stage.part("lesson").wait_for(state="hidden")
     assert_accessible(page)
 
