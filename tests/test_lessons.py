@@ -15,10 +15,13 @@ from treeviz.lesson.scenes.lesson_file import quiz_text, read_lesson, shipped_te
 from treeviz.lesson.scenes.numbers import NUMBERS, TreeMoment
 from treeviz.lesson.scenes.questions import Choose, Click, Estimate, Option, describe
 from treeviz.lesson.scenes.quiz import NUM_ITERATIONS, deal
+from treeviz.lesson.scenes.tables import MAX_ROWS, TABLES, tell_phases, tell_totals
+from treeviz.model.network import firing_probability
 from treeviz.stage import component
 from treeviz.stage.moment import ADDRESS
 from treeviz.stage.pictures.detail import draw_tree
 from treeviz.stage.script import write_script
+from treeviz.training.verify import check_iteration, check_loss
 
 GOOD = """
 title = "T"
@@ -80,6 +83,11 @@ def test_the_page_about_lessons_names_every_number():
     text = (Path(scenes.__file__).parent / "README.md").read_text(encoding="utf-8")
     for name, number in NUMBERS.items():
         assert f"| `{name}` | {number.means} |" in text
+
+
+def test_a_scene_can_show_every_table_that_there_is():
+    schema = json.loads((Path(scenes.__file__).parent / "lesson.schema.json").read_text(encoding="utf-8"))
+    assert schema["$defs"]["scene"]["properties"]["table"]["enum"] == list(TABLES)
 
 
 def test_a_scene_can_be_about_every_part_that_the_stage_knows_by_name():
@@ -176,12 +184,54 @@ def test_answers_equal_a_search_by_hand_on_two_hundred_runs():
             "loss": 0.5 * np.sum(record.residual**2),
             "operations": sum(record.costs.values()),
             "levels": (2 * width - 1).bit_length(),
+            "visited_per_leaf": len(read) / width,
+            "firing_pairs": sum(len(found) for found in record.firing),
+            "changes_per_leaf": sum(len(found) for found in record.firing) / width,
+            "product_operations": width * len(record.residual) * (moment.trace.dataset.dimension + 1),
+            "saving": sum(moment.trace.dense_costs(record).values()) - sum(record.costs.values()),
         }
         for name, value in numbers.items():
             assert moment.find(name) == pytest.approx(value, rel=1e-12, abs=1e-14), name
         assert Estimate("", "", "visited_share").answer(moment)["right"] == pytest.approx(
             100 * len(read) / (2 * width - 1)
         )
+
+
+def test_a_repair_writes_and_recomputes_what_climbing_by_hand_does():
+    """In all trees together, level by level: above each node that changed in some tree, and each node once."""
+    found = set()
+    for moment in random_moments(40):
+        trace, record, width = moment.trace, moment.record, moment.trace.config.width
+        steps = [trace.replay(tree, moment.iteration) for tree in range(len(record.residual))]
+        changed = np.any([step.before != step.after for step in steps], axis=0)
+        nodes = {width + int(neuron) for neuron in record.touched} if record.dual_step.any() else set()
+        nodes |= {node // 2 for node in np.flatnonzero(changed).tolist() if node > 1}
+        expected = len(nodes) if trace.config.search == "forest" else 0
+        assert moment.find("repaired") == expected
+        found.add(expected)
+    assert len(found) > 5
+
+
+def test_the_table_of_phases_adds_up_to_the_iteration():
+    for moment in random_moments(20):
+        table = tell_phases(moment)
+        for place, name in enumerate(("operations", "dense_operations"), start=1):
+            *parts, whole = (int(row[place].replace(",", "")) for row in table["rows"])
+            assert sum(parts) == whole == moment.find(name)
+        assert table["head"][1] == ("trees" if moment.trace.config.search == "forest" else "this run")
+
+
+def test_the_table_of_sums_ends_where_building_is_paid_off(circle):
+    for moment in (TreeMoment(circle, 0, 0), *random_moments(20)):
+        trace, table = moment.trace, tell_totals(moment)
+        rows = [[int(number.replace(",", "")) for number in row] for row in table["rows"]]
+        own, dense = trace.amortized(), trace.amortized(of="dense")
+        for count, (done, sum_own, sum_dense, amortized) in enumerate(rows, start=1):
+            assert done == count
+            assert [sum_own, sum_dense] == [round(own[count - 1] * count), round(dense[count - 1] * count)]
+            assert amortized == pytest.approx(own[count - 1], abs=0.5)
+        assert len(rows) == min(moment.find("paid_off"), len(trace.records), MAX_ROWS)
+        assert table["strong"] == len(rows) - 1
 
 
 def test_totals_are_the_amortized_cost_times_the_iterations():
@@ -219,6 +269,66 @@ def test_what_the_first_lesson_says_in_words_is_so_of_its_run(circle):
     repair = [small.text for small in write_script(circle, circle.records[0], drawn)["repair"]]
     assert repair[1].endswith("Stop."), "the scene opens at a climb that stops at once"
     assert any("the root" in text for text in repair), "others reach the root"
+    assert first.find("repaired") > first.find("visited"), "repair is the larger part"
+    assert first.record.costs["repair"] > first.record.costs["search"]
+    pairs, num_points = first.find("firing_pairs"), first.find("points")
+    assert first.record.costs["repair"] == (pairs + first.find("repaired")) * num_points, "so the repair is made up"
+    assert math.ceil(first.find("build_operations") / first.find("saving")) == 5, "at the first saving, 5 pay"
+    savings = [TreeMoment(circle, 0, iteration).find("saving") for iteration in range(8)]
+    assert max(savings[1:]) < savings[0], "later iterations save less"
+    counts = [record.firing.num_pairs for record in circle.records]
+    assert min(counts[1:]) > counts[0], "because more neurons fire"
+    same = [all(map(np.array_equal, *(circle.records[at].firing for at in (t, t + 1)))) for t in range(7)]
+    assert same[6] and not any(same[:5]), "at the end no neuron starts or stops firing"
+    assert circle.losses[6] > 1e-3 and circle.losses[7] < 1e-29
+    for before, after in zip(circle.records, circle.records[1:], strict=False):
+        assert np.isin(after.touched, before.touched).all(), "touched neurons become fewer, never more"
+
+
+def begin_wide(threshold):
+    trainer = Trainer(load_dataset("circle"), TrainConfig(width=65_536, solver="exact", threshold=threshold))
+    trainer.step()
+    return TreeMoment(trainer.trace, 0, 0)
+
+
+def test_what_the_first_lesson_says_of_wide_trees_is_so():
+    wide = begin_wide(None)
+    assert firing_probability(1.4) == pytest.approx(0.08, abs=0.002), "at 1.4 about 8 % fire"
+    kept = begin_wide(1.4)
+    assert kept.find("firing_share") == pytest.approx(0.08, abs=0.005)
+    assert kept.find("visited") > 4 * wide.find("visited"), "it would read far more nodes"
+    assert kept.find("visited") < kept.find("nodes") / 2, "but not the whole tree"
+    losing = begin_wide(0.5)
+    assert losing.find("visited") > losing.find("width"), "more nodes are read than there are leaves"
+    assert losing.record.costs["repair"] > losing.find("product_operations"), "the repair alone takes more"
+    assert losing.record.status == "ok"
+    border = [begin_wide(b) for b in (1.1, 1.2)]
+    assert [losing.find("times_fewer") < 1, *(moment.find("times_fewer") < 1 for moment in border)] == [
+        True,
+        True,
+        False,
+    ]
+    shares = [moment.find("firing_pairs") / moment.find("pairs") for moment in border]
+    assert shares[1] < 1 / 8 < shares[0], "the border is where one in eight fires"
+
+
+def test_a_wrong_leaf_shows_in_the_loss_alone():
+    """As the first lesson asks: a leaf is written wrongly, and the maxima above it fit it."""
+    data, config = load_dataset("circle"), TrainConfig(width=64, solver="exact")
+    trainer, dense = Trainer(data, config), Trainer(data, replace(config, search="dense-sparse"))
+    for one in (trainer, dense):
+        one.step()
+    forest = trainer.forest
+    neuron = int(np.flatnonzero((forest.leaves[:, 0] < 1.3) & (forest.leaves[:, 0] > 1.0))[0])
+    row = forest.leaves[[neuron]].copy()
+    row[0, 0] = 1.6
+    forest.update(np.array([neuron]), row)
+    scan = trainer.trace.engine().scan(data.X, config.resolved_threshold)
+    record, _ = trainer.step(), dense.step()
+    check = check_iteration(record, scan)
+    assert neuron in record.firing[0] and neuron not in dense.trace.records[1].firing[0]
+    assert check.firing_fault is None and check.heap_fault is None
+    assert not check_loss(trainer.trace, dense.trace, 1).agrees
 
 
 def test_a_question_with_no_right_option_or_two_is_refused():

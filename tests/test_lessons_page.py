@@ -13,6 +13,7 @@ from treeviz.lesson.scenes.lesson_file import quiz_text, read_lesson, shipped_te
 from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.lesson.scenes.questions import describe
 from treeviz.lesson.scenes.quiz import deal
+from treeviz.lesson.scenes.tables import TABLES
 from treeviz.stage.moment import ADDRESS
 from treeviz.training.background import CONVERGED_LOSS, MAX_ITERATIONS
 
@@ -339,7 +340,7 @@ def test_who_leaves_a_lesson_is_led_back_to_where_they_were(stage, lecture):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("key", "number"), [("break", 1), ("idea", 3), ("idea", 11), ("exactness", 1)])
+@pytest.mark.parametrize(("key", "number"), [("break", 1), ("idea", 3), ("idea", 12), ("exactness", 1)])
 def test_the_last_row_can_read_the_picture_of_a_lecture(stage, lecture, key, number):
     stage.page.set_viewport_size({"width": 1920, "height": 1080})
     stage.open(f"lesson={key}&scene={number}&lecture=1")
@@ -426,15 +427,77 @@ def test_of_quick_presses_one_turns_a_scene_and_a_reload_keeps_the_lecture(stage
 
 @pytest.mark.slow
 def test_no_scene_is_skipped_while_a_large_run_is_built(stage, lecture):
-    lecture.open("idea", 10)
+    lecture.open("idea", 11)
     stage.element.focus()
     stage.press("PageDown", "PageDown")
-    assert "scene 11 is being opened" in stage.part("score").inner_text()
+    expect(stage.part("score")).to_be_visible()
+    assert "scene 12 is being opened" in stage.part("score").inner_text()
     stage.press("PageDown", "PageDown", "PageUp")
-    lecture.wait("idea", 11)
+    lecture.wait("idea", 12)
     stage.rest()
-    lecture.wait("idea", 11)
-    assert stage.address()["scene"] == "11"
+    lecture.wait("idea", 12)
+    assert stage.address()["scene"] == "12"
+
+
+def test_the_stage_can_be_read_while_another_scene_is_built(stage, lecture):
+    lecture.open("idea", 1)
+    stage.rest()
+    page = stage.page
+    page.locator(".st-key-stage").evaluate("box => box.setAttribute('data-stale', 'true')")
+    assert page.locator(".st-key-stage").evaluate("box => getComputedStyle(box).opacity") == "1"
+
+
+def test_the_meter_counts_the_run_once_a_scene_has_said_what_an_operation_is(stage, lecture):
+    run = stage.part("meter-run")
+    lecture.open("idea", 9)
+    expect(run).to_be_hidden()
+    lecture.press("next →")
+    lecture.wait("idea", 10)
+    expect(run).to_be_visible()
+    expect(run).to_contain_text("building not paid off")
+    lecture.press("← back")
+    lecture.wait("idea", 9)
+    expect(run).to_be_hidden()
+    lecture.press("leave")
+    stage.wait_without("lesson")
+    expect(run).to_be_visible()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "name"), [(10, "phases"), (11, "totals")])
+def test_a_table_has_the_numbers_of_the_run(stage, lecture, number, name):
+    lecture.open("idea", number)
+    table = TABLES[name](expected_moment(LESSONS["idea"].scenes[number - 1]))
+    drawn = lecture.box.get_by_role("table", name=table["caption"])
+    assert [row.get_by_role("cell").all_inner_texts() for row in drawn.locator("tbody tr").all()] == [
+        row[1:] for row in table["rows"]
+    ]
+    assert drawn.get_by_role("rowheader").all_inner_texts() == [row[0] for row in table["rows"]]
+    assert drawn.locator(".strong th").inner_text() == table["rows"][table["strong"]][0]
+    assert lecture.box.evaluate("box => box.scrollWidth <= box.clientWidth")
+
+
+def test_an_entry_of_the_glossary_goes_with_its_scene(stage, lecture):
+    lecture.open("idea", 4)
+    lecture.box.locator("strong").get_by_role("button", name="pruning").click()
+    stage.part("term").get_by_role("heading", name="pruning").wait_for()
+    lecture.press("next →")
+    lecture.wait("idea", 5)
+    expect(stage.part("term")).to_be_hidden()
+
+
+@pytest.mark.slow
+def test_a_part_that_is_opened_leaves_the_search_at_its_end_and_the_buttons_in_a_row(stage, lecture):
+    lecture.open("idea", 12)
+    row, end = stage.element.locator(".view-row"), re.compile(r"step (\d+) of \1\b")
+    expect(stage.part("where")).to_have_text(end, use_inner_text=True)
+    height = row.bounding_box()["height"]
+    assert height < 40
+    stage.element.locator(".node.stub-open .glyph").first.click()
+    stage.part("close-all").wait_for()
+    stage.page.locator(".stage[aria-busy=false]").wait_for()
+    expect(stage.part("where")).to_have_text(end, use_inner_text=True)
+    assert row.bounding_box()["height"] == height
 
 
 def test_the_lesson_says_that_it_goes_on_below(stage, lecture):
@@ -509,24 +572,26 @@ def test_no_line_of_a_lesson_begins_with_a_comma(stage, lecture):
         assert len(beginnings) > 5 and not set(beginnings) & set(",.;:)"), width
 
 
-# Of the parts that a scene can be about: what stands beside them and is covered by their outline, or cuts it off. The
-# button that scrolls the lesson on lies above whatever is there.
+# Of the parts that a scene can be about: what stands beside them and is covered by their outline, or by the ground that
+# text has in its place, or cuts it off.
 OUTLINED = """(stage, parts) => parts.flatMap((name) => {
     const place = stage.querySelector(`[data-part="${name}"]`);
     place.setAttribute("data-looked-at", "");
-    const { outlineWidth, outlineOffset } = getComputedStyle(place);
+    const { outlineStyle, outlineWidth, outlineOffset } = getComputedStyle(place);
     const { left, right, top, bottom } = place.getBoundingClientRect();
-    const out = parseFloat(outlineWidth) + parseFloat(outlineOffset) - 1.5; // letters do not fill their boxes
+    const isText = outlineStyle === "none"; // with a ground that goes beyond it to the left and right
+    const tall = isText ? -1.5 : parseFloat(outlineWidth) + parseFloat(outlineOffset) - 1.5; // letters do not fill it
+    const out = isText ? 9 : tall;
     place.removeAttribute("data-looked-at");
     const isMet = (box) => box.width > 0 && box.left < right + out && box.right > left - out &&
-        box.top < bottom + out && box.bottom > top - out;
+        box.top < bottom + tall && box.bottom > top - tall;
     const texts = (element) => [...element.childNodes].filter((one) => one.nodeType === Node.TEXT_NODE).map((text) => {
         const range = document.createRange();
         range.selectNodeContents(text);
         return range;
     });
     const others = [...stage.querySelectorAll("*")].filter((other) =>
-        !place.contains(other) && other.checkVisibility({ visibilityProperty: true }) && !other.matches(".on"));
+        !place.contains(other) && other.checkVisibility({ visibilityProperty: true }));
     const covered = others.flatMap((other) => (other.matches("input, select, button") ? [other] : texts(other)))
         .filter((thing) => [...thing.getClientRects()].some(isMet));
     const cutting = others.filter((other) => other.contains(place) && getComputedStyle(other).overflowX !== "visible")

@@ -25,7 +25,7 @@ def test_a_scene_plays_to_the_end_of_its_phase_and_on_when_asked_again(stage):
     assert stage.where == (0, 2, 2)
     stage.press("ArrowLeft")
     expect(stage.part("rested")).to_have_text("")
-    stage.part("lesson").get_by_role("button", name="leave").click()
+    stage.part("lesson").get_by_role("button", name="leave", exact=True).click()
     stage.page.get_by_role("button", name="Lessons").wait_for()
     expect(stage.element).to_have_count(1)  # the stage moves to another place of the page
     stage.wait_without("lesson")

@@ -222,7 +222,7 @@ def test_all_scenes_of_a_lesson_open_with_their_numbers(page, lesson, requests):
     assert stage.part("lesson").is_hidden() and page.pdf().count(b"/Type /Page\n") > 3
     page.emulate_media(media="screen")
     assert paper.is_hidden()
-    stage.part("lesson").get_by_role("button", name="leave").click()
+    stage.part("lesson").get_by_role("button", name="leave", exact=True).click()
     stage.part("lesson").wait_for(state="hidden")
     assert_accessible(page)
 

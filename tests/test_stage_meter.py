@@ -50,8 +50,8 @@ def assert_meter_is(stage, trace, iteration):
     assert f"so far {own:,} of {own:,}" in words(stage, "iteration")
     assert f"dense: {dense:,}, " in words(stage, "iteration")
     run, dense_run = (round(trace.amortized(of=of)[iteration] * done) for of in ("method", "dense"))
-    assert f"so far {run:,}" in words(stage, "run")
-    assert f"dense by then: {dense_run:,}, " in words(stage, "run")
+    assert f"so far {run:,} of {run:,}" in words(stage, "run")
+    assert f"dense: {dense_run:,}, " in words(stage, "run")
     expect(
         stage.element.get_by_role("img", name=f"Operations of iteration {iteration}: {own:,} of {own:,}")
     ).to_have_count(1)

@@ -8,7 +8,7 @@ import { actionOf } from "../../treeviz/stage/web/keys.js";
 import { PATIENCE, Playback, Player } from "../../treeviz/stage/web/player.js";
 import { HEADER, INSPECTION, VIEW, frame } from "./samples.js";
 
-/** @import { Cursor, Frame, Question } from "../../treeviz/stage/web/types.js" */
+/** @import { Cursor, Frame, Question, View } from "../../treeviz/stage/web/types.js" */
 
 const ADDRESS = {
   tree: "tree",
@@ -536,6 +536,28 @@ test("the cursor keeps to its node in another view, at the nearest step about it
     player.holdNode(frame(0));
     assert.deepEqual(where(player), [0, 2, 1]);
   }
+});
+
+test("the end of a phase stays its end in another view of the same tree", () => {
+  const { player, arrive } = playing();
+  const { script } = frame(0);
+  const longer = { ...script, search: [...script.search, script.search[0]] };
+  const [last, end] = [script.search.length - 1, script.search.length];
+  const look = (/** @type {Partial<View>} */ change) => {
+    player.look(change, null);
+    const more = frame(0, { view: { ...player.view }, script: longer });
+    arrive(more);
+    player.settle(more);
+    player.holdNode(more);
+    return player.at.step;
+  };
+  player.go(at(0, 0, last));
+  assert.equal(look({ opened: [2] }), end);
+  player.go(at(0, 0, last));
+  assert.equal(look({ opened: [3] }), last); // which is not the end now
+  player.go(at(0, 0, end));
+  player.look({ tree: 1 }, 1);
+  assert.equal(player.at.step, end); // another tree's end may be another step
 });
 
 test("the address names what differs from the beginning", () => {

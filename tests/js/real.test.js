@@ -8,7 +8,7 @@ import { HEADER, INSPECTION, VIEW, frame } from "./samples.js";
 import { Datapoint, mapOf } from "../../treeviz/stage/web/datapoint.js";
 import { Inspections } from "../../treeviz/stage/web/inspections.js";
 import { NeuronPicture, addUp, spans, sumWords } from "../../treeviz/stage/web/neuron.js";
-import { cutsOf } from "../../treeviz/stage/web/panel.js";
+import { cutsOf, seenWords } from "../../treeviz/stage/web/panel.js";
 import { imageOf, largestOf, profileOf } from "../../treeviz/stage/web/vectors.js";
 
 /** @import { DataKind, DatapointValues, Inspection, Look } from "../../treeviz/stage/web/types.js" */
@@ -176,6 +176,9 @@ test("rows of code are seen whole or not at all", () => {
   assert.deepEqual(cutsOf(rows, 104), [14, 0]);
   assert.deepEqual(cutsOf(rows.slice(1), 60), [0, 22]);
   assert.deepEqual(cutsOf([], 60), [0, 0]);
+  assert.equal(seenWords(rows, 100), "lines 2 to 3 of 4");
+  assert.equal(seenWords(rows, 104), "lines 2 to 4 of 4");
+  assert.deepEqual([seenWords(rows.slice(1), 104), seenWords([], 60)], ["", ""]);
 });
 
 test("iterations in a row are written as one span", () => {

@@ -37,6 +37,26 @@ test("parts of words, numbers and other letters are no terms", () => {
   assert.deepEqual(linked("Subtrees and leaflets, a big gain: 2b, b2 and i; the method's s."), []);
 });
 
+test("words of a lesson for a term lead to it, too", () => {
+  const terms = ["touched neurons", "amortized cost", "dense method", "exact"].map((name) => ({
+    name,
+    symbol: "",
+    means: "…",
+    section: "moving",
+  }));
+  const places = placesOf(terms);
+  const found = pieces("touched, amortized, dense baseline, exactly", patternOf([...places.keys()]), places);
+  assert.deepEqual(
+    found.filter(({ place }) => place !== null).map(({ words, place }) => [words, place]),
+    [
+      ["touched", 0],
+      ["amortized", 1],
+      ["dense baseline", 2],
+      ["exactly", 3],
+    ],
+  );
+});
+
 test("at the start of a sentence, and as code writes them, they are found too", () => {
   assert.deepEqual(linked("Leaves. Dual step"), ["Leaves:leaf", "Dual step:dual step"]);
   assert.deepEqual(linked("all z_ri"), ["z_ri:leaf"]);

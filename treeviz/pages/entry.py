@@ -51,6 +51,7 @@ _ROOM = """<style>
   position: fixed; top: 4.2rem; right: 1.5rem; z-index: 100; width: auto !important; padding: 0.3rem 0.9rem;
   background: Canvas; border: 1px solid color-mix(in srgb, currentColor 40%, transparent); border-radius: 0.5rem;
 }
+.st-key-stage[data-stale="true"] { opacity: 1 !important; } /* it says what it waits for, and is read meanwhile */
 html.treeviz-lecture :is([data-testid="stHeader"], [data-testid="stSidebar"], .st-key-glossary) { display: none; }
 html.treeviz-lecture [data-testid="stMain"] { visibility: hidden; } /* the stage is not; keys do not lead behind it */
 html.treeviz-lecture [data-stale="true"] { opacity: 1 !important; } /* the page below does not shine through */

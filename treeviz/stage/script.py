@@ -293,11 +293,12 @@ def _move(scene: Scene, line: int) -> Iterator[Step]:
     if not record.dual_step.any():
         yield Step(line, "The dual step is zero, so nothing moves.")
         return
+    added = "the same to every output" if scene.trace.config.activation == "clipped" else "nothing to any output"
     yield Step(
         line,
         f"{count(record.touched.size, 'neuron')} of {step.num_leaves:,} {agree(record.touched.size, 'fires', 'fire')} "
-        f"on at least one datapoint ({percent(record.touched.size / step.num_leaves)}). The others add the "
-        "same to every output whatever their weights, so their gradient is zero and they stay."
+        f"on at least one datapoint ({percent(record.touched.size / step.num_leaves)}). The others add "
+        f"{added} whatever their weights, so their gradient is zero and they stay."
         + ("" if drifts is None else f" It takes {count(record.dual_step.size, 'addition')} to move them all."),
     )
     for row in np.flatnonzero(drawn.is_leaf):

@@ -31,6 +31,8 @@ class Scene:
     settings : of the run, as an address names them; None for the run on show, whichever it is.
     moment : of the run, as an address names its parts.
     focus : the part of the stage to look at, or "".
+    table : the table below the text, a key of `tables.TABLES`, or "".
+    meter : "iteration" if the meter leaves out the sums of the whole run; else "".
     whole_run : whether the run is computed to its end before the scene opens.
     notes : for the presenter.
     question : asked after the text, or None.
@@ -41,6 +43,8 @@ class Scene:
     settings: Mapping[str, str] | None
     moment: Mapping[str, str]
     focus: str = ""
+    table: str = ""
+    meter: str = ""
     whole_run: bool = False
     notes: str = ""
     question: Question | None = None
@@ -121,6 +125,8 @@ def _read_scene(
         MappingProxyType(settings),
         MappingProxyType(moment),
         table.get("focus", ""),
+        table.get("table", ""),
+        table.get("meter", ""),
         table.get("whole_run", False),
         table.get("notes", "").strip(),
         question,

@@ -152,6 +152,15 @@ def _so_far(moment: TreeMoment, *, of_dense: bool) -> float:
     return sum(record.num_operations for record in records) + sum(moment.trace.build_costs.values())
 
 
+def _repaired(moment: TreeMoment) -> float:
+    config, record, num_points = moment.trace.config, moment.record, moment.trace.dataset.num_points
+    if config.search != "forest" or "repair" not in record.costs:
+        return 0
+    batch = config.mini_batch(num_points, record.iteration)
+    learned = record.firing if batch is None else record.firing.on(batch)
+    return record.costs["repair"] / num_points - learned.num_pairs  # what is left is nodes, as many in each tree
+
+
 NUMBERS: dict[str, Number] = {
     "points": Number("datapoints n, as many as trees", lambda at: at.trace.dataset.num_points),
     "dimension": Number("entries d of a datapoint", lambda at: at.trace.dataset.dimension),
@@ -202,11 +211,25 @@ NUMBERS: dict[str, Number] = {
         "share of the tree's nodes that a search of it reads",
         lambda at: at.step.visited.size / tree_size(at.step.num_leaves),
     ),
+    "visited_per_leaf": Number(
+        "nodes that a search of the tree reads, for each of its leaves",
+        lambda at: at.step.visited.size / at.step.num_leaves,
+    ),
     "visited_total": Number("nodes that the searches read in all trees", lambda at: int(at.record.num_visited.sum())),
     "modified": Number("nodes of the tree that the move changes", lambda at: at.step.modified.size),
     "modified_share": Number(
         "share of the tree's nodes that the move changes",
         lambda at: at.step.modified.size / tree_size(at.step.num_leaves),
+    ),
+    "repaired": Number(
+        "nodes of each tree that the repair writes or recomputes, each once; 0 for another search", _repaired
+    ),
+    "firing_pairs": Number(
+        "pairs of a datapoint and a neuron that fires on it, in all trees", lambda at: at.record.firing.num_pairs
+    ),
+    "changes_per_leaf": Number(
+        "datapoints on which a neuron fires, on average over all: multiply-adds that change a leaf",
+        lambda at: at.record.firing.num_pairs / at.trace.config.width,
     ),
     "touched": Number("neurons that fire on some datapoint: all that move", lambda at: at.record.touched.size),
     "touched_share": Number(
@@ -216,6 +239,13 @@ NUMBERS: dict[str, Number] = {
     "dense_operations": Number("those of the dense method that needs the fewest", lambda at: at.dense_operations),
     "times_fewer": Number(
         "dense operations over operations, of the iteration", lambda at: at.dense_operations / at.record.num_operations
+    ),
+    "product_operations": Number(
+        "those of the dense method for all inner products, each compared with b",
+        lambda at: at.trace.dense_costs(at.record)["search"],
+    ),
+    "saving": Number(
+        "dense operations minus operations, of the iteration", lambda at: at.dense_operations - at.record.num_operations
     ),
     "build_operations": Number("operations of building, once", lambda at: sum(at.trace.build_costs.values())),
     "total_operations": Number(

@@ -5,6 +5,7 @@ from typing import Any
 from treeviz.lesson.scenes.lesson_file import Lesson
 from treeviz.lesson.scenes.numbers import TreeMoment
 from treeviz.lesson.scenes.questions import describe
+from treeviz.lesson.scenes.tables import TABLES
 
 
 def describe_scene(key: str, lesson: Lesson, index: int, at: TreeMoment) -> dict[str, Any]:
@@ -30,6 +31,8 @@ def describe_scene(key: str, lesson: Lesson, index: int, at: TreeMoment) -> dict
             "notes": at.fill(scene.notes),
             "error": error,
             "question": question,
+            "table": TABLES[scene.table](at) if scene.table else None,
+            "meter": scene.meter,
             "losses": at.trace.losses.tolist() if scene.focus == "loss" else None,
         },
     }

@@ -18,11 +18,8 @@ const SEARCHED = {
   pruned: ["entered and pruned: < b"],
   firing: ["firing neuron: leaf ≥ b"],
   unseen: ["not entered"],
-  stub: [
-    "stub: a part left out",
-    " and not entered, with the number of its neurons: the taller, the more; click to open",
-  ],
-  "stub-open": ["stub entered", ": the darker, the more of its nodes the search reads (1, 10, 50, 100 %)"],
+  stub: ["stub: a part left out", " and not entered, with its number of neurons; click to open"],
+  "stub-open": ["stub entered", ": the darker, the more of it the search reads (1, 10, 50, 100 %)"],
   "stub-pruned": ["stub pruned", " at its top"],
   starts: ["starts firing"],
   stops: ["stops firing"],

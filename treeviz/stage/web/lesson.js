@@ -9,6 +9,7 @@ import { PATIENCE } from "./player.js";
 import { PollPanel } from "./poll.js";
 import { QuestionForm } from "./question.js";
 import { Score } from "./score.js";
+import { tableOf } from "./sums.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Kept } from "./question.js" */
@@ -118,6 +119,7 @@ export class LessonPanel {
   take(lesson) {
     const content = JSON.stringify(lesson);
     if (content === this.content) return;
+    if (lesson?.index !== this.shown?.index) this.stage.terms.clear();
     [this.shown, this.content, this.target] = [lesson, content, null];
     this.question = new QuestionForm(this.stage, this.kept, lesson?.scene.question ?? null);
     this.box.hidden = !lesson;
@@ -137,15 +139,17 @@ export class LessonPanel {
     for (const name of Object.values(PLACES)) this.placeOf(name)?.removeAttribute("data-looked-at");
     const hadFocus = this.stage.hasFocus(this.box);
     this.sight.disconnect();
+    this.stage.element.classList.toggle("of-iteration", shown?.scene.meter === "iteration");
     if (!shown) return this.stage.replace(this.box);
     const { index, count, scene } = shown;
     const leave = el("button", { onclick: () => this.turn(null), title: "leave the lesson; the run stays" }, "leave");
     const where = el("p", { class: "hint" }, `${shown.title} · ${index + 1} of ${count}`);
     const progress = el("progress", { max: count, value: index + 1, "aria-label": "Progress of the lesson" });
     const heading = el("h3", { tabindex: -1 }, scene.title);
+    const seen = new Set();
     const text = scene.text
       .split(/\n\s*\n/)
-      .map((paragraph) => el("p", { class: "told" }, ...this.withTerms(paragraph)));
+      .map((paragraph) => el("p", { class: "told" }, ...this.withTerms(paragraph, seen)));
     const back = el("button", { onclick: () => this.turnBy(-1) }, "← back");
     const next = el("button", { class: "primary", onclick: () => this.turnBy(1) }, "next →");
     back.disabled = index === 0;
@@ -164,6 +168,7 @@ export class LessonPanel {
       progress,
       heading,
       ...text,
+      ...(scene.table ? [tableOf(scene.table)] : []),
       ...(this.chart ? [this.chart.element] : []),
       ...error,
       ...asked,
@@ -182,11 +187,18 @@ export class LessonPanel {
     this.bringIntoView();
   }
 
-  /** The pieces of a paragraph, its terms as links to the glossary. @param {string} paragraph */
-  withTerms(paragraph) {
-    return withMarks(paragraph).flatMap((piece) =>
-      typeof piece === "string" ? this.stage.terms.link(piece) : [piece],
-    );
+  /**
+   * The pieces of a paragraph. A term is a link to the glossary where the scene names it first, and where it is bold.
+   * @param {string} paragraph
+   * @param {Set<number>} seen terms that were named before
+   */
+  withTerms(paragraph, seen) {
+    const { terms } = this.stage;
+    return withMarks(paragraph).flatMap((piece) => {
+      if (typeof piece === "string") return terms.link(piece, seen);
+      if (piece.localName === "strong") piece.replaceChildren(...terms.link(piece.textContent ?? ""));
+      return [piece];
+    });
   }
 
   /** @param {string} name */

@@ -14,8 +14,8 @@ import { compact, grouped, numeral, total } from "../../style/web/numbers.js";
  * @property {number} denseAll what the dense method computes in it
  * @property {number} build
  * @property {number} run operations of the run so far, building included
- * @property {number} dense what the dense method has computed when it has come as far
- * @property {number} most the larger of the two at the end of the iteration
+ * @property {number} runAll at the end of the iteration
+ * @property {number} denseRun what the dense method has computed at the end of the iteration
  */
 
 /**
@@ -26,17 +26,17 @@ import { compact, grouped, numeral, total } from "../../style/web/numbers.js";
  */
 export function readingAt({ own, dense, build, before }, { phase, step }, lengths) {
   const share = (step + 1) / lengths[phase];
-  const soFar = (/** @type {number[]} */ costs) => total(costs.slice(0, phase)) + Math.round(share * costs[phase]);
+  const soFar = total(own.slice(0, phase)) + Math.round(share * own[phase]);
   const [ownAll, denseAll] = [own, dense].map(total);
   return {
     isExact: share === 1,
-    own: soFar(own),
+    own: soFar,
     ownAll,
     denseAll,
     build,
-    run: build + before[0] + soFar(own),
-    dense: before[1] + soFar(dense),
-    most: Math.max(build + before[0] + ownAll, before[1] + denseAll),
+    run: build + before[0] + soFar,
+    runAll: build + before[0] + ownAll,
+    denseRun: before[1] + denseAll,
   };
 }
 
@@ -79,21 +79,21 @@ export function iterationWords({ isExact, own, ownAll, denseAll }, iteration) {
 }
 
 /**
+ * The two methods are compared at the end of the iteration: within one, the dense method pays early, and trees late.
  * @param {Reading} reading
  * @returns {Words}
  */
-export function runWords(reading) {
-  const [done, dense] = [reading.run, reading.dense].map(grouped);
-  const building = reading.build ? `, ${grouped(reading.build)} of them for building` : "";
-  const factor = compared(reading.dense, reading.run);
-  const [sign, about] = reading.isExact ? ["", ""] : ["≈ ", "about "];
+export function runWords({ isExact, build, run, runAll, denseRun }) {
+  const [done, all, dense] = [run, runAll, denseRun].map(grouped);
+  const building = build ? `, ${grouped(build)} of them for building` : "";
+  const result = build && denseRun < runAll ? "building not paid off" : compared(denseRun, runAll);
   return {
-    title: reading.build ? `Run with building (${compact(reading.build)})` : "Run",
-    own: `so far ${sign}${done}`,
-    dense: `dense by then: ${sign}${dense}, ${factor}`,
+    title: build ? `Run with building (${compact(build)})` : "Run",
+    own: `so far ${isExact ? "" : "≈ "}${done} of ${all}`,
+    dense: `dense: ${dense}, ${result}`,
     label:
-      `Operations of the run: ${about}${done} so far${building}. ` +
-      `The dense method has computed ${about}${dense} by then, ${factor}.`,
+      `Operations of the run to the end of this iteration: ${isExact ? "" : "about "}${done} of ${all} so far` +
+      `${building}. The dense method has computed ${dense} by the end, ${result}.`,
   };
 }
 
@@ -139,8 +139,8 @@ export class Meter {
     this.box.hidden = !meter;
     if (!meter) return;
     const reading = readingAt(meter, at, lengths);
-    const { own, ownAll, denseAll, build, run, dense, most } = reading;
+    const { own, ownAll, denseAll, build, run, runAll, denseRun } = reading;
     this.iteration.show(iterationWords(reading, iteration), [ownAll, own, 0, denseAll], Math.max(ownAll, denseAll));
-    this.run.show(runWords(reading), [run, run, build, dense], most);
+    this.run.show(runWords(reading), [runAll, run, build, denseRun], Math.max(runAll, denseRun));
   }
 }

@@ -1,7 +1,7 @@
 // Draws what stands beside the pictures: narration, pseudocode, badge, bars of the vectors, the node inspected.
 
 import { el, setAttribute, setText, svg } from "../../style/web/dom.js";
-import { agree, decimals, grouped, numeral, things } from "../../style/web/numbers.js";
+import { agree, decimals, grouped, numeral, range, things } from "../../style/web/numbers.js";
 
 import { Datapoint } from "./datapoint.js";
 import { neuronOf } from "./heap.js";
@@ -30,6 +30,7 @@ export class Panel {
     this.verdict = verdict;
     this.reason = reason;
     this.code = part("code", HTMLElement);
+    this.codeSeen = part("code-seen", HTMLElement);
     this.symbols = part("symbols", HTMLElement);
     this.title = part("bars-title", HTMLElement);
     this.bars = part("bars", SVGSVGElement);
@@ -157,14 +158,17 @@ export class Panel {
     this.cutCode();
   }
 
-  /** Show the lines of code whole or not at all. */
+  /** Show the lines of code whole or not at all, and say which they are. */
   cutCode() {
     const { scrollTop, clientHeight } = this.code;
-    const rows = /** @type {HTMLElement[]} */ ([...this.code.children]);
-    const [above, below] = cutsOf(
-      rows.map(({ offsetTop, offsetHeight }) => [offsetTop - scrollTop, offsetTop + offsetHeight - scrollTop]),
-      clientHeight,
-    );
+    const lines = /** @type {HTMLElement[]} */ ([...this.code.children]);
+    /** @type {[number, number][]} */
+    const rows = lines.map(({ offsetTop, offsetHeight }) => [
+      offsetTop - scrollTop,
+      offsetTop + offsetHeight - scrollTop,
+    ]);
+    const [above, below] = cutsOf(rows, clientHeight);
+    setText(this.codeSeen, seenWords(rows, clientHeight));
     this.code.style.clipPath = `inset(${above || -OUTLINE}px ${-OUTLINE}px ${below || -OUTLINE}px)`;
   }
 
@@ -300,6 +304,17 @@ export function cutsOf(rows, height) {
   const cut = (/** @type {number} */ edge) => rows.find(([top, bottom]) => top < edge - 1 && bottom > edge + 1);
   const [first, last] = [cut(0), cut(height)];
   return [first ? first[1] : 0, last ? height - last[0] : 0];
+}
+
+/**
+ * Which of the lines of a list are in view, unless all are.
+ * @param {[number, number][]} rows top and bottom of each, from the top edge of the list
+ * @param {number} height of the list
+ */
+export function seenWords(rows, height) {
+  const seen = range(rows.length).filter((row) => rows[row][0] > -2 && rows[row][1] < height + 2);
+  if (!seen.length || seen.length === rows.length) return "";
+  return `lines ${seen[0] + 1} to ${seen[seen.length - 1] + 1} of ${rows.length}`;
 }
 
 /**

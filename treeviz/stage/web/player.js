@@ -293,8 +293,11 @@ export class Player {
    * @param {number | null} node heap number of the node under the cursor
    */
   look(change, node) {
-    // The same node stays under the cursor where more or fewer are drawn.
-    this.held = "tree" in change || "pinned" in change ? null : node;
+    // Where more or fewer nodes are drawn, the end of a phase stays its end, and else the same node under the cursor.
+    const isSameTree = !("tree" in change || "pinned" in change);
+    const isEnd = isSameTree && this.isPhaseOver;
+    if (isEnd) this.at = { ...this.at, step: Infinity };
+    this.held = isSameTree && !isEnd ? node : null;
     Object.assign(this.view, change);
     this.view.opened = [...new Set(this.view.opened)].slice(-this.header.opened);
     [this.movedAt, this.reported] = [this.host.now(), null];

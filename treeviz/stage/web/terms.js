@@ -16,7 +16,15 @@ const ONE_COLUMN = 860; // pixels of the stage up to which it has one column, as
 /** Symbols of one letter that sentences use; any other letter alone is no symbol there. */
 const LETTERS = ["b", "f", "g", "m", "n", "d", "J", "G", "K", "C", "P", "p", "y", "x", "w", "z", "ρ", "κ"];
 /** @type {Record<string, string[]>} */
-const FORMS = { leaf: ["leaves"], fires: ["fire", "firing"] };
+const FORMS = {
+  leaf: ["leaves"],
+  fires: ["fire", "firing"],
+  "touched neurons": ["touched"],
+  "implicit weights": ["implicit"],
+  "dense method": ["dense baseline"],
+  "amortized cost": ["amortized"],
+  exact: ["exactly"],
+};
 
 export class Terms {
   /**
@@ -124,9 +132,14 @@ export class Terms {
     return !this.box.hidden;
   }
 
-  close() {
+  /** Show no entry, and leave the focus where it is unless it was there. */
+  clear() {
     this.stage.replace(this.box);
     this.box.hidden = true;
+  }
+
+  close() {
+    this.clear();
     if (this.opener?.isConnected) this.opener.focus();
     else this.stage.element.focus({ preventScroll: true });
   }

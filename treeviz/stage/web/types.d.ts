@@ -285,6 +285,14 @@ export interface Hunt {
 }
 
 /** The scene on show; made by pages/lessons.py. */
+/** A table written out: the first entry of a row is its name. */
+export interface TableShown {
+  caption: string;
+  head: string[];
+  rows: string[][];
+  strong: number;
+}
+
 export interface LessonShown {
   key: string;
   title: string;
@@ -298,6 +306,9 @@ export interface LessonShown {
     title: string;
     text: string;
     focus: string;
+    table: TableShown | null;
+    /** "iteration" if the meter leaves out the sums of the whole run. */
+    meter: string;
     notes: string;
     error: string;
     question: QuestionAsked | null;
