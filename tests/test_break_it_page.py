@@ -44,7 +44,7 @@ def test_a_fault_is_looked_for_and_found_and_the_way_leads_back(stage, lab):
     lab.press("check")
     lab.say("No. Node 7 holds 1.4124. Its children hold 1.4124 and 1.1855: the larger of them, as it should be.")
     assert stage.nodes_with("wrong-node") == {7} and not stage.nodes_with("right-node", "missed-node")
-    assert "of" not in stage.part("score").inner_text()
+    assert "0 of 1 right at the first try" in stage.part("score").inner_text()
     # What is to be seen: the node is smaller than one of its children, which does not fire.
     stage.element.locator('[data-node="58"] .glyph').hover()
     assert "Its children: 116 (6.900), 117 (−0.699)" in stage.part("tip").inner_text()
@@ -66,14 +66,14 @@ def test_a_fault_is_looked_for_and_found_and_the_way_leads_back(stage, lab):
     lab.press("check")
     lab.say("Found. Node 58 holds 1.4124. Its children hold 6.8996 and −0.6990: not the larger of them.")
     assert stage.nodes_with("right-node") == {58, 116}
-    assert "1 of 1 right" in stage.part("score").inner_text()
+    assert "0 of 1 right at the first try" in stage.part("score").inner_text()
     lab.press("next →")
     lab.wait("A stale maximum")
     lab.press("show me")
     lab.say("Node 17 holds 3.1510.")
     stage.part("inspector").filter(has_text="Inner node 17").wait_for()
     assert stage.nodes_with("missed-node") == {17}
-    assert "1 of 2 right" in stage.part("score").inner_text()
+    assert "0 of 2 right at the first try" in stage.part("score").inner_text()
     lab.press("leave")
     stage.wait_without("lesson")
     stage.page.get_by_role("heading", name="Planted fault: A stale maximum").wait_for()

@@ -34,8 +34,11 @@ PLAY = """async ([content, times]) => {
     const pen = canvas.getContext("2d");
     const seen = [];
     for (const time of times) {
+        // "seeked" may come before the picture is there; where it was there already, none comes.
+        const shown = new Promise((done) => video.requestVideoFrameCallback(done));
         video.currentTime = time;
         await event("seeked");
+        await Promise.race([shown, new Promise((done) => setTimeout(done, 2000))]);
         pen.drawImage(video, 0, 0);
         seen.push(canvas.toDataURL("image/png").split(",")[1]);
     }

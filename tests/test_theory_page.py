@@ -187,7 +187,7 @@ def test_why_leads_to_the_method_with_the_settings_of_the_run_and_back_to_the_mo
     settings = {"data": "xor", "xor-n": "12", "width": "128", "seed": "3", "search": "watch lists", "check": "false"}
     for query, name in (
         (f"{urlencode(settings)}&tree=5&it=2&phase=move", None),
-        ("lesson=idea&scene=12", "When it loses"),
+        ("lesson=idea&scene=13", "When it loses"),
     ):
         stage.open(query)
         stage.rest()

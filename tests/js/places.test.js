@@ -42,13 +42,13 @@ test("a wide tree keeps a least width for a leaf, smaller nodes and no labels be
   };
   const { unit, size, width, height, at } = layOutTree(wide, 400, 1);
   assert.deepEqual([unit, width, size], [4.5, 99.5 * 4.5 + 32, 0.5]);
-  assert.deepEqual([at[1], height], [[16, 20 + 20 * 23], 20 + 460 + 30]);
+  assert.deepEqual([at[1], height], [[16, 20 + 20 * 21], 20 + 420 + 30]);
   const zoomed = layOutTree(wide, 400, 2);
   assert.deepEqual([zoomed.unit, zoomed.size], [9, 9 / 11]);
   const fitting = layOutTree(wide, 400, 0); // made to fit, however small the nodes become
   assert.deepEqual([fitting.width, fitting.unit, fitting.size], [400, 368 / 99.5, 0.5 * fitting.zoom]);
   assert.deepEqual([layOutTree(wide, 400, 0.1).unit, layOutTree(nodes(), 382, 0).zoom], [fitting.unit, 1]);
-  assert.equal(layOutTree({ x: [0, 99.5], depth: [0, 20], parent: [-1, 0] }, 1282, 1).height, 20 + 460 + 118); // just room
+  assert.equal(layOutTree({ x: [0, 99.5], depth: [0, 20], parent: [-1, 0] }, 1282, 1).height, 20 + 420 + 118); // just room
   const deep = layOutTree({ x: [0, 99.5], depth: [0, 20], parent: [-1, 0] }, 1282, 1, 1, { height: 400, leaves: 118 });
   assert.equal(deep.height, 400); // all the room
   const large = layOutTree(wide, 400, 2, 1.5); // the same places on the screen, with larger letters and nodes

@@ -11,8 +11,8 @@ const TREE_SIDE = 16;
 const [SMALLEST_UNIT, LARGEST_UNIT] = [4.5, 90]; // pixels a leaf takes
 const FULL_UNIT = 11; // pixels a leaf takes where nodes have their full size
 const SMALLEST_NODE = 0.5; // of its full size; less only in a tree that is made to fit
-const TREE_HEIGHT = 380; // pixels from the root to the deepest leaves, unless levels would be too near or too far apart
-const [SMALLEST_LEVEL, LARGEST_LEVEL] = [23, 62];
+const TREE_HEIGHT = 380; // pixels from the root to the deepest leaves with short labels, unless levels would be too near or too far apart
+const [SMALLEST_LEVEL, LARGEST_LEVEL] = [21, 62];
 const LEAST_LEVEL = 8; // where the picture has to do with the room there is
 const LEAF_LABEL = 12.5; // pixels a leaf's label needs
 const LABEL_RISE = 60; // pixels from node to node down to which their labels can meet, that of a tall stub being the lowest
@@ -56,7 +56,7 @@ export function layOutTree({ x, depth, parent }, available, wanted, scale = 1, r
   const width = Math.max(available / scale, span * unit + 2 * TREE_SIDE);
   const hasLeaves = room.height !== undefined || unit >= LEAF_LABEL;
   const leafRoom = hasLeaves ? room.leaves : STUB_ROOM;
-  const tall = room.height === undefined ? TREE_HEIGHT : room.height - TREE_TOP - leafRoom;
+  const tall = (room.height ?? TREE_TOP + TREE_HEIGHT + LEAF_ROOM) - TREE_TOP - (hasLeaves ? leafRoom : LEAF_ROOM);
   const least = room.height === undefined ? SMALLEST_LEVEL : LEAST_LEVEL;
   const level = clamp(tall / Math.max(deepest, 1), least, LARGEST_LEVEL);
   const left = (width - span * unit) / 2;
