@@ -46,7 +46,7 @@ def invoke(*arguments):
     return CliRunner().invoke(main, ["export", *map(str, arguments)])
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_tree_is_what_the_stage_saves(page, replay_file, tmp_path, scheme):
     page.emulate_media(color_scheme=scheme)
     page.goto(f"{replay_file.as_uri()}?tree=1&it=1&phase=repair&step=4")
@@ -70,6 +70,7 @@ def test_other_pictures_are_painted_in_any_size(page, replay_file, tmp_path):
         assert abs(Image.open(io.BytesIO(out.read_bytes())).width - scale * box["width"]) <= scale
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_not_there_is_refused(chromium, tmp_path):
     done = export("tree", *RUN, "--picture", "lists", "--out", tmp_path / "lists.svg")
     assert done.returncode == 1 and "choose among tree, atlas, neurons, output" in done.stderr

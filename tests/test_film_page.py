@@ -95,7 +95,7 @@ def alike(one, other, edge=4):
     return max(np.corrcoef(inner(one), inner(other, *shift))[0, 1] for shift in shifts)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_phase_becomes_a_gif(page, stage, sentences, scheme):
     page.emulate_media(color_scheme=scheme)
     where = stage.where
@@ -130,6 +130,7 @@ def test_a_phase_becomes_a_gif(page, stage, sentences, scheme):
     assert (first[0] != first[1]).any()
 
 
+@pytest.mark.slow
 def test_an_iteration_becomes_a_film_of_all_phases(stage, run):
     name, content = make(stage, "iteration", "gif")
     script = json.loads(open_run(run).frame(View(tree=1), 1))["script"]
@@ -157,6 +158,7 @@ def test_a_film_plays_as_webm_in_a_browser(page, stage, sentences):
         assert likeness[number] == max(likeness) > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["stop", "close"])
 def test_a_film_can_be_stopped(page, stage, way):
     where, saved = stage.where, []

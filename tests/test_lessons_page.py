@@ -136,6 +136,7 @@ def test_a_lesson_is_found_where_it_was_left(stage, lecture):
     lecture.wait("idea", 3)
 
 
+@pytest.mark.slow
 def test_arrows_to_the_sides_step_where_an_answer_has_the_focus(stage, lecture):
     lecture.open("idea", 7)
     stage.wait_for(0, 6, 2)
@@ -154,6 +155,7 @@ def test_arrows_to_the_sides_step_where_an_answer_has_the_focus(stage, lecture):
     assert stage.where == (0, 6, 3)
 
 
+@pytest.mark.slow
 def test_nodes_chosen_by_keyboard_and_an_estimate_that_is_off(stage, lecture):
     lecture.open("idea", 3)
     first = lecture.box.locator("input[type=checkbox]").first
@@ -316,6 +318,7 @@ def test_a_quiz_is_found_again_after_a_reload(stage, lecture):
     assert stage.address().items() >= {**settings, "tree": address["tree"], "it": address["it"]}.items()
 
 
+@pytest.mark.slow
 def test_who_leaves_a_lesson_is_led_back_to_where_they_were(stage, lecture):
     stage.open("data=xor&xor-n=12&width=128&tree=5&it=2&phase=repair")
     stage.element.focus()
@@ -408,6 +411,7 @@ def test_another_threshold_is_tried_and_the_run_comes_back(stage, circle):
     assert stage.states() == before
 
 
+@pytest.mark.slow
 def test_of_quick_presses_one_turns_a_scene_and_a_reload_keeps_the_lecture(stage, lecture):
     stage.page.set_viewport_size({"width": 1920, "height": 1080})
     lecture.open("idea", 1)
@@ -439,6 +443,7 @@ def test_no_scene_is_skipped_while_a_large_run_is_built(stage, lecture):
     assert stage.address()["scene"] == "12"
 
 
+@pytest.mark.slow
 def test_the_stage_can_be_read_while_another_scene_is_built(stage, lecture):
     lecture.open("idea", 1)
     stage.rest()
@@ -447,6 +452,7 @@ def test_the_stage_can_be_read_while_another_scene_is_built(stage, lecture):
     assert page.locator(".st-key-stage").evaluate("box => getComputedStyle(box).opacity") == "1"
 
 
+@pytest.mark.slow
 def test_the_meter_counts_the_run_once_a_scene_has_said_what_an_operation_is(stage, lecture):
     run = stage.part("meter-run")
     lecture.open("idea", 9)
@@ -477,6 +483,7 @@ def test_a_table_has_the_numbers_of_the_run(stage, lecture, number, name):
     assert lecture.box.evaluate("box => box.scrollWidth <= box.clientWidth")
 
 
+@pytest.mark.slow
 def test_an_entry_of_the_glossary_goes_with_its_scene(stage, lecture):
     lecture.open("idea", 4)
     lecture.box.locator("strong").get_by_role("button", name="pruning").click()
@@ -500,6 +507,7 @@ def test_a_part_that_is_opened_leaves_the_search_at_its_end_and_the_buttons_in_a
     assert row.bounding_box()["height"] == height
 
 
+@pytest.mark.slow
 def test_the_lesson_says_that_it_goes_on_below(stage, lecture):
     stage.page.set_viewport_size({"width": 1400, "height": 700})
     lecture.open("idea", 3)
@@ -563,6 +571,7 @@ BEGINNINGS = """stage => [...stage.querySelectorAll(".told, .narration")].flatMa
 })"""
 
 
+@pytest.mark.slow
 def test_no_line_of_a_lesson_begins_with_a_comma(stage, lecture):
     stage.open("lesson=idea&scene=9&lecture=1")
     lecture.wait("idea", 9)

@@ -100,6 +100,7 @@ def test_a_datapoint_is_dragged_and_its_tree_follows(stage, trainers):
     expect(firing).to_have_count(len({node for node, own in before.items() if own & {"firing", "stops"}}))
 
 
+@pytest.mark.slow
 def test_a_datapoint_is_moved_by_keys_and_says_what_follows(stage, trainers):
     stage.open(f"{XOR}&tree=3")
     own = plane_coordinates(load_dataset("xor", 8))[3]
@@ -125,6 +126,7 @@ def test_a_datapoint_is_moved_by_keys_and_says_what_follows(stage, trainers):
     assert stage.where == (0, 1, 1)
 
 
+@pytest.mark.slow
 def test_a_step_ends_it_and_another_threshold_goes_with_it(stage, trainers):
     stage.open(f"{XOR}&tree=3")
     grip = stage.part("datapoint").get_by_role("slider")

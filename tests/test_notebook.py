@@ -113,6 +113,7 @@ def test_a_saved_run_gives_the_same_notebook(made, tmp_path):
     assert pack_notebook(Trace.load(tmp_path / "run.npz"), moment) == pack_notebook(trace, moment)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_missing_or_another_is_noticed(tmp_path):
     trace = Trainer(csv_data(tmp_path), TrainConfig(width=64)).run(2, 0.0)
     content = pack_notebook(trace, Moment())

@@ -418,6 +418,7 @@ def answer_all(path, code, first, errors):
         errors.put(repr(error))
 
 
+@pytest.mark.slow
 def test_processes_that_answer_at_once_lose_nothing_and_count_each_student_once(tmp_path):
     path = str(tmp_path / "polls.sqlite")
     polls = Polls(path)

@@ -161,6 +161,7 @@ SHOWN = "[data-testid=stMain]"
 OPTION = "nothing: it does not fire"
 
 
+@pytest.mark.slow
 def test_phones_learn_what_is_right_when_the_class_does_and_not_before(teacher, server, chromium):
     """One answers right, one wrong, one too late, one not at all; what the server sends them is read."""
     code = teacher.open(2).code

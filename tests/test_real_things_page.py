@@ -23,6 +23,7 @@ def number(text):
     return float(text.replace("−", "-").replace(",", ""))
 
 
+@pytest.mark.slow
 def test_a_digit_is_drawn_and_times_the_weights_makes_the_leaf(stage):
     stage.open("data=digits&width=1024&digits-n=20")
     trace = Trainer(load_dataset("digits", 20), TrainConfig(width=1024, solver="exact")).run(2)

@@ -98,6 +98,7 @@ def related(page, server):
     return Map(page, server)
 
 
+@pytest.mark.slow
 def test_a_paper_is_pointed_at_opened_and_followed_into_the_app(related, page):
     related.open("data=circle&width=64")
     assert related.element.locator(".node").count() == len(PAPERS)

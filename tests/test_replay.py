@@ -312,7 +312,7 @@ def test_a_trace_without_records_says_so():
 
 def test_a_run_that_goes_on_is_held_as_far_as_it_has_come(node):
     run = BackgroundRun(load_dataset("circle"), TrainConfig(width=64, solver="exact"))
-    assert run.wait_for(3, timeout=60)
+    assert run.wait_for(3, timeout=60) and run.wait_for_check(3, timeout=60)
     page = write_moment(run, Moment(View(tree=4, detail=63, pinned=1), iteration=3))
     texts = dict(TEXT.findall(page))
     held = ask(node, texts, "run-0")
@@ -320,3 +320,7 @@ def test_a_run_that_goes_on_is_held_as_far_as_it_has_come(node):
     asked = [question(4, [3], view={"detail": 63, "pinned": pinned}) for pinned in (1, 2)]
     found = ask(node, texts, "run-0", asked)
     assert found[0]["frames"][0]["iteration"] == 3 and "refusal" in found[1]
+    del run.checks[3:]  # as if the last were still being checked
+    texts = dict(TEXT.findall(write_moment(run, Moment(View(tree=4), iteration=3))))
+    held = ask(node, texts, "run-0", [question(4, [2])])
+    assert held[0]["status"]["computed"] == 3 and held[0]["frames"][0]["iteration"] == 2

@@ -234,6 +234,7 @@ def test_numbers_and_charts_follow_when_the_cursor_rests(stage, circle):
     expect(stage.metric("Nodes modified")).to_have_text(f"{circle.records[2].num_modified.sum():,}")
 
 
+@pytest.mark.slow
 def test_numbers_follow_while_it_plays(stage):
     stage.open(CIRCLE)
     stage.part("speed").select_option("16")
@@ -272,6 +273,7 @@ def test_a_stub_opens_and_a_leaf_is_inspected(stage, digits):
     assert stub in stage.states()
 
 
+@pytest.mark.slow
 def test_a_node_that_is_not_drawn_here_is_said_to_be_so_and_can_be_drawn(stage):
     stage.open(f"{DIGITS}&phase=solve")
     node = max(stage.nodes_with("firing"))
@@ -429,6 +431,7 @@ def test_a_term_opens_its_entry_beside_the_stage(stage):
     assert entry.bounding_box()["y"] < stage.part("scroller").bounding_box()["y"]
 
 
+@pytest.mark.slow
 def test_terms_of_pictures_and_charts_open_their_entries(stage, circle):
     stage.open(CIRCLE)
     entry = stage.part("term")

@@ -225,6 +225,7 @@ def test_a_leaf_is_marked_where_it_fires_and_described(alone, makers):
     )
 
 
+@pytest.mark.slow
 def test_nothing_is_said_of_what_the_move_changes_before_it_is_made(alone, makers):
     stage, frame = shown(alone, makers[0]), frame_of(makers[0])
     nodes = frame["nodes"]

@@ -454,6 +454,7 @@ def test_it_lays_itself_out_again_when_the_window_changes(stage):
     stage.wait_for(0, 1, 2)
 
 
+@pytest.mark.slow
 def test_a_reload_right_after_a_step_stays_there(stage):
     stage.open("data=circle&width=64")
     stage.press("ArrowRight")

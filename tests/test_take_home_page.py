@@ -130,6 +130,7 @@ def test_the_tree_on_the_screen_is_taken_home_as_a_file_that_plays(stage, contex
     other.close()
 
 
+@pytest.mark.slow
 def test_a_file_of_ones_own_is_named_and_not_taken_along(page, server, tmp_path):
     path = tmp_path / "my table.csv"
     path.write_text("a,b,kind\n" + "".join(f"{i % 7},{i * i % 11},{'xy'[i % 2]}\n" for i in range(1, 13)))
@@ -156,6 +157,7 @@ def test_a_faulty_run_is_not_taken_home_as_a_run(stage, tmp_path):
     assert "with the planted fault strict-comparison;" in path.read_text().split("\n")[0]
 
 
+@pytest.mark.slow
 def test_a_race_is_taken_home_with_the_price_of_a_node_on_the_screen(page, server, tmp_path):
     open_race(page, server, "data=sphere&width=256&limit=10&node-price=10")
     choose(page, "Forest", "Dense")

@@ -133,6 +133,7 @@ def newcomer(page, context):
     context.clear_cookies(name=INTRODUCED)
 
 
+@pytest.mark.slow
 def test_a_first_visit_is_introduced_and_then_the_stage_plays(newcomer, context, server):
     page = newcomer
     page.goto(f"{server}/")

@@ -33,6 +33,7 @@ def kinds_of(run, point, iteration):
     return [int(np.count_nonzero(kind)) for kind in kinds]
 
 
+@pytest.mark.slow
 def test_nothing_below_the_notes_on_the_code_moves_within_a_phase(stage):
     stage.open("data=circle&width=64&solver=exact&it=0&phase=repair&step=0")
     stage.element.focus()

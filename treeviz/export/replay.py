@@ -59,8 +59,13 @@ def write_run(run: FinishedRun, trees: Sequence[int], on_step: Callable[[], obje
 
 
 def write_moment(run: ShownRun, moment: Moment) -> str:
-    """Return a replay of a run, as far as it has come, that holds the tree of a moment and opens there."""
-    return write_replay([open_run(as_far_as_it_is(run))], [Scene(0, moment)], [])
+    """Return a replay of a run, as far as it has come, that holds the tree of a moment and opens there.
+
+    An iteration that is still being checked is not held; then it opens in the last that is.
+    """
+    held = as_far_as_it_is(run)
+    last = len(held.trace.records) - 1
+    return write_replay([open_run(held)], [Scene(0, replace(moment, iteration=min(moment.iteration, last)))], [])
 
 
 def write_still(trace: Trace, moment: Moment, step: int | None = None) -> str:

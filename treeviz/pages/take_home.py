@@ -52,7 +52,7 @@ _PLACE = """<style>
 }
 </style>"""
 _OPEN, _ADDRESS = MENU
-_PATIENCE = 1.0  # seconds that a table waits for the dense method to come as far as the run
+_PATIENCE = 1.0  # seconds that a file waits for what is computed beside the run to come as far
 _Owner = TypeVar("_Owner")
 
 
@@ -143,6 +143,7 @@ def _pack_records(run: BackgroundRun, **options: Any) -> bytes:
 
 
 def _pack_replay(run: BackgroundRun, moment: Moment) -> bytes:
+    run.wait_for_check(moment.iteration, _PATIENCE)
     return write_moment(run, moment).encode()
 
 

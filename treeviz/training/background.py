@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import nullcontext
 
@@ -157,25 +158,25 @@ class BackgroundRun:
         """Wait until `iteration` is computed or cannot be; return whether it is there. `timeout` in seconds."""
         if self.num_computed <= iteration:
             self.request(iteration)
-        deadline = time.monotonic() + timeout
-        with self._changed:
-            while self.num_computed <= iteration and not self.is_finished and not self.error:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    break
-                self._changed.wait(left)
+        self._wait_until(lambda: self.num_computed > iteration or self.is_finished or bool(self.error), timeout)
         return self.num_computed > iteration
 
     def wait_for_dense(self, iteration: int, timeout: float) -> bool:
         """Wait until the dense baseline has done `iteration` or will not; return whether that is so in time."""
-        deadline = time.monotonic() + timeout
+        return self._wait_until(
+            lambda: not self.dense_is_behind or bool(self.dense_trace and len(self.dense_trace.records) > iteration),
+            timeout,
+        )
+
+    def wait_for_check(self, iteration: int, timeout: float) -> bool:
+        """Wait until `iteration`, which is computed, is checked or will not be; return whether that is so in time."""
+        return self._wait_until(
+            lambda: bool(not self.is_checked or self.error or len(self.checks) > iteration), timeout
+        )
+
+    def _wait_until(self, is_so: Callable[[], bool], timeout: float) -> bool:
         with self._changed:
-            while self.dense_is_behind and not (self.dense_trace and len(self.dense_trace.records) > iteration):
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return False
-                self._changed.wait(left)
-        return True
+            return self._changed.wait_for(is_so, timeout)
 
     def _has_work(self) -> bool:
         return (self.num_computed < self._wanted and not self.is_finished) or self.dense_is_behind
