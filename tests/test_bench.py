@@ -630,7 +630,7 @@ def test_interrupting_the_command_saves_what_is_done(tmp_path, monkeypatch):
 
 
 def test_what_is_drawn_alone_is_measured_where_it_can_be_and_where_the_others_cannot():
-    wide, crowded = replace(SMALL, width=1 << 24), Problem("digits", 200, 64, 256, center=True)
+    wide, crowded = replace(SMALL, width=1 << 25), Problem("digits", 200, 64, 256, center=True)
     result = run_bench(Plan((Case(wide, 1), Case(crowded, 1)), ()), with_memory=False)
     for measured, left in zip(result.measurements, (NAMES[:-1], NAMES[-1:]), strict=True):
         assert [one.candidate for one in measured.outcomes if not one.runs] == list(left)
@@ -638,5 +638,5 @@ def test_what_is_drawn_alone_is_measured_where_it_can_be_and_where_the_others_ca
     (run,) = drawn.runs
     assert drawn.status == "ok" and run.is_reached
     assert run.seconds_from_nothing == run.draw_seconds + run.build_seconds + run.seconds
-    assert "draws at most 2^22 neurons" in result.measurements[0].of("dense").status
+    assert "at most 2^24 neurons are measured where all are drawn" in result.measurements[0].of("dense").status
     assert "more than one datapoint, so all neurons would be drawn" in result.measurements[1].of("watch-firing").status

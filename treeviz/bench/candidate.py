@@ -18,8 +18,8 @@ from treeviz.training.trainer import Trainer
 MAX_ITERATIONS = 100
 # Wide enough that every candidate starts its threads and loads its compiled loops.
 _WARM_UP_WIDTH = 1 << 18
-# Above it a dense method would take minutes here, and no machine has the memory for twice as many.
-MAX_DRAWN_WIDTH = 1 << 22
+# Where all neurons are drawn, more would take a benchmark too long.
+MAX_DRAWN_WIDTH = 1 << 24
 # Linux counts processor time in hundredths of a second.
 _CLOCK_TICK = 0.01
 
@@ -50,7 +50,7 @@ class Candidate:
     def reason_not_to_fit(self, problem: Problem) -> str:
         """Say why a problem does not fit in this machine's memory; empty if it does, or if the system does not say."""
         if self.draw == "all" and problem.width > MAX_DRAWN_WIDTH:
-            return f"draws at most 2^{MAX_DRAWN_WIDTH.bit_length() - 1} neurons here"
+            return f"at most 2^{MAX_DRAWN_WIDTH.bit_length() - 1} neurons are measured where all are drawn"
         config = self.config(problem)
         if self.draw == "firing" and not draws_firing(config, problem.num_points):
             return "a neuron is expected to fire on more than one datapoint, so all neurons would be drawn"

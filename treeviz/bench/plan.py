@@ -152,7 +152,7 @@ QUICK = Plan(
     ),
     growths=(
         Growth("m", tuple(_sphere(16, 16, exponent) for exponent in range(12, 17)), 5),
-        Growth("m", tuple(_sphere(16, 16, exponent) for exponent in (20, 22, 24)), 3, " beyond memory"),
+        Growth("m", tuple(_sphere(16, 16, exponent) for exponent in (25, 26, 27, 28)), 3, " beyond memory"),
         Growth("n", tuple(_sphere(num_points, 16, 14) for num_points in (8, 16, 32, 64)), 5),
         Growth("d", tuple(_sphere(16, dimension, 14) for dimension in (16, 32, 64, 128)), 5),
     ),
