@@ -182,6 +182,7 @@ def test_answers_equal_a_search_by_hand_on_two_hundred_runs():
             "touched": len(set(np.concatenate([record.firing[i] for i in range(len(record.residual))]).tolist())),
             "residual": record.outputs[moment.tree] - moment.trace.dataset.y[moment.tree],
             "loss": 0.5 * np.sum(record.residual**2),
+            "first_loss": 0.5 * np.sum(moment.trace.records[0].residual ** 2),
             "operations": sum(record.costs.values()),
             "levels": (2 * width - 1).bit_length(),
             "visited_per_leaf": len(read) / width,
@@ -302,6 +303,8 @@ def test_what_the_first_lesson_says_of_wide_trees_is_so():
     assert losing.find("visited") > losing.find("width"), "more nodes are read than there are leaves"
     assert losing.record.costs["repair"] > losing.find("product_operations"), "the repair alone takes more"
     assert losing.record.status == "ok"
+    search, repair = losing.find("visited_total"), losing.record.costs["repair"]
+    assert search < losing.find("product_operations") < repair, "the repair is what loses"
     border = [begin_wide(b) for b in (1.1, 1.2)]
     assert [losing.find("times_fewer") < 1, *(moment.find("times_fewer") < 1 for moment in border)] == [
         True,

@@ -178,6 +178,7 @@ NUMBERS: dict[str, Number] = {
         "iterations computed so far; with whole_run, all of the run", lambda at: len(at.trace.records)
     ),
     "loss": Number("½‖f − y‖² before the move of the iteration", lambda at: at.record.loss),
+    "first_loss": Number("loss before the first move", lambda at: at.trace.records[0].loss),
     "last_loss": Number("loss of the last iteration computed", lambda at: at.trace.records[-1].loss),
     "highest_loss": Number("highest loss so far", lambda at: max(record.loss for record in at.trace.records)),
     "highest_at": Number(
