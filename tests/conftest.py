@@ -35,9 +35,9 @@ NO_OPTIMIZER = "--js-flags=--no-maglev,--no-turbofan"
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the longest files, so that no process is left with one at the end; a class waits for a minute."""
+    """Begin with the longest files, so that no process is left with one at the end."""
     sizes = {path: path.stat().st_size for path in {item.path for item in items}}
-    items.sort(key=lambda item: (item.path.name != "test_class.py", -sizes[item.path]))
+    items.sort(key=lambda item: -sizes[item.path])
 
 
 @pytest.hookimpl(optionalhook=True)
