@@ -9,6 +9,11 @@ from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.style.palette import percent
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
+PRESS_AND_ASK = """([button, field]) => {
+    button.click();
+    field.value = "5";
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+}"""
 
 
 def num_below(nodes, top):
@@ -78,8 +83,11 @@ def test_a_situation_opens_with_a_way_back_and_an_address_to_share(stage):
 def test_a_situation_of_the_run_on_show_goes_to_its_moment(stage):
     stage.open("tree=2&it=1")
     stage.page.get_by_role("button", name="Situations").click()
-    stage.page.get_by_test_id("stPopoverBody").get_by_role("button", name="The whole tree").click()
-    expect(stage.page.get_by_test_id("stPopoverBody")).to_have_count(0)
+    situation = stage.page.get_by_test_id("stPopoverBody").get_by_role("button", name="The whole tree")
+    situation.wait_for()
+    # The stage asks for a tree in the same moment, and the browser then says once more that the gallery is open.
+    stage.page.evaluate(PRESS_AND_ASK, [situation.element_handle(), stage.part("tree-number").element_handle()])
     stage.page.get_by_role("button", name="Back to your settings").wait_for()
     stage.wait().rest()
+    expect(stage.page.get_by_test_id("stPopoverBody")).to_have_count(0)
     assert stage.where[0] == 1, "it names no moment, so the run stays where it was left"

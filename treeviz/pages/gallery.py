@@ -37,18 +37,18 @@ def show_heading(text: str, settings: Settings) -> None:
 
 def offer_gallery(place: str) -> None:
     """Draw the button of the gallery and, behind it, all situations with what there is to see."""
-    key = f"{place}-situations"
+    # A new one after each press, and closed: the browser may say in the same moment that the old one is open.
+    key = f"{place}-situations-{st.session_state.get('num_situations', 0)}"
     words = "Eight runs worth a look"
-    # Only a popover that reports when it opens can be closed.
     with st.popover("Situations", icon=":material/apps:", help=words, width="content", key=key, on_change="rerun"):
         for preset in load_presets():
             with st.container(gap=None):
-                st.button(preset.title, on_click=_open, args=(preset, key), key=f"{place}-{preset.name}")
+                st.button(preset.title, on_click=_open, args=(preset,), key=f"{place}-{preset.name}")
                 st.markdown(f":small[{preset.sentence}]")
 
 
-def _open(preset: Preset, popover: str) -> None:
-    st.session_state[popover] = False
+def _open(preset: Preset) -> None:
+    st.session_state.num_situations = st.session_state.get("num_situations", 0) + 1
     st.session_state.introduction = False
     open_on_stage(preset.settings, preset.moment)
 
