@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import threading
 import time
 
 import numpy as np
@@ -86,7 +87,7 @@ RIGHT_TAIL = firing_network._tail
 WRONG = {
     "every proposal is kept": {"_is_first": lambda fires, owners: np.ones(len(owners), dtype=bool)},
     "neurons that fire on several are left out": {"_is_first": lambda fires, owners: fires.sum(axis=1) == 1},
-    "a factor n is missing": {"_chance": lambda num_points, threshold: firing_probability(threshold)},
+    "a factor n is missing": {"proposal_chance": lambda num_points, threshold: firing_probability(threshold)},
     "the tail is that of an exponential": {"_tail": lambda uniform, b: b - np.log(uniform) / max(b, 1.0)},
     "the tail is a normal moved by b": {"_tail": lambda uniform, b: b - scipy.stats.norm.ppf(uniform / 2)},
     "the tail begins a little higher": {"_tail": lambda uniform, b: RIGHT_TAIL(uniform, b) + 0.03},
@@ -173,6 +174,24 @@ def test_the_network_depends_on_nothing_else(d, monkeypatch):
     pieces = [(low, rows.copy()) for low, rows in first.weight_blocks(block_rows=100, first=1000, last=3500)]
     assert pieces[0][0] == 1000 and max(len(rows) for _, rows in pieces) <= 100
     assert np.array_equal(np.concatenate([rows for _, rows in pieces]), first.weights(np.arange(1000, 3500)))
+
+
+@pytest.mark.parametrize("broken_part", [0, 1])
+def test_an_interrupted_draw_ends_in_all_threads_and_leaves_nothing_broken(broken_part, monkeypatch):
+    monkeypatch.setattr("treeviz.search.compiled.num_threads", lambda: 2)
+    X, looks = points(6, 3), []
+    network = FiringNetwork(X, 2, 1 << 24, 2.0)
+    main = threading.current_thread()
+
+    def look(leaves):
+        looks.append(1)
+        if (threading.current_thread() is main) == (broken_part == 0) and len(looks) > 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        network.gather(look)
+    assert len(looks) < 1000  # of 2,048 blocks
+    assert network.num_drawn == FiringNetwork(X, 2, 1 << 24, 2.0).num_drawn > 1 << 20
 
 
 def test_a_loaded_run_draws_the_same_neurons_again(tmp_path):

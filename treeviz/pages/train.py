@@ -98,9 +98,9 @@ def _find_start(
 
 def _explain(run: BackgroundRun) -> None:
     data, width, drawn = run.data, run.config.width, run.trace.num_drawn
-    leaves = f"leaves are the inner products of all neurons, **m = {width:,}**, with it"
+    leaves = f"leaves are its inner products with all neurons, **m = {width:,}**"
     if drawn < width:
-        leaves = f"leaves are the inner products of the drawn neurons with it, {drawn:,} in all"
+        leaves = f"leaves are its inner products with the neurons drawn, {drawn:,} in all"
     trees = (
         f"Every datapoint has a tree, **n = {data.num_points}** in all: its {leaves}, and every node above holds the "
         "larger of its two children."

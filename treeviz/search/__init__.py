@@ -9,7 +9,7 @@ from treeviz.model.config import FAULTS, SEARCHES, TrainConfig
 from treeviz.model.network import InitialNetwork, WholeNetwork
 from treeviz.model.types import Floats
 from treeviz.search.engine import EngineMaker
-from treeviz.search.firing_network import FiringNetwork, can_draw_firing, expected_proposals
+from treeviz.search.firing_network import FiringNetwork, expected_proposals, proposal_chance
 from treeviz.search.watch.screening import drawn_bytes
 
 
@@ -31,7 +31,7 @@ def initial_network(X: Floats, config: TrainConfig) -> InitialNetwork:
 
 def draws_firing(config: TrainConfig, num_points: int) -> bool:
     """Return whether only the neurons that fire are drawn: if it is asked for and possible on n datapoints."""
-    return config.draw == "firing" and can_draw_firing(num_points, config.resolved_threshold)
+    return config.draw == "firing" and proposal_chance(num_points, config.resolved_threshold) <= 1
 
 
 def required_bytes(maker: EngineMaker, data: Dataset, config: TrainConfig) -> int:

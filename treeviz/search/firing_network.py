@@ -13,6 +13,7 @@ the chance n p (1 / n) Pr[none before i fires | i fires], the same, and its weig
 (algorithm.md §8).
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,19 +40,14 @@ _NUM_DRAWS = 4096  # of neurons on the condition that they fire on a new point
 _LARGE_DRAW = 4  # blocks that are worth a second thread
 
 
+def proposal_chance(num_points: int, threshold: float) -> float:
+    """Return n p: the chance that a neuron is a proposal, as long as that is at most 1."""
+    return num_points * firing_probability(threshold)
+
+
 def expected_proposals(width: int, num_points: int, threshold: float) -> float:
     """Return m n p, the number of neurons that are drawn on average before those that fire earlier are left out."""
-    return width * num_points * firing_probability(threshold)
-
-
-def can_draw_firing(num_points: int, threshold: float) -> bool:
-    """Return whether n p <= 1, without which the neurons that fire cannot be drawn by themselves."""
-    return num_points * firing_probability(threshold) <= 1.0
-
-
-def _chance(num_points: int, threshold: float) -> float:
-    """Return n p, the chance that a neuron is a proposal; 1 where round-off makes it more."""
-    return min(1.0, num_points * firing_probability(threshold))
+    return width * proposal_chance(num_points, threshold)
 
 
 def _tail(uniform: Floats, threshold: float) -> Floats:
@@ -81,7 +77,7 @@ class FiringNetwork(InitialNetwork):
     Raises
     ------
     ValueError
-        If n p > 1, see `can_draw_firing`; or, when the network is first asked for, if no neuron fires.
+        If n p > 1; or, when the network is first asked for, if no neuron fires.
 
     Notes
     -----
@@ -90,15 +86,15 @@ class FiringNetwork(InitialNetwork):
     """
 
     def __init__(self, X: Floats, seed: int, width: int, threshold: float) -> None:
-        if not can_draw_firing(len(X), threshold):
-            raise ValueError(f"n p = {len(X) * firing_probability(threshold):.3g} is more than 1: draw all neurons")
+        chance = proposal_chance(len(X), threshold)
+        if chance > 1:
+            raise ValueError(f"n p = {chance:.3g} is more than 1: draw all neurons")
         self.width, self._X, self._seed, self._threshold = width, X, seed, threshold
         self._basis: Floats | None = None  # (d, n): orthonormal columns that span the datapoints
         self._points = X  # (n, r): the datapoints in the coordinates that are drawn
         if X.shape[1] > len(X):
             self._basis, triangle = np.linalg.qr(X.T)
             self._points = np.ascontiguousarray(triangle.T)
-        chance = _chance(len(X), threshold)
         size = width if chance * width <= _PROPOSALS else max(1, int(_PROPOSALS / chance))
         self._block_size = 1 << (size.bit_length() - 1)
         self.draw_seconds = 0.0
@@ -109,11 +105,12 @@ class FiringNetwork(InitialNetwork):
         expected = expected_proposals(self.width, len(self._X), self._threshold)
         keeps = 8 * expected * self._points.shape[1] <= _MAX_KEPT_BYTES
         num_blocks = -(-self.width // self._block_size)
-        start = time.perf_counter()
+        start, stop = time.perf_counter(), threading.Event()
         with threadpool_limits(1, user_api="blas"):  # the threads are ours here
             parts = map_spans(
-                lambda _, first, last: self._draw_span(first, last, look, keeps=keeps),
+                lambda _, first, last: self._draw_span(first, last, look, stop, keeps=keeps),
                 num_blocks,
+                stop,
                 is_large=num_blocks >= _LARGE_DRAW,
             )
         looking = sum(part.look_seconds for part in parts) / len(parts)  # threads look at the same time
@@ -147,12 +144,16 @@ class FiringNetwork(InitialNetwork):
         """Their signs."""
         return self._found.signs
 
-    def _draw_span(self, first: int, last: int, look: Callable[[Floats], T], *, keeps: bool) -> "_Part[T]":
-        """Draw blocks first..last - 1."""
+    def _draw_span(
+        self, first: int, last: int, look: Callable[[Floats], T], stop: threading.Event, *, keeps: bool
+    ) -> "_Part[T]":
+        """Draw blocks first..last - 1, until `stop` is set."""
         stretches, counts = Stretches(self._seed, Stream.FIRING), np.zeros(last - first, dtype=np.int64)
         signs, kept = [np.empty(0, dtype=np.int8)], [np.empty((0, self._points.shape[1]))]
         seen, look_seconds = [], 0.0
         for place in range(last - first):
+            if stop.is_set():
+                break
             rows, own_signs = self._draw_block(stretches, first + place)
             counts[place] = len(rows)
             signs.append(own_signs)
@@ -168,7 +169,7 @@ class FiringNetwork(InitialNetwork):
         points, threshold = self._points, self._threshold
         generator = stretches.at(block)
         size = min(self._block_size, self.width - block * self._block_size)
-        count = int(generator.binomial(size, _chance(len(points), threshold)))
+        count = int(generator.binomial(size, proposal_chance(len(points), threshold)))
         owners = generator.integers(0, len(points), count)
         signs = generator.integers(0, 2, count, dtype=np.int8)
         own_products = _tail(1.0 - generator.random(count), threshold)
@@ -192,10 +193,7 @@ class FiringNetwork(InitialNetwork):
         stretches, kept = Stretches(self._seed, Stream.FIRING), self._found.kept
         for block, (first, last) in enumerate(pairwise(self._found.firsts.tolist())):
             if first < last:
-                yield first, self._rows(stretches, block) if kept is None else kept[first:last]
-
-    def _rows(self, stretches: Stretches, block: int) -> Floats:
-        return self._draw_block(stretches, block)[0]
+                yield first, self._draw_block(stretches, block)[0] if kept is None else kept[first:last]
 
     def _coordinates(self, neurons: Ints) -> Floats:
         """Return the coordinates of some neurons, (u, r)."""
@@ -203,11 +201,17 @@ class FiringNetwork(InitialNetwork):
             return np.asarray(self._found.kept[neurons])
         chosen = np.empty((neurons.size, self._points.shape[1]))
         stretches = Stretches(self._seed, Stream.FIRING)
-        blocks = self._found.firsts.searchsorted(neurons, side="right") - 1
+        for block, places, rows in self._by_block(neurons):
+            chosen[places] = self._draw_block(stretches, block)[0][rows]
+        return chosen
+
+    def _by_block(self, neurons: Ints) -> Iterator[tuple[int, Ints, Ints]]:
+        """Yield every block in which some of `neurons` lie, their places in `neurons`, and in the block."""
+        firsts = self._found.firsts
+        blocks = firsts.searchsorted(neurons, side="right") - 1
         for block in np.unique(blocks).tolist():
             places = np.flatnonzero(blocks == block)
-            chosen[places] = self._rows(stretches, block)[neurons[places] - self._found.firsts[block]]
-        return chosen
+            yield block, places, neurons[places] - firsts[block]
 
     def _whole(self, coordinates: Floats, neurons: Ints) -> Floats:
         """Return the weights, (u, d), of neurons from their coordinates."""
@@ -247,12 +251,12 @@ class FiringNetwork(InitialNetwork):
     def numbers(self, neurons: Ints) -> Ints:
         """Return which of the m neurons of the network some drawn neurons are: a random subset of them, ascending."""
         stretches, numbers = Stretches(self._seed, Stream.FIRING_NUMBERS), np.empty(neurons.size, dtype=np.int64)
-        blocks = self._found.firsts.searchsorted(neurons, side="right") - 1
-        for block in np.unique(blocks).tolist():
-            places, first = np.flatnonzero(blocks == block), block * self._block_size
-            size, count = min(self._block_size, self.width - first), int(np.diff(self._found.firsts)[block])
-            chosen = np.sort(stretches.at(block).choice(size, count, replace=False, shuffle=False))
-            numbers[places] = first + chosen[neurons[places] - self._found.firsts[block]]
+        counts = np.diff(self._found.firsts)
+        for block, places, rows in self._by_block(neurons):
+            first = block * self._block_size
+            size = min(self._block_size, self.width - first)
+            chosen = np.sort(stretches.at(block).choice(size, int(counts[block]), replace=False, shuffle=False))
+            numbers[places] = first + chosen[rows]
         return numbers
 
     def undrawn_deviation(self, X: Floats) -> Floats:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from treeviz.model.ledger import at_price
-from treeviz.model.network import firing_probability
 from treeviz.model.numerals import count, numeral
+from treeviz.search.firing_network import proposal_chance
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
 from treeviz.training.trainer import Trainer
@@ -56,7 +56,7 @@ def describe_drawing(trace: Trace) -> str:
             f"Drawn: the {network.num_drawn:,} of {network.width:,} neurons that fire on a datapoint at the start. No "
             "other ever moves or fires, so it is the same network in law as one drawn whole."
         )
-    times = trace.dataset.num_points * firing_probability(trace.config.resolved_threshold)
+    times = proposal_chance(trace.dataset.num_points, trace.config.resolved_threshold)
     if wanted == "firing" and times > 1:
         return (
             f"Drawn: all {network.width:,} neurons. Those that fire cannot be drawn by themselves where a neuron is "
