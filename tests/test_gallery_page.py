@@ -11,8 +11,10 @@ from treeviz.style.palette import percent
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 PRESS_AND_ASK = """([button, field]) => {
     button.click();
-    field.value = "5";
-    field.dispatchEvent(new Event("change", { bubbles: true }));
+    setTimeout(() => {
+        field.value = "5";
+        field.dispatchEvent(new Event("change", { bubbles: true }));
+    });
 }"""
 
 
@@ -85,6 +87,7 @@ def test_a_situation_of_the_run_on_show_goes_to_its_moment(stage):
     stage.page.get_by_role("button", name="Situations").click()
     situation = stage.page.get_by_test_id("stPopoverBody").get_by_role("button", name="The whole tree")
     situation.wait_for()
+    stage.rest()
     # The stage asks for a tree in the same moment, and the browser then says once more that the gallery is open.
     stage.page.evaluate(PRESS_AND_ASK, [situation.element_handle(), stage.part("tree-number").element_handle()])
     stage.page.get_by_role("button", name="Back to your settings").wait_for()
