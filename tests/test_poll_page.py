@@ -68,7 +68,7 @@ class Student:
         self.wait_for(f"Counted: {text}")
 
     def wait_for(self, words):
-        self.page.get_by_text(words).first.wait_for()
+        expect(self.page.locator("body")).to_contain_text(words, use_inner_text=True)  # else it says what is there
 
 
 @contextmanager
