@@ -10,6 +10,7 @@ from treeviz.lab.curves import Curve, Panel
 from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 
 _COLORS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, "#56B4E9", "#B8A100", GREY)
+_GRID = "rgba(128, 128, 128, 0.25)"
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
 
 
@@ -74,7 +75,7 @@ def _shown(values: Any, panel: Panel) -> list[float | None]:
 def _layout(panel: Panel) -> dict[str, Any]:
     def axis(title: str, *, is_log: bool) -> dict[str, Any]:
         scale = {"type": "log", "exponentformat": "power", "dtick": 1, "minor": {"showgrid": False}} if is_log else {}
-        return {"title": {"text": title}, **scale}
+        return {"title": {"text": title}, "gridcolor": _GRID, "zeroline": False, **scale}
 
     lines = [
         {
