@@ -11,20 +11,36 @@ from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, 
 
 _COLORS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, "#56B4E9", "#B8A100", GREY)
 _GRID = "rgba(128, 128, 128, 0.25)"
+_SMALL_AXIS = {"title": None, "tickfont": {"size": FONT_SIZE - 3}, "dtick": None, "nticks": 5}
+_SMALL = {
+    "height": 170,
+    "showlegend": False,
+    "annotations": [],
+    "hovermode": False,
+    "margin": dict.fromkeys("lrtb", 4),
+    "xaxis": _SMALL_AXIS,
+    "yaxis": _SMALL_AXIS,
+}
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
 
 
-def panel_figure(panel: Panel, names: Sequence[str] = ()) -> go.Figure:
+def panel_figure(panel: Panel, names: Sequence[str] = (), *, is_small: bool = False) -> go.Figure:
     """Draw a panel.
 
-    `names` are those of all curves of the answer, so that a curve has the same colour in each of its panels.
+    Parameters
+    ----------
+    names : of all curves of the answer, so that a curve has the same colour in each of its panels.
+    is_small : whether it is drawn for a tile, without words.
     """
     names = list(dict.fromkeys([*names, *(curve.name for curve in panel.curves)]))
     traces: list[dict[str, Any]] = []
     for curve in panel.curves:
         place = names.index(curve.name)
         traces += _traces(curve, _COLORS[place % len(_COLORS)], _SYMBOLS[place % len(_SYMBOLS)], panel)
-    return go.Figure(traces, _layout(panel))
+    figure = go.Figure(traces, _layout(panel))
+    if is_small:
+        figure.update_layout(_SMALL)
+    return figure
 
 
 def curve_names(panels: Sequence[Panel]) -> list[str]:
@@ -104,7 +120,7 @@ def _layout(panel: Panel) -> dict[str, Any]:
     ]
     return {
         "height": 380,
-        "margin": {"l": 8, "r": 8, "t": 24, "b": 8},
+        "margin": {"l": 8, "r": 8, "t": 24 if panel.marks else 8, "b": 8},
         "font": {"size": FONT_SIZE},
         "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "xanchor": "left", "x": 0, "itemclick": False},
         "xaxis": axis(panel.x_title, is_log=panel.log_x),

@@ -4,12 +4,14 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any
 
 from treeviz.lab.experiment import Task, Value
+from treeviz.training.cluster import connect
 
 # How much less of a busy processor a process that measures gets than one that draws a page.
 _NICENESS = 10
@@ -17,10 +19,18 @@ _NICENESS = 10
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Where tasks run: the executor, and how many tasks it runs at a time."""
+    """Where tasks run.
+
+    Attributes
+    ----------
+    executor : runs them.
+    num_slots : how many at a time.
+    deaths : what a task raises whose process has ended.
+    """
 
     executor: Executor
     num_slots: int
+    deaths: tuple[type[Exception], ...]
 
 
 PoolMaker = Callable[[], AbstractContextManager[Pool]]
@@ -71,9 +81,27 @@ def local_pool(num_workers: int | None = None) -> PoolMaker:
         count = num_workers or usable_processors()
         executor = ProcessPoolExecutor(max_workers=count, initializer=_give_way, env={"OMP_NUM_THREADS": "1"})
         try:
-            yield Pool(executor, count)
+            yield Pool(executor, count, (BrokenExecutor,))
         finally:
             executor.shutdown(wait=True, kill_workers=True)
+
+    return start
+
+
+def cluster_pool(address: str) -> PoolMaker:
+    """Return what connects to a cluster of dask.distributed; entering it raises ValueError if none answers."""
+
+    @contextmanager
+    def start() -> Iterator[Pool]:
+        with connect(address) as found:
+            client: Any = found  # its library is typed in part
+            from distributed import KilledWorker
+
+            executor = client.get_executor(pure=False)
+            try:
+                yield Pool(executor, sum(client.nthreads().values()), (KilledWorker,))
+            finally:
+                executor.shutdown(wait=False)  # which cancels what is under way
 
     return start
 

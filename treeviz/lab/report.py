@@ -3,10 +3,11 @@
 import math
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import plotly.graph_objects as go
 
+from treeviz.export.browser import require_browser
 from treeviz.export.columns import Column
 from treeviz.export.tables import pack_tables
 from treeviz.lab.experiment import Answer, Fit
@@ -62,11 +63,15 @@ def as_text(sweep: Sweep) -> str:
     lines += [f"Answer: {answer.words}", *(f"- {remark}" for remark in answer.remarks)]
     if answer.fits:
         lines += ["", *map(fit_in_words, answer.fits)]
-    failed = [point for point in _rows(sweep) if point["failed"]]
+    failed = failures(sweep)
     if failed:
-        lines += ["", f"{count(len(failed), 'point')} could not be measured, the first because {failed[0]['failed']}"]
-    lines += [f"A point was lost: {reason}" for reason in dict.fromkeys(sweep.lost.values())]
+        lines += ["", f"{count(len(failed), 'point')} could not be measured. The first: {failed[0]}"]
     return "\n".join(lines)
+
+
+def failures(sweep: Sweep) -> list[str]:
+    """Return why points have no values: what the experiment refused, and what could not be measured here."""
+    return [point["failed"] for point in _rows(sweep) if point["failed"]] + list(sweep.lost.values())
 
 
 def fit_in_words(fit: Fit) -> str:
@@ -83,6 +88,24 @@ def pack_points(sweep: Sweep, format: str) -> bytes:
     columns = {**experiment.columns, "failed": _FAILED}
     tables = {"points": _rows(sweep)}
     return pack_tables(describe(sweep), tables, format, of="an experiment of the Lab", columns={"points": columns})
+
+
+def pack_page(sweep: Sweep) -> bytes:
+    """Return an HTML file of all pictures, with the question and the answer; ValueError if there are none yet."""
+    experiment, answer = sweep.request.experiment, _require_answer(sweep)
+    return page_of_figures(figures(answer), experiment.question, answer.words).encode()
+
+
+def pack_picture(sweep: Sweep, form: Literal["svg", "png"]) -> bytes:
+    """Return all pictures below each other; ValueError if there are none yet, or no browser to draw them."""
+    return save_figures(figures(_require_answer(sweep)), form)
+
+
+def _require_answer(sweep: Sweep) -> Answer:
+    answer = sweep.answer()
+    if answer is None:
+        raise ValueError("no point is measured yet, so there is nothing to draw")
+    return answer
 
 
 def figures(answer: Answer) -> dict[str, go.Figure]:
@@ -116,28 +139,26 @@ def _option(size: str) -> str:
     return "" if size == "default" else f" --{size}"
 
 
+def require_kind(path: Path) -> str:
+    """Return the kind of file that a path's ending asks for; ValueError if there is none."""
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in (*TABLES, *PICTURES):
+        raise ValueError(f"{path} must end with one of {', '.join(f'.{one}' for one in (*TABLES, *PICTURES))}")
+    if kind in ("svg", "png"):
+        require_browser()
+    return kind
+
+
 def save(sweep: Sweep, path: Path) -> None:
     """Write a file of the kind that its name ends with; pictures have all panels, in SVG and PNG below each other.
 
     Raises ValueError if there is no such kind, or nothing to draw yet.
     """
-    kind = path.suffix.lower().removeprefix(".")
+    kind = require_kind(path)
     if kind in TABLES:
         content = pack_points(sweep, kind)
-    elif kind in PICTURES:
-        answer = sweep.answer()
-        if answer is None:
-            raise ValueError(f"no point is measured yet, so there is nothing to draw in {path}")
-        content = _pack_pictures(sweep, answer, kind)
     else:
-        raise ValueError(f"{path} must end with one of {', '.join(f'.{one}' for one in (*TABLES, *PICTURES))}")
+        content = pack_page(sweep) if kind == "html" else pack_picture(sweep, "svg" if kind == "svg" else "png")
     partial = path.with_name(f"{path.name}.partial")
     partial.write_bytes(content)
     partial.replace(path)
-
-
-def _pack_pictures(sweep: Sweep, answer: Answer, kind: str) -> bytes:
-    drawn = figures(answer)
-    if kind == "html":
-        return page_of_figures(drawn, sweep.request.experiment.question, answer.words).encode()
-    return save_figures(drawn, "svg" if kind == "svg" else "png")

@@ -7,7 +7,7 @@ it was. A process that dies takes its task with it: the task is measured again, 
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -62,22 +62,40 @@ class Sweep:
         self.state: State = "waiting"
         self.lost: dict[str, str] = {}
         self._store, self._make_pool = store, make_pool
-        self._points = store.find(request.experiment, request.tasks)
+        self._points: dict[str, dict[str, Value]] = {}
+        self._answered: tuple[int, Answer | None] = (0, None)  # how many points there were, and what they said
         self._lock = threading.Lock()
         self._orders: Literal["go", "pause", "cancel"] = "go"
         self._seconds, self._work = 0.0, 0.0  # real time of this sweep so far, and what of the estimate it did
         self._thread: threading.Thread | None = None
+        self.look()
+
+    def look(self) -> None:
+        """Take in the points that are kept, which another process may have measured."""
+        kept = self._store.find(self.request.experiment, self.request.tasks)
+        with self._lock:
+            self._points |= kept
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing more is measured."""
-        return self.state in ("cancelled", "done", "failed")
+    def is_on(self) -> bool:
+        """Whether it was started, and is not over."""
+        return self._thread is not None and self.state in ("waiting", "running", "paused")
+
+    @property
+    def wants_pause(self) -> bool:
+        """Whether it was told to pause, and not to go on since."""
+        return self._orders == "pause"
 
     @property
     def num_done(self) -> int:
         """Points that are known."""
         with self._lock:
             return len(self._points)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all points are measured."""
+        return self.num_done == len(self.request.tasks)
 
     def progress(self) -> Progress:
         """Say how far the sweep is. The estimate is corrected by the time that its points have taken so far."""
@@ -102,17 +120,22 @@ class Sweep:
         return table
 
     def answer(self) -> Answer | None:
-        """Return what the points say so far; None while none is measured."""
-        points = self.points()
-        with self._lock:
-            is_measured = [
-                "failed" not in self._points.get(name_task(task), {"failed": ""}) for task in self.request.tasks
-            ]
-        return self.request.experiment.answer(points) if any(is_measured) else None
+        """Return what the points say so far; None while none is measured. Computed when there are more points."""
+        num_done, points = self.num_done, self.points()
+        if num_done != self._answered[0]:
+            is_measured = points[self._measured].notna().any(axis=None)
+            self._answered = num_done, self.request.experiment.answer(points) if is_measured else None
+        return self._answered[1]
 
-    def start(self) -> None:
-        """Measure what is missing in a thread of its own."""
-        self._thread = threading.Thread(target=self._run_and_tell, name="treeviz-lab", daemon=True)
+    @property
+    def _measured(self) -> list[str]:
+        """The columns that are no part of a task."""
+        return [name for name in self.request.experiment.columns if name not in self.request.tasks[0]]
+
+    def start(self, turn: threading.Lock) -> None:
+        """Measure what is missing in a thread of its own, when it is this sweep's turn; it may have been over."""
+        self._orders, self.state, self.error = "go", "waiting", ""
+        self._thread = threading.Thread(target=self._run_in_turn, args=(turn,), name="treeviz-lab", daemon=True)
         self._thread.start()
 
     def pause(self) -> None:
@@ -135,6 +158,7 @@ class Sweep:
     def run(self, on_point: Callable[[Progress], object] = lambda progress: None) -> None:
         """Measure what is missing in this thread; `on_point` is called after every point."""
         self.state = "running"
+        self.lost.clear()
         waiting, deaths = deque(self._missing()), Counter[str]()
         try:
             while waiting and self._orders != "cancel":
@@ -150,11 +174,17 @@ class Sweep:
         finally:
             self.state = "done" if not waiting else "cancelled"
 
-    def _run_and_tell(self) -> None:
+    def _run_in_turn(self, turn: threading.Lock) -> None:
+        while not turn.acquire(timeout=_LOOK_SECONDS):
+            if self._orders == "cancel":
+                self.state = "cancelled"
+                return
         try:
             self.run()
         except Exception as error:  # kept for the page to show: a thread has no caller to raise to
             self.state, self.error = "failed", str(error)
+        finally:
+            turn.release()
 
     def _missing(self) -> list[Task]:
         return [task for task in self.request.tasks if name_task(task) not in self._points]
@@ -180,7 +210,7 @@ class Sweep:
                     task = flying.pop(future)
                     try:
                         point, seconds = future.result()
-                    except BrokenExecutor:
+                    except pool.deaths:
                         died.append(task)
                     except MemoryError:
                         self.lost[name_task(task)] = "there was not enough memory"

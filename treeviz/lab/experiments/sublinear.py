@@ -130,6 +130,7 @@ def _answer(points: "pd.DataFrame") -> Answer:
         fit
         for method, rows in points.groupby("method", sort=False)
         for what, column in _FITTED.items()
+        if method in _SHOWN or column == "operations_iteration"
         if math.isfinite((fit := fit_exponent(f"{_title(method)}: {what}", rows.width, rows[column])).value)
     )
     named = {fit.name: fit for fit in fits}
@@ -262,9 +263,9 @@ EXPERIMENT = Experiment(
     title="Is it sublinear?",
     question="How does the cost of an iteration grow with the width m?",
     varied="The width m in powers of 4, the method, and the seed of data and weights.",
-    fixed=f"{_POINTS} random points on the unit sphere in {_DIMENSION} dimensions with targets -1 and +1, the paper's "
-    f"threshold, and iterations to a loss of {_UNTIL_LOSS:g}, {_MOST_ITERATIONS} at most. A random number drawn counts "
-    "as one operation.",
+    fixed=f"{_POINTS} random points on the unit sphere in {_DIMENSION} dimensions with targets −1 and +1, the paper's "
+    f"threshold, and iterations to a loss of {numeral(_UNTIL_LOSS, 1)}, {_MOST_ITERATIONS} at most. A random number "
+    "drawn counts as one operation.",
     columns={
         "method": Column(str, "key of the method; watch-firing are watch lists where only firing neurons are drawn"),
         "width": Column(int, "neurons m"),
