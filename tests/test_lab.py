@@ -3,11 +3,13 @@
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 from server import ROOT
 
+import treeviz
 import treeviz.lab.experiments
 from treeviz.cli import main
 from treeviz.export.columns import Column
@@ -34,6 +37,7 @@ from treeviz.lab.pools import Pool, local_pool, measure_point
 from treeviz.lab.statistics import fit_exponent, local_exponents, median_of
 from treeviz.lab.store import PointStore
 from treeviz.lab.sweep import Sweep, require_sense
+from treeviz.lesson import caveats
 
 TINY = tuple({"method": name, "width": width, "seed": 0} for width in (64, 128, 256) for name in ("forest", "dense"))
 CLUSTER = """from distributed import LocalCluster
@@ -373,3 +377,10 @@ def test_equal_values_have_an_interval_of_no_width():
     fit = fit_exponent("e", [1, 2, 4], [5, 5, 5])
     assert abs(fit.value) < 1e-12 and fit.high - fit.low < 1e-12
     assert median_of("m", [2, 2, 2]).high == 2
+
+
+def test_lessons_and_caveats_name_experiments_that_there_are():
+    lessons = (Path(treeviz.__file__).parent / "lesson" / "scenes" / "shipped").glob("*.toml")
+    named = {scene.get("experiment") for path in lessons for scene in tomllib.loads(path.read_text())["scene"]}
+    named |= set(re.findall(r'^            "([a-z-]+)",$', Path(caveats.__file__).read_text(), re.MULTILINE))
+    assert len(named) > 5 and named - {None} <= set(find_experiments())
