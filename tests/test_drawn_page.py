@@ -1,4 +1,4 @@
-"""`treeviz export tree` and `film`: what a browser without a window draws is what the stage shows."""
+"""`treeviz export tree` and `film`: what a browser without a window draws is what the stage shows; `chart` as PNG."""
 
 import io
 import subprocess
@@ -68,6 +68,16 @@ def test_other_pictures_are_painted_in_any_size(page, replay_file, tmp_path):
         done = export("tree", *RUN, *MOMENT, "--picture", "neurons", "--scale", scale, "--out", out)
         assert done.returncode == 0, done.stderr
         assert abs(Image.open(io.BytesIO(out.read_bytes())).width - scale * box["width"]) <= scale
+
+
+def test_a_chart_is_painted_as_large_as_asked(chromium, tmp_path):
+    out = tmp_path / "loss.png"
+    done = export("chart", *RUN, "--theme", "dark", "--scale", 4, "--out", out)
+    assert done.returncode == 0, done.stderr
+    image = Image.open(out).convert("RGB")
+    assert image.size == (4 * 640, 4 * 340) and image.getpixel((3, 3)) == (0x0E, 0x11, 0x17)
+    colors = {color for _, color in image.getcolors(1 << 24)}
+    assert {(0x2B, 0x8C, 0xCB), (0xE6, 0x9F, 0x00), (0xFA, 0xFA, 0xFA)} <= colors  # both curves, and words
 
 
 @pytest.mark.slow

@@ -359,12 +359,12 @@ def check_run_page(name, n, width, threshold, solver, seed, search):
     dense = Trainer(data, replace(config, search="dense", solver="exact")).run(3, until_loss=0.0)
     run = SimpleNamespace(trace=trace, dense_trace=dense, config=config, data=data, dense_refusal="")
     (introduction,), *shown = shown_numbers(run)
-    captions = {title: build(run, 0)[1] for title, (build, _) in train._CHARTS.items()}
+    captions = {name: caption(run) for name, (caption, _) in train._CAPTIONS.items()}
     ending = report.conclusion(trace, 1e-10, is_interrupted=False)
     words = [part for numbers in shown for words in numbers for part in words]
     assert_sound([*introduction, *words, *captions.values(), ending])
     assert ("not converged" in ending) == (trace.losses[-1] > 1e-10)
-    check_comparison(captions["Loss"], trace, dense)
+    check_comparison(captions["loss"], trace, dense)
 
     Z, fires, _ = brute_force(data, config)
     for record, numbers in zip(trace.records, shown, strict=True):
