@@ -19,7 +19,7 @@ CLASSES = {
     "own": (["--students", "4", "--seconds", "5"], "steps of 4 students"),
     "same": (["--students", "4", "--seconds", "5"], "steps of 4 students"),
     "light": (["--students", "4", "--seconds", "5"], "steps of 4 students"),
-    "soak": (["--students", "3", "--seconds", "25"], "nothing was lost"),  # they come and go, and lose no moment
+    "soak": (["--students", "8", "--seconds", "25"], "nothing was lost"),  # they come and go, and lose no moment
 }
 LARGE = "data=sphere&sphere-n=50&sphere-dimension=20&width=65536&seed={seed}"  # needs about 0.15 GB
 
@@ -36,7 +36,8 @@ def classes():
     yield begun
     for process in begun.values():
         process.send_signal(signal.SIGINT)  # one that has not ended stops its server, too
-        process.wait()
+        with process:
+            pass  # this closes its pipe and waits for it
 
 
 def test_what_does_not_fit_waits_in_line_and_others_go_on(tmp_path):
