@@ -1,4 +1,4 @@
-"""`treeviz export tree` and `film`: what a browser without a window draws is what the stage shows."""
+"""`treeviz export tree` and `film`: what a browser without a window draws is what the stage shows; `chart` as PNG."""
 
 import io
 import subprocess
@@ -70,6 +70,16 @@ def test_other_pictures_are_painted_in_any_size(page, replay_file, tmp_path):
         assert abs(Image.open(io.BytesIO(out.read_bytes())).width - scale * box["width"]) <= scale
 
 
+def test_a_chart_is_painted_as_large_as_asked(chromium, tmp_path):
+    out = tmp_path / "loss.png"
+    done = export("chart", *RUN, "--theme", "dark", "--scale", 4, "--out", out)
+    assert done.returncode == 0, done.stderr
+    image = Image.open(out).convert("RGB")
+    assert image.size == (4 * 640, 4 * 340) and image.getpixel((3, 3)) == (0x0E, 0x11, 0x17)
+    colors = {color for _, color in image.getcolors(1 << 24)}
+    assert {(0x2B, 0x8C, 0xCB), (0xE6, 0x9F, 0x00), (0xFA, 0xFA, 0xFA)} <= colors  # both curves, and words
+
+
 @pytest.mark.slow
 def test_a_picture_that_is_not_there_is_refused(chromium, tmp_path):
     done = export("tree", *RUN, "--picture", "lists", "--out", tmp_path / "lists.svg")
@@ -81,10 +91,10 @@ def test_a_picture_that_is_not_there_is_refused(chromium, tmp_path):
 @pytest.mark.parametrize("form", ["gif", "webm"])
 def test_a_film_is_what_the_stage_makes(page, replay_file, tmp_path, form):
     page.emulate_media(color_scheme="dark")
-    page.goto(f"{replay_file.as_uri()}?tree=1&it=1&phase=move&step=0")
+    page.goto(f"{replay_file.as_uri()}?tree=1&it=1&phase=forward&step=0")
     _, seen = make(StageDriver(page, replay_file.as_uri()).wait(), "phase", form)
     out = tmp_path / f"film.{form}"
-    moment = ("--tree", 1, "--iteration", 1, "--phase", "move")
+    moment = ("--tree", 1, "--iteration", 1, "--phase", "forward")
     done = export("film", *RUN, *moment, "--theme", "dark", "--out", out)
     assert done.returncode == 0, done.stderr
     assert out.read_bytes() == seen

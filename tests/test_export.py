@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from click.testing import CliRunner
 import treeviz
 from treeviz import Dataset, Trace, TrainConfig, Trainer, load_dataset, load_split
 from treeviz.cli import main
+from treeviz.cli_drawn import _CHARTS
 from treeviz.data.source import Source
 from treeviz.export.columns import FORMATS, RACE_TABLES, RUN_TABLES
 from treeviz.export.page_tables import pack_charts, pack_papers
@@ -27,6 +30,8 @@ from treeviz.race.forecast import expected_workload
 from treeviz.race.race import Race
 from treeviz.race.report import as_json
 from treeviz.related.literature import load_papers
+from treeviz.style.run_charts import RUN_CHARTS
+from treeviz.training import finished
 
 
 def call(*arguments):
@@ -280,6 +285,82 @@ def test_records_are_written_by_the_options_of_run(format, tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == [path.name]
 
 
+def read_chart(path):
+    """Return what an SVG chart shows, read off its axes: a list of points a curve, by colour and dash; the line's x."""
+    root = ElementTree.fromstring(path.read_bytes())
+    parts = [*root.iter()]
+    texts = [(part.text, part.attrib) for part in parts if part.tag.endswith("text")]
+    rows = [(at["y"], text) for text, at in texts if at.get("text-anchor") == "end"]
+    columns = [(at["x"], text) for text, at in texts if at.get("text-anchor") == "middle" and text.isdigit()]
+    powers = [int(text[2:].translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))) for _, text in rows]
+    y_scale = np.polyfit([float(y) - 4 for y, _ in rows], powers, 1)  # words stand 4 below their line
+    x_scale = np.polyfit([float(x) for x, _ in columns], [int(text) for _, text in columns], 1)
+    curves = {}
+    for part in parts:
+        if (path := part.get("d", "")).startswith("M") and "L" in path:
+            points = np.array([list(map(float, point.split())) for point in re.findall(r"[\d.]+ [\d.]+", path)])
+            kind = (part.get("stroke"), part.get("stroke-dasharray"))
+            curves[kind] = curves.get(kind) or [
+                np.polyval(x_scale, points[:, 0]),
+                10 ** np.polyval(y_scale, points[:, 1]),
+            ]
+    (line,) = (part.get("transform") for part in parts if part.get("class") == "cursor")
+    words = [text for text, at in texts if "x" in at and "text-anchor" not in at]
+    return curves, np.polyval(x_scale, float(line[10:-1])), words, root
+
+
+def test_a_chart_has_the_numbers_of_the_run(tmp_path):
+    arguments = ("--data", "sphere", "--width", 256, "--iterations", 4, "--until-loss", 0, "--iteration", 2)
+    run = Trainer(load_dataset("sphere"), TrainConfig(width=256)).run(4, 0.0)
+    blue, orange, green = "#2B8CCB", "#E69F00", "#009E73"
+    for name, first, expected in [
+        ("loss", 0, {(blue, None): run.losses}),
+        (
+            "operations",
+            1,
+            {
+                (blue, None): run.amortized(),
+                (blue, "2 4"): run.amortized(include_build=False),
+                (orange, None): run.amortized(of="dense"),
+                (green, "8 5"): run.amortized(of="table"),
+            },
+        ),
+        ("seconds", 1, {(blue, None): None, (blue, "2 4"): None, (orange, None): None}),
+    ]:
+        out = tmp_path / f"{name}.svg"
+        done = call("chart", *arguments, "--chart", name, "--out", out)
+        assert done.exit_code == 0, done.output
+        curves, line, words, root = read_chart(out)
+        assert line == pytest.approx(2 + first, abs=0.01) and set(curves) == set(expected)
+        for kind, values in expected.items():
+            assert curves[kind][0] == pytest.approx(np.arange(4) + first, abs=0.01)
+            assert values is None or curves[kind][1] == pytest.approx(values, rel=0.02)
+        assert any(word.startswith("dense") for word in words) and root.find("{*}title").text.startswith(
+            {"loss": "Loss ½‖f − y‖² over 4 iterations, from ", "operations": "Operations an", "seconds": "Time of an"}[
+                name
+            ]
+        )
+
+
+def test_a_chart_is_in_the_colours_of_its_theme_and_says_what_is_not_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(finished, "refuse_dense", lambda *_: "The dense baseline needs too much memory.")
+    out = tmp_path / "loss.svg"
+    done = call("chart", "--data", "circle", "--width", 64, "--theme", "dark", "--out", out)
+    assert done.exit_code == 0 and "needs too much memory" in done.stderr
+    curves, _, words, root = read_chart(out)
+    assert words == ["through the trees"] and [*curves] == [("#2B8CCB", None)]
+    assert root.find("{*}rect").get("fill") == "#0e1117" and root.get("color") == "#fafafa"
+
+
+def test_the_charts_that_are_offered_are_those_of_the_page(circle):
+    assert tuple(RUN_CHARTS) == _CHARTS
+    dense = Trainer(load_dataset("circle"), TrainConfig(width=64, search="dense")).run(3, 0.0)
+    baseline, whole, iterations = RUN_CHARTS["seconds"].build(circle, dense, 2).data
+    assert baseline.y.tolist() == dense.amortized("seconds").tolist() and "matrix products" in baseline.name
+    assert whole.y.tolist() == circle.amortized("seconds").tolist()
+    assert iterations.y.tolist() == circle.amortized("seconds", include_build=False).tolist()
+
+
 def test_a_race_is_written_by_the_options_of_race(tmp_path):
     arguments = ("--data", "sphere", "--width", 256, "--methods", "forest,sgd-dense", "--max-iterations", 5)
     path = tmp_path / "race.json"
@@ -322,6 +403,10 @@ def test_a_forecast_is_written_before_anything_is_trained(tmp_path, monkeypatch)
         ("film", ["--out", "scene.gif", "--lesson", "idea", "--nodes", 63], "--nodes is of a run"),
         ("film", ["--out", "scene.gif", "--lesson", "idea", "--of", "phase"], "--of is of a run"),
         ("film", ["--out", "scene.gif", "--scene", 2], "--scene is of a lesson"),
+        ("chart", ["--out", "chart.svg", "--chart", "cost"], "is not one of 'loss', 'operations', 'seconds'"),
+        ("chart", ["--out", "chart.svg", "--scale", 2], "--scale is of png"),
+        ("chart", ["--out", "chart.svg", "--iteration", 50], "not among the --iterations 50"),
+        ("chart", ["--out", "chart.svg", "--data", "xor", "--iteration", 2, "--until-loss", 1e9], "run ends with"),
     ],
 )
 def test_what_does_not_fit_is_refused(command, arguments, words, monkeypatch, tmp_path):

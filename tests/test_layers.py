@@ -35,7 +35,7 @@ ALLOWED = {
     | {"cli_options", "cli_export", "cli_drawn", "cli_race"},
     "cli_options": CORE | {"training"},
     "cli_export": CORE | {"training", "lesson", "stage", "export", "output", "cli_options"},
-    "cli_drawn": CORE | {"lesson", "export", "cli_options", "cli_export"},
+    "cli_drawn": CORE | {"training", "style", "lesson", "export", "cli_options", "cli_export"},
     "cli_race": CORE | {"race", "export", "output", "cli_options", "cli_export"},
     "__main__": {"cli"},
 }

@@ -359,12 +359,12 @@ def check_run_page(name, n, width, threshold, solver, seed, search):
     dense = Trainer(data, replace(config, search="dense", solver="exact")).run(3, until_loss=0.0)
     run = SimpleNamespace(trace=trace, dense_trace=dense, config=config, data=data, dense_refusal="")
     (introduction,), *shown = shown_numbers(run)
-    captions = {title: build(run, 0)[1] for title, (build, _) in train._CHARTS.items()}
+    captions = {name: caption(run) for name, (caption, _) in train._CAPTIONS.items()}
     ending = report.conclusion(trace, 1e-10, is_interrupted=False)
     words = [part for numbers in shown for words in numbers for part in words]
     assert_sound([*introduction, *words, *captions.values(), ending])
     assert ("not converged" in ending) == (trace.losses[-1] > 1e-10)
-    check_comparison(captions["Loss"], trace, dense)
+    check_comparison(captions["loss"], trace, dense)
 
     Z, fires, _ = brute_force(data, config)
     for record, numbers in zip(trace.records, shown, strict=True):
@@ -493,7 +493,7 @@ def test_methods_that_no_formula_knows_are_named():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize((*GRID, "search"), with_searches(settings_of_grid(42, 9, LARGE, (1, 3, 16, 60))))
+@pytest.mark.parametrize((*GRID, "search"), with_searches(settings_of_grid(28, 9, LARGE, (1, 3, 16, 60))))
 def test_methods_and_races_of_larger_runs(name, n, width, threshold, solver, seed, search):
     check_contestants(name, n, width, threshold, seed)
     check_claims_of_methods(name, n, width, threshold, seed)
@@ -506,7 +506,7 @@ PLANAR = ("circle", "moons", "spirals", "sphere", "xor")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize((*GRID, "search"), with_searches(settings_of_grid(14, 10, (1 << 18, 1 << 20), (2, 4), PLANAR)))
+@pytest.mark.parametrize((*GRID, "search"), with_searches(settings_of_grid(7, 10, (1 << 18, 1 << 20), (2, 4), PLANAR)))
 def test_pages_of_the_widest_runs(name, n, width, threshold, solver, seed, search):
     check_run_page(name, n, width, threshold, solver, seed, search)
     check_race(name, n, width, threshold, seed, max_laps=6)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from treeviz.cli_drawn import film, tree
+from treeviz.cli_drawn import chart, film, tree
 from treeviz.cli_export import export
 from treeviz.cli_options import data_options, make_trainer, node_price_option, training_options
 from treeviz.cli_race import export_race, forecast, race
@@ -25,7 +25,7 @@ def main() -> None:
 
 main.add_command(race)
 main.add_command(export)
-for command in (tree, film, export_race, forecast):
+for command in (tree, film, chart, export_race, forecast):
     export.add_command(command)
 
 

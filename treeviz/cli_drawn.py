@@ -1,4 +1,4 @@
-"""`treeviz export tree` and `film`: what the stage draws at a moment of a run, drawn by a browser without a window."""
+"""`treeviz export tree`, `film` and `chart`: pictures of a run, most of them drawn by a browser without a window."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,6 +24,16 @@ from treeviz.export.browser import PICTURES
 if TYPE_CHECKING:
     from treeviz.export.browser import Theme
     from treeviz.lesson.scenes.lesson_file import Lesson
+    from treeviz.training.trace import Trace
+
+
+_CHARTS = ("loss", "operations", "seconds")  # of style/run_charts.py, which takes long to import
+
+_theme_option = click.option("--theme", type=click.Choice(("light", "dark")), default="light", show_default=True)
+_form_option = click.option("--format", "kind", type=click.Choice(("svg", "png")), help="[default: from --out]")
+_scale_option = click.option(
+    "--scale", type=click.Choice(("2", "4")), help="Of png: so many times as large as seen.  [default: 2]"
+)
 
 
 def _drawing_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,7 +41,7 @@ def _drawing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         moment_options,
         click.option("--picture", type=click.Choice(tuple(PICTURES)), default="tree", show_default=True),
-        click.option("--theme", type=click.Choice(("light", "dark")), default="light", show_default=True),
+        _theme_option,
     )
     for option in reversed(options):
         command = option(command)
@@ -56,9 +66,7 @@ def _draw(
     try:
         require_browser()
         trace = train(data, {**options, "iterations": iteration + 1}, [moment.tree])
-        if iteration >= len(trace.records):
-            last = len(trace.records) - 1
-            raise ValueError(f"there is no iteration {iteration}: the run ends with iteration {last} (--until-loss)")
+        _require_record(trace, iteration)
         return save(write_still(trace, moment.find(trace), step))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
@@ -69,8 +77,8 @@ def _draw(
 @training_options
 @_drawing_options
 @click.option("--step", type=click.IntRange(0), help="Within the phase, from 0.  [default: the last]")
-@click.option("--format", "kind", type=click.Choice(("svg", "png")), help="[default: from --out]")
-@click.option("--scale", type=click.Choice(("2", "4")), help="Of png: so many times as large as seen.  [default: 2]")
+@_form_option
+@_scale_option
 @out_option
 def tree(
     data: str,
@@ -87,13 +95,10 @@ def tree(
 
     A Chromium or Chrome without a window draws it.
     """
-    kind = kind_of(kind, out, ("svg", "png"))
-    if scale and kind == "svg":
-        raise click.UsageError("--scale is of png, and svg has no size of its own: leave it out")
+    form = _form_of(kind, scale, out)
     require_iteration(moment.iteration, options)
     from treeviz.export.browser import save_picture
 
-    form: Literal["svg", "2", "4"] = "svg" if kind == "svg" else scale or "2"
     write_out(_draw(data, options, moment, step, lambda replay: save_picture(replay, picture, form, theme)), out)
 
 
@@ -172,3 +177,65 @@ def _write_scene(key: str, lesson: "Lesson", scene: int) -> str:
             return write_lesson(key, lesson, progress.update, scene=scene - 1)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+
+
+@click.command()
+@data_options
+@training_options
+@click.option("--chart", "name", type=click.Choice(_CHARTS), default="loss", show_default=True)
+@click.option("--iteration", type=click.IntRange(0), default=0, show_default=True, help="Marked by a line; from 0.")
+@_theme_option
+@_form_option
+@_scale_option
+@out_option
+def chart(
+    data: str,
+    name: str,
+    iteration: int,
+    theme: "Theme",
+    kind: str | None,
+    scale: Literal["2", "4"] | None,
+    out: Path,
+    **options: Any,
+) -> None:
+    """Write a chart of a run: its loss, or what an iteration costs, with the dense method's beside it.
+
+    For PNG, a Chromium or Chrome without a window paints it.
+    """
+    form = _form_of(kind, scale, out)
+    require_iteration(iteration, options)
+    from treeviz.export.browser import paint_picture, require_browser
+    from treeviz.export.chart_svg import picture_chart
+    from treeviz.style.run_charts import RUN_CHARTS
+    from treeviz.training.finished import train_baseline
+
+    try:
+        if form != "svg":
+            require_browser()
+        trace = train(data, options)
+        _require_record(trace, iteration)
+        one, dense, refusal = RUN_CHARTS[name], None, ""
+        if one.has_baseline:
+            dense, refusal = train_baseline(trace)
+        if refusal:
+            click.echo(refusal, err=True)
+        picture = picture_chart(one.build(trace, dense, iteration), one.describe(trace, dense), theme)
+        write_out(picture.encode() if form == "svg" else paint_picture(picture, int(form)), out)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _form_of(kind: str | None, scale: Literal["2", "4"] | None, out: Path) -> Literal["svg", "2", "4"]:
+    """Return the form of a picture: "svg", or how many times as large as seen it is painted."""
+    if kind_of(kind, out, ("svg", "png")) == "png":
+        return scale or "2"
+    if scale:
+        raise click.UsageError("--scale is of png, and svg has no size of its own: leave it out")
+    return "svg"
+
+
+def _require_record(trace: "Trace", iteration: int) -> None:
+    """Refuse an iteration that a run has not come to."""
+    if iteration >= len(trace.records):
+        last = len(trace.records) - 1
+        raise ValueError(f"there is no iteration {iteration}: the run ends with iteration {last} (--until-loss)")

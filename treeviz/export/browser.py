@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Download, Page
+    from playwright.sync_api import Browser, Download, Page
 
 Theme = Literal["light", "dark"]
 # What can be drawn, and how the stage's dialog calls it.
@@ -114,9 +114,29 @@ def save_film(
         return (saved[0] if saved else page.wait_for_event("download")).path().read_bytes()
 
 
+def paint_picture(svg: str, scale: int) -> bytes:
+    """Return an SVG picture as PNG, so many times as large as it says it is."""
+    with _started() as browser, browser.new_page(device_scale_factor=scale) as page:
+        page.set_content(svg)
+        return page.locator("svg").screenshot()
+
+
 @contextmanager
 def _opened(replay: str, theme: Theme) -> Iterator["Page"]:
     """Open a replay, and its dialog."""
+    with _started() as browser:
+        size = {"width": 1400, "height": 900}
+        page = browser.new_page(viewport=size, color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.route(_PAGE, lambda route: route.fulfill(body=replay, content_type="text/html; charset=utf-8"))
+        page.goto(_PAGE)
+        page.locator(".stage[aria-busy=false] .node").first.wait_for()
+        page.locator("[data-part=take-picture]").click()
+        yield page
+
+
+@contextmanager
+def _started() -> Iterator["Browser"]:
+    """Start a browser, and close it in the end."""
     path = require_browser()
     from playwright.sync_api import Error, sync_playwright
 
@@ -126,16 +146,8 @@ def _opened(replay: str, theme: Theme) -> Iterator["Page"]:
         except Error as error:
             reason = error.message.splitlines()[0]
             raise ValueError(f"{path} could not be started ({reason}): name another one in CHROMIUM") from error
-        try:
-            size = {"width": 1400, "height": 900}
-            page = browser.new_page(viewport=size, color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
-            page.route(_PAGE, lambda route: route.fulfill(body=replay, content_type="text/html; charset=utf-8"))
-            page.goto(_PAGE)
-            page.locator(".stage[aria-busy=false] .node").first.wait_for()
-            page.locator("[data-part=take-picture]").click()
-            yield page
-        finally:
-            browser.close()
+        with browser:
+            yield browser
 
 
 def _choose(page: "Page", what: str) -> None:

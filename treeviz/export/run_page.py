@@ -2,16 +2,11 @@
 
 import html
 
-import numpy as np
-import plotly.graph_objects as go
-
 from treeviz.export.chart_svg import draw_chart
 from treeviz.model.numerals import numeral
-from treeviz.style.palette import percent
-from treeviz.style.run_charts import loss_figure, operations_figure
+from treeviz.style.run_charts import RUN_CHARTS, RunChart
 from treeviz.style.searches import describe_search
 from treeviz.style.sentences import compare_losses
-from treeviz.training.baseline import CANDIDATES
 from treeviz.training.finished import ShownRun
 
 _COLUMNS = ("iteration", "loss", "firing pairs", "neurons touched", "operations", "of the dense method")
@@ -26,23 +21,15 @@ def describe_run_page(run: ShownRun) -> str:
         f"b = {numeral(config.resolved_threshold, 5)}, seed {config.seed}"
     )
     about = f"{data.description} {sizes}; {config.method}, solver {config.solver}, search through the {method}."
-    baseline = CANDIDATES[dense.config.search] if dense else "dense baseline"
-    losses = loss_figure(trace.losses, dense.losses if dense else np.empty(0), 0, baseline, method)
-    operations = operations_figure(trace, 0)
-    first, last = trace.losses[0], trace.losses[-1]
-    fell = f"Loss ½‖f − y‖² over {len(trace.records)} iterations, from {numeral(first, 3)} to {numeral(last, 3)}."
-    share = trace.amortized()[-1] / trace.amortized(of="dense")[-1]
-    cost = (
-        f"Operations an iteration, building shared out over the iterations so far: after {len(trace.records)} of them "
-        f"{numeral(trace.amortized()[-1], 3)}, {percent(share)} of the dense method's."
-    )
     compared = compare_losses(trace, dense) if dense else run.dense_refusal
-    figures = _figure(losses, fell, compared) + _figure(operations, cost)
+    figures = _figure(RUN_CHARTS["loss"], run, compared) + _figure(RUN_CHARTS["operations"], run)
     return f'<h2>The whole run</h2><p>{html.escape(about)}</p><div class="charts">{figures}</div>{_table(run)}'
 
 
-def _figure(figure: go.Figure, words: str, more: str = "") -> str:
+def _figure(chart: RunChart, run: ShownRun, more: str = "") -> str:
     """Return a chart with its caption; where it does not fit, it scrolls."""
+    figure = chart.build(run.trace, run.dense_trace, 0)
+    words = chart.describe(run.trace, run.dense_trace)
     return (
         f'<figure><div class="scrolls" tabindex="0" role="region" aria-label="Chart; scrolls sideways">'
         f"{draw_chart(figure, words)}</div><figcaption>{html.escape(f'{words} {more}'.strip())}</figcaption></figure>"

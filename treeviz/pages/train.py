@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count as count_from
 
-import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 
 from treeviz.model.numerals import count, numeral
@@ -30,10 +28,9 @@ from treeviz.style import sentences
 from treeviz.style.faults import describe_fault
 from treeviz.style.glossary import link_terms
 from treeviz.style.palette import compact, percent
-from treeviz.style.run_charts import cost_figure, loss_figure, operations_figure
+from treeviz.style.run_charts import RUN_CHARTS
 from treeviz.style.searches import describe_search
 from treeviz.training.background import MAX_ITERATIONS, TURNS, BackgroundRun
-from treeviz.training.baseline import CANDIDATES
 from treeviz.training.record import StepRecord
 from treeviz.training.report import describe_drawing
 
@@ -263,41 +260,34 @@ def _list_numbers(run: BackgroundRun, record: StepRecord, report: WatchReport) -
 
 def _charts(maker: FrameMaker[BackgroundRun], cursor: int) -> None:
     """Draw the chart chosen."""
+    titles = {chart.title: name for name, chart in RUN_CHARTS.items()}
     chosen = st.segmented_control(
-        "Chart", list(_CHARTS), default="Loss", required=True, key="chart", label_visibility="collapsed"
+        "Chart", list(titles), default="Loss", required=True, key="chart", label_visibility="collapsed"
     )
     run = maker.run
     num_dense = len(run.dense_trace.records) if run.dense_trace else 0
-    _draw_chart(run, maker.run_key, chosen or "Loss", cursor, run.num_computed, num_dense, run.dense_refusal)
+    name = titles[chosen or "Loss"]
+    _draw_chart(run, maker.run_key, name, cursor, run.num_computed, num_dense, run.dense_refusal)
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
 def _draw_chart(
-    _run: BackgroundRun, run_key: str, chosen: str, cursor: int, num_computed: int, num_dense: int, refusal: str
+    _run: BackgroundRun, run_key: str, name: str, cursor: int, num_computed: int, num_dense: int, refusal: str
 ) -> None:
     """Draw a chart of a run, once for all viewers: of what was computed by then, which the other arguments name."""
-    build, axes = _CHARTS[chosen]
-    figure, caption = build(_run, cursor)
-    show_chart(figure, chosen, key="chart-figure")
-    st.caption(f"{link_terms(axes)} {caption}")
+    chart = RUN_CHARTS[name]
+    caption, axes = _CAPTIONS[name]
+    show_chart(chart.build(_run.trace, _run.dense_trace, cursor), chart.title, key="chart-figure")
+    st.caption(f"{link_terms(axes)} {caption(_run)}")
 
 
-def _loss_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
-    trace, dense = run.trace, run.dense_trace
-    dense_losses = dense.losses if dense else np.empty(0)
-    caption = run.dense_refusal or (sentences.compare_losses(trace, dense) if dense else "The dense baseline starts …")
-    method, baseline = describe_search(run.config.search).title, _baseline(run)
-    return loss_figure(trace.losses, dense_losses, cursor, baseline, method), caption
+def _loss_caption(run: BackgroundRun) -> str:
+    dense = run.dense_trace
+    return run.dense_refusal or (sentences.compare_losses(run.trace, dense) if dense else "The dense baseline starts …")
 
 
-def _baseline(run: BackgroundRun) -> str:
-    """Return the name of the dense method trained beside a run."""
-    return CANDIDATES[run.dense_trace.config.search] if run.dense_trace else "dense baseline"
-
-
-def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
-    figure = operations_figure(run.trace, cursor)
-    return figure, (
+def _operations_caption(run: BackgroundRun) -> str:
+    return (
         "Amortized: (building + all iterations so far) / iterations so far. One operation is a multiply-add, or one "
         "tree node read or written. The dense method recomputes all inner products and takes everything else from the "
         "firing sets, with the same solver: of the dense methods here it needs the fewest operations wherever at most "
@@ -306,38 +296,28 @@ def _operations_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
     )
 
 
-def _seconds_chart(run: BackgroundRun, cursor: int) -> tuple[go.Figure, str]:
-    trace, dense = run.trace, run.dense_trace
-    figure = cost_figure(
-        trace.amortized("seconds"),
-        trace.amortized("seconds", include_build=False),
-        dense.amortized("seconds") if dense else np.empty(0),
-        cursor,
-        "seconds",
-        _baseline(run),
-        describe_search(run.config.search).title,
-    )
-    return figure, run.dense_refusal or (
+def _seconds_caption(run: BackgroundRun) -> str:
+    return run.dense_refusal or (
         "Wall-clock time measured on this machine while the page was in use, so it is noisy. Two dense methods did two "
         "iterations each, and the one that was faster here is drawn: with matrix products for everything, or with "
         "matrix products and then lists of the pairs that fire, which is faster where few do. Both solve by Cholesky."
     )
 
 
-# What draws a chart, and what its axes and curves are: what is in brackets leads to the glossary.
-_CHARTS: dict[str, tuple[Callable[[BackgroundRun, int], tuple[go.Figure, str]], str]] = {
-    "Loss": (
-        _loss_chart,
+# What is said below each of `RUN_CHARTS`, and before it what its axes and curves are, with links to the glossary.
+_CAPTIONS: dict[str, tuple[Callable[[BackgroundRun], str], str]] = {
+    "loss": (
+        _loss_caption,
         "Upward the [[loss]], half the squared length of the [[residual]]; across the [[iterations|iteration]]; the "
         "squares are those of the [[dense method]].",
     ),
-    "Amortized operations": (
-        _operations_chart,
+    "operations": (
+        _operations_caption,
         "Upward the [[amortized cost]] in [[operations|operation]], with [[building]] and without; across the "
         "[[iterations|iteration]]; beside it the [[dense method]] and the [[compact table]].",
     ),
-    "Amortized seconds": (
-        _seconds_chart,
+    "seconds": (
+        _seconds_caption,
         "Upward the [[amortized cost]] in seconds, with [[building]] and without; across the [[iterations|iteration]]; "
         "beside it the [[dense method]].",
     ),

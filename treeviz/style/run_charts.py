@@ -1,14 +1,18 @@
 """Charts of a run: loss, and amortized cost, against the dense method."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from treeviz.model.numerals import numeral
+from treeviz.model.numerals import count, numeral
 from treeviz.model.types import Floats
-from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, ORANGE, VERMILION
+from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, ORANGE, VERMILION, percent
+from treeviz.style.palette import seconds as in_seconds
 from treeviz.style.searches import describe_search
+from treeviz.training.baseline import CANDIDATES
 from treeviz.training.trace import Trace
 
 
@@ -98,6 +102,78 @@ def operations_figure(trace: Trace, cursor: int) -> go.Figure:
         describe_search(trace.config.search).title,
         table=None if trace.config.search == "table" else trace.amortized(of="table"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RunChart:
+    """A chart of a run, as the app has it.
+
+    Attributes
+    ----------
+    title : its name on the page.
+    build : draws it from the run, the dense baseline's run if there is one, and the iteration that the line marks.
+    describe : says in words what is seen.
+    has_baseline : whether the dense baseline is drawn.
+    """
+
+    title: str
+    build: Callable[[Trace, Trace | None, int], go.Figure]
+    describe: Callable[[Trace, Trace | None], str]
+    has_baseline: bool = True
+
+
+def _build_loss(trace: Trace, dense: Trace | None, cursor: int) -> go.Figure:
+    dense_losses = dense.losses if dense else np.empty(0)
+    return loss_figure(trace.losses, dense_losses, cursor, _baseline(dense), describe_search(trace.config.search).title)
+
+
+def _describe_loss(trace: Trace, dense: Trace | None) -> str:
+    first, last = numeral(trace.losses[0], 3), numeral(trace.losses[-1], 3)
+    return f"Loss ½‖f − y‖² over {count(len(trace.records), 'iteration')}, from {first} to {last}."
+
+
+def _describe_operations(trace: Trace, dense: Trace | None) -> str:
+    own, share = trace.amortized()[-1], trace.amortized()[-1] / trace.amortized(of="dense")[-1]
+    return (
+        f"Operations an iteration, building shared out over the iterations so far: after {len(trace.records)} of them "
+        f"{numeral(own, 3)}, {percent(share)} of the dense method's."
+    )
+
+
+def _build_seconds(trace: Trace, dense: Trace | None, cursor: int) -> go.Figure:
+    return cost_figure(
+        trace.amortized("seconds"),
+        trace.amortized("seconds", include_build=False),
+        dense.amortized("seconds") if dense else np.empty(0),
+        cursor,
+        "seconds",
+        _baseline(dense),
+        describe_search(trace.config.search).title,
+    )
+
+
+def _describe_seconds(trace: Trace, dense: Trace | None) -> str:
+    return (
+        f"Time of an iteration, building shared out over the iterations so far: after {len(trace.records)} of them "
+        f"{in_seconds(trace.amortized('seconds')[-1])}."
+    )
+
+
+def _baseline(dense: Trace | None) -> str:
+    """Return the name of the dense method trained beside a run."""
+    return CANDIDATES[dense.config.search] if dense else "dense baseline"
+
+
+RUN_CHARTS = {
+    "loss": RunChart("Loss", _build_loss, _describe_loss),
+    "operations": RunChart(
+        "Amortized operations",
+        lambda trace, dense, cursor: operations_figure(trace, cursor),
+        _describe_operations,
+        has_baseline=False,
+    ),
+    "seconds": RunChart("Amortized seconds", _build_seconds, _describe_seconds),
+}
 
 
 def _in_words(values: Floats) -> list[str]:

@@ -128,14 +128,19 @@ def finish_run(
         on_step()
 
     trace = trainer.run(max_iterations, until_loss, on_step=check)
+    dense_trace, refusal = train_baseline(trace, on_step)
+    return FinishedRun(trace, checks, dense_trace=dense_trace, dense_refusal=refusal)
+
+
+def train_baseline(trace: Trace, on_step: Callable[[], object] = lambda: None) -> tuple[Trace | None, str]:
+    """Train the dense method as far as a run went; return its trace and "", or None and why it was not trained."""
     if refusal := refuse_dense(trace.dataset, trace.config):
-        return FinishedRun(trace, checks, dense_refusal=refusal)
+        return None, refusal
     dense = FasterDense(trace.dataset, trace.config)
     try:
         while dense.trace is None or len(dense.trace.records) < len(trace.records):
             dense.step()
             on_step()
     except (MemoryError, ValueError) as error:
-        refusal = f"The dense baseline cannot be trained beside this run: {error}."
-        return FinishedRun(trace, checks, dense_refusal=refusal)
-    return FinishedRun(trace, checks, dense_trace=dense.trace)
+        return None, f"The dense baseline cannot be trained beside this run: {error}."
+    return dense.trace, ""
