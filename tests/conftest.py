@@ -24,6 +24,7 @@ from xdist.scheduler import LoadFileScheduling
 from treeviz import TrainConfig, Trainer, load_dataset
 from treeviz.export.browser import ARGUMENTS, find_chromium
 from treeviz.export.replay import write_run
+from treeviz.training import background
 from treeviz.training.finished import finish_run
 
 # A shell that starts us in the background has us ignore interrupts; the programs that tests interrupt would, too.
@@ -71,6 +72,14 @@ def installed_components():
     found = functools.cache(manifest_scanner.scan_component_manifests)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", found)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def idle_cores():
+    """Let runs in the background go on at once: no page is drawn here that they would leave the cores to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(background, "_IDLE_SECONDS", 0.0)
         yield
 
 

@@ -41,7 +41,6 @@ def test_a_background_run_is_the_trainers_run():
 
 
 def test_it_computes_ahead_but_not_forever(monkeypatch):
-    monkeypatch.setattr(background, "_IDLE_SECONDS", 0.0)
     monkeypatch.setattr(background, "_AHEAD", 2)
     monkeypatch.setattr(background, "MAX_ITERATIONS", 6)
     run = BackgroundRun(load_dataset("circle"), TrainConfig(width=32, solver="exact", step_size=0.1))
@@ -196,7 +195,6 @@ def test_runs_compute_one_after_another(monkeypatch):
                 at_work.release()
 
     monkeypatch.setattr(background, "Trainer", Alone)
-    monkeypatch.setattr(background, "_IDLE_SECONDS", 0.0)
     monkeypatch.setattr(background, "_AHEAD", 2)
     data = load_dataset("circle")
     runs = [BackgroundRun(data, TrainConfig(width=32, solver="exact", seed=seed)) for seed in range(3)]
@@ -215,7 +213,6 @@ def test_runs_compute_one_after_another(monkeypatch):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows of single threads")
 def test_a_viewer_can_wait_for_the_dense_baseline(monkeypatch):
-    monkeypatch.setattr(background, "_IDLE_SECONDS", 0.0)
     data, config = load_dataset("circle"), TrainConfig(width=32, solver="exact", step_size=0.1)
     with TURNS.taken(Ticket()):
         run = BackgroundRun(data, config)

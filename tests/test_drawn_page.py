@@ -91,10 +91,10 @@ def test_a_picture_that_is_not_there_is_refused(chromium, tmp_path):
 @pytest.mark.parametrize("form", ["gif", "webm"])
 def test_a_film_is_what_the_stage_makes(page, replay_file, tmp_path, form):
     page.emulate_media(color_scheme="dark")
-    page.goto(f"{replay_file.as_uri()}?tree=1&it=1&phase=move&step=0")
+    page.goto(f"{replay_file.as_uri()}?tree=1&it=1&phase=forward&step=0")
     _, seen = make(StageDriver(page, replay_file.as_uri()).wait(), "phase", form)
     out = tmp_path / f"film.{form}"
-    moment = ("--tree", 1, "--iteration", 1, "--phase", "move")
+    moment = ("--tree", 1, "--iteration", 1, "--phase", "forward")
     done = export("film", *RUN, *moment, "--theme", "dark", "--out", out)
     assert done.returncode == 0, done.stderr
     assert out.read_bytes() == seen

@@ -15,7 +15,9 @@ MAX_CONDITION, MIN_LOSS, LOSS_TOLERANCE = 1e6, 1e-8, 1e-9
 
 
 def grid():
-    for name, width, seed in itertools.product(DATASETS, (256, 4096, 65_536), (0, 1, 2)):
+    for (place, name), width, seed in itertools.product(enumerate(DATASETS), (256, 4096, 65_536), (0, 1, 2)):
+        if width == 65_536 and seed != place % 3:
+            continue  # one seed for each dataset: these take longest
         is_quick = seed == 0 and (width == 256 or (width, name) == (4096, "digits"))
         marks = () if is_quick else (pytest.mark.slow,)
         yield pytest.param(name, width, seed, marks=marks, id=f"{name}-{width}-{seed}")

@@ -31,13 +31,6 @@ from treeviz.training.kept import Kept
 PATIENCE = 60
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _no_need_to_wait():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(background, "_IDLE_SECONDS", 0.0)  # nothing is drawn here: the cores are free
-        yield
-
-
 def finished(run):
     run.wait_for(MAX_ITERATIONS, timeout=0)  # asks for all of it
     deadline = time.monotonic() + PATIENCE

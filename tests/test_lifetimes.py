@@ -102,7 +102,6 @@ def test_a_run_that_is_dropped_while_it_computes_stops_after_this_iteration(monk
 
 
 def test_a_thread_ends_when_nothing_is_left_to_compute_and_another_goes_on(monkeypatch):
-    monkeypatch.setattr(background, "_IDLE_SECONDS", 0.0)
     monkeypatch.setattr(background, "_AHEAD", 0)
     run = begin()
     for iteration in range(3):
@@ -283,6 +282,7 @@ def test_a_viewer_who_leaves_does_not_wait_until_a_large_run_is_built(monkeypatc
     monkeypatch.setattr(background, "Trainer", SlowTrainer)
     monkeypatch.setattr(background, "_LARGE_RUN", 1)
     monkeypatch.setattr(runs, "stop_if_left", leave_at_once)
+    wait_for_threads("treeviz-run")  # of the test before
     before = budget.MEMORY.used
 
     def come_and_leave(seed):

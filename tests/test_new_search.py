@@ -20,7 +20,6 @@ from treeviz.stage.script import phases
 from treeviz.stage.view import View
 from treeviz.style.searches import describe_search
 from treeviz.style.sentences import describe_cost
-from treeviz.training import background
 from treeviz.training.background import BackgroundRun
 
 PATIENCE = 60
@@ -68,7 +67,6 @@ class PlainEngine(Engine):
 @pytest.fixture(autouse=True)
 def _dummy(monkeypatch):
     monkeypatch.setitem(SEARCHES, "dummy", f"{__name__}.PlainEngine")
-    monkeypatch.setattr(background, "_IDLE_SECONDS", 0.0)
 
 
 @pytest.fixture

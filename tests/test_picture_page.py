@@ -52,7 +52,7 @@ def test_the_tree_is_saved_as_vectors_with_all_styles_inside(page, stage, scheme
 @pytest.mark.parametrize("what", ["tree", "atlas", "plane", "output"])
 def test_what_is_painted_is_what_is_seen(page, stage, what):
     seen = brightness(stage.part(what).screenshot())
-    for scale in (2, 4):
+    for scale in (2, 4) if what == "plane" else (2,):
         name, content = save(stage, what, str(scale))
         assert name.endswith(".png")
         picture = Image.open(io.BytesIO(content))

@@ -186,22 +186,7 @@ def test_a_race_is_shown_to_all_who_have_its_address(page, server, context):
 
 
 @pytest.mark.slow
-def test_a_race_ends_within_a_minute_of_its_last_tab(page, server, context):
-    tab = context.new_page()
-    open_race(tab, server, LONG.replace("width=1024", "width=65536"))  # at 1,024 it would be over by then
-    start(tab)
-    tab.wait_for_url(re.compile(r"[?&]race="))
-    address = tab.url
-    tab.close()
-    page.wait_for_timeout(35_000)
-    page.goto(address)
-    page.get_by_text("cancelled, because its page was closed or lost its connection").wait_for()
-    expect(page.get_by_text("The memory of this race was given back")).to_be_visible()
-    expect(page.locator(".race tbody tr")).to_have_count(2)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("key", ["nothing", "", "inf", "%00%F0%9F%8C%B3", "x" * 3000, "a&race=b"])
+@pytest.mark.parametrize("key", ["nothing", "inf", "%00%F0%9F%8C%B3", "a&race=b"])
 def test_an_unknown_race_is_dropped_with_a_sentence(page, server, key):
     open_race(page, server, f"{SMALL}&race={key}")
     if key != "inf":  # no page takes that from an address
@@ -222,7 +207,20 @@ def test_a_method_that_fails_is_shown_with_the_reason(page, server):
     expect(page.get_by_text("where all began")).to_be_visible()
 
 
+@pytest.fixture(scope="module")
+def left_race(context, server):
+    """Begin a race and leave it; return its address, and when: it goes on beside tests that are about no pace."""
+    tab = context.new_page()
+    open_race(tab, server, LONG.replace("width=1024", "width=65536"))  # at 1,024 it would be over in half a minute
+    start(tab)
+    tab.wait_for_url(re.compile(r"[?&]race="))
+    address = tab.url
+    tab.close()
+    return address, time.monotonic()
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("left_race")
 def test_fewer_than_two_contestants_cannot_start(page, server):
     open_race(page, server)
     choose(page, "Forest")
@@ -292,3 +290,13 @@ def check_page(page):
     main = page.get_by_test_id("stMain")
     assert main.evaluate("element => element.scrollWidth <= element.clientWidth + 1"), "the page scrolls sideways"
     assert serious_findings(page) == []
+
+
+@pytest.mark.slow
+def test_a_race_ends_within_a_minute_of_its_last_tab(page, left_race):
+    address, left = left_race
+    page.wait_for_timeout(max(0.0, 1e3 * (left + 35 - time.monotonic())))
+    page.goto(address)
+    page.get_by_text("cancelled, because its page was closed or lost its connection").wait_for()
+    expect(page.get_by_text("The memory of this race was given back")).to_be_visible()
+    expect(page.locator(".race tbody tr")).to_have_count(2)

@@ -245,8 +245,7 @@ def test_the_map_is_used_by_keyboard_alone(related, page):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1024, 1400])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1024, "dark"), (1400, "light")])
 def test_it_fits_the_window_is_legible_and_passes_the_accessibility_check(related, page, width, scheme):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})

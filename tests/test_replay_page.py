@@ -178,8 +178,7 @@ def test_a_datapoint_can_be_moved_where_the_weights_are_held(page, run, requests
         stage.part("narration").filter(has_text="a search of this tree would read").wait_for()
 
 
-@pytest.mark.parametrize("size", [1920, 1400, 1024, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("size", "scheme"), [(1920, "light"), (1400, "dark"), (1024, "light"), (390, "dark")])
 def test_it_fits_and_follows_the_colours_of_the_system(page, file, size, scheme, requests):
     page.set_viewport_size({"width": size, "height": 900})
     page.emulate_media(color_scheme=scheme)

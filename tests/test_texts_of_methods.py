@@ -493,7 +493,7 @@ def test_methods_that_no_formula_knows_are_named():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize((*GRID, "search"), with_searches(settings_of_grid(42, 9, LARGE, (1, 3, 16, 60))))
+@pytest.mark.parametrize((*GRID, "search"), with_searches(settings_of_grid(28, 9, LARGE, (1, 3, 16, 60))))
 def test_methods_and_races_of_larger_runs(name, n, width, threshold, solver, seed, search):
     check_contestants(name, n, width, threshold, seed)
     check_claims_of_methods(name, n, width, threshold, seed)
@@ -506,7 +506,7 @@ PLANAR = ("circle", "moons", "spirals", "sphere", "xor")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize((*GRID, "search"), with_searches(settings_of_grid(14, 10, (1 << 18, 1 << 20), (2, 4), PLANAR)))
+@pytest.mark.parametrize((*GRID, "search"), with_searches(settings_of_grid(7, 10, (1 << 18, 1 << 20), (2, 4), PLANAR)))
 def test_pages_of_the_widest_runs(name, n, width, threshold, solver, seed, search):
     check_run_page(name, n, width, threshold, solver, seed, search)
     check_race(name, n, width, threshold, seed, max_laps=6)

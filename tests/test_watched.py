@@ -19,7 +19,6 @@ from treeviz.stage.script import phases, pseudocode, write_script
 from treeviz.stage.view import View
 from treeviz.style import sentences
 from treeviz.style.run_charts import cost_figure, loss_figure
-from treeviz.training import background
 from treeviz.training.background import BackgroundRun
 
 COUNT = r"([\d,]+)"
@@ -335,15 +334,13 @@ def test_the_forest_is_told_as_before():
 
 @pytest.fixture(scope="module")
 def maker():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(background, "_IDLE_SECONDS", 0.0)
-        config = TrainConfig(width=4096, search="watch", skin=1.1, solver="exact")
-        run = BackgroundRun(load_dataset("sphere"), config)
-        assert run.wait_for(3, timeout=60)
-        while len(run.checks) < 4 or run.dense_trace is None or len(run.dense_trace.records) < 4:
-            run.request(3)
-            run.wait_for(3, timeout=0.05)
-        yield FrameMaker(run, "key")
+    config = TrainConfig(width=4096, search="watch", skin=1.1, solver="exact")
+    run = BackgroundRun(load_dataset("sphere"), config)
+    assert run.wait_for(3, timeout=60)
+    while len(run.checks) < 4 or run.dense_trace is None or len(run.dense_trace.records) < 4:
+        run.request(3)
+        run.wait_for(3, timeout=0.05)
+    return FrameMaker(run, "key")
 
 
 @pytest.mark.parametrize("pinned", [None, 0])
