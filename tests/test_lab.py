@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from distributed import Client
 from server import ROOT
 
 import treeviz
@@ -33,7 +34,7 @@ from treeviz.lab.experiment import Answer, Experiment, Request
 from treeviz.lab.experiments import find_experiments
 from treeviz.lab.experiments.sublinear import EXPERIMENT as SUBLINEAR
 from treeviz.lab.figure import panel_figure
-from treeviz.lab.pools import Pool, local_pool, measure_point
+from treeviz.lab.pools import Pool, cluster_pool, local_pool, measure_point
 from treeviz.lab.statistics import fit_exponent, local_exponents, median_of
 from treeviz.lab.store import PointStore
 from treeviz.lab.sweep import Sweep, require_sense
@@ -212,24 +213,36 @@ def untimed(point):
     return {name: value for name, value in point.items() if not name.startswith("seconds") and not pd.isna(value)}
 
 
-@pytest.mark.slow
-def test_a_cluster_gives_the_same_points_bit_for_bit(tmp_path, monkeypatch):
-    script = tmp_path / "cluster.py"
+@contextmanager
+def running_cluster(folder):
+    """Yield the address of a cluster of two workers in processes of its own."""
+    script = folder / "cluster.py"
     script.write_text(CLUSTER)
-    experiments = {"sublinear": replace(SUBLINEAR, plan=lambda size, seeds: TINY)}
-    monkeypatch.setattr(treeviz.lab.experiments, "find_experiments", lambda: experiments)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     path = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen([sys.executable, script], **pipes, env=path, text=True) as process:
-        address = process.stdout.readline().strip()
-        found = []
-        for place in (["--cluster", address], ["--workers", "1"]):
-            name = tmp_path / f"{place[0]}.sqlite"
-            done = CliRunner().invoke(main, ["sweep", "sublinear", "--json", "--store", str(name), *place])
-            assert done.exit_code == 0, done.output
-            found.append([untimed(point) for point in json.loads(done.stdout)["points"]])
-        process.communicate()
-    assert found[0] == found[1] and len(found[0]) == len(TINY)
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.communicate()
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_points_bit_for_bit_though_a_worker_is_killed(tmp_path, store):
+    experiment = replace(SUBLINEAR, plan=lambda size, seeds: TINY)
+    sweep, killed = Sweep(Request(experiment), store, lambda: cluster_pool(address)()), []
+
+    def kill(progress):
+        if not killed:
+            with Client(address) as client:
+                killed.append(next(iter(client.run(os.getpid).values())))
+            os.kill(killed[0], signal.SIGKILL)
+
+    with running_cluster(tmp_path) as address:
+        sweep.run(kill)
+    assert killed and sweep.state == "done" and not sweep.lost
+    for task, point in zip(TINY, sweep.points().to_dict("records"), strict=True):
+        assert untimed(point) == untimed({**task, **measure_point("sublinear", task)[0], "failed": None})
 
 
 def test_a_sweep_beyond_memory_or_patience_is_refused_with_the_limit(squares, monkeypatch):
