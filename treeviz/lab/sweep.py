@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from treeviz.lab.experiment import MAX_HOURS, Answer, Request, Task, Value
@@ -32,6 +32,15 @@ class Progress:
     num_done: int
     num_all: int
     seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """How many points there were, what they said, and when that was computed."""
+
+    num_done: int
+    answer: Answer | None
+    at: float
 
 
 def require_sense(request: Request, num_workers: int) -> None:
@@ -63,7 +72,7 @@ class Sweep:
         self.lost: dict[str, str] = {}
         self._store, self._make_pool = store, make_pool
         self._points: dict[str, dict[str, Value]] = {}
-        self._answered: tuple[int, Answer | None] = (0, None)  # how many points there were, and what they said
+        self._answered = _Answered(0, None, 0.0)
         self._lock = threading.Lock()
         self._orders: Literal["go", "pause", "cancel"] = "go"
         self._seconds, self._work = 0.0, 0.0  # real time of this sweep so far, and what of the estimate it did
@@ -119,13 +128,19 @@ class Sweep:
                 table[name] = table[name].astype("float64")
         return table
 
-    def answer(self) -> Answer | None:
-        """Return what the points say so far; None while none is measured. Computed when there are more points."""
-        num_done, points = self.num_done, self.points()
-        if num_done != self._answered[0]:
+    def answer(self, patience: float = 0.0) -> Answer | None:
+        """Return what the points say so far; None while none is measured.
+
+        It is computed when there are more points; while the sweep is on, an answer so many seconds old will do.
+        """
+        known, num_done = self._answered, self.num_done
+        is_fresh = self.is_on and known.answer is not None and monotonic() - known.at < patience
+        if num_done != known.num_done and not is_fresh:
+            points = self.points()
             is_measured = points[self._measured].notna().any(axis=None)
-            self._answered = num_done, self.request.experiment.answer(points) if is_measured else None
-        return self._answered[1]
+            answer = self.request.experiment.answer(points) if is_measured else None
+            known = self._answered = _Answered(num_done, answer, monotonic())
+        return known.answer
 
     @property
     def _measured(self) -> list[str]:

@@ -20,6 +20,7 @@ from treeviz.pages.take_home import later, offer_table
 
 _EXPERIMENT, _SIZE = "experiment", "size"  # in the address
 _REFRESH_SECONDS = 1.5
+_PATIENCE = 10.0  # seconds that the answer on a tile may be behind the points
 _TILES = 3  # in a row
 _NAMES: dict[Size, str] = {"quick": "Quick", "default": "Normal", "full": "Full"}
 _STYLE = """<style>
@@ -89,7 +90,7 @@ def _show_tiles(desk: Desk, experiments: list[Experiment]) -> None:
 
 def _show_tile(desk: Desk, experiment: Experiment) -> None:
     sweep = desk.best(experiment)
-    answer = sweep.answer() if sweep else None
+    answer = sweep.answer(_PATIENCE) if sweep else None
     st.markdown(f"**{experiment.title}**")
     note(experiment.question)
     if sweep is None or answer is None:
@@ -181,7 +182,7 @@ def _show_sweep(desk: Desk, sweep: Sweep, was: str) -> None:
         st.progress(progress.num_done / progress.num_all, f"{_state(desk, sweep)}: {_done(sweep)}.")
     elif sweep.state == "failed":
         st.error(plain(f"The sweep stopped: {sweep.error}. Its points are kept."), icon=":material/error:")
-    answer = sweep.answer()
+    answer = sweep.answer(_REFRESH_SECONDS)
     if answer is not None:
         _show_answer(sweep, answer)
     if sweep.state != was:
