@@ -113,7 +113,15 @@ def pairs_while_drawn(network: FiringNetwork, low: float) -> WatchedPairs:
         points = np.nonzero(is_watched)[1].astype(np.int16)
         return np.count_nonzero(is_watched, axis=1).astype(np.int16), points, leaves[is_watched]
 
-    pieces = network.gather(look)
+    def look_compiled(leaves: Floats) -> tuple[NDArray[np.int16], NDArray[np.int16], Floats]:
+        assert loops is not None
+        sizes, points = np.empty(len(leaves), dtype=np.int16), np.empty(leaves.size + 1, dtype=np.int16)
+        products = np.empty(leaves.size + 1)
+        num_pairs = loops.list_watched(leaves, low, sizes, points, products)
+        return sizes, points[:num_pairs].copy(), products[:num_pairs].copy()
+
+    loops = network.loops
+    pieces = network.gather(look_compiled if loops else look)
     indptr = np.zeros(network.num_drawn + 1, dtype=np.int64)
     np.cumsum(np.concatenate([piece[0] for piece in pieces]), out=indptr[1:])
     points = np.concatenate([piece[1] for piece in pieces], dtype=np.int32)
