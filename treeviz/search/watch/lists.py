@@ -126,7 +126,7 @@ class WatchLists:
         self._promoted = PairLists(no_pairs, none, self._loops)  # those that watch all n points, in the order they came
         room = pairs.neurons.size + BLOCK_ROWS * num_threads()
         self._listed: FiringSets | None = None  # until a neuron fires on other datapoints
-        self._due, self._breached = np.full(room, 0), np.full(room, 0)  # room to work in
+        self._due = np.full(room, 0)  # room to work in
         self.first_look = self._look_at(self._lists)
         self._usual_turnover = float(self._turnover.max())
         self._num_moves_to_wait = self._pause = 0  # before outputs may be summed up again
@@ -353,7 +353,7 @@ class WatchLists:
         overlaps = np.zeros(num_points**2 + 16, dtype=np.int64)[8:-8].reshape(num_points, num_points)
         offsets, turnover = np.zeros(num_points + 16)[8:-8], np.zeros(num_points + 16)[8:-8]
         room = slice(first * BLOCK_ROWS + part, (first + blocks.size) * BLOCK_ROWS + part + 1)
-        due, breached = self._due[room], self._breached[room]
+        due = self._due[room]
         num_due = self._loops.find_due(
             blocks, BLOCK_ROWS, lists.homes, lists.lows, lists.highs, lists.rests, self._positions, due
         )
@@ -383,6 +383,6 @@ class WatchLists:
             overlaps,
             offsets,
             turnover,
-            breached,
+            due,  # breached are some of those due: they take the place of ones that have been looked at
         )
-        return Seen(breached[:num_breached], num_due, num_changed, work), overlaps, offsets, turnover
+        return Seen(due[:num_breached], num_due, num_changed, work), overlaps, offsets, turnover
