@@ -35,7 +35,7 @@ from treeviz.search.normal_numbers import normal_numbers, quick_in_numpy
 
 T = TypeVar("T")
 # Proposals expected in a block of neurons, at most. Never change it: a seed would then stand for another network.
-_PROPOSALS = 2048
+_PROPOSALS = 4096
 # Coordinates of the drawn neurons are kept up to this many bytes, else drawn again when they are asked for.
 _MAX_KEPT_BYTES = 1 << 28
 # Proposals that are worth loading a compiler.

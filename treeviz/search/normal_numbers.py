@@ -21,7 +21,7 @@ Bits = NDArray[np.uint64]
 # Returns numbers from their bits, and the places of those that are not done.
 Quick = Callable[[Bits], tuple[Floats, Ints]]
 
-_NUM_LAYERS = 256
+_NUM_LAYERS, _MOST_BITS = 256, (1 << 64) - 1
 _TAIL = 3.654152885361009  # x_1: with it, and no other, 256 layers of the same size end at the top of the curve
 
 
@@ -52,7 +52,7 @@ def quick_in_numpy(bits: Bits) -> tuple[Floats, Ints]:
 
 def normal_numbers(generator: np.random.Generator, size: int, quick: Quick = quick_in_numpy) -> Floats:
     """Draw independent normal numbers, (size,)."""
-    bits = generator.integers(0, np.iinfo(np.uint64).max, size, dtype=np.uint64, endpoint=True)
+    bits = generator.integers(0, _MOST_BITS, size, dtype=np.uint64, endpoint=True)
     values, left = quick(bits)
     if not left.size:
         return values
