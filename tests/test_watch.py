@@ -2,11 +2,13 @@
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
 import tracemalloc
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -268,7 +270,10 @@ def test_both_paths_do_the_same(walk):
         assert (left.num_due, left.num_changed) == (right.num_due, right.num_changed)
         assert left.num_operations == right.num_operations
         assert np.array_equal(np.sort(left.promoted), np.sort(right.promoted))
-        assert same_sets(both[0].firing().sets(), both[1].firing().sets())
+        for name in ("neurons", "indptr", "points"):
+            mine, other = (getattr(lists.firing(), name) for lists in both)
+            assert np.array_equal(mine, other) and mine.dtype == other.dtype, name
+            assert not mine.flags.writeable and not other.flags.writeable
         assert np.allclose(both[0].outputs(), both[1].outputs(), rtol=0, atol=1e-11)
         for name in ("codes", "homes", "indptr", "depths"):
             assert np.array_equal(getattr(both[0]._lists, name), getattr(both[1]._lists, name)), name
@@ -360,6 +365,25 @@ def test_advancing_is_stepping_without_records():
     assert len(recorded.trace.records) == 5 and not bare.trace.records
     assert np.array_equal(recorded.weights(), bare.weights())
     assert recorded.stop_reason == bare.stop_reason
+
+
+@each_path
+def test_records_stay_as_they_were_and_share_what_is_the_same(path, force):
+    force(path)
+    trainer = Trainer(sphere(20, 8, 1), TrainConfig(width=1500, search="watch", solver="exact", skin=0.02))
+    dense = Trainer(trainer.data, TrainConfig(width=1500, search="dense", solver="exact"))
+    at_once = []
+    for _ in range(8):
+        record = trainer.step()
+        assert record.firing.equals(dense.step().firing)
+        at_once.append(pickle.dumps((record.firing.neurons, record.firing.indptr, record.firing.points)))
+    records = trainer.trace.records
+    late = [pickle.dumps((record.firing.neurons, record.firing.indptr, record.firing.points)) for record in records]
+    assert late == at_once and trainer._engine.lists.promoted.size
+    for record, following in pairwise(records):
+        assert record.watch is not None
+        assert (record.firing is following.firing) == (record.watch.num_changed == 0)
+    assert records[0].firing is not records[1].firing and records[-2].firing is records[-1].firing
 
 
 # Promotion and the skin

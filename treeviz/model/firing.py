@@ -49,17 +49,28 @@ class FiringSets:
         order = np.argsort(neurons, kind="stable")
         return cls.from_pairs(neurons[order], points[order], len(sets))
 
+    @staticmethod
+    def room(num_neurons: int, num_pairs: int, num_points: int) -> tuple[Ints, Ints, Ints]:
+        """Return `neurons`, `indptr` and `points` in as few bytes as these numbers need, with one element to spare."""
+        wide = np.int32 if num_pairs <= np.iinfo(np.int32).max else np.int64
+        small = np.min_scalar_type(max(num_points - 1, 0))
+        return np.empty(num_neurons + 1, np.int32), np.empty(num_neurons + 1, wide), np.empty(num_pairs + 1, small)
+
     def compact(self) -> "FiringSets":
-        """Return a read-only copy in as few bytes as it needs: one or two a firing pair, eight a touched neuron."""
-        small = FiringSets(
-            self.neurons.astype(np.int32),
-            self.indptr.astype(np.int32 if self.num_pairs <= np.iinfo(np.int32).max else np.int64),
-            self.points.astype(np.min_scalar_type(max(self.num_points - 1, 0))),
-            self.num_points,
-        )
-        for array in (small.neurons, small.indptr, small.points):
+        """Return a read-only copy in as few bytes as it needs: one or two a firing pair, eight a touched neuron.
+
+        What is compact is its own copy.
+        """
+        arrays = (self.neurons, self.indptr, self.points)
+        rooms = self.room(0, self.num_pairs, self.num_points)
+        if all(
+            array.dtype == room.dtype and not array.flags.writeable for array, room in zip(arrays, rooms, strict=True)
+        ):
+            return self
+        neurons, indptr, points = (array.astype(room.dtype) for array, room in zip(arrays, rooms, strict=True))
+        for array in (neurons, indptr, points):
             array.flags.writeable = False
-        return small
+        return FiringSets(neurons, indptr, points, self.num_points)
 
     def of_neurons(self, neurons: Ints) -> "FiringSets":
         """Return the rows of some ascending, distinct neurons, as far as they fire. Cost: u log |U| and their pairs."""

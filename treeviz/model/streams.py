@@ -44,3 +44,24 @@ class Stretches:
         self._start["state"]["counter"][1] = stretch
         self._bits.state = self._start
         return self._generator
+
+
+class LongStretches:
+    """A stream that is cut into stretches likewise, drawn twice as fast, where going to a stretch may take longer.
+
+    Two stretches begin more than 2^64 numbers apart, whatever they are: their distance, around the 2^128 numbers of the
+    generator, is a multiple of the golden section.
+    """
+
+    _DISTANCE = 0x9E3779B97F4A7C15F39CC0605CEDC835
+
+    def __init__(self, seed: int, stream: int) -> None:
+        self._bits = np.random.PCG64DXSM(np.random.SeedSequence(seed, spawn_key=(stream,)))
+        self._start = self._bits.state  # nothing drawn, nothing kept back
+        self._generator = np.random.Generator(self._bits)
+
+    def at(self, stretch: int) -> np.random.Generator:
+        """Return the generator, set to the beginning of a stretch."""
+        self._bits.state = self._start
+        self._bits.advance(stretch * self._DISTANCE % (1 << 128))
+        return self._generator

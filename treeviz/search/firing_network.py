@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Generic, TypeVar
+from types import ModuleType
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -27,15 +28,18 @@ from threadpoolctl import threadpool_limits
 
 from treeviz.model.ledger import Stopwatch
 from treeviz.model.network import BLOCK_ROWS, InitialNetwork, firing_probability
-from treeviz.model.streams import Stream, Stretches, random_stream
+from treeviz.model.streams import LongStretches, Stream, Stretches, random_stream
 from treeviz.model.types import Floats, Ints
-from treeviz.search.compiled import map_spans
+from treeviz.search.compiled import load_loops, map_spans
+from treeviz.search.normal_numbers import normal_numbers, quick_in_numpy
 
 T = TypeVar("T")
 # Proposals expected in a block of neurons, at most. Never change it: a seed would then stand for another network.
-_PROPOSALS = 2048
+_PROPOSALS = 4096
 # Coordinates of the drawn neurons are kept up to this many bytes, else drawn again when they are asked for.
 _MAX_KEPT_BYTES = 1 << 28
+# Proposals that are worth loading a compiler.
+_LARGE_PROPOSALS = 1 << 15
 _NUM_DRAWS = 4096  # of neurons on the condition that they fire on a new point
 _LARGE_DRAW = 4  # blocks that are worth a second thread
 
@@ -58,9 +62,25 @@ def _tail(uniform: Floats, threshold: float) -> Floats:
     return np.asarray(np.maximum(-ndtri(uniform * firing_probability(threshold)), threshold))
 
 
-def _is_first(fires: NDArray[np.bool_], owners: Ints) -> NDArray[np.bool_]:
-    """Return which neurons fire on no datapoint before their owner, on which each fires."""
+def _is_first(leaves: Floats, owners: Ints, threshold: float, loops: ModuleType | None) -> NDArray[np.bool_]:
+    """Return which neurons fire on no datapoint before their owner, on which each fires as it was drawn."""
+    if loops is not None:
+        return np.asarray(loops.is_first(leaves, owners, threshold))
+    fires = leaves >= threshold
+    fires[np.arange(owners.size), owners] = True  # its product may be less by round-off
     return np.asarray(fires.argmax(axis=1) == owners)
+
+
+def move_along(rows: Floats, points: Floats, lengths: Floats, owners: Ints, own_products: Floats) -> None:
+    """Move each row along its owner, in place, until their product is the one given; squared `lengths` of the points.
+
+    Products are summed one by one, as the compiled loop does, which gives the same bits.
+    """
+    own = points[owners]
+    totals = np.zeros(owners.size)
+    for k in range(points.shape[1]):
+        totals += rows[:, k] * own[:, k]
+    rows += ((own_products - totals) / lengths[owners])[:, None] * own
 
 
 class FiringNetwork(InitialNetwork):
@@ -95,6 +115,10 @@ class FiringNetwork(InitialNetwork):
         if X.shape[1] > len(X):
             self._basis, triangle = np.linalg.qr(X.T)
             self._points = np.ascontiguousarray(triangle.T)
+        self._lengths = np.einsum("ir,ir->i", self._points, self._points)
+        self._is_compiled = chance * width >= _LARGE_PROPOSALS
+        if self._is_compiled:
+            load_loops("drawing_loops")  # now: loading a compiler is charged to no method
         size = width if chance * width <= _PROPOSALS else max(1, int(_PROPOSALS / chance))
         self._block_size = 1 << (size.bit_length() - 1)
         self.draw_seconds = 0.0
@@ -127,6 +151,11 @@ class FiringNetwork(InitialNetwork):
         return [seen for part in parts for seen in part.seen]
 
     @property
+    def loops(self) -> ModuleType | None:
+        """The compiled loops, if the network is large enough for them; a module is no part of a copy."""
+        return load_loops("drawing_loops") if self._is_compiled else None
+
+    @property
     def _found(self) -> "_Drawn":
         """What was drawn; all that is asked for before `gather` draws the network."""
         if self._drawn is None:
@@ -148,24 +177,24 @@ class FiringNetwork(InitialNetwork):
         self, first: int, last: int, look: Callable[[Floats], T], stop: threading.Event, *, keeps: bool
     ) -> "_Part[T]":
         """Draw blocks first..last - 1, until `stop` is set."""
-        stretches, counts = Stretches(self._seed, Stream.FIRING), np.zeros(last - first, dtype=np.int64)
+        stretches, counts = LongStretches(self._seed, Stream.FIRING), np.zeros(last - first, dtype=np.int64)
         signs, kept = [np.empty(0, dtype=np.int8)], [np.empty((0, self._points.shape[1]))]
         seen, look_seconds = [], 0.0
         for place in range(last - first):
             if stop.is_set():
                 break
-            rows, own_signs = self._draw_block(stretches, first + place)
-            counts[place] = len(rows)
-            signs.append(own_signs)
+            block = self._draw_block(stretches, first + place)
+            counts[place] = block.signs.size
+            signs.append(block.signs)
             if keeps:
-                kept.append(rows)
-            leaves, start = rows @ self._points.T, time.perf_counter()
-            seen.append(look(leaves))
+                kept.append(block.rows)
+            start = time.perf_counter()
+            seen.append(look(block.leaves))
             look_seconds += time.perf_counter() - start
         return _Part(counts, np.concatenate(signs), kept, seen, look_seconds)
 
-    def _draw_block(self, stretches: Stretches, block: int) -> tuple[Floats, NDArray[np.int8]]:
-        """Return the coordinates, (k, r), and the signs of the neurons of a block that fire."""
+    def _draw_block(self, stretches: LongStretches, block: int) -> "_Block":
+        """Draw the neurons of a block that fire."""
         points, threshold = self._points, self._threshold
         generator = stretches.at(block)
         size = min(self._block_size, self.width - block * self._block_size)
@@ -173,14 +202,13 @@ class FiringNetwork(InitialNetwork):
         owners = generator.integers(0, len(points), count)
         signs = generator.integers(0, 2, count, dtype=np.int8)
         own_products = _tail(1.0 - generator.random(count), threshold)
-        rows = generator.standard_normal((count, points.shape[1]))
-        own = points[owners]
-        lengths = np.einsum("ur,ur->u", own, own)
-        rows += ((own_products - np.einsum("ur,ur->u", rows, own)) / lengths)[:, None] * own
-        fires = rows @ points.T >= threshold
-        fires[np.arange(count), owners] = True  # as it was drawn; its product may be less by round-off
-        is_first = _is_first(fires, owners)
-        return rows[is_first], 2 * signs[is_first] - np.int8(1)
+        loops = self.loops
+        rows = normal_numbers(generator, count * points.shape[1], loops.quick if loops else quick_in_numpy)
+        rows = rows.reshape(count, points.shape[1])
+        (loops.move_along if loops else move_along)(rows, points, self._lengths, owners, own_products)
+        leaves = rows @ points.T
+        kept = np.flatnonzero(_is_first(leaves, owners, threshold, loops))
+        return _Block(rows.take(kept, axis=0), leaves.take(kept, axis=0), 2 * signs[kept] - np.int8(1))
 
     def sum_of_signs(self) -> float:
         """Add the signs drawn, and draw how many of the others are positive."""
@@ -190,19 +218,19 @@ class FiringNetwork(InitialNetwork):
 
     def _coordinate_blocks(self) -> Iterator[tuple[int, Floats]]:
         """Yield the coordinates of all drawn neurons, block by block as they were drawn."""
-        stretches, kept = Stretches(self._seed, Stream.FIRING), self._found.kept
+        stretches, kept = LongStretches(self._seed, Stream.FIRING), self._found.kept
         for block, (first, last) in enumerate(pairwise(self._found.firsts.tolist())):
             if first < last:
-                yield first, self._draw_block(stretches, block)[0] if kept is None else kept[first:last]
+                yield first, self._draw_block(stretches, block).rows if kept is None else kept[first:last]
 
     def _coordinates(self, neurons: Ints) -> Floats:
         """Return the coordinates of some neurons, (u, r)."""
         if self._found.kept is not None:
             return np.asarray(self._found.kept[neurons])
         chosen = np.empty((neurons.size, self._points.shape[1]))
-        stretches = Stretches(self._seed, Stream.FIRING)
+        stretches = LongStretches(self._seed, Stream.FIRING)
         for block, places, rows in self._by_block(neurons):
-            chosen[places] = self._draw_block(stretches, block)[0][rows]
+            chosen[places] = self._draw_block(stretches, block).rows[rows]
         return chosen
 
     def _by_block(self, neurons: Ints) -> Iterator[tuple[int, Ints, Ints]]:
@@ -285,6 +313,14 @@ class _Part(Generic[T]):
     kept: list[Floats]
     seen: list[T]
     look_seconds: float
+
+
+class _Block(NamedTuple):
+    """The neurons of a block that fire: coordinates (k, r), leaves (k, n) and signs (k,)."""
+
+    rows: Floats
+    leaves: Floats
+    signs: NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -196,7 +196,7 @@ class Trainer:
         whole = self._evaluate_all(ledger, is_batched=batch is not None)
         firing = whole.firing.compact() if with_record else None  # now: the next evaluation or move may overwrite it
         learned = whole if batch is None else self._engine.evaluate(ledger, batch)
-        touched = learned.firing.neurons.astype(np.int32) if with_record else None
+        touched = learned.firing.neurons.astype(np.int32, copy=False) if with_record else None
         outputs = whole.outputs + self.trace.output_shift
         residual = outputs - self.data.y
         loss = 0.5 * float(residual @ residual)

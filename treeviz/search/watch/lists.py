@@ -125,7 +125,8 @@ class WatchLists:
         no_pairs = WatchedPairs(pairs.neurons[:0], np.zeros(1, dtype=np.int64), pairs.points[:0], none)
         self._promoted = PairLists(no_pairs, none, self._loops)  # those that watch all n points, in the order they came
         room = pairs.neurons.size + BLOCK_ROWS * num_threads()
-        self._due, self._breached = np.full(room, 0), np.full(room, 0)  # room to work in
+        self._listed: FiringSets | None = None  # until a neuron fires on other datapoints
+        self._due = np.full(room, 0)  # room to work in
         self.first_look = self._look_at(self._lists)
         self._usual_turnover = float(self._turnover.max())
         self._num_moves_to_wait = self._pause = 0  # before outputs may be summed up again
@@ -171,14 +172,36 @@ class WatchLists:
         return self._offsets - (self.gram * self._overlaps) @ self._totals / self.width
 
     def firing(self) -> FiringSets:
-        """Return which neurons fire on which datapoints. Cost: the watched pairs."""
+        """Return which neurons fire on which datapoints, compact. Cost: U(0) and the firing pairs, if any changed."""
+        if self._listed is None:
+            self._listed = self._list_firing() if self._loops is None else self._list_compiled()
+        return self._listed
+
+    def _list_firing(self) -> FiringSets:
+        """List them in NumPy. Cost: the watched pairs, and sorting those that fire."""
         num_points = len(self.gram)
         keys = []  # neuron * n + datapoint: their order is that of the pairs
         for lists in (self._lists, self._promoted):
             pairs = np.flatnonzero(lists.fires)
             keys.append(lists.neurons[lists.owners[pairs]] * num_points + lists.codes[pairs])
         neurons, points = np.divmod(np.sort(np.concatenate(keys)), num_points)
-        return FiringSets.from_pairs(neurons, points, num_points)
+        return FiringSets.from_pairs(neurons, points, num_points).compact()
+
+    def _list_compiled(self) -> FiringSets:
+        """Do the same in one pass that writes the small arrays at once."""
+        assert self._loops is not None
+        lists, promoted = self._lists, self._promoted
+        starts, depths, codes = lists.indptr[:-1], lists.depths, lists.codes
+        if promoted.neurons.size:  # their rows are elsewhere
+            rows, starts, depths = lists.neurons.searchsorted(promoted.neurons), starts.copy(), depths.copy()
+            starts[rows], depths[rows] = promoted.indptr[:-1] + codes.size, promoted.depths
+            codes = np.concatenate([codes, promoted.codes])
+        neurons, indptr, points = FiringSets.room(lists.neurons.size, int(self._overlaps.trace()), len(self.gram))
+        num_neurons, num_pairs = self._loops.list_firing(lists.neurons, starts, depths, codes, neurons, indptr, points)
+        for array, size in ((neurons, num_neurons), (indptr, num_neurons + 1), (points, num_pairs)):
+            array.resize(size, refcheck=False)  # where it is
+            array.flags.writeable = False
+        return FiringSets(neurons, indptr, points, len(self.gram))
 
     def moves(self, neurons: Ints | None = None) -> tuple[Ints, Floats]:
         """Return neurons that may have moved, ascending, and pull_r * c_r, (u, n), which times X is how far.
@@ -317,6 +340,8 @@ class WatchLists:
             self._turnover = self._turnover + turnover
             num_due, num_changed = num_due + seen.num_due, num_changed + seen.num_changed
             breached, work = np.append(breached, seen.breached), work + seen.num_operations
+        if num_changed:
+            self._listed = None
         self._offsets[self._overlaps.diagonal() == 0] = 0.0  # no neuron fires there: what is left is round-off
         return Seen(breached, num_due, num_changed, work)
 
@@ -328,7 +353,7 @@ class WatchLists:
         overlaps = np.zeros(num_points**2 + 16, dtype=np.int64)[8:-8].reshape(num_points, num_points)
         offsets, turnover = np.zeros(num_points + 16)[8:-8], np.zeros(num_points + 16)[8:-8]
         room = slice(first * BLOCK_ROWS + part, (first + blocks.size) * BLOCK_ROWS + part + 1)
-        due, breached = self._due[room], self._breached[room]
+        due = self._due[room]
         num_due = self._loops.find_due(
             blocks, BLOCK_ROWS, lists.homes, lists.lows, lists.highs, lists.rests, self._positions, due
         )
@@ -358,6 +383,6 @@ class WatchLists:
             overlaps,
             offsets,
             turnover,
-            breached,
+            due,  # breached are some of those due: they take the place of ones that have been looked at
         )
-        return Seen(breached[:num_breached], num_due, num_changed, work), overlaps, offsets, turnover
+        return Seen(due[:num_breached], num_due, num_changed, work), overlaps, offsets, turnover

@@ -350,6 +350,42 @@ def _contribute(
     return size * (size + 2 * depth)
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def list_firing(neurons, starts, depths, codes, listed, firsts, points):
+    """List who fires: neurons to `listed`, and their points, ascending, to `points` from `firsts[u]` on.
+
+    The pairs of row r that ever fired are among the `depths[r]` from `starts[r]` on. Returns how many neurons and pairs
+    were listed. One place more than is needed is written of each array: what is not kept is overwritten.
+    """
+    num_rows, num_pairs = 0, 0
+    for row in range(neurons.size):
+        first, low, depth = num_pairs, np.int64(starts[row]) & _PLAIN, np.int64(depths[row]) & _SHORT
+        # The short ways, for most rows: no branches. A code below 0 is that of a pair that does not fire.
+        if depth == 1:
+            points[num_pairs] = codes[low]
+            num_pairs += 1 if codes[low] >= 0 else 0
+        elif depth == 2:
+            one, other = np.int64(codes[low]), np.int64(codes[low + 1])
+            points[num_pairs] = min(one, other)
+            num_pairs += 1 if min(one, other) >= 0 else 0
+            points[num_pairs] = max(one, other)
+            num_pairs += 1 if max(one, other) >= 0 else 0
+        else:
+            for k in range(low, low + depth):
+                code = np.int64(codes[k])
+                if code >= 0:
+                    place = num_pairs
+                    while place > first and points[place - 1] > code:
+                        points[place] = points[place - 1]
+                        place -= 1
+                    points[place] = code
+                    num_pairs += 1
+        listed[num_rows], firsts[num_rows] = neurons[row], first
+        num_rows += 1 if num_pairs > first else 0
+    firsts[num_rows] = num_pairs
+    return num_rows, num_pairs
+
+
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
 def _rounded_up(bound):
     """Round to single precision, never down, and never to an infinity that was a number."""
@@ -372,6 +408,8 @@ def warm_up():
     some, counts, position = np.empty(0, dtype=np.int32), np.zeros((1, 1), dtype=np.int64), np.zeros(2)
     screen(np.empty((0, 1), np.float32), np.empty((0, 1)), one, 0.0, 0.0, 0.0, ints, ints, some, floats)
     sort_pairs(0, 0, some, codes, floats)
+    for small in (np.uint8, np.uint16):
+        list_firing(ints, some, codes, codes, np.empty(1, np.int32), np.empty(1, np.int32), np.empty(1, small))
     find_due(ints, 1, codes, singles, singles, singles, position, ints)
     look_at(
         ints, some, codes, floats, floats, codes, signs, codes, singles, singles, singles, 1,

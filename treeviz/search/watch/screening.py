@@ -113,12 +113,22 @@ def pairs_while_drawn(network: FiringNetwork, low: float) -> WatchedPairs:
         points = np.nonzero(is_watched)[1].astype(np.int16)
         return np.count_nonzero(is_watched, axis=1).astype(np.int16), points, leaves[is_watched]
 
-    pieces = network.gather(look)
+    def look_compiled(leaves: Floats) -> tuple[NDArray[np.int16], NDArray[np.int16], Floats]:
+        assert loops is not None
+        sizes, points = np.empty(len(leaves), dtype=np.int16), np.empty(leaves.size + 1, dtype=np.int16)
+        products = np.empty(leaves.size + 1)
+        num_pairs = loops.list_watched(leaves, low, sizes, points, products)
+        return sizes, points[:num_pairs].copy(), products[:num_pairs].copy()
+
+    loops = network.loops
+    pieces = network.gather(look_compiled if loops else look)
+    sizes, points, products = map(list, zip(*pieces, strict=True))
+    del pieces  # what has been put together is let go of
     indptr = np.zeros(network.num_drawn + 1, dtype=np.int64)
-    np.cumsum(np.concatenate([piece[0] for piece in pieces]), out=indptr[1:])
-    points = np.concatenate([piece[1] for piece in pieces], dtype=np.int32)
-    products = np.concatenate([piece[2] for piece in pieces])
-    return WatchedPairs(np.arange(network.num_drawn), indptr, points, products)
+    np.cumsum(np.concatenate(sizes), out=indptr[1:])
+    all_points = np.concatenate(points, dtype=np.int32)
+    del sizes, points
+    return WatchedPairs(np.arange(network.num_drawn), indptr, all_points, np.concatenate(products))
 
 
 def pairs_from_blocks(X: Floats, weight_blocks: Blocks, low: float, high: float) -> WatchedPairs:
