@@ -43,6 +43,7 @@ def test_a_tile_tells_and_leads_to_the_points(page, lab):
     expect(page).not_to_have_url(re.compile("experiment="))
 
 
+@pytest.mark.slow
 def test_a_sweep_is_measured_paused_cancelled_and_found_again(page, lab):
     page.goto(f"{lab}/lab?experiment=sublinear&size=full")
     main = page.get_by_test_id("stMain")
