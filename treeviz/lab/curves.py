@@ -93,17 +93,24 @@ def curves_of(
     found = []
     for value, rows in groups:
         places = sorted(rows[x].unique()) if is_numeric_dtype(rows[x]) else list(dict.fromkeys(rows[x]))
-        table = (
-            rows.assign(**{y: rows[y].astype(float)})
-            .pivot_table(index=seed, columns=x, values=y, aggfunc="first", dropna=False)
-            .reindex(columns=places)
-        )
-        seeds = table.to_numpy(dtype=float)
+        seeds = _by_seed(rows, x, y, seed, places)
         median = np.full(len(places), np.nan)
         is_run = ~np.isnan(seeds).all(axis=0)
         median[is_run] = np.nanmedian(seeds[:, is_run], axis=0)
         found.append(Curve(name_of(value), [_plain(place) for place in places], median, seeds))
     return tuple(found)
+
+
+def _by_seed(rows: "pd.DataFrame", x: str, y: str, seed: str, places: Sequence[Any]) -> Floats:
+    """Return y, a row a seed and a column a place; NaN where it is missing, and the first value where there are two."""
+    numbers = sorted(rows[seed].unique())
+    values, found = rows[y].to_numpy(dtype=float), np.full((len(numbers), len(places)), np.nan)
+    row_of, column_of = ({value: place for place, value in enumerate(values)} for values in (numbers, places))
+    for number, place, value in zip(rows[seed], rows[x], values, strict=True):
+        cell = row_of[number], column_of[place]
+        if np.isnan(found[cell]):
+            found[cell] = value
+    return found
 
 
 def formula(name: str, x: Sequence[float], y: Floats) -> Curve:
