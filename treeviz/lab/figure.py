@@ -1,6 +1,7 @@
 """Panels as Plotly figures: every seed faintly, the median firmly, and no line through what was not run."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, 
 
 _COLORS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, "#56B4E9", "#B8A100", GREY)
 _GRID = "rgba(128, 128, 128, 0.25)"
-_SMALL_AXIS = {"title": None, "tickfont": {"size": FONT_SIZE - 3}, "dtick": None, "nticks": 5}
+_SMALL_AXIS = {"title": None, "tickfont": {"size": FONT_SIZE - 3}, "nticks": 5}
 _SMALL = {
     "height": 170,
     "showlegend": False,
@@ -40,6 +41,8 @@ def panel_figure(panel: Panel, names: Sequence[str] = (), *, is_small: bool = Fa
     figure = go.Figure(traces, _layout(panel))
     if is_small:
         figure.update_layout(_SMALL)
+        figure.update_xaxes(dtick=_decades(trace["x"] for trace in traces) if panel.log_x else None)
+        figure.update_yaxes(dtick=_decades(trace["y"] for trace in traces) if panel.log_y else None)
     return figure
 
 
@@ -79,6 +82,12 @@ def _traces(curve: Curve, color: str, symbol: str, panel: Panel) -> list[dict[st
         "hovertemplate": f"{curve.name}<br>{panel.x_title}: %{{x}}<br>{panel.y_title}: %{{y:.4g}}<extra></extra>",
     }
     return [*faint, median]
+
+
+def _decades(values: Iterable[Sequence[float | None]]) -> int:
+    """Return how many decades apart the ticks of a small logarithmic axis are."""
+    logs = [math.log10(value) for some in values for value in some if value]
+    return max(1, round((max(logs) - min(logs)) / 3)) if logs else 1
 
 
 def _shown(values: Any, panel: Panel) -> list[float | None]:

@@ -25,6 +25,9 @@ _TILES = 3  # in a row
 _NAMES: dict[Size, str] = {"quick": "Quick", "default": "Normal", "full": "Full"}
 _STYLE = """<style>
 .st-key-lab-tiles [data-testid="stPlotlyChart"] { pointer-events: none; }
+.st-key-lab-tiles [class*="st-key-lab-answer"] p {
+  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden;
+}
 </style>"""
 
 
@@ -99,7 +102,8 @@ def _show_tile(desk: Desk, experiment: Experiment) -> None:
         figure = panel_figure(answer.panels[0], curve_names(answer.panels), is_small=True)
         st.plotly_chart(figure, key=f"tile-{experiment.key}", config={"displayModeBar": False, "staticPlot": True})
         missing = "" if sweep.is_complete else f" :small[So far: {_done(sweep)}.]"
-        st.markdown(f"{plain(_first_sentence(answer.words))}{missing}")
+        with st.container(key=f"lab-answer-{experiment.key}"):
+            st.markdown(f"{plain(_first_sentence(answer.words))}{missing}")
     st.button("Open", icon=":material/science:", on_click=_open, args=(experiment.key,), key=f"open-{experiment.key}")
 
 
@@ -206,8 +210,6 @@ def _done(sweep: Sweep) -> str:
 def _show_answer(sweep: Sweep, answer: Answer) -> None:
     words = plain(answer.words) if sweep.is_complete else f"{plain(answer.words)} *So far: {_done(sweep)}.*"
     st.success(words, icon=":material/lightbulb:")
-    if answer.remarks:
-        st.markdown("\n".join(f"- {plain(remark)}" for remark in answer.remarks))
     seeds = count(sweep.request.num_seeds, "seed")
     note(f"{seeds}: every seed is drawn faintly, the median firmly. No line passes where nothing was measured.")
     columns = st.columns(2, gap="large")
@@ -215,6 +217,9 @@ def _show_answer(sweep: Sweep, answer: Answer) -> None:
         with columns[place % 2]:
             st.markdown(f"**{title}**")
             show_chart(figure, title, key=f"lab-chart-{place}")
+    if answer.remarks:
+        st.subheader("What else the points say", anchor=False)
+        st.markdown("\n".join(f"- {plain(remark)}" for remark in answer.remarks))
     if answer.fits:
         with st.expander("The numbers behind the answer"):
             st.markdown("\n".join(f"- {plain(report.fit_in_words(fit))}" for fit in answer.fits))
