@@ -10,6 +10,7 @@ from scipy import stats
 from treeviz.export.columns import Column
 from treeviz.lab.curves import Curve, Panel, curves_of, formula
 from treeviz.lab.experiment import Answer, Experiment, Fit, Size, Task, Value
+from treeviz.lab.shares import share_of_seeds
 from treeviz.lab.statistics import fit_exponent
 from treeviz.lab.wording import join_words
 from treeviz.model.network import paper_threshold
@@ -285,7 +286,7 @@ def _panels(points: "pd.DataFrame", converged: "pd.DataFrame", found: Sequence[_
             x_title="neurons m",
             y_title=f"share of seeds at a loss of {numeral(_UNTIL_LOSS, 1)}",
             curves=tuple(
-                _share(curve)
+                share_of_seeds(curve)
                 for curve in curves_of(points[points.data == data], "width", "reached", by="points", names=_named)
             ),
             log_x=True,
@@ -316,14 +317,6 @@ def _panels(points: "pd.DataFrame", converged: "pd.DataFrame", found: Sequence[_
 
 def _named(num_points: object) -> str:
     return f"n = {int(str(num_points).removesuffix('.0'))}"
-
-
-def _share(curve: Curve) -> Curve:
-    """Return the share of seeds that converge in place of the median; single seeds, 0 or 1 each, are not drawn."""
-    is_run = ~np.isnan(curve.seeds)
-    total = is_run.sum(axis=0)
-    share = np.where(total > 0, np.nansum(curve.seeds, axis=0) / np.maximum(total, 1), np.nan)
-    return Curve(curve.name, curve.x, share, np.empty((0, len(curve.x))))
 
 
 def _widths(found: Sequence[_Enough]) -> Panel:
