@@ -74,7 +74,7 @@ def _is_trained(task: Task) -> bool:
 
 def _required_seconds(task: Task) -> float:
     width, num_points = int(task["width"] or 0), int(task["points"] or 0)
-    seconds = 0.05 + width * (1e-6 + num_points * 6e-9) + num_points * 1e-3 + num_points**2 * 3e-7
+    seconds = 0.05 + width * (1e-6 + num_points * 6e-9) + num_points * 6e-4 + num_points**2 * 1e-7
     return seconds + (0.1 + width * 2e-6 if _is_trained(task) else 0.0)
 
 

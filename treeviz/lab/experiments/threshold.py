@@ -63,8 +63,9 @@ def _required_seconds(task: Task) -> float:
 def _required_bytes(task: Task) -> int:
     from treeviz.search import find_engine
 
-    needed = find_engine("forest").required_bytes(int(task["width"] or 0), _POINTS, 64, float(task["threshold"] or 0))
-    return needed + 300_000_000
+    width, threshold = int(task["width"] or 0), float(task["threshold"] or 0)
+    pairs = math.ceil(width * _POINTS * firing_probability(threshold))
+    return 300_000_000 + find_engine("forest").required_bytes(width, _POINTS, 64, threshold) + 200 * pairs
 
 
 def _load(task: Task) -> "Split":
