@@ -1,5 +1,6 @@
 """Numbers that answers rest on: exponents with bootstrap intervals, medians with intervals."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -61,16 +62,19 @@ def _slope(x: Floats, y: Floats) -> float:
 
 
 def _interval(statistic: Any, samples: tuple[Floats, ...]) -> tuple[float, float]:
-    found = stats.bootstrap(
-        samples,
-        statistic,
-        paired=len(samples) > 1,
-        vectorized=False,
-        n_resamples=_RESAMPLES,
-        confidence_level=_LEVEL,
-        method="percentile",
-        rng=0,
-    )
+    with warnings.catch_warnings():
+        # Of few points a resample can have one x only, and no slope: it is left out below.
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        found = stats.bootstrap(
+            samples,
+            statistic,
+            paired=len(samples) > 1,
+            vectorized=False,
+            n_resamples=_RESAMPLES,
+            confidence_level=_LEVEL,
+            method="percentile",
+            rng=0,
+        )
     drawn = found.bootstrap_distribution[np.isfinite(found.bootstrap_distribution)]
     tail = (1 - _LEVEL) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
