@@ -77,9 +77,13 @@ def test_remarks_follow_expectation_bound_growth_and_training():
     text = " ".join(EXPERIMENT.answer(table(0.1)).remarks)
     assert "is as expected" in text and "On no datapoint more" in text and "All grow" not in text
     other = " ".join(EXPERIMENT.answer(table(0.1, kept=2.0, bound=1.5)).remarks)
-    assert "not as expected" in other and "more neurons fire on some datapoint" in other and "are on points" in other
-    assert "more (2.01 times" in other
-    assert "fewer (0.51 times" in " ".join(EXPERIMENT.answer(table(0.1, kept=0.5)).remarks)
+    assert (
+        "not as expected" in other
+        and "more neurons fire on some datapoint" in other
+        and "more on points on a sphere" in other
+    )
+    assert "(2.01 times" in other
+    assert "fewer on digits (0.51 times" in " ".join(EXPERIMENT.answer(table(0.1, kept=0.5)).remarks)
     slow = table(0.1).assign(touched=lambda rows: rows.width**0.8)
     assert "All grow more slowly" in " ".join(EXPERIMENT.answer(slow).remarks)
 

@@ -62,7 +62,11 @@ def table(needs, exponent=-0.5, theory=1e-3, lapse=None):
 def test_the_words_name_the_width_and_the_theorems():
     words = EXPERIMENT.answer(table({8: 8, 32: 32, 128: 128})).words
     assert "on digits it takes a width m of 8 with n = 8, 32 with n = 32 and 128 with n = 128" in words
-    assert "90\u00a0% of 8 seeds" in words and "10¹⁵ or more: at least 10¹⁴ times as wide" in words
+    assert (
+        "90\u00a0% of 8 seeds" in words
+        and "a width of 10¹⁵ or more (n⁴/λ⁴, λ the least eigenvalue of an iteration's system): at least 10¹⁴ times"
+        in words
+    )
     near = EXPERIMENT.answer(table({8: 8, 32: 32, 128: 128}, theory=8.0)).words
     assert "not ten times what was needed" in near
     assert "more than was tried with n = 128" in EXPERIMENT.answer(table({8: 8, 32: 32, 128: 9999})).words
@@ -76,7 +80,7 @@ def test_remarks_follow_how_the_width_grows_and_whether_wider_stays_better():
         ({8: 32, 32: 32, 128: 32}, "is the same"),
     ):
         remarks = EXPERIMENT.answer(table(needs)).remarks
-        assert said in remarks[0] and any("stayed so at all larger widths" in remark for remark in remarks)
+        assert said in remarks[0] and any("stayed so at all larger widths tried" in remark for remark in remarks)
     lapsed = EXPERIMENT.answer(table({8: 8, 32: 8, 128: 8}, lapse=(32, 64)))
     assert "n = 32 (enough at 8, for good from 128 on)" in " ".join(lapsed.remarks)
     assert "128 with n = 32" in lapsed.words

@@ -214,7 +214,7 @@ def _remarks(points: "pd.DataFrame", fits: Sequence[Fit]) -> tuple[str, ...]:
         found.append(f"{head}: {listed}. The paper's bound for a datapoint grows as m^0.76.")
     trained = [fit for fit in fits if fit.name.startswith(_KEPT)]
     if trained:
-        listed = "; ".join(f"on {fit.name.removeprefix(_KEPT)} {_change(fit)}" for fit in trained)
+        listed = "; ".join(_change(fit, fit.name.removeprefix(_KEPT)) for fit in trained)
         found.append(
             f"After training, to a loss of {numeral(_UNTIL_LOSS, 1)} or for {_MOST_ITERATIONS} iterations, the neurons "
             f"that fire on a datapoint are {listed}."
@@ -222,12 +222,12 @@ def _remarks(points: "pd.DataFrame", fits: Sequence[Fit]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _change(fit: Fit) -> str:
+def _change(fit: Fit, data: str) -> str:
     times = f"{numeral(fit.value, 3)} times as many"
     if not math.isfinite(fit.low):
-        return f"{times} in one network"
+        return f"{times} on {data}, in one network"
     which = "more" if fit.low > 1 else "fewer" if fit.high < 1 else "about as many"
-    return f"{which} ({times}, median; 95 %: {numeral(fit.low, 3)} to {numeral(fit.high, 3)})"
+    return f"{which} on {data} ({times}, median; 95 %: {numeral(fit.low, 3)} to {numeral(fit.high, 3)})"
 
 
 def _panels(points: "pd.DataFrame") -> tuple[Panel, ...]:

@@ -180,7 +180,7 @@ def _words(found: Sequence[_Dial]) -> str:
 
 
 def _cheapest(dial: _Dial) -> str:
-    times, paper = dial.excess.value, f"the paper's, {numeral(dial.b, 3)},"
+    times, paper = dial.excess.value, f"the paper's b = {numeral(dial.b, 3)}"
     if dial.cheapest is None:
         return "no threshold brings all seeds to the goal"
     where = f"b = {numeral(dial.cheapest, 3)} takes the fewest operations of the thresholds tried"
@@ -189,8 +189,8 @@ def _cheapest(dial: _Dial) -> str:
     if not math.isfinite(times):
         return f"{where}, and {paper} has no run that reaches the goal"
     if times <= _NEARLY:
-        return f"{where}, and {paper} hardly more"
-    return f"{where}, and {paper} {numeral(times, 2)} times as many"
+        return f"{where}, and {paper} takes hardly more"
+    return f"{where}, and {paper} takes {numeral(times, 2)} times as many"
 
 
 def _accuracies(dial: _Dial) -> str:

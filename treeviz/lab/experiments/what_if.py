@@ -282,9 +282,11 @@ def _of_step(points: "pd.DataFrame") -> list[str]:
             sentences.append(f"On {_DATA[data][0]} no step that was tried converges." if len(outcomes) > 1 else "")
             continue
         full = outcomes.get(1.0)
+        if full is not None and not outcomes[best].is_better_than(full):
+            best = 1.0
         verdict = (
             "the full step is the best of those tried"
-            if full is not None and not outcomes[best].is_better_than(full)
+            if best == 1.0
             else f"of the steps tried {numeral(best, 3)} is the best"
         )
         against = f", the full step {full}" if full is not None and best != 1.0 else ""

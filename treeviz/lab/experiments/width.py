@@ -203,14 +203,15 @@ def _words(found: Sequence[_Enough]) -> str:
         sentences.append(f"on {title} it takes a width m of {join_words(parts)}")
     seeds = max(one.num_seeds for one in found)
     text = (
-        f"For at least {percent(_ENOUGH)} of {count(seeds, 'seed')} to converge at this and all larger widths, "
+        f"For at least {percent(_ENOUGH)} of {count(seeds, 'seed')} to converge at this and all larger widths tried, "
         f"{'; '.join(sentences)}."
     )
     known = [one for one in found if one.least]
     if known:
         gap = min(one.theory - math.log10(one.least or 1) for one in known)
         least = min(one.theory for one in known)
-        theory = f"The theorem's condition, n⁴/λ⁴, asks for {_power(least)} or more"
+        what = "n⁴/λ⁴, λ the least eigenvalue of an iteration's system"
+        theory = f"The theorem asks for a width of {_power(least)} or more ({what})"
         text += (
             f" {theory}: at least {_power(gap)} times as wide."
             if gap >= 1
@@ -253,7 +254,7 @@ def _remarks(
     if lapses:
         remarks.append(f"Wider is not always better: it is not so for {join_words(lapses)}.")
     elif any(one.first for one in found):
-        remarks.append("Whatever was wide enough stayed so at all larger widths.")
+        remarks.append("Whatever was wide enough stayed so at all larger widths tried.")
     for title, column, fit in trends:
         less, more = _CHANGES[column]
         how = less if fit.high < 0 else more if fit.low > 0 else f"neither surely {less} nor {more}"
@@ -273,8 +274,8 @@ def _remarks(
     if len(measured):
         largest = int(measured.points.max())
         remarks.append(
-            "λ shrinks as the network grows, for b grows with it, so the condition can hold only where m is at least "
-            f"10^{required_width_exponent(largest):.0f} with n = {largest} and the paper's threshold."
+            "λ shrinks as the network grows, for b grows with it, so the theorem's condition can hold only where "
+            f"m is at least 10^{required_width_exponent(largest):.0f} with n = {largest} and the paper's threshold."
         )
     return tuple(remarks)
 
