@@ -1,5 +1,7 @@
 """Numbers that answers rest on: exponents with bootstrap intervals, medians with intervals."""
 
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ def fit_exponent(name: str, x: Any, y: Any) -> Fit:
     if np.unique(logs[0]).size < 3:
         return Fit(name, np.nan, np.nan, np.nan)
     low, high = _interval(_slope, logs)
-    return Fit(name, _slope(*logs), low, high)
+    return Fit(name, float(_slope(*logs)), low, high)
 
 
 def median_of(name: str, values: Any) -> Fit:
@@ -34,7 +36,7 @@ def median_of(name: str, values: Any) -> Fit:
     middle = float(np.median(found))
     if found.size < 2:
         return Fit(name, middle, np.nan, np.nan)
-    low, high = _interval(lambda sample: float(np.median(sample)), (found,))
+    low, high = _interval(np.median, (found,))
     return Fit(name, middle, low, high)
 
 
@@ -54,24 +56,28 @@ def _logs(x: Any, y: Any) -> tuple[Floats, Floats]:
     return np.log(x[keep]), np.log(y[keep])
 
 
-def _slope(x: Floats, y: Floats) -> float:
-    spread = x - x.mean()
-    total = float(spread @ spread)
-    return float(spread @ y) / total if total > 0 else np.nan
+def _slope(x: Floats, y: Floats, axis: int = -1) -> Any:
+    spread = x - x.mean(axis=axis, keepdims=True)
+    total = (spread**2).sum(axis=axis)
+    with np.errstate(invalid="ignore", divide="ignore"):  # a resample of one x has no slope
+        return (spread * y).sum(axis=axis) / total
 
 
-def _interval(statistic: Any, samples: tuple[Floats, ...]) -> tuple[float, float]:
-    found = stats.bootstrap(
-        samples,
-        statistic,
-        paired=len(samples) > 1,
-        vectorized=False,
-        n_resamples=_RESAMPLES,
-        confidence_level=_LEVEL,
-        method="percentile",
-        rng=0,
-    )
+def _interval(statistic: Callable[..., Any], samples: tuple[Floats, ...]) -> tuple[float, float]:
+    with warnings.catch_warnings(action="ignore", category=stats.DegenerateDataWarning):  # equal values: no width
+        found = stats.bootstrap(
+            samples,
+            statistic,
+            paired=len(samples) > 1,
+            vectorized=True,
+            n_resamples=_RESAMPLES,
+            confidence_level=_LEVEL,
+            method="percentile",
+            rng=0,
+        )
     drawn = found.bootstrap_distribution[np.isfinite(found.bootstrap_distribution)]
+    if not drawn.size:
+        return np.nan, np.nan
     tail = (1 - _LEVEL) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return float(low), float(high)
