@@ -1,6 +1,6 @@
 """Panels as Plotly figures: every seed faintly, the median firmly, and no line through what was not run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, 
 
 _COLORS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, "#56B4E9", "#B8A100", GREY)
 _GRID = "rgba(128, 128, 128, 0.25)"
+_MOST_TICKS = 12  # on a logarithmic axis
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
 
 
@@ -72,9 +73,19 @@ def _shown(values: Any, panel: Panel) -> list[float | None]:
     return [float(value) if shown else None for value, shown in zip(found, is_shown, strict=True)]
 
 
+def _tick_step(values: Iterable[Any]) -> int | str:
+    """Return the ticks of a logarithmic axis: powers of ten, twelve at most; with few of them, also 2 and 5."""
+    found = [value for some in values for value in some if not isinstance(value, str) and value > 0]
+    if not found:
+        return 1
+    low, high = np.log10(min(found)), np.log10(max(found))
+    return "D2" if np.floor(high) - np.ceil(low) < 1 else max(1, int(np.ceil((high - low) / _MOST_TICKS)))
+
+
 def _layout(panel: Panel) -> dict[str, Any]:
-    def axis(title: str, *, is_log: bool) -> dict[str, Any]:
-        scale = {"type": "log", "exponentformat": "power", "dtick": 1, "minor": {"showgrid": False}} if is_log else {}
+    def axis(title: str, values: Iterable[Any], *, is_log: bool) -> dict[str, Any]:
+        ticks = {"exponentformat": "power", "dtick": _tick_step(values), "minor": {"showgrid": False}}
+        scale = {"type": "log", **ticks} if is_log else {}
         return {"title": {"text": title}, "gridcolor": _GRID, "zeroline": False, **scale}
 
     lines = [
@@ -107,8 +118,8 @@ def _layout(panel: Panel) -> dict[str, Any]:
         "margin": {"l": 8, "r": 8, "t": 24, "b": 8},
         "font": {"size": FONT_SIZE},
         "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "xanchor": "left", "x": 0, "itemclick": False},
-        "xaxis": axis(panel.x_title, is_log=panel.log_x),
-        "yaxis": axis(panel.y_title, is_log=panel.log_y),
+        "xaxis": axis(panel.x_title, (curve.x for curve in panel.curves), is_log=panel.log_x),
+        "yaxis": axis(panel.y_title, (curve.median for curve in panel.curves), is_log=panel.log_y),
         "shapes": lines,
         "annotations": words,
         "plot_bgcolor": "rgba(0,0,0,0)",
