@@ -84,14 +84,18 @@ def table(seeds=2, *, ratio=50.0, plain=100, sketch=26):
 
 def test_the_answer_follows_the_points():
     told = EXPERIMENT.answer(table())
-    assert "takes 26 iterations, whatever the data" in told.words and "so hard data need it" in told.words
+    assert (
+        "takes 26 iterations, whatever the data" in told.words and "so close points are hard without it" in told.words
+    )
     assert "takes fewer operations in 8 of 8 settings; the sketch takes 50 times" in told.words
     assert "not worth it on any" in told.words
     assert any("a tolerance of 10⁻⁶ is enough" in remark for remark in told.remarks)
     exponents = {fit.name: fit.value for fit in told.fits if "exponent" in fit.name}
     assert list(exponents.values()) == pytest.approx([2.0] * 3)
     other = EXPERIMENT.answer(table(ratio=0.5, plain=30)).words
-    assert "so it is not needed for that" in other and "the sketch is worth it on all of these data" in other
+    assert (
+        "so close points are no harder without it" in other and "the sketch is worth it on all of these data" in other
+    )
     mixed = table()
     mixed.loc[(mixed.points == 400) & (mixed.solver == "sketch"), "operations"] = 1.0
     assert "the sketch is worth it in 2 of them" in EXPERIMENT.answer(mixed).words

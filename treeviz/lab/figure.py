@@ -1,6 +1,5 @@
 """Panels as Plotly figures: every seed faintly, the median firmly, and no line through what was not run."""
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ _SMALL = {
     "xaxis": _SMALL_AXIS,
     "yaxis": _SMALL_AXIS,
 }
+_MOST_TICKS, _MOST_SMALL_TICKS = 12, 4  # on a logarithmic axis
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
 
 
@@ -38,11 +38,9 @@ def panel_figure(panel: Panel, names: Sequence[str] = (), *, is_small: bool = Fa
     for curve in panel.curves:
         place = names.index(curve.name)
         traces += _traces(curve, _COLORS[place % len(_COLORS)], _SYMBOLS[place % len(_SYMBOLS)], panel)
-    figure = go.Figure(traces, _layout(panel))
+    figure = go.Figure(traces, _layout(panel, _MOST_SMALL_TICKS if is_small else _MOST_TICKS))
     if is_small:
         figure.update_layout(_SMALL)
-        figure.update_xaxes(dtick=_decades(trace["x"] for trace in traces) if panel.log_x else None)
-        figure.update_yaxes(dtick=_decades(trace["y"] for trace in traces) if panel.log_y else None)
     return figure
 
 
@@ -84,12 +82,6 @@ def _traces(curve: Curve, color: str, symbol: str, panel: Panel) -> list[dict[st
     return [*faint, median]
 
 
-def _decades(values: Iterable[Sequence[float | None]]) -> int:
-    """Return how many decades apart the ticks of a small logarithmic axis are."""
-    logs = [math.log10(value) for some in values for value in some if value]
-    return max(1, round((max(logs) - min(logs)) / 3)) if logs else 1
-
-
 def _shown(values: Any, panel: Panel) -> list[float | None]:
     """Return values as they can be drawn: what is missing, or has no logarithm, is a gap."""
     found = np.asarray(values, dtype=float)
@@ -97,9 +89,19 @@ def _shown(values: Any, panel: Panel) -> list[float | None]:
     return [float(value) if shown else None for value, shown in zip(found, is_shown, strict=True)]
 
 
-def _layout(panel: Panel) -> dict[str, Any]:
-    def axis(title: str, *, is_log: bool) -> dict[str, Any]:
-        scale = {"type": "log", "exponentformat": "power", "dtick": 1, "minor": {"showgrid": False}} if is_log else {}
+def _tick_step(values: Iterable[Any], most: int) -> int | str:
+    """Return the ticks of a logarithmic axis: powers of ten, so many at most; if there is one, also 2 and 5."""
+    found = [value for some in values for value in some if not isinstance(value, str) and value > 0]
+    if not found:
+        return 1
+    low, high = np.log10(min(found)), np.log10(max(found))
+    return "D2" if np.floor(high) - np.ceil(low) < 1 else max(1, int(np.ceil((high - low) / most)))
+
+
+def _layout(panel: Panel, most_ticks: int) -> dict[str, Any]:
+    def axis(title: str, values: Iterable[Any], *, is_log: bool) -> dict[str, Any]:
+        ticks = {"exponentformat": "power", "dtick": _tick_step(values, most_ticks), "minor": {"showgrid": False}}
+        scale = {"type": "log", **ticks} if is_log else {}
         return {"title": {"text": title}, "gridcolor": _GRID, "zeroline": False, **scale}
 
     lines = [
@@ -132,8 +134,8 @@ def _layout(panel: Panel) -> dict[str, Any]:
         "margin": {"l": 8, "r": 8, "t": 24 if panel.marks else 8, "b": 8},
         "font": {"size": FONT_SIZE},
         "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "xanchor": "left", "x": 0, "itemclick": False},
-        "xaxis": axis(panel.x_title, is_log=panel.log_x),
-        "yaxis": axis(panel.y_title, is_log=panel.log_y),
+        "xaxis": axis(panel.x_title, (curve.x for curve in panel.curves), is_log=panel.log_x),
+        "yaxis": axis(panel.y_title, (curve.median for curve in panel.curves), is_log=panel.log_y),
         "shapes": lines,
         "annotations": words,
         "plot_bgcolor": "rgba(0,0,0,0)",

@@ -55,8 +55,8 @@ class HashTables:
         return HashEngine(data, network, config, ledger, self)
 
     def required_bytes(self, width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
-        """Memory of W, of the tables twice, and of the pairs if half of all were looked at."""
-        return 8 * width * (dimension + num_points) + 32 * width * self.num_tables
+        """Memory of W, of the pairs looked at, and of the products with all directions while neurons are hashed."""
+        return 8 * width * (dimension + num_points) + width * self.num_tables * (10 * self.num_bits + 24)
 
 
 class HashEngine(ExplicitEngine):

@@ -312,7 +312,9 @@ EXPERIMENT = Experiment(
     "and the number of training points n; and the seed of weights and choice of rows.",
     fixed=f"m = {_WIDTH:,} and n = {_POINTS}, unless they are varied. The network is trained by Gauss–Newton to a loss "
     f"of {_UNTIL_LOSS:g}, {_MOST_ITERATIONS} iterations at most. New points are rows that training leaves out, 1,000 "
-    "at most. The kernel's ridge is 0, or a tenth of the kernel of a point with itself.",
+    "at most. Kernel regression is what training the hidden layer tends to as the width grows without bound, with the "
+    "neural tangent kernel (NTK); its ridge, which keeps it from fitting every training point, is 0 or a tenth of the "
+    "kernel of a point with itself. Random features leave the hidden layer as it was drawn.",
     columns={
         "data": Column(str, "dataset"),
         "method": Column(str, "network: Gauss-Newton on the hidden layer; else a contestant of the race"),

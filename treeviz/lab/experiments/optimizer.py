@@ -41,7 +41,7 @@ _TEST_POINTS = 500
 _TRAINED: Mapping[Size, tuple[tuple[int, ...], float, float]] = {
     "quick": ((100,), 2e8, 0.2),
     "default": ((100, 200), 5e8, 0.5),
-    "full": ((50, 100, 200, 400, 800), 2e10, 20.0),
+    "full": ((50, 100, 200, 400, 800), 1e10, 10.0),
 }
 # Datapoints of the iterations in which the share of the solve is looked at, by m.
 _SOLVED: Mapping[Size, Mapping[int, tuple[int, ...]]] = {

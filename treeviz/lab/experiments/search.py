@@ -97,7 +97,9 @@ def _iterations(task: Task) -> int:
 
 def _required_seconds(task: Task) -> float:
     width, points, dimension, tables = _sizes(task)
-    look = width * points * (dimension + 32) * 8e-10  # of brute force, and of the methods that look at everything
+    look = (
+        width * points * (dimension + 32 + points / 8) * 8e-10
+    )  # of brute force, and of the methods that look at everything
     renewed = 4e-8 if task["search"] == _RENEWED else 0.0
     hashing = tables * (points * 3e-6 + width * (points * 3e-10 + 2e-8 + renewed))
     return 0.02 + _iterations(task) * (look + hashing) + width * dimension * 1e-8
@@ -108,8 +110,8 @@ def _required_bytes(task: Task) -> int:
 
     width, points, dimension, tables = _sizes(task)
     maker = _hash_tables(task) if tables else find_engine(str(task["search"]))
-    scanned = 8 * width * (dimension + points)  # the weights whole, and who fires, for the check
-    return maker.required_bytes(width, points, dimension) + scanned
+    scanned = 16 * width * (dimension + points)  # the weights whole, and who fires, for the check
+    return maker.required_bytes(width, points, dimension) + scanned + (1 << 26)
 
 
 def _hash_tables(task: Task) -> "HashTables":
@@ -349,8 +351,9 @@ def _cheapest(compared: "pd.DataFrame", names: Mapping[tuple[str, int], str]) ->
         return []
     (best, *_), most = at, list(at)[-1]
     found = [
-        f"At {_setting()} “{names[best, 0]}” takes the fewest operations an iteration to find the firing neurons and "
-        f"move them, {numeral(at[best], 3)}; “{names[most, 0]}” takes the most, {numeral(at[most], 3)}."
+        f"At {_setting()}, of the exact searches “{names[best, 0]}” takes the fewest operations an iteration to find "
+        f"the firing neurons and move them, {numeral(at[best], 3)}; “{names[most, 0]}” takes the most, "
+        f"{numeral(at[most], 3)}."
     ]
     wins: dict[str, int] = {}
     for _, rows in compared.groupby(list(_BASE)):
@@ -359,9 +362,10 @@ def _cheapest(compared: "pd.DataFrame", names: Mapping[tuple[str, int], str]) ->
             wins[next(iter(medians))] = wins.get(next(iter(medians)), 0) + 1
     if (total := sum(wins.values())) > 1:
         listed = ", ".join(
-            f"“{names[search, 0]}” at {won}" for search, won in sorted(wins.items(), key=lambda pair: -pair[1])
+            f"“{names[search, 0]}” ({count(won, 'time')})"
+            for search, won in sorted(wins.items(), key=lambda pair: -pair[1])
         )
-        found.append(f"Of the {count(total, 'setting')} measured the fewest are taken by: {listed}.")
+        found.append(f"Over {count(total, 'setting')} the fewest are taken by {listed}.")
     return found
 
 
@@ -403,6 +407,35 @@ def _missed(trained: "pd.DataFrame") -> list[str]:
 
 def _remarks(compared: "pd.DataFrame", trained: "pd.DataFrame", names: Mapping[tuple[str, int], str]) -> list[str]:
     found = []
+    base = _at_base(compared)
+    for column, what in (("seconds", "the least time an iteration"), ("memory", "the least memory")):
+        at = _medians(base, column)
+        if len(at) > 1:
+            first, second = list(at)[:2]
+            unit = "s" if column == "seconds" else "bytes"
+            where = " on this machine, in one thread" if column == "seconds" else ""
+            found.append(
+                f"At the same sizes “{names[first, 0]}” takes {what}{where}, {numeral(at[first], 3)} {unit}; next is "
+                f"“{names[second, 0]}” with {numeral(at[second], 3)}."
+            )
+    exact = _medians(base, "operations")
+    for (_, tables), rows in base[base.tables > 0].groupby(["search", "tables"]):
+        cost = rows.operations.median()
+        if exact and not math.isnan(cost):
+            best = next(iter(exact))
+            than = "fewer" if cost < exact[best] else "more"
+            found.append(
+                f"{_title(_HASHED, tables, rows.recall)} takes {numeral(cost, 3)} operations an iteration at the same "
+                f"sizes, {than} than the cheapest exact search, “{names[best, 0]}”. To hash a vector takes "
+                f"{_BITS * int(tables):,} inner products; its products with all datapoints are {int(_BASE['points'])}."
+            )
+    moved = _at_base(compared, "step").groupby("step").moved.median().dropna()
+    if moved.size > 1:
+        found.append(
+            f"With a step of {numeral(moved.index[0], 2)} the median neuron that fires moves by "
+            f"{numeral(moved.iloc[0], 2)} an iteration, with a step of {numeral(moved.index[-1], 2)} by "
+            f"{numeral(moved.iloc[-1], 2)}; weights have a length of about {numeral(math.sqrt(_BASE['dimension']), 2)}."
+        )
     for search, badge, _, looked, loss, seen in _ends(trained):
         if search not in _KINDS or math.isnan(looked):
             continue
@@ -413,35 +446,6 @@ def _remarks(compared: "pd.DataFrame", trained: "pd.DataFrame", names: Mapping[t
         )
         hidden = loss > _CONVERGED >= seen
         found.append(sentence + (": it looks as if all were learned, and it is not." if hidden else "."))
-    base = _at_base(compared)
-    for column, what in (("seconds", "the least time an iteration"), ("memory", "the least memory")):
-        at = _medians(base, column)
-        if len(at) > 1:
-            first, second = list(at)[:2]
-            unit = "s" if column == "seconds" else "bytes"
-            where = " on this machine, in one thread" if column == "seconds" else ""
-            found.append(
-                f"There “{names[first, 0]}” takes {what}{where}, {numeral(at[first], 3)} {unit}; next is "
-                f"“{names[second, 0]}” with {numeral(at[second], 3)}."
-            )
-    exact = _medians(base, "operations")
-    for (_, tables), rows in base[base.tables > 0].groupby(["search", "tables"]):
-        cost = rows.operations.median()
-        if exact and not math.isnan(cost):
-            best = next(iter(exact))
-            than = "fewer" if cost < exact[best] else "more"
-            found.append(
-                f"{_title(_HASHED, tables, rows.recall)} takes {numeral(cost, 3)} operations an iteration there, "
-                f"{than} than the cheapest exact search, “{names[best, 0]}”. To hash a vector takes "
-                f"{_BITS * int(tables):,} inner products; its products with all datapoints are {int(_BASE['points'])}."
-            )
-    moved = _at_base(compared, "step").groupby("step").moved.median().dropna()
-    if moved.size > 1:
-        found.append(
-            f"With a step of {numeral(moved.index[0], 2)} the median neuron that fires moves by "
-            f"{numeral(moved.iloc[0], 2)} an iteration, with a step of {numeral(moved.index[-1], 2)} by "
-            f"{numeral(moved.iloc[-1], 2)}; weights have a length of about {numeral(math.sqrt(_BASE['dimension']), 2)}."
-        )
     checked = compared[compared.tables == 0].recall.dropna()
     if not checked.empty:
         wrong = int((checked < 1).sum())

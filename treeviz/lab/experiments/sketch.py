@@ -247,7 +247,8 @@ def _conditioned(solved: "pd.DataFrame") -> list[str]:
         f"{low if low == high else f'{low} to {high}'} iterations, {does}: the condition number of the system goes "
         f"from {numeral(condition.get(first, math.nan), 2)} on {_called(first)} to "
         f"{numeral(condition.get(last, math.nan), 2)} with {_called(last)}. Without a sketch it takes {alone[0]} "
-        f"there and {alone[1]} here" + (", so hard data need it." if grows else ", so it is not needed for that.")
+        f"there and {alone[1]} here"
+        + (", so close points are hard without it." if grows else ", so close points are no harder without it.")
     ]
 
 
