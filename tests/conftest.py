@@ -4,7 +4,11 @@ import functools
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
+
+# Points of the Lab that tests measure are no one's to keep; servers and commands that tests start find it here.
+os.environ["TREEVIZ_LAB"] = str(Path(tempfile.gettempdir()) / f"treeviz-lab-{os.getpid()}" / "lab.sqlite")
 
 # Two test processes with two BLAS threads each would fight over two cores. Set before NumPy is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

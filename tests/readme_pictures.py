@@ -54,6 +54,12 @@ def where_it_pays(page, url):
     scroll_to(page, page.get_by_role("radiogroup", name="Methods"), below=42)
 
 
+def ask_the_lab(page, url):
+    """Draw the tiles, with the points that are kept on this machine: measure them before, by `treeviz sweep`."""
+    page.goto(f"{url}/lab")
+    page.locator(".st-key-lab-tiles .js-plotly-plot").nth(8).wait_for()
+
+
 def related_work(page, url):
     page.goto(f"{url}/related")
     page.get_by_text("This paper", exact=True).first.wait_for()
@@ -79,7 +85,7 @@ def save(page, name):
     print(f"{path.name}: {path.stat().st_size:,} bytes")
 
 
-PICTURES = (watch_one_run, read_the_method, race_the_methods, where_it_pays, watch_lists, related_work)
+PICTURES = (watch_one_run, read_the_method, race_the_methods, where_it_pays, ask_the_lab, watch_lists, related_work)
 
 
 def main(names):

@@ -232,9 +232,8 @@ def free_port():
         return free.getsockname()[1]
 
 
-@pytest.mark.parametrize(
-    "source", ["option", *(pytest.param(source, marks=pytest.mark.slow) for source in ("environment", "file"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["option", "environment", "file"])
 def test_the_app_takes_its_port_from_wherever_it_is_set(tmp_path, source):
     port = free_port()
     command = [sys.executable, "-m", "treeviz.cli", "app"]

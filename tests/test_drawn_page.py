@@ -70,6 +70,7 @@ def test_other_pictures_are_painted_in_any_size(page, replay_file, tmp_path):
         assert abs(Image.open(io.BytesIO(out.read_bytes())).width - scale * box["width"]) <= scale
 
 
+@pytest.mark.slow
 def test_a_chart_is_painted_as_large_as_asked(chromium, tmp_path):
     out = tmp_path / "loss.png"
     done = export("chart", *RUN, "--theme", "dark", "--scale", 4, "--out", out)

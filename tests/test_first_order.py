@@ -121,10 +121,10 @@ DATASETS = {
 }
 # (dataset, method, batch size, step size, width, threshold)
 RUNS = [
-    ("digits", "gradient-descent", 8, 2.0, 64, 0.8),
     ("sphere", "sgd", 5, 1.5, 64, 0.0),
 ]
 SLOW_RUNS = [
+    ("digits", "gradient-descent", 8, 2.0, 64, 0.8),
     ("sphere", "gradient-descent", 8, None, 128, None),
     ("moons", "sgd", 1, None, 64, 0.5),
     *(

@@ -27,16 +27,18 @@ ALLOWED = {
     "related": {"style"},
     "bench": CORE | {"training", "style"},
     "export": CORE | {"training", "style", "race", "stage", "lesson", "related"},
-    "pages": CORE | {"training", "style", "race", "stage", "lesson", "related", "export", "pages"},
+    "lab": CORE | {"training", "style", "race", "export"},
+    "pages": CORE | {"lab", "training", "style", "race", "stage", "lesson", "related", "export", "pages"},
     "serving": {"training", "lesson"},  # starts the app in processes: with a share of the memory each, and polls of all
     "output": set(),
     "cli": CORE
     | {"training", "bench", "export", "pages", "serving", "output"}
-    | {"cli_options", "cli_export", "cli_drawn", "cli_race"},
+    | {"cli_options", "cli_export", "cli_drawn", "cli_race", "cli_sweep"},
     "cli_options": CORE | {"training"},
     "cli_export": CORE | {"training", "lesson", "stage", "export", "output", "cli_options"},
     "cli_drawn": CORE | {"training", "style", "lesson", "export", "cli_options", "cli_export"},
     "cli_race": CORE | {"race", "export", "output", "cli_options", "cli_export"},
+    "cli_sweep": {"lab", "training", "output", "cli_export"},
     "__main__": {"cli"},
 }
 

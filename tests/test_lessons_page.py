@@ -248,6 +248,7 @@ UNTIL_IN_VIEW = """async stage => {
 }"""
 
 
+@pytest.mark.slow
 def test_a_lecture_fills_the_screen_and_is_left_at_the_very_moment(stage, lecture):
     page = stage.page
     page.set_viewport_size({"width": 1920, "height": 1080})

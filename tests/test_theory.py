@@ -13,10 +13,11 @@ from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.lesson import charts
 from treeviz.lesson import sections as lesson
 from treeviz.lesson.caveats import make_caveats, make_questions
-from treeviz.lesson.facts import Facts, required_width_exponent
+from treeviz.lesson.facts import Facts
 from treeviz.lesson.sections import make_sections, tex
 from treeviz.model.network import initial_weights
 from treeviz.model.phases import PHASES
+from treeviz.model.theorem import required_width_exponent
 from treeviz.pages.page import find_pages
 from treeviz.race.contestants import CONTESTANTS
 from treeviz.race.cost_table import cost_table

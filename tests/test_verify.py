@@ -87,9 +87,10 @@ def test_the_check_of_an_iteration_carries_the_fault_of_a_node():
     assert (check.firing_fault, check.heap_fault) == (None, (1, 1))
 
 
-def test_a_scan_of_the_weights_finds_what_one_product_finds():
+@pytest.mark.parametrize("search", ["watch", "dense"])
+def test_a_scan_of_the_weights_finds_what_one_product_finds(search):
     data = load_dataset("digits", num_points=12)
-    trainer = Trainer(data, TrainConfig(width=20_000, search="watch"))
+    trainer = Trainer(data, TrainConfig(width=20_000, search=search))
     trainer.step()
     products = trainer.weights() @ data.X.T
     scan = scan_weights(trainer.weight_blocks(), data.X, 2.0)

@@ -12,6 +12,7 @@ from treeviz.cli_drawn import chart, film, tree
 from treeviz.cli_export import export
 from treeviz.cli_options import data_options, make_trainer, node_price_option, training_options
 from treeviz.cli_race import export_race, forecast, race
+from treeviz.cli_sweep import sweep
 from treeviz.output import keep, print_result, reason_of, require_output
 from treeviz.serving import FEW_STUDENTS, Place, default_processes, find_haproxy, keep_serving
 from treeviz.training.record import StepRecord
@@ -24,6 +25,7 @@ def main() -> None:
 
 
 main.add_command(race)
+main.add_command(sweep)
 main.add_command(export)
 for command in (tree, film, chart, export_race, forecast):
     export.add_command(command)

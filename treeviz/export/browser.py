@@ -116,7 +116,7 @@ def save_film(
 
 def paint_picture(svg: str, scale: int) -> bytes:
     """Return an SVG picture as PNG, so many times as large as it says it is."""
-    with _started() as browser, browser.new_page(device_scale_factor=scale) as page:
+    with started_browser() as browser, browser.new_page(device_scale_factor=scale) as page:
         page.set_content(svg)
         return page.locator("svg").screenshot()
 
@@ -124,7 +124,7 @@ def paint_picture(svg: str, scale: int) -> bytes:
 @contextmanager
 def _opened(replay: str, theme: Theme) -> Iterator["Page"]:
     """Open a replay, and its dialog."""
-    with _started() as browser:
+    with started_browser() as browser:
         size = {"width": 1400, "height": 900}
         page = browser.new_page(viewport=size, color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.route(_PAGE, lambda route: route.fulfill(body=replay, content_type="text/html; charset=utf-8"))
@@ -135,7 +135,7 @@ def _opened(replay: str, theme: Theme) -> Iterator["Page"]:
 
 
 @contextmanager
-def _started() -> Iterator["Browser"]:
+def started_browser() -> Iterator["Browser"]:
     """Start a browser, and close it in the end."""
     path = require_browser()
     from playwright.sync_api import Error, sync_playwright

@@ -26,7 +26,7 @@ def make_table(trace: Trace, table: str, dense: Trace | None = None) -> pd.DataF
     each (`Trace.dense_costs`).
     """
     require("table", table, RUN_TABLES)
-    return make_frame(table, _make_rows(trace, table, dense))
+    return make_frame(_make_rows(trace, table, dense), RUN_TABLES[table])
 
 
 def describe_run(trace: Trace) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from treeviz.style.palette import compact, percent
 
 @dataclass(frozen=True, slots=True)
 class Caveat:
-    """What an honest lesson must say, with a way to see it happen."""
+    """What an honest lesson must say, with a way to see it happen, and the experiment of the Lab that measures it."""
 
     title: str
     text: str
     link: PageLink
+    experiment: str = ""
 
 
 # Moves of Gauss-Newton and of gradient descent to a loss of 1e-6 on the bundled data: algorithm.md §4 has the runs.
@@ -73,6 +74,7 @@ def make_caveats(facts: Facts) -> Sequence[Caveat]:
             f"So one dense pass can drop all but {percent(touched / m)} of the neurons here for good, and train what "
             "is left densely. This *compaction* is exact; the table below says what it costs here.",
             PageLink("Race compaction", "race", settings={"contestants": ["forest", "table", "compact", "dense"]}),
+            "search",
         ),
         Caveat(
             f"{'Repairing' if repair > search else 'Searching'} costs more than "
@@ -83,6 +85,7 @@ def make_caveats(facts: Facts) -> Sequence[Caveat]:
             "the touched neurons, read whole in every iteration, needed fewer operations than the trees on all eight "
             "of the data sets we tried.",
             link_to_stage("repair", label="Show me the repair"),
+            "search",
         ),
         Caveat(
             "Building is shared out among few iterations",
@@ -91,6 +94,7 @@ def make_caveats(facts: Facts) -> Sequence[Caveat]:
             f"{agree(iterations, 'has', 'have')} been done so far. {GAUSS_NEWTON_MOVES}; {DESCENT_MOVES}, "
             "at a lower price each, and building counts for less among them.",
             PageLink("Compare by iterations", "where-it-pays", settings={"family": "all"}),
+            "sublinear",
         ),
         Caveat(
             "With a fixed b, a list would do",
@@ -102,11 +106,13 @@ def make_caveats(facts: Facts) -> Sequence[Caveat]:
                 {"tree": "0", "it": "0", "phase": "repair"},
                 {"search": "watch lists", "solver": "exact", "rule": True},
             ),
+            "search",
         ),
         Caveat(
             "The threshold makes G smaller, and changes its conditioning",
             _describe_conditioning(facts),
             link_to_stage("solve", label="The same data with b = 0", paper=False, b=0.0),
+            "threshold",
         ),
         Caveat(
             "Theory's width is not practice's",
@@ -121,6 +127,7 @@ def make_caveats(facts: Facts) -> Sequence[Caveat]:
                 {"tree": "0", "it": "80", "phase": "solve"},
                 {**FOREST, "data": "xor", "xor-n": 32, "width": 2048, "paper": True, "seed": 0},
             ),
+            "width",
         ),
         Caveat(
             "How much preconditioning helps depends on the data",
@@ -138,6 +145,7 @@ def make_caveats(facts: Facts) -> Sequence[Caveat]:
                 {"tree": "0", "it": "0", "phase": "solve"},
                 {"search": "forest", "solver": "sketch", "data": "sphere", "paper": True},
             ),
+            "sketch",
         ),
         Caveat(
             "The network is not deep",

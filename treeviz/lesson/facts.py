@@ -11,6 +11,7 @@ from treeviz.model.infinite_width import shifted_ntk
 from treeviz.model.ledger import Ledger, exact_solve_costs
 from treeviz.model.network import firing_probability, paper_threshold
 from treeviz.model.streams import Stream, random_stream
+from treeviz.model.theorem import required_width_exponent
 from treeviz.model.types import Floats, Ints
 from treeviz.solve.jacobian import SparseJacobian, gram_matrix
 from treeviz.solve.report import SolveReport
@@ -19,21 +20,8 @@ from treeviz.training.trace import Trace
 
 # Rows of the sketch per datapoint that are compared.
 SKETCH_FACTORS = (4, 8, 16)
-# The exponent that the paper's threshold saves: b = sqrt(0.48 ln m) = sqrt(2 * 0.24 * ln m).
-ALPHA = 0.24
 # Datapoints up to which the kernel's eigenvalues are computed for the page, n^3.
 _LARGEST_KERNEL = 512
-
-
-def required_width_exponent(num_points: int, alpha: float = ALPHA) -> float:
-    """Return log10 of the width that the theorem's hypothesis asks for, m >= (16 n^4)^(1 / (1 - 4 alpha)).
-
-    From lambda <= m^-alpha / 2, which b = sqrt(2 alpha ln m) forces, and m >= n^4 / lambda^4 (algorithm.md §5.6).
-    Raises ValueError unless 0 <= alpha < 1/4, beyond which no width is enough.
-    """
-    if not 0.0 <= alpha < 0.25:
-        raise ValueError(f"alpha must be at least 0 and below 1/4; got {alpha}")
-    return (math.log10(16) + 4 * math.log10(num_points)) / (1 - 4 * alpha)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from treeviz.lesson import charts
-from treeviz.lesson.facts import ALPHA, SKETCH_FACTORS, Facts
+from treeviz.lesson.facts import SKETCH_FACTORS, Facts
 from treeviz.lesson.links import PageLink, link_to_stage
 from treeviz.model.network import paper_threshold
 from treeviz.model.numerals import agree, count, count_firing, numeral
+from treeviz.model.theorem import ALPHA
 from treeviz.style.palette import compact, percent
 
 

@@ -20,6 +20,7 @@ class Stream(IntEnum):
     FIRING_NUMBERS = 8
     QUIET_SIGNS = 9
     QUIET_NEURONS = 10
+    HASHES = 11
     # Of datasets, which mix these into their seed: points never repeat the random numbers of a network.
     TRAINING_POINTS = 0x64617461
     TEST_POINTS = 0x74657374

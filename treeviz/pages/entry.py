@@ -111,7 +111,7 @@ def _draw(page: Page) -> None:
         page.render_rest()
         return
     key = (page.path, settings and settings.key)
-    with show_changes(key) if page.path else nullcontext():  # the stage says itself what it could not use
+    with show_changes(key, page.names) if page.path else nullcontext():  # the stage says itself what it could not use
         if page.needs_data:
             page.render(settings)
         else:

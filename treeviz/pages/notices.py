@@ -73,10 +73,10 @@ def explain_changes(address: Mapping[str, Sequence[str]], other_names: Sequence[
 
 
 @contextmanager
-def show_changes(key: Hashable) -> Iterator[None]:
+def show_changes(key: Hashable, other_names: Sequence[str] = ()) -> Iterator[None]:
     """Say above what is drawn within which settings of the address that opened the page were not taken.
 
-    It is said until `key` is another: the page, or what it shows.
+    It is said until `key` is another: the page, or what it shows. What has one of `other_names` the page reads itself.
     """
     state = st.session_state
     if "changes_of" in state and state.changes_of != key:
@@ -86,7 +86,7 @@ def show_changes(key: Hashable) -> Iterator[None]:
     place = st.container() if state.asked or state.get("changes") else None
     yield
     if state.asked:
-        state.changes, state.asked = explain_changes(state.asked), {}
+        state.changes, state.asked = explain_changes(state.asked, other_names), {}
     if place:
         for notice in state.changes:
             place.info(plain(notice), icon=":material/link:")

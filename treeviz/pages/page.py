@@ -20,6 +20,7 @@ class Page:
     render : draws the page. It gets the `Settings` of the sidebar, unless `needs_data` is False.
     needs_data : whether it shows the data chosen in the sidebar; if so, it is drawn only when some are chosen.
     render_rest : draws what the page shows while none are chosen.
+    names : what it reads of an address itself; all other names there are widgets'.
     """
 
     title: str
@@ -28,6 +29,7 @@ class Page:
     render: Callable[..., None]
     needs_data: bool = True
     render_rest: Callable[[], None] = lambda: None
+    names: tuple[str, ...] = ()
 
 
 def find_pages() -> tuple[Page, ...]:

@@ -446,4 +446,4 @@ def _reasons(race: Race) -> dict[str, list[str]]:
     return reasons
 
 
-PAGE = Page("Race the methods", path="race", order=3, render=render, render_rest=_render_rest)
+PAGE = Page("Race the methods", path="race", order=3, render=render, render_rest=_render_rest, names=("race",))

@@ -159,4 +159,4 @@ def _list(papers: Sequence[Paper], num_all: int) -> None:
     st.markdown("\n".join(f"| {' | '.join(row)} |" for row in rows))
 
 
-PAGE = Page("Explore related work", path="related", order=5, render=render, needs_data=False)
+PAGE = Page("Explore related work", path="related", order=6, render=render, needs_data=False)

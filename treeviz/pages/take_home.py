@@ -112,13 +112,20 @@ def offer_race(kept: KeptRace) -> None:
 
 
 @st.fragment
-def offer_table(title: str, name: str, pack: Callable[[str], bytes]) -> None:
-    """Draw the menu of a page with one table, of which `pack` makes the file of a format; `name` begins the file's."""
+def offer_table(
+    title: str, name: str, pack: Callable[[str], bytes], pack_page: Callable[[], bytes] | None = None
+) -> None:
+    """Draw the menu of a page with one table, of which `pack` makes the file of a format; `name` begins the file's.
+
+    `pack_page` makes an HTML file of its charts, if there can be one.
+    """
     menu = _menu()
     if not menu.open:
         return
     with menu:
         offer_pictures()
+        if pack_page is not None:
+            _offer("All charts on one page: HTML", f"{name}.html", pack_page)
         st.markdown("**Numbers** :small[with units and all settings]")
         with st.container(horizontal=True):
             for format, word in {**_TABLE_FORMATS, "json": "JSON"}.items():

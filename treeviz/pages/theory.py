@@ -9,8 +9,10 @@ import plotly.graph_objects as go
 import streamlit as st
 
 import treeviz.lesson
+from treeviz.lab.experiments import find_experiments
 from treeviz.lesson.caveats import DESCENT_MOVES, GAUSS_NEWTON_MOVES, Caveat, make_caveats, make_limits, make_questions
 from treeviz.lesson.facts import Facts
+from treeviz.lesson.links import PageLink
 from treeviz.lesson.sections import Section, make_sections
 from treeviz.pages.charts import show_chart
 from treeviz.pages.glossary import describe
@@ -147,7 +149,11 @@ def _show_caveats(found: Sequence[Caveat]) -> None:
         ):
             with column:
                 st.markdown(f"**{first + place + 1}. {caveat.title}.** {caveat.text}")
-                show_link(caveat.link, f"link-caveat-{first + place}")
+                with st.container(horizontal=True):
+                    show_link(caveat.link, f"link-caveat-{first + place}")
+                    if caveat.experiment in find_experiments():
+                        in_lab = PageLink("Measure it in the Lab", "lab", settings={"experiment": caveat.experiment})
+                        show_link(in_lab, f"link-lab-{first + place}")
 
 
 def _show_costs(settings: Settings, facts: Facts) -> None:

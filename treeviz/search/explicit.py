@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from treeviz.model.network import InitialNetwork
+from treeviz.model.network import BLOCK_ROWS, InitialNetwork
 from treeviz.model.types import Floats, Ints
 from treeviz.search.engine import Engine
 
@@ -21,5 +21,6 @@ class ExplicitEngine(Engine):
         return self._W.copy() if neurons is None else self._W[neurons]
 
     def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
-        """Yield W whole."""
-        yield 0, self._W
+        """Yield W in blocks that are parts of it."""
+        for low in range(0, len(self._W), BLOCK_ROWS):
+            yield low, self._W[low : low + BLOCK_ROWS]

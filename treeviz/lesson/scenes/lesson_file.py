@@ -34,6 +34,7 @@ class Scene:
     table : the table below the text, a key of `tables.TABLES`, or "".
     meter : "iteration" if the meter leaves out the sums of the whole run; else "".
     whole_run : whether the run is computed to its end before the scene opens.
+    experiment : that of the Lab which measures what the scene says, or "".
     notes : for the presenter.
     question : asked after the text, or None.
     """
@@ -46,6 +47,7 @@ class Scene:
     table: str = ""
     meter: str = ""
     whole_run: bool = False
+    experiment: str = ""
     notes: str = ""
     question: Question | None = None
 
@@ -128,6 +130,7 @@ def _read_scene(
         table.get("table", ""),
         table.get("meter", ""),
         table.get("whole_run", False),
+        table.get("experiment", ""),
         table.get("notes", "").strip(),
         question,
     )

@@ -33,6 +33,7 @@ def describe_scene(key: str, lesson: Lesson, index: int, at: TreeMoment) -> dict
             "question": question,
             "table": TABLES[scene.table](at) if scene.table else None,
             "meter": scene.meter,
+            "experiment": scene.experiment,
             "losses": at.trace.losses.tolist() if scene.focus == "loss" else None,
         },
     }

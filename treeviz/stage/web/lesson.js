@@ -10,6 +10,7 @@ import { PollPanel } from "./poll.js";
 import { QuestionForm } from "./question.js";
 import { Score } from "./score.js";
 import { tableOf } from "./sums.js";
+import { labLink } from "./terms.js";
 
 /** @import { Part } from "../../style/web/dom.js" */
 /** @import { Kept } from "./question.js" */
@@ -172,7 +173,7 @@ export class LessonPanel {
       ...(this.chart ? [this.chart.element] : []),
       ...error,
       ...asked,
-      el("div", { class: "row" }, this.pollSlot, notes),
+      el("div", { class: "row" }, this.pollSlot, notes, ...(scene.experiment ? [labLink(scene.experiment)] : [])),
       el("div", { class: "row ways" }, back, next, score, on),
     );
     this.box.removeAttribute("aria-busy");

@@ -162,7 +162,17 @@ export function whyLink(stage, section, words) {
   return link;
 }
 
-const methodPage = () => `${location.pathname.replace(/\/?$/, "/")}theory`;
+/**
+ * A link to an experiment of the Lab, in a tab of its own.
+ * @param {string} experiment
+ */
+export function labLink(experiment) {
+  const words = "measure it in the Lab";
+  return el("a", { href: `${pageAt("lab")}?experiment=${experiment}`, target: "_blank", class: "why" }, words);
+}
+
+const pageAt = (/** @type {string} */ path) => `${location.pathname.replace(/\/?$/, "/")}${path}`;
+const methodPage = () => pageAt("theory");
 
 /**
  * Words and symbols as sentences write them, with the place of their term.

@@ -310,6 +310,7 @@ export interface LessonShown {
     /** "iteration" if the meter leaves out the sums of the whole run. */
     meter: string;
     notes: string;
+    experiment: string; // of the Lab, or ""
     error: string;
     question: QuestionAsked | null;
     /** Of all iterations computed, for a scene that speaks of them. */

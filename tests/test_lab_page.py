@@ -1,0 +1,87 @@
+"""The Lab in a real browser: points come, are paused, cancelled and found again; an answer is read and taken home."""
+
+import re
+
+import pandas as pd
+import pytest
+from accessibility import serious_findings
+from playwright.sync_api import expect
+from server import running_server
+
+from treeviz.lab.experiments.sublinear import EXPERIMENT
+from treeviz.lab.store import PointStore
+
+pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
+SIZES = ("operations_iteration", "operations_build", "operations_draw")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A server of its own, and the store of its points, in which those of the quick size are but for the last two."""
+    folder = tmp_path_factory.mktemp("lab")
+    store = PointStore(folder / "lab.sqlite")
+    for task in EXPERIMENT.plan("quick", 2)[:-2]:
+        sizes = {name: float(task["width"]) ** power for name, power in zip(SIZES, (0.75, 1.0, 1.0), strict=True)}
+        times = {"seconds_iteration": 1e-3, "seconds_build": 1e-3, "seconds_draw": 1e-3}
+        store.keep(EXPERIMENT, task, {"iterations": 5, "loss": 1e-9, **sizes, **times}, 0.1)
+    with running_server(folder / "log.txt", TREEVIZ_LAB=str(store.path)) as url:
+        yield url
+
+
+def test_a_tile_tells_and_leads_to_the_points(page, lab):
+    page.goto(f"{lab}/lab")
+    tile = page.locator(".st-key-lab-tiles [data-testid=stColumn]").first
+    expect(tile).to_contain_text("An iteration through the forest takes m^0.75 operations")
+    expect(tile).to_contain_text("So far: 186 of 188 points.")
+    expect(tile.locator(".js-plotly-plot")).to_be_visible()
+    assert serious_findings(page) == []
+    tile.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("heading", name=EXPERIMENT.question)).to_be_visible()
+    expect(page).to_have_url(re.compile("experiment=sublinear"))
+    page.get_by_role("button", name="All questions").click()
+    expect(page.get_by_role("heading", name="The Lab")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("experiment="))
+
+
+@pytest.mark.slow
+def test_a_sweep_is_measured_paused_cancelled_and_found_again(page, lab):
+    page.goto(f"{lab}/lab?experiment=sublinear&size=full")
+    main = page.get_by_test_id("stMain")
+    pause, cancel, start = (page.locator(f".st-key-lab-{name} button") for name in ("pause", "cancel", "start"))
+    expect(main).to_contain_text(re.compile(r"\d+ points: It takes about"))
+    start.click()
+    expect(main).to_contain_text("Measuring, about")
+    pause.click()
+    # The processes that measure give way to all others, so on a busy machine points under way take their time.
+    expect(main).to_contain_text(re.compile("Paused: [0-9]+ of [0-9,]+ points"), timeout=120_000)
+    expect(pause).to_have_text(re.compile("Resume"))
+    pause.click()
+    expect(main).to_contain_text("Measuring, about")
+    expect(pause).to_have_text(re.compile("Pause"))
+    cancel.click()
+    expect(start).to_have_text(re.compile("Go on"))
+    known = page.get_by_text(re.compile("So far: ")).first.inner_text()
+    page.reload()
+    expect(main).to_contain_text(known[known.index("So far: ") :])
+
+
+def test_the_answer_and_its_numbers_are_taken_home(page, lab, tmp_path):
+    page.goto(f"{lab}/lab?experiment=sublinear&size=quick")
+    answer = page.get_by_test_id("stAlertContentSuccess")
+    expect(answer).to_contain_text("An iteration through the forest takes m^0.75 operations")
+    expect(page.locator(".js-plotly-plot").nth(5)).to_be_visible()
+    assert serious_findings(page) == []
+    page.get_by_role("button", name="Take it home").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="All points: CSV").click()
+    table = pd.read_csv(download.value.path(), comment="#")
+    assert len(table) == 188 and table.operations_iteration.notna().sum() == 186
+    with page.expect_download() as download:
+        page.get_by_role("button", name="All charts on one page: HTML").click()
+    assert "m^0.75 operations" in download.value.path().read_text()
+
+
+def test_an_address_that_the_lab_does_not_know_is_said(page, lab):
+    page.goto(f"{lab}/lab?experiment=alchemy")
+    expect(page.get_by_test_id("stMain")).to_contain_text("The Lab has no experiment “alchemy”.")
+    expect(page.get_by_role("heading", name="The Lab")).to_be_visible()

@@ -1,0 +1,508 @@
+"""Which search? Operations, time and memory of every way to find the firing neurons, and what comes of missing some."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from treeviz.export.columns import Column
+from treeviz.lab.curves import Curve, Mark, Panel, curves_of, formula
+from treeviz.lab.experiment import Answer, Experiment, Fit, Size, Task, Value
+from treeviz.lab.statistics import median_of
+from treeviz.model.network import paper_threshold
+from treeviz.model.numerals import agree, count, numeral
+from treeviz.style.palette import percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from treeviz.data.dataset import Dataset
+    from treeviz.lab.simhash import HashTables
+
+_EXACT = ("forest", "neuron-trees", "watch", "table", "compact", "dense")
+_HASHED, _RENEWED = "simhash", "simhash-renewed"
+_BITS = 6  # signs that make a bucket: each table shows about a 64th of all neurons
+_TABLES = (14, 44)  # of the comparison: about 20 % and 50 % of all neurons are looked at
+_BASE: Mapping[str, float] = {"width": 1 << 14, "points": 32, "dimension": 64, "step": 1.0}
+_VARIED: Mapping[Size, Mapping[str, tuple[float, ...]]] = {
+    "quick": {"width": (1 << 10, 1 << 12, 1 << 14), "points": (8, 32), "dimension": (16, 64), "step": (1.0, 0.1)},
+    "default": {
+        "width": (1 << 10, 1 << 12, 1 << 14, 1 << 16),
+        "points": (8, 32, 128),
+        "dimension": (8, 64, 256),
+        "step": (1.0, 0.1, 0.01),
+    },
+    "full": {
+        "width": tuple(1 << power for power in range(10, 21, 2)),
+        "points": (4, 8, 16, 32, 64, 128, 256, 512),
+        "dimension": (8, 16, 32, 64, 128, 256, 512),
+        "step": (1.0, 0.3, 0.1, 0.03, 0.01, 0.003),
+    },
+}
+_COMPARED = 4  # iterations of the comparison
+_TRAINED_WIDTH = 1 << 12
+_TRAINED: Mapping[Size, tuple[int, ...]] = {"quick": (14, 44), "default": (14, 44, 102), "full": (3, 14, 44, 102, 250)}
+_ITERATIONS, _SHOWN = 32, (0, 1, 2, 4, 8, 16, 31)
+_LAST = 8  # iterations at the end over which losses are averaged
+_CONVERGED = 1e-6
+_LEAST = 1e-8  # a loss below is drawn as this
+_KINDS = {_HASHED: "kept", _RENEWED: "drawn anew in each iteration"}
+_AXES = {
+    "width": ("neurons m", "the width"),
+    "points": ("datapoints n", "the number of datapoints"),
+    "dimension": ("coordinates of a datapoint d", "the dimension"),
+    "step": ("step size: share of the Gauss–Newton move made", "how far neurons move"),
+}
+
+
+def _plan(size: Size, seeds: int) -> list[Task]:
+    settings = {
+        tuple({**_BASE, axis: value}.items()): None for axis, values in _VARIED[size].items() for value in values
+    }
+    searches = [*((search, 0) for search in _EXACT), *((_HASHED, tables) for tables in _TABLES)]
+    tasks: list[Task] = [
+        {"data": "sphere", "search": search, "tables": tables, **_whole(dict(setting)), "seed": seed}
+        for setting in settings
+        for search, tables in searches
+        for seed in range(seeds)
+    ]
+    trained = [*((kind, tables) for tables in _TRAINED[size] for kind in (_HASHED, _RENEWED)), ("compact", 0)]
+    tasks += [
+        {
+            "data": "digits",
+            "search": search,
+            "tables": tables,
+            **_whole({**_BASE, "width": _TRAINED_WIDTH}),
+            "seed": seed,
+        }
+        for search, tables in trained
+        for seed in range(seeds)
+    ]
+    return sorted(tasks, key=_required_seconds)
+
+
+def _whole(setting: Mapping[str, float]) -> dict[str, Value]:
+    return {name: value if name == "step" else int(value) for name, value in setting.items()}
+
+
+def _sizes(task: Task) -> tuple[int, int, int, int]:
+    width, points, dimension, tables = (int(task[name] or 0) for name in ("width", "points", "dimension", "tables"))
+    return width, points, dimension, tables
+
+
+def _iterations(task: Task) -> int:
+    return _COMPARED if task["data"] == "sphere" else _ITERATIONS
+
+
+def _required_seconds(task: Task) -> float:
+    width, points, dimension, tables = _sizes(task)
+    look = (
+        width * points * (dimension + 32 + points / 8) * 8e-10
+    )  # of brute force, and of the methods that look at everything
+    renewed = 4e-8 if task["search"] == _RENEWED else 0.0
+    hashing = tables * (points * 3e-6 + width * (points * 3e-10 + 2e-8 + renewed))
+    return 0.02 + _iterations(task) * (look + hashing) + width * dimension * 1e-8
+
+
+def _required_bytes(task: Task) -> int:
+    from treeviz.search import find_engine
+
+    width, points, dimension, tables = _sizes(task)
+    maker = _hash_tables(task) if tables else find_engine(str(task["search"]))
+    scanned = 16 * width * (dimension + points)  # the weights whole, and who fires, for the check
+    return maker.required_bytes(width, points, dimension) + scanned + (1 << 26)
+
+
+def _hash_tables(task: Task) -> "HashTables":
+    from treeviz.lab.simhash import HashTables
+
+    return HashTables(_BITS, int(task["tables"] or 0), is_renewed=task["search"] == _RENEWED)
+
+
+def _data(task: Task) -> "Dataset":
+    from treeviz.data.catalogue import load_dataset
+
+    _, points, dimension, _ = _sizes(task)
+    options = {"dimension": dimension} if task["data"] == "sphere" else {}
+    return load_dataset(str(task["data"]), points, int(task["seed"] or 0), **options)  # type: ignore[arg-type]
+
+
+def _measure(task: Task) -> dict[str, Value]:
+    from treeviz.lab.simhash import HashEngine
+    from treeviz.model.config import TrainConfig
+    from treeviz.model.firing import moved_rows
+    from treeviz.search.compiled import load_loops
+    from treeviz.training.trainer import Trainer
+
+    for loops in ("forest.loops", "watch.loops"):
+        load_loops(loops)  # now: loading a compiler is charged to no method
+    data, tables = _data(task), int(task["tables"] or 0)
+    config = TrainConfig(
+        width=int(task["width"] or 0),
+        search="dense-sparse" if tables else str(task["search"]),
+        solver="exact",
+        step_size=float(task["step"] or 0),
+        seed=int(task["seed"] or 0),
+    )
+    trainer = Trainer(data, config, keep_records=False, engine_class=_hash_tables(task) if tables else None)
+    built, seconds_built = dict(trainer.ledger.costs), sum(trainer.ledger.seconds.values())
+    found = firing = looked = 0
+    operations = seconds = 0.0
+    recalls, losses, seen, moves = [], [], [], []
+    for _ in range(_iterations(task)):
+        firing = sum(map(len, trainer.scan().firing))
+        residual = trainer.predict(data.X) - data.y
+        losses.append(0.5 * float(residual @ residual))
+        record = trainer.step()
+        found = record.firing.num_pairs
+        recalls.append(found / firing if firing else 1.0)
+        seen.append(record.loss)
+        if isinstance(engine := trainer._engine, HashEngine):
+            looked += engine.num_looked
+        kept = [phase for phase in record.costs if phase not in ("jacobian", "solve")]
+        operations += sum(record.costs[phase] for phase in kept)
+        seconds += sum(record.seconds.get(phase, 0.0) for phase in kept)
+        if found:
+            rows = moved_rows(record.firing, record.dual_step, trainer.output_signs, data.X)
+            moves.append(float(np.median(np.linalg.norm(rows, axis=1))))
+    iterations = len(losses)
+    return {
+        "operations": operations / iterations,
+        "operations_build": sum(built.values()),
+        "memory": trainer.num_bytes,
+        "moved": float(np.mean(moves)) if moves else 0.0,
+        "recall_first": recalls[0],
+        "recall": float(np.mean(recalls)),
+        "looked": looked / (config.width * data.num_points * iterations) if tables else None,
+        "loss_end": float(np.median(losses[-_LAST:])),
+        "loss_seen_end": float(np.median(seen[-_LAST:])),
+        **{f"loss_{place}": losses[place] for place in _SHOWN if place < iterations},
+        "seconds": seconds / iterations,
+        "seconds_build": seconds_built,
+    }
+
+
+def _answer(points: "pd.DataFrame") -> Answer:
+    compared, trained = points[points.data == "sphere"], points[points.data == "digits"]
+    names = _names(compared)
+    panels = [_compared_panel(compared, axis, "operations", "operations an iteration", names) for axis in _AXES]
+    panels += [
+        _compared_panel(compared, "width", "operations_build", "operations of building", names),
+        _compared_panel(compared, "width", "memory", "bytes kept", names),
+        _compared_panel(compared, "width", "seconds", "seconds an iteration", names),
+    ]
+    panels[1:1] = [panel for panel in (_losses_panel(trained), _recall_panel(trained)) if panel.curves]
+    panels += [panel for panel in _course_panels(trained) if panel.curves]
+    sentences = [*_cheapest(compared, names), *_missed(trained)]
+    words = " ".join(sentences) or "Too few points are measured to compare searches."
+    return Answer(words, tuple(panels), tuple(_remarks(compared, trained, names)), _fits(trained))
+
+
+def _names(compared: "pd.DataFrame") -> dict[tuple[str, int], str]:
+    """Return what each search is called: one that misses neurons by its recall, over all settings."""
+    return {
+        (search, tables): _title(search, tables, rows.recall)
+        for (search, tables), rows in compared.groupby(["search", "tables"], sort=False)
+    }
+
+
+def _title(search: str, tables: float, recalls: "pd.Series") -> str:
+    from treeviz.race.contestants import CONTESTANTS
+
+    if not tables:
+        return CONTESTANTS[search].title
+    known = recalls.dropna()
+    if known.empty:
+        return f"SimHash, {count(int(tables), 'table')} (recall not measured)"
+    low, high = map(_cut, (known.min(), known.max()))
+    return f"SimHash, {count(int(tables), 'table')} (recall {low if low == high else f'{low} to {high}'})"
+
+
+def _cut(recall: float) -> str:
+    """Write a recall with two decimals; the others are cut off, so that only 1 is written as 1."""
+    return f"{math.floor(100 * recall) / 100:.2f}"
+
+
+def _at_base(compared: "pd.DataFrame", but: str = "") -> "pd.DataFrame":
+    for name, value in _BASE.items():
+        if name != but:
+            compared = compared[compared[name] == value]
+    return compared
+
+
+def _compared_panel(
+    compared: "pd.DataFrame", axis: str, column: str, y_title: str, names: Mapping[tuple[str, int], str]
+) -> Panel:
+    rows = _at_base(compared, axis)
+    rows = rows.assign(name=[names[search, tables] for search, tables in zip(rows.search, rows.tables, strict=True)])
+    x_title, what = _AXES[axis]
+    return Panel(
+        title=f"{y_title.capitalize()} against {what}",
+        x_title=x_title,
+        y_title=y_title,
+        curves=curves_of(rows.sort_values("tables", kind="stable"), axis, column, by="name"),
+        log_x=True,
+        log_y=True,
+    )
+
+
+def _badge(rows: "pd.DataFrame") -> str:
+    """Return the name of a trained setting: exact, or its tables with the recall over its run."""
+    if not rows.tables.iloc[0]:
+        return "Exact search"
+    recalls = rows.recall.dropna()
+    recall = f"recall {_cut(recalls.median())}" if recalls.size else "recall not measured"
+    return f"SimHash, {count(int(rows.tables.iloc[0]), 'table')} ({recall})"
+
+
+def _losses_panel(trained: "pd.DataFrame") -> Panel:
+    """The loss at the end for each number of tables; where the search is exact, the line across."""
+    curves: list[Curve] = []
+    hashed = trained[trained.tables > 0]
+    for search, how in _KINDS.items():
+        rows = hashed[hashed.search == search]
+        for column, whose in (("loss_end", "real loss"), ("loss_seen_end", "loss that training sees")):
+            shown = rows.assign(**{column: rows[column].clip(lower=_LEAST)})
+            if not rows.empty:
+                (curve,) = curves_of(shown, "tables", column)
+                curves.append(Curve(f"{whose}, tables {how}", curve.x, curve.median, curve.seeds))
+    return Panel(
+        title=f"Loss after {_ITERATIONS} iterations when firing neurons are missed",
+        x_title="hash tables; the recall is above",
+        y_title=f"loss, {numeral(_LEAST, 1)} where it is below",
+        curves=tuple(curves),
+        log_x=True,
+        log_y=True,
+        marks=tuple(
+            Mark(float(tables), f"recall {_cut(rows.recall_first.median())}")
+            for tables, rows in hashed.groupby("tables")
+            if rows.recall_first.notna().any()
+        ),
+    )
+
+
+def _recall_panel(trained: "pd.DataFrame") -> Panel:
+    """What is looked at and found in the first iteration, beside what is expected of random directions."""
+    from treeviz.lab.simhash import expected_recall
+
+    rows = trained[trained.search == _HASHED]
+    if rows.empty:
+        return Panel(title="Recall of SimHash", x_title="", y_title="", curves=())
+    (recall,), (looked,) = curves_of(rows, "tables", "recall_first"), curves_of(rows, "tables", "looked")
+    tables = np.unique(np.geomspace(1, max(*map(int, rows.tables), 2), 24).round())
+    threshold = paper_threshold(_TRAINED_WIDTH)
+    expected = [expected_recall(int(_BASE["dimension"]), threshold, _BITS, int(number)) for number in tables]
+    return Panel(
+        title="Recall of SimHash: what it looks at, and what it finds",
+        x_title="hash tables",
+        y_title="share",
+        curves=(
+            Curve("firing neurons that are found", recall.x, recall.median, recall.seeds),
+            Curve("neurons that are looked at", looked.x, looked.median, looked.seeds),
+            formula("found, as expected", tables.tolist(), np.array(expected)),
+            formula("looked at, as expected", tables.tolist(), 1 - (1 - 0.5**_BITS) ** tables),
+        ),
+        log_x=True,
+    )
+
+
+def _course_panels(trained: "pd.DataFrame") -> list[Panel]:
+    """The real loss along the iterations, beside that of an exact search."""
+    return [
+        Panel(
+            title=f"The real loss along the iterations, hash tables {how}",
+            x_title="iteration",
+            y_title=f"loss before its move, {numeral(_LEAST, 1)} where it is below",
+            curves=_courses(trained[trained.search.isin((search, "compact"))]),
+            log_x=True,
+            log_y=True,
+        )
+        for search, how in _KINDS.items()
+    ]
+
+
+def _courses(trained: "pd.DataFrame") -> tuple[Curve, ...]:
+    import pandas as pd
+
+    parts = [
+        rows[["seed"]].assign(name=_badge(rows), made=place + 1, loss=rows[f"loss_{place}"].clip(lower=_LEAST))
+        for _, rows in trained.groupby("tables")
+        for place in _SHOWN
+    ]
+    return curves_of(pd.concat(parts), "made", "loss", by="name") if parts else ()
+
+
+def _medians(rows: "pd.DataFrame", column: str) -> dict[str, float]:
+    """Return the medians of the exact searches that are measured, the least first."""
+    exact = rows[rows.tables == 0]
+    found = exact.groupby("search")[column].median().dropna().sort_values(kind="stable")
+    return {str(search): float(value) for search, value in found.items()}
+
+
+def _setting() -> str:
+    return f"m = {int(_BASE['width']):,}, n = {int(_BASE['points'])} and d = {int(_BASE['dimension'])}"
+
+
+def _cheapest(compared: "pd.DataFrame", names: Mapping[tuple[str, int], str]) -> list[str]:
+    base = _at_base(compared)
+    at = _medians(base, "operations")
+    if len(at) < 2:
+        return []
+    (best, *_), most = at, list(at)[-1]
+    found = [
+        f"At {_setting()}, of the exact searches “{names[best, 0]}” takes the fewest operations an iteration to find "
+        f"the firing neurons and move them, {numeral(at[best], 3)}; “{names[most, 0]}” takes the most, "
+        f"{numeral(at[most], 3)}."
+    ]
+    wins: dict[str, int] = {}
+    for _, rows in compared.groupby(list(_BASE)):
+        medians = _medians(rows, "operations")
+        if len(medians) == len(at):
+            wins[next(iter(medians))] = wins.get(next(iter(medians)), 0) + 1
+    if (total := sum(wins.values())) > 1:
+        listed = ", ".join(
+            f"“{names[search, 0]}” ({count(won, 'time')})"
+            for search, won in sorted(wins.items(), key=lambda pair: -pair[1])
+        )
+        found.append(f"Over {count(total, 'setting')} the fewest are taken by {listed}.")
+    return found
+
+
+def _ends(trained: "pd.DataFrame") -> list[tuple[str, str, float, float, float, float]]:
+    """Return of each setting that is trained: search, badge, recall, looked, and the losses at the end."""
+    return [
+        (
+            str(search),
+            _badge(rows),
+            float(rows.recall.median()),
+            float(rows.looked.median()),
+            float(rows.loss_end.median()),
+            float(rows.loss_seen_end.median()),
+        )
+        for (search, _), rows in trained.groupby(["search", "tables"], sort=True)
+        if rows.loss_end.notna().any()
+    ]
+
+
+def _missed(trained: "pd.DataFrame") -> list[str]:
+    ends = _ends(trained)
+    missing = [end for end in ends if end[2] < 1]
+    if not missing:
+        return []
+    low, high = (_cut(limit(end[2] for end in missing)) for limit in (min, max))
+    recalls = low if low == high else f"{low} to {high}"
+    number = sum(end[4] <= _CONVERGED for end in missing)
+    how = "none" if not number else "all" if number == len(missing) else f"{number}"
+    words = (
+        f"SimHash misses firing neurons (recall {recalls}), and with it Gauss–Newton on digits brings the real loss "
+        f"to {numeral(_CONVERGED, 1)} in {how} of the {count(len(missing), 'setting')} trained"
+    )
+    exact = next((end for end in ends if end[2] == 1), None)
+    if exact is None:
+        return [f"{words}."]
+    does = "does" if exact[4] <= _CONVERGED else "does not either" if not number else "does not"
+    return [f"{words}; with an exact search it {does}."]
+
+
+def _remarks(compared: "pd.DataFrame", trained: "pd.DataFrame", names: Mapping[tuple[str, int], str]) -> list[str]:
+    found = []
+    base = _at_base(compared)
+    for column, what in (("seconds", "the least time an iteration"), ("memory", "the least memory")):
+        at = _medians(base, column)
+        if len(at) > 1:
+            first, second = list(at)[:2]
+            unit = "s" if column == "seconds" else "bytes"
+            where = " on this machine, in one thread" if column == "seconds" else ""
+            found.append(
+                f"At the same sizes “{names[first, 0]}” takes {what}{where}, {numeral(at[first], 3)} {unit}; next is "
+                f"“{names[second, 0]}” with {numeral(at[second], 3)}."
+            )
+    exact = _medians(base, "operations")
+    for (_, tables), rows in base[base.tables > 0].groupby(["search", "tables"]):
+        cost = rows.operations.median()
+        if exact and not math.isnan(cost):
+            best = next(iter(exact))
+            than = "fewer" if cost < exact[best] else "more"
+            found.append(
+                f"{_title(_HASHED, tables, rows.recall)} takes {numeral(cost, 3)} operations an iteration at the same "
+                f"sizes, {than} than the cheapest exact search, “{names[best, 0]}”. To hash a vector takes "
+                f"{_BITS * int(tables):,} inner products; its products with all datapoints are {int(_BASE['points'])}."
+            )
+    moved = _at_base(compared, "step").groupby("step").moved.median().dropna()
+    if moved.size > 1:
+        found.append(
+            f"With a step of {numeral(moved.index[0], 2)} the median neuron that fires moves by "
+            f"{numeral(moved.iloc[0], 2)} an iteration, with a step of {numeral(moved.index[-1], 2)} by "
+            f"{numeral(moved.iloc[-1], 2)}; weights have a length of about {numeral(math.sqrt(_BASE['dimension']), 2)}."
+        )
+    for search, badge, _, looked, loss, seen in _ends(trained):
+        if search not in _KINDS or math.isnan(looked):
+            continue
+        sentence = (
+            f"{badge}, tables {_KINDS[search]}: it looks at {percent(looked)} of the neurons; after {_ITERATIONS} "
+            f"iterations the real loss is {numeral(loss, 2)}, and the one that training sees, from the neurons found, "
+            f"is {numeral(seen, 2)}"
+        )
+        hidden = loss > _CONVERGED >= seen
+        found.append(sentence + (": it looks as if all were learned, and it is not." if hidden else "."))
+    checked = compared[compared.tables == 0].recall.dropna()
+    if not checked.empty:
+        wrong = int((checked < 1).sum())
+        which = "all of them" if not wrong else f"all but {count(wrong, 'run')}, which is an error of the program"
+        found.append(f"{count(checked.size, 'run')} of exact searches were checked by brute force: right in {which}.")
+    seeds = compared.dropna(subset=["operations"]).seed.nunique()
+    if seeds:
+        found.append(f"Numbers are medians of {count(seeds, 'seed')}{agree(seeds, ' only', '')}.")
+    return found
+
+
+def _fits(trained: "pd.DataFrame") -> tuple[Fit, ...]:
+    return tuple(
+        median_of(f"{_badge(rows)}, {how}: real loss at the end", rows.loss_end)
+        for search, how in ((_HASHED, "tables kept"), (_RENEWED, "tables drawn anew"), ("compact", "all found"))
+        for _, rows in trained[trained.search == search].groupby("tables")
+        if rows.loss_end.notna().any()
+    )
+
+
+EXPERIMENT = Experiment(
+    key="search",
+    order=6,
+    title="Which search?",
+    question="Which search finds the firing neurons most cheaply, and may a search miss some?",
+    varied="The search; of the width m, the number of datapoints n, their dimension d and the step size one at a time; "
+    "the number of hash tables; and the seed of data and weights.",
+    fixed=f"Random points on the unit sphere, the paper's threshold, {_setting()}, whole Gauss–Newton steps with an "
+    f"exact solve, {_COMPARED} iterations. What is counted is all but the solve, which is the same for all. Training "
+    f"that misses neurons is shown on {int(_BASE['points'])} handwritten digits with m = {_TRAINED_WIDTH:,}, for "
+    f"{_ITERATIONS} iterations. A bucket of SimHash is made of {_BITS} signs.",
+    columns={
+        "data": Column(str, "sphere: the comparison; digits: training that misses neurons"),
+        "search": Column(str, "key of the search; simhash-renewed draws its tables anew in each iteration"),
+        "tables": Column(int, "hash tables; 0 for an exact search"),
+        "width": Column(int, "neurons m"),
+        "points": Column(int, "datapoints n"),
+        "dimension": Column(int, "coordinates of a datapoint d"),
+        "step": Column(float, "step size: share of the Gauss-Newton move made"),
+        "seed": Column(int, "of data, weights and hash tables"),
+        "operations": Column(float, "operations of an iteration but for the solve, on average"),
+        "operations_build": Column(float, "operations of building, drawing left out"),
+        "memory": Column(int, "bytes of what is kept from one iteration to the next"),
+        "moved": Column(float, "how far the median neuron that fires moves in an iteration, on average"),
+        "recall_first": Column(float, "share of the firing pairs that are found, first iteration"),
+        "recall": Column(float, "share of the firing pairs that are found, on average over the iterations"),
+        "looked": Column(float, "share of all pairs whose inner product is computed; missing for an exact search"),
+        "loss_end": Column(float, f"loss of the whole network, median of the last {_LAST} iterations"),
+        "loss_seen_end": Column(float, f"loss from the neurons found, median of the last {_LAST} iterations"),
+        **{f"loss_{place}": Column(float, f"loss of the whole network before move {place + 1}") for place in _SHOWN},
+        "seconds": Column(float, "seconds of an iteration but for the solve, on average"),
+        "seconds_build": Column(float, "seconds of building"),
+    },
+    seeds={"quick": 2, "default": 3, "full": 5},
+    plan=_plan,
+    measure=_measure,
+    answer=_answer,
+    required_bytes=_required_bytes,
+    required_seconds=_required_seconds,
+)

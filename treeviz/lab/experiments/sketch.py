@@ -1,0 +1,479 @@
+"""Is the sketch worth it? Conjugate gradient with and without it, beside the exact solve, on easy and hard data."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from treeviz.export.columns import Column
+from treeviz.lab.curves import Panel, curves_of
+from treeviz.lab.experiment import Answer, Experiment, Fit, Size, Task, Value
+from treeviz.lab.statistics import fit_exponent, median_of
+from treeviz.model.numerals import count, numeral
+from treeviz.model.types import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from treeviz.data.dataset import Dataset
+    from treeviz.model.ledger import Ledger
+    from treeviz.solve.jacobian import SparseJacobian
+
+_WIDTH, _DIMENSION = 1 << 12, 64
+_APART, _POINTS, _ROWS, _TOLERANCE = 1.0, 200, 8, 1e-12
+_MOST_ITERATIONS = 500  # of conjugate gradient, with the sketch and without
+_AXES: Mapping[Size, Mapping[str, tuple[float, ...]]] = {
+    "quick": {
+        "apart": (1.0, 1e-2, 1e-4),
+        "rows": (2, 8, 32),
+        "tolerance": (1e-2, 1e-6, 1e-12),
+        "points": (50, 200, 400),
+    },
+    "default": {
+        "apart": (1.0, 1e-1, 1e-2, 1e-3, 1e-4),
+        "rows": (2, 4, 8, 16, 32),
+        "tolerance": (1e-1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12),
+        "points": (50, 100, 200, 400, 800),
+    },
+    "full": {
+        "apart": tuple(10.0 ** (-power / 2) for power in range(11)),
+        "rows": (2, 3, 4, 6, 8, 12, 16, 24, 32, 64),
+        "tolerance": tuple(10.0**-power for power in range(1, 13)),
+        "points": (25, 50, 100, 200, 400, 800, 1600),
+    },
+}
+_HARD = 1e-3  # how far apart near-duplicates are where something else is varied
+_SOLVERS = {
+    "exact": "Exact solve (Cholesky)",
+    "plain": "Conjugate gradient without a sketch",
+    "sketch": "Sketch, {rows} rows a datapoint",
+}
+_TRAINED_ITERATIONS, _UNTIL_LOSS = 40, 1e-6
+
+
+def _plan(size: Size, seeds: int) -> list[Task]:
+    axes = _AXES[size]
+    sketched = [(_POINTS, apart, rows, _TOLERANCE) for apart in axes["apart"] for rows in (2, _ROWS, 32)]
+    sketched += [(_POINTS, apart, int(rows), _TOLERANCE) for apart in (_APART, _HARD) for rows in axes["rows"]]
+    sketched += [(_POINTS, apart, _ROWS, tolerance) for apart in (_APART, _HARD) for tolerance in axes["tolerance"]]
+    sketched += [(int(n), apart, _ROWS, _TOLERANCE) for apart in (_APART, _HARD) for n in axes["points"]]
+    others = [(_POINTS, apart) for apart in axes["apart"]]
+    others += [(int(n), apart) for apart in (_APART, _HARD) for n in axes["points"]]
+    settings = [("solve", "sketch", *setting) for setting in dict.fromkeys(sketched)]
+    settings += [
+        ("solve", solver, *setting, 0, 0.0) for solver in ("exact", "plain") for setting in dict.fromkeys(others)
+    ]
+    settings += [("training", "sketch", _POINTS, _APART, _ROWS, tolerance) for tolerance in axes["tolerance"]]
+    settings += [("training", "exact", _POINTS, _APART, 0, 0.0)]
+    tasks: list[Task] = [
+        {
+            "part": part,
+            "solver": solver,
+            "points": points,
+            "apart": apart,
+            "rows": rows,
+            "tolerance": tolerance,
+            "seed": seed,
+        }
+        for part, solver, points, apart, rows, tolerance in settings
+        for seed in range(seeds)
+    ]
+    return sorted(tasks, key=_required_seconds)
+
+
+def _required_seconds(task: Task) -> float:
+    points, rows, solver = int(task["points"] or 0), int(task["rows"] or 0), task["solver"]
+    product = 4e-5 + points * 4e-6  # of one product with G
+    iterations = {"exact": 0, "plain": 20 if task["apart"] == _APART else 300, "sketch": 30}[str(solver)]
+    once = 0.01 + iterations * product + rows * points * 4e-6 + (rows + 1) * points**3 * 1e-10
+    return once * (4 if task["part"] == "training" else 1)
+
+
+def _required_bytes(task: Task) -> int:
+    points, rows = int(task["points"] or 0), int(task["rows"] or 0)
+    return 8 * (_WIDTH * (_DIMENSION + 2 * points) + (4 * rows + 8) * points**2) + (1 << 26)
+
+
+def _data(task: Task) -> "Dataset":
+    """Return random points, or pairs of them that lie the given distance apart, about."""
+    from treeviz.data.catalogue import load_dataset
+    from treeviz.data.dataset import Dataset
+
+    points, apart = int(task["points"] or 0), float(task["apart"] or 0)
+    data = load_dataset("sphere", points, int(task["seed"] or 0), dimension=_DIMENSION)
+    if apart == _APART:
+        return data
+    X, half = data.X.copy(), points // 2
+    X[half : 2 * half] = X[:half] + apart * X[half : 2 * half]
+    return Dataset(X / np.linalg.norm(X, axis=1, keepdims=True), data.y)
+
+
+def _measure(task: Task) -> dict[str, Value]:
+    return _measure_training(task) if task["part"] == "training" else _measure_solve(task)
+
+
+def _measure_training(task: Task) -> dict[str, Value]:
+    from treeviz.model.config import TrainConfig
+    from treeviz.training.trainer import Trainer
+
+    config = TrainConfig(width=_WIDTH, seed=int(task["seed"] or 0), search="table", solver=str(task["solver"]))
+    if config.solver == "sketch":
+        rows, tolerance = int(task["rows"] or 0), float(task["tolerance"] or 0)
+        config = replace(config, sketch_factor=rows, tolerance=tolerance)
+    records = Trainer(_data(task), config).run(_TRAINED_ITERATIONS, until_loss=_UNTIL_LOSS).records
+    return {
+        "training_iterations": len(records) if records[-1].loss <= _UNTIL_LOSS else None,
+        "iterations": sum(record.solve.iterations for record in records),
+        "operations": sum(sum(record.costs[phase] for phase in record.costs) for record in records),
+    }
+
+
+def _first_system(task: Task) -> tuple["SparseJacobian", Floats]:
+    """Return the Jacobian and the residual of a fresh network."""
+    from treeviz.model.firing import FiringSets, outputs_from_pairs
+    from treeviz.model.network import WholeNetwork, paper_threshold
+    from treeviz.solve.jacobian import SparseJacobian
+
+    data, threshold = _data(task), paper_threshold(_WIDTH)
+    network = WholeNetwork(data.X, int(task["seed"] or 0), _WIDTH)
+    products = network.weights() @ data.X.T
+    neurons, fires = np.nonzero(products >= threshold)
+    firing = FiringSets.from_pairs(neurons, fires, data.num_points)
+    outputs = outputs_from_pairs(firing, products[neurons, fires], np.asarray(network.signs), threshold)
+    return SparseJacobian(firing, data.X, _WIDTH), outputs - data.y
+
+
+def _measure_solve(task: Task) -> dict[str, Value]:
+    from treeviz.model.ledger import Ledger
+    from treeviz.model.streams import Stream, random_stream
+    from treeviz.solve.exact import solve_exact
+    from treeviz.solve.jacobian import gram_matrix
+    from treeviz.solve.sketched import solve_sketched
+
+    jacobian, residual = _first_system(task)
+    ledger, solver = Ledger(), str(task["solver"])
+    met: float | None = None
+    start = perf_counter()
+    if solver == "plain":
+        dual, iterations = _plain(jacobian, residual, ledger)
+    elif solver == "exact":
+        dual, iterations = solve_exact(jacobian, residual, ledger).dual, 0
+    else:
+        generator = random_stream(int(task["seed"] or 0), Stream.SKETCHES, 0)
+        rows, tolerance = int(task["rows"] or 0), float(task["tolerance"] or 0)
+        solution = solve_sketched(jacobian, residual, ledger, generator, sketch_factor=rows, tolerance=tolerance)
+        dual, iterations = solution.dual, solution.report.iterations
+        met = solution.report.preconditioned_conditioning
+    seconds = perf_counter() - start
+    gram = gram_matrix(jacobian)
+    eigenvalues = np.linalg.eigvalsh(gram)
+    return {
+        "iterations": iterations,
+        "conditioning": float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0 else None,
+        "conditioning_met": met,
+        "left": float(np.linalg.norm(gram @ dual - residual) / np.linalg.norm(residual)),
+        "operations": sum(ledger.costs.values()),
+        "seconds": seconds,
+    }
+
+
+def _plain(jacobian: "SparseJacobian", residual: Floats, ledger: "Ledger") -> tuple[Floats, int]:
+    """Solve by conjugate gradient as it is, without a preconditioner, charged by the rules of the sketched solve."""
+    from scipy.sparse.linalg import LinearOperator, cg
+
+    from treeviz.model.ledger import gram_product_operations
+
+    num_points, num_iterations = residual.size, 0
+
+    def tell(_: Floats) -> None:
+        nonlocal num_iterations
+        num_iterations += 1
+
+    operator = LinearOperator((num_points, num_points), matvec=jacobian.gram_product, dtype=np.float64)
+    dual, _ = cg(operator, residual, rtol=_TOLERANCE, atol=0.0, maxiter=_MOST_ITERATIONS, callback=tell)
+    product = gram_product_operations(jacobian.num_pairs, num_points, jacobian.X.shape[1])
+    ledger.post("jacobian", jacobian.num_pairs)
+    ledger.post("solve", (num_iterations + 1) * (product + 5 * num_points))
+    return np.asarray(dual), num_iterations
+
+
+def _answer(points: "pd.DataFrame") -> Answer:
+    points = points.assign(
+        name=[_SOLVERS[solver].format(rows=int(rows)) for solver, rows in zip(points.solver, points.rows, strict=True)],
+        kind=["random points" if apart == _APART else f"pairs {numeral(apart, 2)} apart" for apart in points.apart],
+    )
+    solved, trained = points[points.part == "solve"], points[points.part == "training"]
+    words = [*_conditioned(solved), *_worth(solved)]
+    return Answer(
+        " ".join(words) or "Too few points are measured to compare the solvers.",
+        tuple(panel for panel in _panels(solved, trained) if panel.curves),
+        tuple(_remarks(solved, trained)),
+        tuple(_fits(solved)),
+    )
+
+
+def _usual(rows: "pd.DataFrame", but: str) -> "pd.DataFrame":
+    """Return the points where rows, tolerance and n have their usual values, but for one; of other solvers all rows."""
+    is_sketch = rows.solver == "sketch"
+    keep = np.ones(len(rows), dtype=bool)
+    for name, value in (("rows", _ROWS), ("tolerance", _TOLERANCE), ("points", _POINTS)):
+        if name != but:
+            keep &= (rows[name] == value) | ((name != "points") & ~is_sketch)
+    return rows[keep]
+
+
+def _conditioned(solved: "pd.DataFrame") -> list[str]:
+    """Say how the iterations go as pairs of points come closer, with the sketch and without."""
+    rows = solved[solved.points == _POINTS]
+    sketch = rows[(rows.solver == "sketch") & (rows.rows == _ROWS) & (rows.tolerance == _TOLERANCE)]
+    plain = rows[rows.solver == "plain"]
+    at = sketch.groupby("apart").iterations.median().dropna().sort_index(ascending=False)
+    bare = plain.groupby("apart").iterations.median().dropna().sort_index(ascending=False)
+    both = at.index.intersection(bare.index).sort_values(ascending=False)
+    if len(both) < 2:
+        return []
+    condition = rows.groupby("apart").conditioning.median()
+    first, last = both[0], both[-1]
+    numbers = at[both]
+    does = "whatever the data" if numbers.max() <= 1.25 * numbers.min() else "more on some data than on others"
+    grows = bare[last] > 2 * bare[first]
+    low, high = numeral(numbers.min(), 3), numeral(numbers.max(), 3)
+    alone = _iterations(bare[first]), _iterations(bare[last])
+    return [
+        f"With a sketch of {_ROWS} rows a datapoint conjugate gradient takes "
+        f"{low if low == high else f'{low} to {high}'} iterations, {does}: the condition number of the system goes "
+        f"from {numeral(condition.get(first, math.nan), 2)} on {_called(first)} to "
+        f"{numeral(condition.get(last, math.nan), 2)} with {_called(last)}. Without a sketch it takes {alone[0]} "
+        f"there and {alone[1]} here"
+        + (", so close points are hard without it." if grows else ", so close points are no harder without it.")
+    ]
+
+
+def _called(apart: float) -> str:
+    return "random points" if apart == _APART else f"pairs of points {numeral(apart, 2)} apart"
+
+
+def _iterations(number: float) -> str:
+    return f"{_MOST_ITERATIONS} without an end" if number >= _MOST_ITERATIONS else numeral(number, 3)
+
+
+def _ratios(solved: "pd.DataFrame", column: str) -> dict[tuple[float, float], float]:
+    """Return by n and distance how often the exact solve's cost goes into that of the usual sketch."""
+    usual = solved[(solved.rows == _ROWS) & (solved.tolerance == _TOLERANCE) & (solved.solver == "sketch")]
+    sketch = usual.groupby(["points", "apart"])[column].median().dropna()
+    exact = solved[solved.solver == "exact"].groupby(["points", "apart"])[column].median().dropna()
+    return {place: float(sketch[place] / exact[place]) for place in sketch.index.intersection(exact.index)}
+
+
+def _worth(solved: "pd.DataFrame") -> list[str]:
+    ratios = _ratios(solved, "operations")
+    if not ratios:
+        return []
+    cheaper = sum(ratio < 1 for ratio in ratios.values())
+    low, high = numeral(min(ratios.values()), 2), numeral(max(ratios.values()), 2)
+    verdict = (
+        "the sketch is not worth it on any of these data"
+        if not cheaper
+        else "the sketch is worth it on all of these data"
+        if cheaper == len(ratios)
+        else f"the sketch is worth it in {cheaper} of them"
+    )
+    return [
+        f"The exact solve takes fewer operations in {len(ratios) - cheaper} of {count(len(ratios), 'setting')}; the "
+        f"sketch takes {low if low == high else f'{low} to {high}'} times as many: {verdict}."
+    ]
+
+
+def _remarks(solved: "pd.DataFrame", trained: "pd.DataFrame") -> list[str]:
+    found = []
+    times = _ratios(solved, "seconds")
+    if times:
+        quicker = sum(ratio < 1 for ratio in times.values())
+        found.append(
+            f"In time, on this machine and in one thread, the sketch takes {numeral(min(times.values()), 2)} to "
+            f"{numeral(max(times.values()), 2)} times as long as the exact solve, and less in {quicker} of "
+            f"{count(len(times), 'setting')}."
+        )
+    by_number = {int(n): ratio for (n, apart), ratio in _ratios(solved, "operations").items() if apart == _APART}
+    if len(by_number) > 1:
+        first, last = min(by_number), max(by_number)
+        found.append(
+            f"On random points the sketch takes {numeral(by_number[first], 2)} times the operations of the exact "
+            f"solve at n = {first:,} and {numeral(by_number[last], 2)} times at n = {last:,}. To factor its matrix "
+            f"takes the exact solve n³/3 operations; to factor a sketch of {_ROWS} rows a datapoint alone takes "
+            f"{3 * _ROWS - 1} times that."
+        )
+    easy = _usual(solved[(solved.solver == "sketch") & (solved.apart == _APART)], "rows")
+    at = easy.groupby("rows")[["iterations", "operations", "conditioning_met"]].median().dropna()
+    if len(at) > 1:
+        best = at.operations.idxmin()
+        found.append(
+            f"From {int(at.index[0])} to {int(at.index[-1])} rows a datapoint the iterations go from "
+            f"{numeral(at.iterations.iloc[0], 2)} to {numeral(at.iterations.iloc[-1], 2)}, for the condition number "
+            f"that they meet goes from {numeral(at.conditioning_met.iloc[0], 2)} to "
+            f"{numeral(at.conditioning_met.iloc[-1], 2)}. The fewest operations are taken with {int(best)} rows."
+        )
+    exact = trained[trained.solver == "exact"].training_iterations
+    rough = trained[trained.solver == "sketch"].groupby("tolerance").training_iterations.median().dropna()
+    if exact.notna().any() and len(rough):
+        same = [tolerance for tolerance, number in rough.items() if number <= exact.median()]
+        told = (
+            f"a tolerance of {numeral(max(same), 2)} is enough for as few" if same else "no tolerance tried is enough"
+        )
+        found.append(
+            f"To a loss of {numeral(_UNTIL_LOSS, 1)} training on random points takes {numeral(exact.median(), 3)} "
+            f"iterations with the exact solve; {told}."
+        )
+    hard = solved[(solved.apart == solved.apart.min()) & (solved.points == _POINTS)]
+    left = hard[hard.solver == "exact"].left.median()
+    if not math.isnan(left):
+        found.append(
+            f"With {_called(float(hard.apart.iloc[0]))} the exact solve leaves {numeral(left, 2)} of the residual."
+        )
+    seeds = solved.dropna(subset=["operations"]).seed.nunique()
+    if seeds:
+        found.append(f"Numbers are medians of {count(seeds, 'seed')}.")
+    return found
+
+
+def _fits(solved: "pd.DataFrame") -> list[Fit]:
+    found = []
+    rows = _usual(solved[solved.apart == _APART], "points")
+    for solver, own in rows.groupby("solver", sort=False):
+        name = _SOLVERS[str(solver)].format(rows=_ROWS)
+        found.append(
+            fit_exponent(f"{name}: operations of a solve on random points, exponent of n", own.points, own.operations)
+        )
+    for (solver, apart), own in _usual(solved, "").groupby(["solver", "apart"]):
+        if solver != "exact":
+            name = _SOLVERS[str(solver)].format(rows=_ROWS)
+            found.append(median_of(f"{name}, {_called(float(apart))}: iterations", own.iterations))
+    return [fit for fit in found if math.isfinite(fit.value)]
+
+
+def _conditions_panel(rows: "pd.DataFrame") -> Panel:
+    system = rows[rows.solver == "exact"].assign(name="of the system")
+    met = rows[(rows.solver == "sketch") & (rows.rows == _ROWS)].assign(name=f"met after a sketch of {_ROWS} rows")
+    return Panel(
+        title="Condition numbers: of the system, and as conjugate gradient meets it",
+        x_title="distance of the closest points, about; 1: random points",
+        y_title="condition number",
+        curves=(
+            *curves_of(system, "apart", "conditioning", by="name"),
+            *curves_of(met, "apart", "conditioning_met", by="name"),
+        ),
+        log_x=True,
+        log_y=True,
+    )
+
+
+def _panels(solved: "pd.DataFrame", trained: "pd.DataFrame") -> list[Panel]:
+    def draw(title: str, rows: "pd.DataFrame", x: str, y: str, y_title: str, by: str, *, log_y: bool = True) -> Panel:
+        x_title = {
+            "apart": "distance of the closest points, about; 1: random points",
+            "rows": "rows of the sketch a datapoint",
+            "tolerance": "relative residual at which conjugate gradient stops",
+            "points": "datapoints n",
+        }[x]
+        curves = curves_of(rows, x, y, by=by)
+        return Panel(title=title, x_title=x_title, y_title=y_title, curves=curves, log_x=True, log_y=log_y)
+
+    usual = (solved.points == _POINTS) & ((solved.solver != "sketch") | (solved.tolerance == _TOLERANCE))
+    by_distance = solved[usual & ((solved.solver != "sketch") | solved.rows.isin((2, _ROWS, 32)))]
+    iterative = by_distance[by_distance.solver != "exact"]
+    sketches = solved[(solved.solver == "sketch") & solved.apart.isin((_APART, _HARD))]
+    by_number = _usual(solved[solved.apart.isin((_APART, _HARD))], "points")
+    by_number = by_number.assign(name=by_number.name + ", " + by_number.kind)
+    iterations, operations = "iterations of conjugate gradient", "operations of a solve"
+    return [
+        draw("Iterations against how close points lie", iterative, "apart", "iterations", iterations, "name"),
+        draw(
+            "Operations of a solve against how close points lie", by_distance, "apart", "operations", operations, "name"
+        ),
+        _conditions_panel(by_distance),
+        draw(
+            "Iterations against the rows",
+            _usual(sketches, "rows"),
+            "rows",
+            "iterations",
+            iterations,
+            "kind",
+            log_y=False,
+        ),
+        draw(
+            "Operations against the rows",
+            _usual(sketches, "rows"),
+            "rows",
+            "operations",
+            operations,
+            "kind",
+            log_y=False,
+        ),
+        draw(
+            "Iterations against the tolerance",
+            _usual(sketches, "tolerance"),
+            "tolerance",
+            "iterations",
+            iterations,
+            "kind",
+            log_y=False,
+        ),
+        draw(
+            "What the solve leaves, against the tolerance",
+            _usual(sketches, "tolerance"),
+            "tolerance",
+            "left",
+            "share of the residual that is left",
+            "kind",
+        ),
+        draw("Operations of a solve against n", by_number, "points", "operations", operations, "name"),
+        draw("Seconds of a solve against n", by_number, "points", "seconds", "seconds of a solve", "name"),
+        draw(
+            "Training: iterations against the tolerance",
+            trained[trained.solver == "sketch"],
+            "tolerance",
+            "training_iterations",
+            f"iterations to a loss of {numeral(_UNTIL_LOSS, 1)}",
+            "name",
+            log_y=False,
+        ),
+    ]
+
+
+EXPERIMENT = Experiment(
+    key="sketch",
+    order=5,
+    title="Is the sketch worth it?",
+    question="Is the system of a Gauss–Newton step better solved by a sketch and iterations, or exactly?",
+    varied="The solver; how close pairs of points lie; the rows of the sketch; the tolerance; the number of datapoints "
+    "n; and the seed of points, weights and sketch.",
+    fixed=f"The first Gauss–Newton system of a network with m = {_WIDTH:,} and the paper's threshold, on {_POINTS} "
+    f"random points on the unit sphere in {_DIMENSION} dimensions, or on pairs of such points that lie close together; "
+    f"{_ROWS} rows a datapoint and a tolerance of {_TOLERANCE:g}, unless they are varied; conjugate gradient stops "
+    f"after {_MOST_ITERATIONS} iterations. Training goes on for {_TRAINED_ITERATIONS} iterations at most.",
+    columns={
+        "part": Column(str, "solve: one system; training: until the loss is small"),
+        "solver": Column(str, "exact: Cholesky; plain: conjugate gradient alone; sketch: with a sketch before it"),
+        "points": Column(int, "datapoints n"),
+        "apart": Column(float, "distance of the points of a pair, about; 1 for random points without pairs"),
+        "rows": Column(int, "rows of the sketch a datapoint; 0 without one"),
+        "tolerance": Column(float, "relative residual at which the sketched solve stops; 0 for the other solvers"),
+        "seed": Column(int, "of points, weights and sketch"),
+        "iterations": Column(int, "iterations of conjugate gradient; in training of all systems together"),
+        "conditioning": Column(float, "condition number of the system; missing if it is singular"),
+        "conditioning_met": Column(float, "condition number that conjugate gradient meets after the sketch"),
+        "left": Column(float, "share of the residual that the solution leaves"),
+        "operations": Column(float, "operations of the solve; in training of all iterations"),
+        "training_iterations": Column(int, f"iterations to a loss of {_UNTIL_LOSS:g}; missing if it is not reached"),
+        "seconds": Column(float, "seconds of the solve"),
+    },
+    seeds={"quick": 2, "default": 5, "full": 10},
+    plan=_plan,
+    measure=_measure,
+    answer=_answer,
+    required_bytes=_required_bytes,
+    required_seconds=_required_seconds,
+)

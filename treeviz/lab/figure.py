@@ -1,0 +1,143 @@
+"""Panels as Plotly figures: every seed faintly, the median firmly, and no line through what was not run."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from treeviz.lab.curves import Curve, Panel
+from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, VERMILION
+
+_COLORS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, "#56B4E9", "#B8A100", GREY)
+_GRID = "rgba(128, 128, 128, 0.25)"
+_SMALL_AXIS = {"title": None, "tickfont": {"size": FONT_SIZE - 3}, "nticks": 5}
+_SMALL = {
+    "height": 170,
+    "showlegend": False,
+    "annotations": [],
+    "hovermode": False,
+    "margin": dict.fromkeys("lrtb", 4),
+    "xaxis": _SMALL_AXIS,
+    "yaxis": _SMALL_AXIS,
+}
+_MOST_TICKS, _MOST_SMALL_TICKS = 12, 4  # on a logarithmic axis
+_SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
+
+
+def panel_figure(panel: Panel, names: Sequence[str] = (), *, is_small: bool = False) -> go.Figure:
+    """Draw a panel.
+
+    Parameters
+    ----------
+    names : of all curves of the answer, so that a curve has the same colour in each of its panels.
+    is_small : whether it is drawn for a tile, without words.
+    """
+    names = list(dict.fromkeys([*names, *(curve.name for curve in panel.curves)]))
+    traces: list[dict[str, Any]] = []
+    for curve in panel.curves:
+        place = names.index(curve.name)
+        traces += _traces(curve, _COLORS[place % len(_COLORS)], _SYMBOLS[place % len(_SYMBOLS)], panel)
+    figure = go.Figure(traces, _layout(panel, _MOST_SMALL_TICKS if is_small else _MOST_TICKS))
+    if is_small:
+        figure.update_layout(_SMALL)
+    return figure
+
+
+def curve_names(panels: Sequence[Panel]) -> list[str]:
+    """Return the names of all curves, each once."""
+    return list(dict.fromkeys(curve.name for panel in panels for curve in panel.curves))
+
+
+def _traces(curve: Curve, color: str, symbol: str, panel: Panel) -> list[dict[str, Any]]:
+    shared = {"type": "scatter", "x": list(curve.x), "legendgroup": curve.name, "connectgaps": False}
+    if curve.kind == "formula":
+        line = {"color": color, "width": 1.5, "dash": "dash"}
+        return [{**shared, "y": _shown(curve.median, panel), "mode": "lines", "name": curve.name, "line": line}]
+    lines = "markers" if panel.has_categories else "lines+markers"
+    faint = [
+        {
+            **shared,
+            "y": _shown(values, panel),
+            "mode": lines,
+            "name": curve.name,
+            "showlegend": False,
+            "hoverinfo": "skip",
+            "opacity": 0.3,
+            "line": {"color": color, "width": 1},
+            "marker": {"color": color, "size": 4, "symbol": symbol},
+        }
+        for values in curve.seeds
+        if len(curve.seeds) > 1
+    ]
+    median = {
+        **shared,
+        "y": _shown(curve.median, panel),
+        "mode": lines,
+        "name": curve.name,
+        "line": {"color": color, "width": 2.5},
+        "marker": {"color": color, "size": 8, "symbol": symbol},
+        "hovertemplate": f"{curve.name}<br>{panel.x_title}: %{{x}}<br>{panel.y_title}: %{{y:.4g}}<extra></extra>",
+    }
+    return [*faint, median]
+
+
+def _shown(values: Any, panel: Panel) -> list[float | None]:
+    """Return values as they can be drawn: what is missing, or has no logarithm, is a gap."""
+    found = np.asarray(values, dtype=float)
+    is_shown = np.isfinite(found) & ((found > 0) | (not panel.log_y))
+    return [float(value) if shown else None for value, shown in zip(found, is_shown, strict=True)]
+
+
+def _tick_step(values: Iterable[Any], most: int) -> int | str:
+    """Return the ticks of a logarithmic axis: powers of ten, so many at most; if there is one, also 2 and 5."""
+    found = [value for some in values for value in some if not isinstance(value, str) and value > 0]
+    if not found:
+        return 1
+    low, high = np.log10(min(found)), np.log10(max(found))
+    return "D2" if np.floor(high) - np.ceil(low) < 1 else max(1, int(np.ceil((high - low) / most)))
+
+
+def _layout(panel: Panel, most_ticks: int) -> dict[str, Any]:
+    def axis(title: str, values: Iterable[Any], *, is_log: bool) -> dict[str, Any]:
+        ticks = {"exponentformat": "power", "dtick": _tick_step(values, most_ticks), "minor": {"showgrid": False}}
+        scale = {"type": "log", **ticks} if is_log else {}
+        return {"title": {"text": title}, "gridcolor": _GRID, "zeroline": False, **scale}
+
+    lines = [
+        {
+            "type": "line",
+            "x0": mark.x,
+            "x1": mark.x,
+            "yref": "y domain",
+            "y0": 0,
+            "y1": 1,
+            "line": {"color": GREY, "width": 1.5, "dash": "dot"},
+            "layer": "below",
+        }
+        for mark in panel.marks
+    ]
+    words = [
+        {
+            "x": np.log10(mark.x) if panel.log_x else mark.x,
+            "y": 1,
+            "yref": "y domain",
+            "yanchor": "bottom",
+            "text": mark.words,
+            "showarrow": False,
+            "font": {"size": FONT_SIZE - 1, "color": GREY},
+        }
+        for mark in panel.marks
+    ]
+    return {
+        "height": 380,
+        "margin": {"l": 8, "r": 8, "t": 24 if panel.marks else 8, "b": 8},
+        "font": {"size": FONT_SIZE},
+        "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "xanchor": "left", "x": 0, "itemclick": False},
+        "xaxis": axis(panel.x_title, (curve.x for curve in panel.curves), is_log=panel.log_x),
+        "yaxis": axis(panel.y_title, (curve.median for curve in panel.curves), is_log=panel.log_y),
+        "shapes": lines,
+        "annotations": words,
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "paper_bgcolor": "rgba(0,0,0,0)",
+    }

@@ -1,0 +1,247 @@
+"""A sweep: all tasks of an experiment measured, the points kept as they come, and the answer so far.
+
+A point that is kept is never measured again, so a sweep that was cancelled, or whose process has ended, goes on where
+it was. A process that dies takes its task with it: the task is measured again, three times at most.
+"""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any, Literal
+
+from treeviz.lab.experiment import MAX_HOURS, Answer, Request, Task, Value
+from treeviz.lab.pools import Pool, PoolMaker, measure_point, usable_processors
+from treeviz.lab.store import PointStore, name_task
+from treeviz.training.memory import require_memory
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+State = Literal["waiting", "running", "paused", "cancelled", "done", "failed"]
+_LOOK_SECONDS = 0.2  # how soon a pause or a cancel is seen
+_MOST_DEATHS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a sweep is: points done, those of them measured now or before, of all; and seconds left, about."""
+
+    num_done: int
+    num_all: int
+    seconds_left: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """How many points there were, what they said, and when that was computed."""
+
+    num_done: int
+    answer: Answer | None
+    at: float
+
+
+def require_sense(request: Request, num_workers: int) -> None:
+    """Raise a ValueError if a sweep would not fit in memory, or would take longer than anyone waits."""
+    what = f"the largest point of {request.experiment.key!r} needs about {request.num_bytes / 1e9:.1f} GB"
+    require_memory(request.num_bytes, what, "choose a smaller size, or a machine with more memory")
+    hours = request.num_seconds / num_workers / 3600
+    if hours > MAX_HOURS:
+        raise ValueError(
+            f"{len(request.tasks):,} points of {request.experiment.key!r} would take about {hours:,.0f} hours, and "
+            f"{MAX_HOURS:.0f} are the most: choose fewer seeds or a smaller size"
+        )
+
+
+class Sweep:
+    """The points of a request, as far as they are measured.
+
+    Attributes
+    ----------
+    request : what was asked for.
+    state : "waiting" until it begins; "failed" if something unforeseen ended it, see `error`.
+    error : what that was, in words.
+    lost : tasks that could not be measured here, by `name_task`, and why. They are tried again by the next sweep.
+    """
+
+    def __init__(self, request: Request, store: PointStore, make_pool: PoolMaker) -> None:
+        self.request, self.error = request, ""
+        self.state: State = "waiting"
+        self.lost: dict[str, str] = {}
+        self._store, self._make_pool = store, make_pool
+        self._points: dict[str, dict[str, Value]] = {}
+        self._answered = _Answered(0, None, 0.0)
+        self._lock = threading.Lock()
+        self._orders: Literal["go", "pause", "cancel"] = "go"
+        self._seconds, self._work = 0.0, 0.0  # real time of this sweep so far, and what of the estimate it did
+        self._thread: threading.Thread | None = None
+        self.look()
+
+    def look(self) -> None:
+        """Take in the points that are kept, which another process may have measured."""
+        kept = self._store.find(self.request.experiment, self.request.tasks)
+        with self._lock:
+            self._points |= kept
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it was started, and is not over."""
+        return self._thread is not None and self.state in ("waiting", "running", "paused")
+
+    @property
+    def wants_pause(self) -> bool:
+        """Whether it was told to pause, and not to go on since."""
+        return self._orders == "pause"
+
+    @property
+    def num_done(self) -> int:
+        """Points that are known."""
+        with self._lock:
+            return len(self._points)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all points are measured."""
+        return self.num_done == len(self.request.tasks)
+
+    def progress(self) -> Progress:
+        """Say how far the sweep is. The estimate is corrected by the time that its points have taken so far."""
+        request = self.request
+        with self._lock:
+            left = sum(map(request.experiment.required_seconds, self._missing()))
+            pace = self._seconds / self._work if self._work else 1 / usable_processors()
+            return Progress(len(self._points), len(request.tasks), left * pace)
+
+    def points(self) -> "pd.DataFrame":
+        """Return a row a task, in the order of the plan, with the columns of the experiment and "failed"."""
+        import pandas as pd
+
+        with self._lock:
+            known = dict(self._points)
+        experiment = self.request.experiment
+        rows = [{**task, **known.get(name_task(task), {})} for task in self.request.tasks]
+        table = pd.DataFrame(rows, columns=[*experiment.columns, "failed"])
+        for name, column in experiment.columns.items():
+            if column.kind is not str:
+                table[name] = table[name].astype("float64")
+        return table
+
+    def answer(self, patience: float = 0.0) -> Answer | None:
+        """Return what the points say so far; None while none is measured.
+
+        It is computed when there are more points; while the sweep is on, an answer so many seconds old will do.
+        """
+        known, num_done = self._answered, self.num_done
+        is_fresh = self.is_on and known.answer is not None and monotonic() - known.at < patience
+        if num_done != known.num_done and not is_fresh:
+            points = self.points()
+            is_measured = points[self._measured].notna().any(axis=None)
+            answer = self.request.experiment.answer(points) if is_measured else None
+            known = self._answered = _Answered(num_done, answer, monotonic())
+        return known.answer
+
+    @property
+    def _measured(self) -> list[str]:
+        """The columns that are no part of a task."""
+        return [name for name in self.request.experiment.columns if name not in self.request.tasks[0]]
+
+    def start(self, turn: threading.Lock) -> None:
+        """Measure what is missing in a thread of its own, when it is this sweep's turn; it may have been over."""
+        self._orders, self.state, self.error = "go", "waiting", ""
+        self._thread = threading.Thread(target=self._run_in_turn, args=(turn,), name="treeviz-lab", daemon=True)
+        self._thread.start()
+
+    def pause(self) -> None:
+        """Begin no further task; those under way are finished and kept."""
+        self._orders = "pause"
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._orders = "go"
+
+    def cancel(self) -> None:
+        """End now. What is done is kept."""
+        self._orders = "cancel"
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the thread has ended."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def run(self, on_point: Callable[[Progress], object] = lambda progress: None) -> None:
+        """Measure what is missing in this thread; `on_point` is called after every point."""
+        self.state = "running"
+        self.lost.clear()
+        waiting, deaths = deque(self._missing()), Counter[str]()
+        try:
+            while waiting and self._orders != "cancel":
+                with self._make_pool() as pool:
+                    died = self._measure(pool, waiting, on_point)
+                for task in died:
+                    name = name_task(task)
+                    deaths[name] += 1
+                    if deaths[name] < _MOST_DEATHS:
+                        waiting.append(task)
+                    else:
+                        self.lost[name] = f"its process was ended {_MOST_DEATHS} times, perhaps for lack of memory"
+        finally:
+            self.state = "done" if not waiting else "cancelled"
+
+    def _run_in_turn(self, turn: threading.Lock) -> None:
+        while not turn.acquire(timeout=_LOOK_SECONDS):
+            if self._orders == "cancel":
+                self.state = "cancelled"
+                return
+        try:
+            self.run()
+        except Exception as error:  # kept for the page to show: a thread has no caller to raise to
+            self.state, self.error = "failed", str(error)
+        finally:
+            turn.release()
+
+    def _missing(self) -> list[Task]:
+        return [task for task in self.request.tasks if name_task(task) not in self._points]
+
+    def _measure(self, pool: Pool, waiting: deque[Task], on_point: Callable[[Progress], object]) -> list[Task]:
+        """Measure tasks until none waits, the sweep is cancelled, or a process dies; return the tasks that died."""
+        flying: dict[Future[Any], Task] = {}
+        died: list[Task] = []
+        start = perf_counter()
+        try:
+            while not died and (flying or (waiting and self._orders != "cancel")):
+                if self._orders == "cancel":
+                    break
+                self.state = "paused" if self._orders == "pause" and not flying else "running"
+                while self._orders == "go" and waiting and len(flying) < pool.num_slots:
+                    task = waiting.popleft()
+                    flying[pool.executor.submit(measure_point, self.request.experiment.key, task)] = task
+                done, _ = wait(flying, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+                if not flying:
+                    threading.Event().wait(_LOOK_SECONDS)
+                    start = perf_counter()
+                for future in done:
+                    task = flying.pop(future)
+                    try:
+                        point, seconds = future.result()
+                    except pool.deaths:
+                        died.append(task)
+                    except MemoryError:
+                        self.lost[name_task(task)] = "there was not enough memory"
+                    else:
+                        self._seconds, start = self._seconds + perf_counter() - start, perf_counter()
+                        self._take(task, point, seconds)
+                        on_point(self.progress())
+        finally:
+            rest = list(flying.values())
+            (died if died else waiting).extend(rest)
+            for future in flying:
+                future.cancel()
+        return died
+
+    def _take(self, task: Task, point: dict[str, Value], seconds: float) -> None:
+        self._store.keep(self.request.experiment, task, point, seconds)
+        with self._lock:
+            self._points[name_task(task)] = point
+            self._work += self.request.experiment.required_seconds(task)
