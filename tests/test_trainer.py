@@ -53,7 +53,7 @@ def assert_same_record(left, right):
         a, b = getattr(left, field.name), getattr(right, field.name)
         if field.name == "seconds":
             assert set(a) == set(b)
-        elif field.name == "firing":
+        elif field.name in ("firing", "moving"):
             assert len(a) == len(b) and all(np.array_equal(s, t) for s, t in zip(a, b, strict=True))
         elif field.name == "solve":
             for part in dataclasses.fields(a):

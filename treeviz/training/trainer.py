@@ -1,7 +1,8 @@
 """The training loop: one `Trainer.step()` is one iteration of algorithm.md §3."""
 
+import os
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from treeviz.solve.exact import solve_exact
 from treeviz.solve.report import Solution, SolveReport
 from treeviz.solve.sketched import solve_sketched
 from treeviz.solve.step_size import safe_step_size
+from treeviz.training.checkpoint import Checkpoint
 from treeviz.training.judge import Judge, require_loss
 from treeviz.training.memory import require_memory
 from treeviz.training.record import StepRecord
@@ -46,6 +48,8 @@ class Trainer:
     engine_class : another engine than the one `config.search` names.
     cluster : a client of `dask.distributed`, such as `training.cluster.connect` gives: its workers draw the neurons and
         keep their watch lists. The records are the same; which neurons fire is sent when it is asked for.
+    dual_steps : the moves of the first iterations, (n,) each, that an earlier run with this data and config made. These
+        iterations make them in place of their own, which are the same but for round-off on another machine.
     on_shard : called while a cluster builds, with how many parts of the network are built, and of how many.
 
     Attributes
@@ -69,6 +73,7 @@ class Trainer:
         keep_records: bool = True,
         engine_class: EngineMaker | None = None,
         cluster: "Client | None" = None,
+        dual_steps: Sequence[Floats] = (),
         on_shard: Callable[[int, int], object] = lambda done, of: None,
     ) -> None:
         make_engine: EngineMaker
@@ -97,6 +102,22 @@ class Trainer:
         self._keeps_records, self._num_steps = keep_records, 0
         self._is_torn = False  # between the beginning of a move and its record
         self._judge = Judge(data, config)
+        self._given_steps = dual_steps
+
+    @classmethod
+    def resume(
+        cls, path: str | os.PathLike[str], *, keep_records: bool = True, cluster: "Client | None" = None
+    ) -> "Trainer":
+        """Return a trainer that has done the iterations of a checkpoint, and goes on as the run that wrote it.
+
+        Raises ValueError if the file cannot be used. Cost: building, and these iterations.
+        """
+        found = Checkpoint.load(path)
+        steps = found.dual_steps
+        trainer = cls(found.data, found.config, keep_records=keep_records, cluster=cluster, dual_steps=steps)
+        for _ in steps:
+            trainer.step()
+        return trainer
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Set up a copy, such as one in another process: its trace refers to its own engine."""
@@ -216,6 +237,8 @@ class Trainer:
         loss = 0.5 * float(residual @ residual)
         solution = self._solve(learned, residual, ledger)
         dual_step, diverged = self._scale_step(solution.dual)
+        if iteration < len(self._given_steps):
+            dual_step = self._given_steps[iteration]
         modified_levels = np.zeros_like(learned.visited_levels)
         self._is_torn = True
         if dual_step.any():

@@ -1,5 +1,6 @@
 """Asking shards: tasks for the workers that keep them, and other workers for those that are lost."""
 
+import contextlib
 import time
 import uuid
 import warnings
@@ -18,13 +19,18 @@ if TYPE_CHECKING:
 # Of the memory that a worker may take, what its shards may take: beyond 0.7, dask begins to write to disk.
 _SHARE = 0.6
 # Seconds that a cluster may be without any worker before the run is given up, and between two looks at it.
-_PATIENCE, _PAUSE = 60.0, 2.0
+_PATIENCE, _PAUSE = 60.0, 0.5
+_NO_WORKERS = f"the cluster has had no workers for {_PATIENCE:.0f} s: start some, and go on from the checkpoint"
 # Shards that a worker must make are asked for in so many tasks, so that they can be seen to come.
 _TASKS_OF_BUILDING = 8
 
 
 class ClusterError(RuntimeError):
     """The cluster cannot go on; the message says why, and what to do."""
+
+
+class _LostError(Exception):
+    """An answer is lost with its worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,7 @@ class Shards:
         events = self._events[0 if is_lacking else max(0, version - 1) : version]
         return Task(self._run, numbers, version, events, self.plan if is_lacking else None, question, arguments)
 
-    def _send(self, address: str, task: Task) -> "tuple[Future[Any], Task]":
+    def _send(self, address: str, task: Task) -> "tuple[Future[Any], tuple[str, Task]]":
         with warnings.catch_warnings(action="ignore"):  # that data are large: they are sent once
             future = self._client.submit(
                 serve,
@@ -134,10 +140,14 @@ class Shards:
                 allow_other_workers=True,  # if the worker is lost; the other one says what it lacks
                 pure=False,
             )
-        return future, task
+        return future, (address, task)
 
-    def _wait(self, tasks: "dict[Future[Any], Task]") -> Iterator[tuple[Task, Any]]:
-        """Yield tasks and their answers as they come."""
+    def _wait(self, tasks: "dict[Future[Any], tuple[str, Task]]") -> Iterator[tuple[Task, Any]]:
+        """Yield tasks and their answers as they come; not those of workers that are lost meanwhile.
+
+        Such a task is sent again by whoever asks. Dask does that, too, but where a worker is lost after its work is
+        done and before the answer is read, it may wait forever.
+        """
         import distributed
 
         wait_for: Any = distributed.wait  # it has no types
@@ -148,32 +158,37 @@ class Shards:
             except TimeoutError:
                 done = set()
             for future in done:
-                yield tasks[future], self._result(future)
+                with contextlib.suppress(_LostError):
+                    yield tasks[future][1], self._result(future)
             pending -= done
-            if done or self._find_workers():
-                alone_since = time.monotonic()
-            elif time.monotonic() > alone_since + _PATIENCE:
-                raise ClusterError(
-                    f"the cluster has had no workers for {_PATIENCE:.0f} s: start some, and go on from the checkpoint"
-                )
+            if not done:
+                workers = self._find_workers()
+                pending = {future for future in pending if tasks[future][0] in workers}
+                alone_since = time.monotonic() if workers else alone_since
+                if time.monotonic() > alone_since + _PATIENCE:
+                    raise ClusterError(_NO_WORKERS)
 
     def _result(self, future: "Future[Any]") -> Any:
         from distributed import KilledWorker
 
         if future.status in ("cancelled", "lost"):
             raise ClusterError("the scheduler of the cluster is gone: start another, and go on from the checkpoint")
-        try:
-            return future.result()
-        except KilledWorker as error:
-            raise ClusterError(
-                "worker after worker was lost while it worked on the same shards. Most often their memory is too "
-                "short: give workers more of it, start more of them, or choose a smaller width"
-            ) from error
-        except MemoryError as error:
-            raise ClusterError(
-                "the memory of a worker is too short: give workers more of it, start more of them, or choose a "
-                "smaller width"
-            ) from error
+        while True:
+            try:
+                return future.result(timeout=_PAUSE)
+            except TimeoutError as error:
+                if not self._workers.keys() <= self._find_workers().keys():
+                    raise _LostError from error
+            except KilledWorker as error:
+                raise ClusterError(
+                    "worker after worker was lost while it worked on the same shards. Most often their memory is too "
+                    "short: give workers more of it, start more of them, or choose a smaller width"
+                ) from error
+            except MemoryError as error:
+                raise ClusterError(
+                    "the memory of a worker is too short: give workers more of it, start more of them, or choose a "
+                    "smaller width"
+                ) from error
 
     def _find_workers(self) -> dict[str, _Worker]:
         """Return the workers that there are now, by address."""
@@ -214,9 +229,7 @@ class Shards:
         start = time.monotonic()
         while not (workers := self._find_workers()):
             if time.monotonic() > start + _PATIENCE:
-                raise ClusterError(
-                    f"the cluster has had no workers for {_PATIENCE:.0f} s: start some, and go on from the checkpoint"
-                )
+                raise ClusterError(_NO_WORKERS)
             time.sleep(_PAUSE)
         self._workers = workers
         lost = [number for number, address in self._places.items() if address not in workers]
