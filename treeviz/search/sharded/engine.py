@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class ClusterEngine:
     """Makes a `WatchEngine` whose lists are kept by the workers of a cluster.
 
-    Operations are those that the workers do: they differ from those of one process by at most nine for each shard and
-    look, since neurons are woken in blocks of eight, and the last block of a shard may have fewer.
+    Operations are those that the workers do, and in repairs a little other than in one process: neurons are woken in
+    blocks of eight, which end where a shard ends, and a shard goes through its promoted neurons when it has a new one.
 
     Parameters
     ----------
