@@ -271,6 +271,14 @@ def test_what_ends_a_run_is_told(future, words, client):
         run_of(client)._engine.lists._shards._result(future)
 
 
+def test_what_was_not_asked_in_time_is_told():
+    with in_threads(1) as other:
+        record = run_of(other).step()
+    assert record.firing.num_pairs > 0
+    with pytest.raises(ClusterError, match="the cluster that keeps this run is closed"):
+        record.firing.sets()
+
+
 def test_a_cluster_without_workers_is_given_up(client, monkeypatch):
     trainer = run_of(client)
     monkeypatch.setattr(Shards, "_find_workers", lambda self: {})
@@ -289,7 +297,7 @@ def test_no_scheduler_at_an_address_is_told(address, monkeypatch):
 
 
 def test_a_scheduler_without_workers_is_told(monkeypatch):
-    monkeypatch.setattr(cluster, "PATIENCE", 1)
+    monkeypatch.setattr(cluster, "PATIENCE", 0.3)
     with in_threads(0) as empty:
         address = empty.scheduler.address
         with pytest.raises(ValueError, match="has no workers: start some with"), connect(address):

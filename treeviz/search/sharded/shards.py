@@ -91,8 +91,12 @@ class Shards:
         Raises
         ------
         ClusterError
-            If all workers are gone, or the scheduler, or workers are lost again and again.
+            If the client is closed, all workers are gone, or the scheduler, or workers are lost again and again.
         """
+        if self._client.status in ("closing", "closed"):
+            raise ClusterError(
+                "the cluster that keeps this run is closed: ask for its neurons, or save the trace, while it is open"
+            )
         version = self.version if version is None else version
         unknown, lacking, answers = set(range(self.plan.num_shards)), set[int](), list[Any]()
         while unknown:
@@ -145,7 +149,7 @@ class Shards:
     def _wait(self, tasks: "dict[Future[Any], tuple[str, Task]]") -> Iterator[tuple[Task, Any]]:
         """Yield tasks and their answers as they come; not those of workers that are lost meanwhile.
 
-        Such a task is sent again by whoever asks. Dask does that, too, but where a worker is lost after its work is
+        Such a task is sent again by who asks. Dask does that, too, but where a worker is lost after its work is
         done and before the answer is read, it may wait forever.
         """
         import distributed

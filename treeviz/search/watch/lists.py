@@ -235,7 +235,7 @@ class WatchLists:
         return moved
 
     def shift(self, dual_step: Floats) -> Moved:
-        """Move every neuron, and let the outputs be as noisy as they may be: whoever adds up several lists sees to it.
+        """Move every neuron, and let the outputs be as noisy as they may be: who adds up several lists sees to it.
 
         Cost: that of `move`.
         """
