@@ -296,12 +296,21 @@ def test_no_scheduler_at_an_address_is_told(address, monkeypatch):
         pass
 
 
-def test_a_scheduler_without_workers_is_told(monkeypatch):
-    monkeypatch.setattr(cluster, "PATIENCE", 0.3)
-    with in_threads(0) as empty:
-        address = empty.scheduler.address
-        with pytest.raises(ValueError, match="has no workers: start some with"), connect(address):
-            pass
+def test_a_scheduler_without_workers_is_told():
+    class Empty:
+        def wait_for_workers(self, count, timeout):
+            assert (count, timeout) == (1, cluster.PATIENCE)
+            raise TimeoutError
+
+    with pytest.raises(ValueError, match="at tcp://here has no workers: start some with `dask worker tcp://here`"):
+        cluster._require_workers(Empty(), "tcp://here")
+
+
+def test_a_scheduler_that_is_gone_is_told(client, monkeypatch):
+    trainer = run_of(client)
+    monkeypatch.setattr(client, "status", "closed")
+    with pytest.raises(ClusterError, match="the scheduler of the cluster is gone"):
+        trainer._engine.lists._shards._find_workers()
 
 
 def test_versions_that_differ_are_told(client):

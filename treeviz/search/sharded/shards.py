@@ -21,6 +21,8 @@ _SHARE = 0.6
 # Seconds that a cluster may be without any worker before the run is given up, and between two looks at it.
 _PATIENCE, _PAUSE = 60.0, 0.5
 _NO_WORKERS = f"the cluster has had no workers for {_PATIENCE:.0f} s: start some, and go on from the checkpoint"
+_NO_SCHEDULER = "the scheduler of the cluster is gone: start another, and go on from the checkpoint"
+_CLOSED = ("closing", "closed")
 # Shards that a worker must make are asked for in so many tasks, so that they can be seen to come.
 _TASKS_OF_BUILDING = 8
 
@@ -93,7 +95,7 @@ class Shards:
         ClusterError
             If the client is closed, all workers are gone, or the scheduler, or workers are lost again and again.
         """
-        if self._client.status in ("closing", "closed"):
+        if self._client.status in _CLOSED:
             raise ClusterError(
                 "the cluster that keeps this run is closed: ask for its neurons, or save the trace, while it is open"
             )
@@ -176,7 +178,7 @@ class Shards:
         from distributed import KilledWorker
 
         if future.status in ("cancelled", "lost"):
-            raise ClusterError("the scheduler of the cluster is gone: start another, and go on from the checkpoint")
+            raise ClusterError(_NO_SCHEDULER)
         while True:
             try:
                 return future.result(timeout=_PAUSE)
@@ -197,9 +199,11 @@ class Shards:
     def _find_workers(self) -> dict[str, _Worker]:
         """Return the workers that there are now, by address."""
         try:
-            found = self._client.scheduler_info()["workers"]
+            found = self._client.scheduler_info().get("workers", {})
         except OSError:
-            return {}
+            found = {}
+        if self._client.status in _CLOSED:
+            raise ClusterError(_NO_SCHEDULER)
         return {address: _Worker(one["nthreads"], one["memory_limit"] or 0) for address, one in found.items()}
 
     def _require_memory(self) -> None:
