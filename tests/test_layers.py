@@ -33,7 +33,8 @@ ALLOWED = {
     "output": set(),
     "cli": CORE
     | {"training", "bench", "export", "pages", "serving", "output"}
-    | {"cli_options", "cli_export", "cli_drawn", "cli_race", "cli_sweep"},
+    | {"cli_options", "cli_export", "cli_drawn", "cli_race", "cli_sweep", "cli_cluster"},
+    "cli_cluster": CORE | {"training", "output", "cli_options"},
     "cli_options": CORE | {"training"},
     "cli_export": CORE | {"training", "lesson", "stage", "export", "output", "cli_options"},
     "cli_drawn": CORE | {"training", "style", "lesson", "export", "cli_options", "cli_export"},

@@ -3,19 +3,26 @@
 import json
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from treeviz.cli_cluster import cluster_options, opened_trainer
 from treeviz.cli_drawn import chart, film, tree
 from treeviz.cli_export import export
-from treeviz.cli_options import data_options, make_trainer, node_price_option, training_options
+from treeviz.cli_options import data_options, node_price_option, training_options
 from treeviz.cli_race import export_race, forecast, race
 from treeviz.cli_sweep import sweep
 from treeviz.output import keep, print_result, reason_of, require_output
+from treeviz.search.sharded.shards import ClusterError
 from treeviz.serving import FEW_STUDENTS, Place, default_processes, find_haproxy, keep_serving
 from treeviz.training.record import StepRecord
+
+if TYPE_CHECKING:
+    from treeviz.training.checkpoint import CheckpointWriter
+    from treeviz.training.trainer import Trainer
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -35,15 +42,13 @@ for command in (tree, film, chart, export_race, forecast):
 @data_options
 @node_price_option
 @training_options
+@cluster_options
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the run to this file (.npz).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def run(
     data: str, node_price: int, iterations: int, until_loss: float, save: Path | None, as_json: bool, **options: Any
 ) -> None:
     """Train once and print a row an iteration. Ctrl-C stops early and keeps what is done."""
-    from tqdm import tqdm
-
-    from treeviz.training import report
     from treeviz.training.files import require_writable
     from treeviz.training.judge import require_loss
 
@@ -53,11 +58,28 @@ def run(
             require_writable(save)
         except OSError as error:
             raise click.ClickException(f"cannot write {save} ({reason_of(error)}): choose another --save") from error
-    try:
-        require_loss(until_loss)
-        trainer = make_trainer(data, options)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
+    with ExitStack() as stack:
+        try:
+            require_loss(until_loss)
+            trainer, writer = stack.enter_context(opened_trainer(data, options))
+        except (ValueError, ClusterError) as error:
+            raise click.ClickException(str(error)) from error
+        _train(trainer, writer, node_price, iterations, until_loss, save, as_json=as_json)
+
+
+def _train(
+    trainer: "Trainer",
+    writer: "CheckpointWriter | None",
+    node_price: int,
+    iterations: int,
+    until_loss: float,
+    save: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    from tqdm import tqdm
+
+    from treeviz.training import report
 
     priced = report.PricedRun(trainer, node_price)
     interrupted = False
@@ -65,6 +87,11 @@ def run(
     with tqdm(total=iterations, unit="iteration", leave=False, disable=None) as progress:
 
         def show(record: StepRecord) -> None:
+            if writer:
+                try:
+                    writer.take(record)
+                except OSError as error:
+                    raise click.ClickException(f"cannot write the checkpoint ({reason_of(error)})") from error
             own = priced.take(record)
             if not as_json:
                 progress.write(report.row(own), file=sys.stdout)
@@ -77,6 +104,8 @@ def run(
             trainer.run(iterations, until_loss, on_step=show)
         except KeyboardInterrupt:
             interrupted = True
+        except ClusterError as error:
+            raise click.ClickException(str(error)) from error
         except OSError as error:
             fault = error
     is_saved = keep(trainer.trace.save, save) if save else True

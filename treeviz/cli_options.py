@@ -23,7 +23,7 @@ from treeviz.model.config import (
 from treeviz.model.ledger import NODE_PRICES
 
 if TYPE_CHECKING:
-    from treeviz.data.dataset import Split
+    from treeviz.data.dataset import Dataset, Split
     from treeviz.training.trainer import Trainer
 
 Command = Callable[..., Any]
@@ -159,12 +159,17 @@ def node_price_option(command: Command) -> Command:
 
 
 def make_trainer(data: str, options: Mapping[str, Any], trees: Sequence[int] = ()) -> "Trainer":
-    """Load the data and make the trainer that `data_options` and `training_options` ask for.
+    """Make the trainer of `read_settings`, and raise as it does."""
+    from treeviz.training.trainer import Trainer
+
+    return Trainer(*read_settings(data, options, trees))
+
+
+def read_settings(data: str, options: Mapping[str, Any], trees: Sequence[int] = ()) -> "tuple[Dataset, TrainConfig]":
+    """Load the data and return them with the settings that `data_options` and `training_options` ask for.
 
     Raises ValueError if that cannot be done, or one of `trees` is of no datapoint.
     """
-    from treeviz.training.trainer import Trainer
-
     train = load_data(data, options).train
     if wrong := [tree for tree in trees if not 0 <= tree < train.num_points]:
         raise ValueError(f"there is no tree {wrong[0]}: {train.name} has the trees 0 to {train.num_points - 1}")
@@ -173,7 +178,7 @@ def make_trainer(data: str, options: Mapping[str, Any], trees: Sequence[int] = (
         raise ValueError(f"--draw firing goes with --search {', '.join(DRAWN_SEARCHES)}; pass one of them")
     names = ["width", "threshold", "search", "solver", "method", "activation"]
     names += ["step_size", "batch_size", "ridge", "skin", "draw", "seed"]
-    return Trainer(train, TrainConfig(**{name: options[name] for name in names}))
+    return train, TrainConfig(**{name: options[name] for name in names})
 
 
 def load_data(data: str, options: Mapping[str, Any]) -> "Split":

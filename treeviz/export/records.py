@@ -109,7 +109,7 @@ def _record_rows(trace: Trace, dense: Trace | None) -> list[dict[str, Any]]:
                 "loss": record.loss,
                 "dense_loss": dense_losses[place] if place < len(dense_losses) else None,
                 "num_firing": record.firing.num_pairs,
-                "num_touched": int(record.touched.size),
+                "num_touched": record.num_touched,
                 "num_visited": int(record.visited_levels.sum()),
                 "num_modified": int(record.modified_levels.sum()),
                 "operations": record.num_operations,

@@ -1,7 +1,7 @@
 """Which neurons fire on which datapoints, and what follows from that alone: outputs, overlaps, how far neurons move."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +34,36 @@ class FiringSets:
     points: Ints
     num_points: int
     _sets: tuple[NDArray[np.int32], ...] | None = field(default=None, init=False, repr=False)
+    _deferred: "_Deferred | None" = field(default=None, init=False, repr=False)
+
+    @classmethod
+    def deferred(
+        cls, load: Callable[[], "FiringSets"], counts: Ints, count_neurons: Callable[[Ints | None], int]
+    ) -> "FiringSets":
+        """Return firing sets that are loaded when a neuron is asked for; how many there are is known before.
+
+        Parameters
+        ----------
+        load : returns them, compact.
+        counts : (n,) k_i.
+        count_neurons : returns how many neurons fire on one of some datapoints, or of all; called now.
+        """
+        own = object.__new__(cls)
+        object.__setattr__(own, "num_points", counts.size)
+        object.__setattr__(own, "_sets", None)
+        object.__setattr__(own, "_deferred", _Deferred(load, counts, count_neurons(None), count_neurons))
+        return own
+
+    def __getattr__(self, name: str) -> Ints:
+        """Load the arrays; Python asks here for attributes that are not set."""
+        if name not in ("neurons", "indptr", "points"):
+            raise AttributeError(name)
+        assert self._deferred is not None
+        loaded = self._deferred.load()
+        for array in ("neurons", "indptr", "points"):
+            object.__setattr__(self, array, getattr(loaded, array))
+        found: Ints = getattr(loaded, name)
+        return found
 
     @classmethod
     def from_pairs(cls, neurons: Ints, points: Ints, num_points: int) -> "FiringSets":
@@ -61,6 +91,8 @@ class FiringSets:
 
         What is compact is its own copy.
         """
+        if self._deferred is not None:
+            return self
         arrays = (self.neurons, self.indptr, self.points)
         rooms = self.room(0, self.num_pairs, self.num_points)
         if all(
@@ -84,12 +116,18 @@ class FiringSets:
         """Return which neurons fire on some datapoints; the firing sets of the others are empty."""
         keep = np.zeros(self.num_points, dtype=bool)
         keep[points] = True
+        if self._deferred is not None:
+            counts, count_neurons = np.where(keep, self.counts, 0), self._deferred.count_neurons
+            return FiringSets.deferred(lambda: self._on(keep).compact(), counts, lambda _: count_neurons(points))
+        return self._on(keep)
+
+    def _on(self, keep: NDArray[np.bool_]) -> "FiringSets":
         kept = keep[self.points]
         return FiringSets.from_pairs(np.repeat(self.neurons, self.degrees)[kept], self.points[kept], self.num_points)
 
     def __repr__(self) -> str:
         """Say how many pairs there are."""
-        return f"FiringSets({self.num_pairs:,} pairs: {self.neurons.size:,} neurons on {self.num_points:,} datapoints)"
+        return f"FiringSets({self.num_pairs:,} pairs: {self.num_neurons:,} neurons on {self.num_points:,} datapoints)"
 
     def equals(self, other: "FiringSets") -> bool:
         """Return whether the same neurons fire on the same datapoints."""
@@ -111,11 +149,18 @@ class FiringSets:
     @property
     def num_pairs(self) -> int:
         """Number of firing pairs, sum_i k_i = sum_r |T_r|."""
-        return int(self.points.size)
+        return int(self.points.size) if self._deferred is None else int(self._deferred.counts.sum())
+
+    @property
+    def num_neurons(self) -> int:
+        """|U|, the number of touched neurons."""
+        return self.neurons.size if self._deferred is None else self._deferred.num_neurons
 
     @property
     def counts(self) -> Ints:
         """k_i, the number of neurons that fire on each datapoint, shape (n,)."""
+        if self._deferred is not None:
+            return self._deferred.counts.copy()
         return np.bincount(self.points, minlength=self.num_points)
 
     @property
@@ -147,6 +192,16 @@ class FiringSets:
             return full.T @ full
         incidence = self.matrix()
         return np.asarray((incidence.T @ incidence).toarray())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Deferred:
+    """What is known of firing sets that are not there, and how to get them."""
+
+    load: Callable[[], FiringSets]
+    counts: Ints
+    num_neurons: int
+    count_neurons: Callable[[Ints | None], int]
 
 
 def places_of(neurons: Ints, members: NDArray[np.integer]) -> Ints:

@@ -123,21 +123,20 @@ def compaction_operations(width: Number, num_points: Number, dimension: Number, 
     return width * num_points * dimension + width * num_points + num_kept * dimension
 
 
-def watch_build_operations(width: int, num_points: int, dimension: int, list_sizes: NDArray[np.integer]) -> int:
+def watch_build_operations(width: int, num_points: int, dimension: int, size_counts: NDArray[np.integer]) -> int:
     """All inner products, m * n * d, each compared with the lowered threshold; then the lists.
 
-    Those take d a watched pair, to make it exact, and s log2 s comparisons to sort a list of s pairs. The first look at
-    the neurons comes on top of it.
+    Those take d a watched pair, to make it exact, and s log2 s comparisons to sort a list of s pairs; `size_counts[s]`
+    lists have so many. The first look at the neurons comes on top of it.
     """
-    products = width * num_points * dimension + width * num_points + int(list_sizes.sum(dtype=np.int64)) * dimension
-    return products + sort_operations(list_sizes)
+    pairs = int(size_counts @ np.arange(size_counts.size))
+    return width * num_points * dimension + width * num_points + pairs * dimension + sort_operations(size_counts)
 
 
-def sort_operations(sizes: NDArray[np.integer]) -> int:
-    """Return the comparisons it takes to sort lists of s entries each, s log2 s."""
-    counts = np.bincount(sizes)  # of equal sizes at once, which takes no memory for each
-    each = np.arange(counts.size)
-    return math.ceil(float(np.sum(counts * each * np.log2(np.maximum(each, 1)))))
+def sort_operations(size_counts: NDArray[np.integer]) -> int:
+    """Return the comparisons it takes to sort lists, s log2 s each; `size_counts[s]` have s entries."""
+    each = np.arange(size_counts.size)
+    return math.ceil(float(np.sum(size_counts * each * np.log2(np.maximum(each, 1)))))
 
 
 # A probability that two datapoints fire the same neuron is an integral of up to 24 nodes, with an exponential, a

@@ -127,6 +127,22 @@ class _NoteInterrupt:
             self._stop.set()
 
 
+_ALONE = threading.local()
+
+
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Have `map_spans` do all work of the block in this thread: for those who share work out among threads themselves.
+
+    What it returns is then the same whatever the number of processors.
+    """
+    _ALONE.is_on = True
+    try:
+        yield
+    finally:
+        _ALONE.is_on = False
+
+
 def map_spans(
     work: Callable[[int, int, int], T], size: int, stop: threading.Event | None = None, *, is_large: bool = True
 ) -> list[T]:
@@ -136,7 +152,7 @@ def map_spans(
     When an exception is passed on, even if the caller is interrupted, all threads have ended: no work outlives the
     call. Long work looks at `stop`, which is set when that happens.
     """
-    if not is_large:
+    if not is_large or getattr(_ALONE, "is_on", False):
         with interrupt_deferred(stop):
             return [work(0, 0, size)]
     spans = itertools.pairwise(size * part // num_threads() for part in range(num_threads() + 1))

@@ -20,6 +20,7 @@ from treeviz.search.forest.engine import ForestEngine
 from treeviz.search.forest.trees import Forest
 from treeviz.search.results import SearchResult, UpdateResult
 from treeviz.search.watch.engine import WatchEngine
+from treeviz.search.watch.lists import WatchLists
 
 # Neurons of a small skin are promoted only when they have moved so many times as far as their lists allow for.
 SKINS_TOO_FAR = 4.0
@@ -69,6 +70,7 @@ class NoPromotion(WatchEngine):
 
     def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
         super().__init__(data, network, config, ledger)
+        assert isinstance(self.lists, WatchLists)
         self.lists.setting = replace(self.lists.setting, skin=np.inf)
 
 
@@ -77,6 +79,7 @@ class SmallSkin(WatchEngine):
 
     def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
         super().__init__(data, network, config, ledger)
+        assert isinstance(self.lists, WatchLists)
         self.lists.setting = replace(self.lists.setting, skin=SKINS_TOO_FAR * self.lists.setting.skin)
 
 

@@ -93,6 +93,8 @@ class FiringNetwork(InitialNetwork):
     ----------
     X : (n, d) datapoints of unit length.
     seed, width, threshold : of the network; with X they determine it, whatever the number of threads.
+    part : (k, of), the k-th of so many parts of the network, from 0 on. Its neurons are numbered from 0 on, in the
+        order of the whole network. Where d > n, only the whole network can tell weights.
 
     Raises
     ------
@@ -105,7 +107,7 @@ class FiringNetwork(InitialNetwork):
     `_MAX_KEPT_BYTES` of coordinates. Memory: those, and one byte a neuron.
     """
 
-    def __init__(self, X: Floats, seed: int, width: int, threshold: float) -> None:
+    def __init__(self, X: Floats, seed: int, width: int, threshold: float, *, part: tuple[int, int] = (0, 1)) -> None:
         chance = proposal_chance(len(X), threshold)
         if chance > 1:
             raise ValueError(f"n p = {chance:.3g} is more than 1: draw all neurons")
@@ -121,14 +123,22 @@ class FiringNetwork(InitialNetwork):
             load_loops("drawing_loops")  # now: loading a compiler is charged to no method
         size = width if chance * width <= _PROPOSALS else max(1, int(_PROPOSALS / chance))
         self._block_size = 1 << (size.bit_length() - 1)
+        self.num_blocks = -(-width // self._block_size)  # of the whole network
+        self._blocks = range(*(self.num_blocks * place // part[1] for place in (part[0], part[0] + 1)))
+        self._is_part = part[1] > 1
         self.draw_seconds = 0.0
         self._drawn: _Drawn | None = None
+        self._known: tuple[int, float] | None = None
+
+    def know(self, num_drawn: int, sum_of_drawn_signs: float) -> None:
+        """Take in what others have drawn, so that these numbers can be told without drawing here."""
+        self._known = num_drawn, sum_of_drawn_signs
 
     def gather(self, look: Callable[[Floats], T]) -> list[T]:
         """Draw the network block by block, in threads, and return what `look` says of the leaves, (k, n), of each."""
         expected = expected_proposals(self.width, len(self._X), self._threshold)
         keeps = 8 * expected * self._points.shape[1] <= _MAX_KEPT_BYTES
-        num_blocks = -(-self.width // self._block_size)
+        num_blocks = len(self._blocks)
         start, stop = time.perf_counter(), threading.Event()
         with threadpool_limits(1, user_api="blas"):  # the threads are ours here
             parts = map_spans(
@@ -140,15 +150,20 @@ class FiringNetwork(InitialNetwork):
         looking = sum(part.look_seconds for part in parts) / len(parts)  # threads look at the same time
         self.draw_seconds += time.perf_counter() - start - looking
         counts = np.concatenate([part.counts for part in parts])
-        if not counts.any():
-            raise ValueError(
-                f"none of the {self.width:,} neurons fires on a datapoint at the threshold {self._threshold:.4g}, so "
-                "there is nothing to draw and nothing to train: choose a lower threshold or more neurons"
-            )
+        if not self._is_part:
+            self.require_neurons(int(counts.sum()))
         kept = np.concatenate([rows for part in parts for rows in part.kept]) if keeps else None
         signs = np.concatenate([part.signs for part in parts])
         self._drawn = _Drawn(np.append(0, np.cumsum(counts)), _Signs(signs), kept)
         return [seen for part in parts for seen in part.seen]
+
+    def require_neurons(self, num_drawn: int) -> None:
+        """Raise ValueError if no neuron of the network fires."""
+        if not num_drawn:
+            raise ValueError(
+                f"none of the {self.width:,} neurons fires on a datapoint at the threshold {self._threshold:.4g}, so "
+                "there is nothing to draw and nothing to train: choose a lower threshold or more neurons"
+            )
 
     @property
     def loops(self) -> ModuleType | None:
@@ -166,7 +181,7 @@ class FiringNetwork(InitialNetwork):
     @property
     def num_drawn(self) -> int:  # type: ignore[override]
         """Neurons drawn and kept."""
-        return int(self._found.firsts[-1])
+        return int(self._found.firsts[-1]) if self._known is None else self._known[0]
 
     @property
     def signs(self) -> "_Signs":  # type: ignore[override]
@@ -183,7 +198,7 @@ class FiringNetwork(InitialNetwork):
         for place in range(last - first):
             if stop.is_set():
                 break
-            block = self._draw_block(stretches, first + place)
+            block = self._draw_block(stretches, self._blocks[first + place])
             counts[place] = block.signs.size
             signs.append(block.signs)
             if keeps:
@@ -214,12 +229,16 @@ class FiringNetwork(InitialNetwork):
         """Add the signs drawn, and draw how many of the others are positive."""
         num_quiet = self.width - self.num_drawn
         positive = random_stream(self._seed, Stream.QUIET_SIGNS).binomial(num_quiet, 0.5)
-        return float(np.sum(np.asarray(self.signs))) + 2.0 * positive - num_quiet
+        return self.sum_of_drawn_signs() + 2.0 * positive - num_quiet
+
+    def sum_of_drawn_signs(self) -> float:
+        """Add the signs drawn."""
+        return float(np.sum(np.asarray(self.signs))) if self._known is None else self._known[1]
 
     def _coordinate_blocks(self) -> Iterator[tuple[int, Floats]]:
         """Yield the coordinates of all drawn neurons, block by block as they were drawn."""
         stretches, kept = LongStretches(self._seed, Stream.FIRING), self._found.kept
-        for block, (first, last) in enumerate(pairwise(self._found.firsts.tolist())):
+        for block, (first, last) in zip(self._blocks, pairwise(self._found.firsts.tolist()), strict=True):
             if first < last:
                 yield first, self._draw_block(stretches, block).rows if kept is None else kept[first:last]
 
@@ -230,11 +249,11 @@ class FiringNetwork(InitialNetwork):
         chosen = np.empty((neurons.size, self._points.shape[1]))
         stretches = LongStretches(self._seed, Stream.FIRING)
         for block, places, rows in self._by_block(neurons):
-            chosen[places] = self._draw_block(stretches, block).rows[rows]
+            chosen[places] = self._draw_block(stretches, self._blocks[block]).rows[rows]
         return chosen
 
     def _by_block(self, neurons: Ints) -> Iterator[tuple[int, Ints, Ints]]:
-        """Yield every block in which some of `neurons` lie, their places in `neurons`, and in the block."""
+        """Yield the place in `_blocks` of every block in which some of `neurons` lie, and theirs in both arrays."""
         firsts = self._found.firsts
         blocks = firsts.searchsorted(neurons, side="right") - 1
         for block in np.unique(blocks).tolist():
@@ -281,9 +300,11 @@ class FiringNetwork(InitialNetwork):
         stretches, numbers = Stretches(self._seed, Stream.FIRING_NUMBERS), np.empty(neurons.size, dtype=np.int64)
         counts = np.diff(self._found.firsts)
         for block, places, rows in self._by_block(neurons):
-            first = block * self._block_size
+            first = self._blocks[block] * self._block_size
             size = min(self._block_size, self.width - first)
-            chosen = np.sort(stretches.at(block).choice(size, int(counts[block]), replace=False, shuffle=False))
+            chosen = np.sort(
+                stretches.at(self._blocks[block]).choice(size, int(counts[block]), replace=False, shuffle=False)
+            )
             numbers[places] = first + chosen[rows]
         return numbers
 

@@ -69,7 +69,7 @@ def table_costs(record: StepRecord, data: Dataset, config: TrainConfig, num_kept
     costs["search"] = costs["search"] // (config.width * (dimension + 1)) * num_kept
     if "move" in costs:
         costs["move"] //= dimension
-        costs["repair"] = num_points * (costs["move"] + record.touched.size)
+        costs["repair"] = num_points * (costs["move"] + record.num_touched)
     return costs
 
 

@@ -24,7 +24,7 @@ class StepRecord:
     loss : 1/2 ||outputs - y||^2.
     outputs, residual : (n,), f and f - y.
     firing : which neurons fire; a sequence of n ascending arrays, one a datapoint.
-    touched : ascending, their union: the only neurons the iteration moves. With mini-batches, over the batch only.
+    moving : which neurons the iteration moves: those that fire, with mini-batches on the batch only.
     dual_step : (n,), the move: w_r changes by -(a_r / sqrt(m)) * sum of dual_step_i x_i over the i on which r fires.
     visited_levels : (n, levels) nodes the search entered on each level of each tree, the root's level first; a method
         without trees has no levels, (n, 0), and one with a tree for each neuron counts them together, (1, levels).
@@ -43,7 +43,7 @@ class StepRecord:
     outputs: Floats
     residual: Floats
     firing: FiringSets
-    touched: NDArray[np.int32]
+    moving: FiringSets
     dual_step: Floats
     visited_levels: Ints
     modified_levels: Ints
@@ -56,7 +56,7 @@ class StepRecord:
     stale: StaleNode | None = None
 
     def __post_init__(self) -> None:
-        arrays: list[NDArray[Any]] = [self.outputs, self.residual, self.touched, self.dual_step]
+        arrays: list[NDArray[Any]] = [self.outputs, self.residual, self.dual_step]
         for array in (*arrays, self.visited_levels, self.modified_levels):
             array.flags.writeable = False
 
@@ -64,9 +64,19 @@ class StepRecord:
         """Say in a line what happened."""
         return (
             f"StepRecord(iteration={self.iteration}, loss={self.loss:.6g}, firing pairs: {self.firing.num_pairs:,}, "
-            f"touched neurons: {self.touched.size:,}, nodes visited: {int(self.visited_levels.sum()):,}, modified: "
+            f"touched neurons: {self.num_touched:,}, nodes visited: {int(self.visited_levels.sum()):,}, modified: "
             f"{int(self.modified_levels.sum()):,}, operations: {self.num_operations:,}, status={self.status!r})"
         )
+
+    @property
+    def touched(self) -> NDArray[np.int32]:
+        """The only neurons the iteration moves, ascending."""
+        return self.moving.neurons.astype(np.int32, copy=False)
+
+    @property
+    def num_touched(self) -> int:
+        """How many they are."""
+        return self.moving.num_neurons
 
     @property
     def num_visited(self) -> Ints:

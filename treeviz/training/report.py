@@ -69,7 +69,7 @@ def row(record: StepRecord) -> str:
     """Write an iteration in a line, and its status in another if something went short."""
     firing = record.firing.num_pairs / len(record.firing)
     line = (
-        f"{record.iteration:>9} {record.loss:>10.3e} {firing:>12.1f} {record.touched.size:>9,} "
+        f"{record.iteration:>9} {record.loss:>10.3e} {firing:>12.1f} {record.num_touched:>9,} "
         f"{int(record.num_modified.sum()):>14,} {record.num_operations:>14,} {record.num_seconds:>8.4f}"
     )
     return line if record.status == "ok" else f"{line}\n{'':>9} {record.status}"
@@ -120,7 +120,7 @@ def _record_values(trace: Trace, record: StepRecord) -> dict[str, Any]:
         "iteration": record.iteration,
         "loss": record.loss,
         "num_firing": record.firing.counts.tolist(),
-        "num_touched": int(record.touched.size),
+        "num_touched": record.num_touched,
         "num_visited": record.num_visited.tolist(),
         "num_modified": record.num_modified.tolist(),
         "costs": dict(record.costs),

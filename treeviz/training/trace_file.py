@@ -216,7 +216,7 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> TraceParts:
                 iteration=t,
                 loss=float(arrays["loss"][t]),
                 firing=fired.compact(),
-                touched=moved.neurons.astype(np.int32),
+                moving=moved.compact(),
                 solve=SolveReport(
                     residual_norms=norms[t],
                     conditioning=_number_or_none(arrays["conditioning"][t]),

@@ -1,8 +1,9 @@
 """The training loop: one `Trainer.step()` is one iteration of algorithm.md §3."""
 
+import os
 import weakref
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,14 +18,19 @@ from treeviz.search.compiled import interrupt_deferred
 from treeviz.search.engine import EngineMaker, Evaluation
 from treeviz.search.forest.trees import Forest
 from treeviz.search.scan import Scan
+from treeviz.search.sharded.engine import ClusterEngine
 from treeviz.solve.exact import solve_exact
 from treeviz.solve.report import Solution, SolveReport
 from treeviz.solve.sketched import solve_sketched
 from treeviz.solve.step_size import safe_step_size
+from treeviz.training.checkpoint import Checkpoint
 from treeviz.training.judge import Judge, require_loss
 from treeviz.training.memory import require_memory
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 # A move longer than this has left the range in which squares of outputs are finite numbers.
 _LONGEST_MOVE = 1e100
@@ -40,6 +46,11 @@ class Trainer:
     keep_records : whether the trace keeps the records. Without them thousands of iterations take no memory, but none
         can be replayed.
     engine_class : another engine than the one `config.search` names.
+    cluster : a client of `dask.distributed`, such as `training.cluster.connect` gives: its workers draw the neurons and
+        keep their watch lists. The records are the same; which neurons fire is sent when it is asked for.
+    dual_steps : the moves of the first iterations, (n,) each, that an earlier run with this data and config made. These
+        iterations make them in place of their own, which are the same but for round-off on another machine.
+    on_shard : called while a cluster builds, with how many parts of the network are built, and of how many.
 
     Attributes
     ----------
@@ -61,9 +72,17 @@ class Trainer:
         *,
         keep_records: bool = True,
         engine_class: EngineMaker | None = None,
+        cluster: "Client | None" = None,
+        dual_steps: Sequence[Floats] = (),
+        on_shard: Callable[[int, int], object] = lambda done, of: None,
     ) -> None:
-        make_engine = engine_class or find_engine(config.search, config.fault)
-        needed = required_bytes(make_engine, data, config)
+        make_engine: EngineMaker
+        if cluster is None:
+            make_engine = engine_class or find_engine(config.search, config.fault)
+            needed = required_bytes(make_engine, data, config)
+        else:
+            make_engine = ClusterEngine(cluster, on_shard)
+            needed = make_engine.required_bytes(config.width, data.num_points, data.dimension)
         require_memory(
             needed,
             f"width {config.width:,} with {data.num_points} datapoints of dimension {data.dimension} needs about "
@@ -83,6 +102,22 @@ class Trainer:
         self._keeps_records, self._num_steps = keep_records, 0
         self._is_torn = False  # between the beginning of a move and its record
         self._judge = Judge(data, config)
+        self._given_steps = dual_steps
+
+    @classmethod
+    def resume(
+        cls, path: str | os.PathLike[str], *, keep_records: bool = True, cluster: "Client | None" = None
+    ) -> "Trainer":
+        """Return a trainer that has done the iterations of a checkpoint, and goes on as the run that wrote it.
+
+        Raises ValueError if the file cannot be used. Cost: building, and these iterations.
+        """
+        found = Checkpoint.load(path)
+        steps = found.dual_steps
+        trainer = cls(found.data, found.config, keep_records=keep_records, cluster=cluster, dual_steps=steps)
+        for _ in steps:
+            trainer.step()
+        return trainer
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Set up a copy, such as one in another process: its trace refers to its own engine."""
@@ -196,12 +231,14 @@ class Trainer:
         whole = self._evaluate_all(ledger, is_batched=batch is not None)
         firing = whole.firing.compact() if with_record else None  # now: the next evaluation or move may overwrite it
         learned = whole if batch is None else self._engine.evaluate(ledger, batch)
-        touched = learned.firing.neurons.astype(np.int32, copy=False) if with_record else None
+        moving = firing if batch is None or firing is None else learned.firing.compact()
         outputs = whole.outputs + self.trace.output_shift
         residual = outputs - self.data.y
         loss = 0.5 * float(residual @ residual)
         solution = self._solve(learned, residual, ledger)
         dual_step, diverged = self._scale_step(solution.dual)
+        if iteration < len(self._given_steps):
+            dual_step = self._given_steps[iteration]
         modified_levels = np.zeros_like(learned.visited_levels)
         self._is_torn = True
         if dual_step.any():
@@ -209,7 +246,7 @@ class Trainer:
         status = self._judge.judge(whole.jacobian.counts, residual, loss, solution.report, diverged=diverged)
         self._num_steps += 1
         self.ledger = ledger
-        if firing is None or touched is None:
+        if firing is None or moving is None:
             self._is_torn = False
             return loss, None
         record = StepRecord(
@@ -218,7 +255,7 @@ class Trainer:
             outputs=outputs,
             residual=residual,
             firing=firing,
-            touched=touched,
+            moving=moving,
             dual_step=dual_step,
             visited_levels=learned.visited_levels,
             modified_levels=modified_levels,

@@ -1,7 +1,9 @@
 """Watch lists: the same firing sets as the forest's, and nothing looked at that cannot matter."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
@@ -18,7 +20,89 @@ from treeviz.search.watch.screening import LARGE_PRODUCTS, DrawnBlocks, find_pai
 from treeviz.search.watch.skin import suggest_skin
 from treeviz.solve.jacobian import SparseJacobian
 
-_NOTHING_MOVED = Moved(0, 0, np.empty(0, dtype=np.int64), 0)
+
+class Lists(Protocol):
+    """The lists of a network as the engine uses them: `WatchLists`, or those that others keep."""
+
+    gram: Floats
+    skin: float
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the lists in this process."""
+        ...
+
+    @property
+    def overlaps(self) -> Ints:
+        """C, (n, n)."""
+        ...
+
+    @property
+    def just_promoted(self) -> Ints:
+        """The neurons that the last move promoted."""
+        ...
+
+    def outputs(self) -> Floats:
+        """Return f, (n,)."""
+        ...
+
+    def firing(self) -> FiringSets:
+        """Return which neurons fire on which datapoints."""
+        ...
+
+    def moves(self, neurons: Ints | None = None) -> tuple[Ints, Floats]:
+        """Return neurons that may have moved, ascending, and what times X is how far, (u, n)."""
+        ...
+
+    def move(self, dual_step: Floats) -> Moved:
+        """Move every neuron by pull_r * sum_{i in T_r} dual_step_i x_i."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Built:
+    """Lists just built.
+
+    Attributes
+    ----------
+    size_counts : (n + 1,) how many lists have so many pairs.
+    look_operations : multiply-adds of the first look at all neurons.
+    draw_seconds : seconds of drawing that the network does not count as its own.
+    uncharged_seconds : of building, those that are charged to no method: drawing, and loading compiled loops.
+    """
+
+    lists: Lists
+    size_counts: Ints
+    look_operations: int
+    draw_seconds: float
+    uncharged_seconds: float
+
+
+def build_lists(data: Dataset, network: InitialNetwork, config: TrainConfig, skin: float) -> Built:
+    """Build the lists of a network in this process."""
+    X, threshold, uncharged = data.X, config.resolved_threshold, Ledger()
+    with uncharged.time("build"):
+        if network.width * len(X) >= LARGE_PRODUCTS:
+            load_loops("watch.loops")
+    draw, drawn = DrawnBlocks(network), network.draw_seconds
+    pairs = find_pairs(network, X, draw, threshold - skin, threshold)
+    drawn = network.draw_seconds - drawn
+    with uncharged.time("build"):
+        if pairs.points.size >= LARGE_PAIRS:
+            load_loops("watch.loops")
+    lists = WatchLists(
+        pairs,
+        network.signs[pairs.neurons],
+        data.gram,
+        width=config.width,
+        dimension=X.shape[1],
+        threshold=threshold,
+        skin=skin,
+        draw_rows=network.leaf_rows,
+    )
+    sizes = np.bincount(np.diff(pairs.indptr), minlength=len(X) + 1)
+    seconds = draw.seconds + drawn + uncharged.seconds["build"]
+    return Built(lists, sizes, lists.first_look.num_operations, draw.seconds, seconds)
 
 
 class WatchEngine(Engine):
@@ -33,39 +117,28 @@ class WatchEngine(Engine):
     num_watched, moved : of the iteration under way, how many pairs were watched at its start, and what its move took.
     """
 
-    def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
-        X, threshold, skin = data.X, config.resolved_threshold, config.skin
+    def __init__(
+        self,
+        data: Dataset,
+        network: InitialNetwork,
+        config: TrainConfig,
+        ledger: Ledger,
+        build: Callable[[Dataset, InitialNetwork, TrainConfig, float], Built] = build_lists,
+    ) -> None:
+        X, skin = data.X, config.skin
         self._X, self._config, self._network = X, config, network
-        draw = DrawnBlocks(network)
-        if network.width * len(X) >= LARGE_PRODUCTS:
-            load_loops("watch.loops")  # now: loading a compiler is charged to no method
         with ledger.time("build"):
             if skin is None:
-                skin = suggest_skin(X, data.y, threshold, config.width)
+                skin = suggest_skin(X, data.y, config.resolved_threshold, config.width)
                 ledger.post("build", skin_operations(*X.shape))
-            drawn = network.draw_seconds
-            pairs = find_pairs(network, X, draw, threshold - skin, threshold)
-            drawn = network.draw_seconds - drawn
-        if pairs.points.size >= LARGE_PAIRS:
-            load_loops("watch.loops")
-        with ledger.time("build"):
-            self.lists = WatchLists(
-                pairs,
-                network.signs[pairs.neurons],
-                data.gram,
-                width=config.width,
-                dimension=X.shape[1],
-                threshold=threshold,
-                skin=skin,
-                draw_rows=network.leaf_rows,
-            )
-        self._list_sizes = sizes = np.diff(pairs.indptr).astype(np.int16)
-        self._num_watched = pairs.points.size
-        self.num_watched, self.moved = self._num_watched, _NOTHING_MOVED
-        self.draw_seconds = draw.seconds
-        ledger.seconds["build"] -= draw.seconds + drawn  # every method starts from given initial weights
-        ledger.post("build", watch_build_operations(network.num_drawn, len(X), X.shape[1], sizes))
-        ledger.post("build", self.lists.first_look.num_operations)
+            built = build(data, network, config, skin)
+        self.lists = built.lists
+        self._num_watched = int(built.size_counts @ np.arange(len(X) + 1))
+        self.num_watched, self.moved = self._num_watched, Moved.nothing()
+        self.draw_seconds = built.draw_seconds
+        ledger.seconds["build"] -= built.uncharged_seconds  # every method starts from given initial weights
+        ledger.post("build", watch_build_operations(network.num_drawn, len(X), X.shape[1], built.size_counts))
+        ledger.post("build", built.look_operations)
 
     @staticmethod
     def required_bytes(width: int, num_points: int, dimension: int, threshold: float | None = None) -> int:
@@ -77,12 +150,12 @@ class WatchEngine(Engine):
     @property
     def num_bytes(self) -> int:
         """Bytes of the lists."""
-        return self.lists.num_bytes + self._list_sizes.nbytes
+        return self.lists.num_bytes
 
     def evaluate(self, ledger: Ledger, batch: Ints | None = None) -> Evaluation:
         """Read off the outputs and C. A batch saves nothing here."""
         lists, num_points = self.lists, len(self._X)
-        self.num_watched, self.moved = self._num_watched, _NOTHING_MOVED
+        self.num_watched, self.moved = self._num_watched, Moved.nothing()
         with ledger.time("forward"):
             outputs, overlaps = lists.outputs(), lists.overlaps
         ledger.post("forward", num_points * num_points + num_points)
@@ -103,20 +176,20 @@ class WatchEngine(Engine):
         with ledger.time("repair"):
             moved = self.moved = self.lists.move(dual_step)
         ledger.post("move", dual_step.size)
-        ledger.post("repair", moved.num_operations + moved.promoted.size * self._X.size)
-        sizes = self._list_sizes[self.lists.neurons.searchsorted(moved.promoted)]
-        self._num_watched += int((dual_step.size - sizes).sum())  # each now has all n pairs in place of its list
+        ledger.post("repair", moved.num_operations + moved.num_promoted * self._X.size)
+        self._num_watched += moved.num_new_pairs
         return np.zeros((dual_step.size, 0), dtype=np.int64)
 
     def watch_report(self) -> WatchReport:
         """Say what the lists did in the iteration just made."""
         moved = self.moved
+        promoted = self.lists.just_promoted if moved.num_promoted else np.empty(0)
         return WatchReport(
             skin=self.lists.skin,
             num_watched=self.num_watched,
             num_due=moved.num_due,
             num_changed=moved.num_changed,
-            promoted=np.sort(moved.promoted).astype(np.int32),
+            promoted=np.sort(promoted).astype(np.int32),
         )
 
     def weights(self, neurons: Ints | None) -> Floats:

@@ -46,23 +46,39 @@ from treeviz.search.watch.numpy_look import (
 from treeviz.search.watch.pairs import BLOCK_ROWS, LARGE_VISIT, PairLists, pairs_of
 from treeviz.search.watch.round_off import RoundOff
 from treeviz.search.watch.screening import WatchedPairs
+from treeviz.search.watch.sums import Renewal, Sums
 
 # NumPy looks at this many neurons at a time, so that their dense rows stay in the cache.
 _CHUNK_ROWS = 1 << 13
 # Lists of this many pairs are worth loading a compiler.
 LARGE_PAIRS = 1 << 11
-# Outputs are summed up again when all that was added and taken away is so many times what they are, and were at first.
-_MAX_TURNOVER = 1000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Moved:
-    """What a move took: neurons due, those of them whose firing set changed, those promoted, and multiply-adds."""
+    """What a move took.
+
+    Attributes
+    ----------
+    num_due, num_changed, num_promoted : neurons due, those of them whose firing set changed, and those promoted.
+    num_new_pairs : pairs of the latter that were not watched before.
+    num_operations : multiply-adds.
+    """
 
     num_due: int
     num_changed: int
-    promoted: Ints
+    num_promoted: int
+    num_new_pairs: int
     num_operations: int
+
+    @classmethod
+    def nothing(cls) -> "Moved":
+        """Return what no move takes."""
+        return cls(0, 0, 0, 0, 0)
+
+    def __add__(self, other: "Moved") -> "Moved":
+        """Add up what two took."""
+        return Moved(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
 
 class WatchLists:
@@ -80,6 +96,7 @@ class WatchLists:
     Attributes
     ----------
     first_look : what the first look at all neurons took.
+    just_promoted : the neurons that the last move promoted.
     setting : what looks go by.
 
     Notes
@@ -128,8 +145,8 @@ class WatchLists:
         self._listed: FiringSets | None = None  # until a neuron fires on other datapoints
         self._due = np.full(room, 0)  # room to work in
         self.first_look = self._look_at(self._lists)
-        self._usual_turnover = float(self._turnover.max())
-        self._num_moves_to_wait = self._pause = 0  # before outputs may be summed up again
+        self.just_promoted: Ints = self.first_look.breached
+        self._renewal = Renewal(gram, width, self.sums)
 
     @property
     def _loops(self) -> ModuleType | None:
@@ -167,9 +184,14 @@ class WatchLists:
         """C, (n, n): the number of neurons that fire on both datapoints; on its diagonal the firing counts k_i."""
         return self._overlaps
 
+    @property
+    def sums(self) -> Sums:
+        """What the neurons add to the outputs."""
+        return Sums(self._overlaps, self._offsets, self._turnover)
+
     def outputs(self) -> Floats:
         """Return f, (n,). Cost: n^2."""
-        return self._offsets - (self.gram * self._overlaps) @ self._totals / self.width
+        return self.sums.outputs(self.gram, self._totals, self.width)
 
     def firing(self) -> FiringSets:
         """Return which neurons fire on which datapoints, compact. Cost: U(0) and the firing pairs, if any changed."""
@@ -229,8 +251,20 @@ class WatchLists:
         Cost: a comparison a block of eight neurons, eight more for a block that is woken; at most n |T_r| for each
         neuron that is due, and n d and a draw for each promoted.
         """
+        moved = self.shift(dual_step)
+        if self._renewal.is_due(self.sums, self._totals):
+            moved += self.sum_up_again()
+            self._renewal.note(self.sums, self._totals)
+        return moved
+
+    def shift(self, dual_step: Floats) -> Moved:
+        """Move every neuron, and let the outputs be as noisy as they may be: who adds up several lists sees to it.
+
+        Cost: that of `move`.
+        """
         self._positions[:-1] += dual_step
         self._positions[-1] += np.abs(dual_step).max()
+        self.just_promoted = self._lists.neurons[:0]
         num_due, num_changed, work = 0, 0, 0
         breached = np.empty(0, dtype=np.int64)
         for lists in (self._promoted, self._lists):  # in this order: those promoted now are looked at once
@@ -240,37 +274,9 @@ class WatchLists:
             breached = seen.breached
             num_due, num_changed = num_due + seen.num_due, num_changed + seen.num_changed
             work += seen.num_operations
-        if breached.size:
-            seen = self._promote(breached)
-            num_changed, work = num_changed + seen.num_changed, work + seen.num_operations
-        self._num_moves_to_wait -= 1
-        if self._num_moves_to_wait < 0 and self._is_noisy():
-            seen = self._sum_up_again()
-            work += seen.num_operations
-            if seen.breached.size:  # those whose drift is the skin but for round-off
-                work += self._promote(seen.breached).num_operations
-                breached = np.append(breached, seen.breached)
-        return Moved(num_due, num_changed, self._lists.neurons[breached], work)
+        return Moved(num_due, num_changed, 0, 0, work) + self._promote(breached)
 
-    def _clear_outputs(self) -> None:
-        num_points = len(self.gram)
-        self._offsets, self._turnover = np.zeros(num_points), np.zeros(num_points)
-        self._overlaps = np.zeros((num_points, num_points), dtype=np.int64)
-
-    def _is_noisy(self) -> bool:
-        """Whether the outputs are what is left of far larger numbers: of offsets added and taken away, or of G.
-
-        Cost: n, and n^2 where a quick bound does not settle it.
-        """
-        sizes, counts = np.abs(self._totals), self._overlaps.diagonal()
-        usual = max(self._usual_turnover, float(np.finfo(np.float64).tiny))
-        # |K_ij| <= 1 and C_ij <= C_ii.
-        if self._turnover.max() + sizes.sum() * (counts.max() / self.width) <= _MAX_TURNOVER * usual:
-            return False
-        summed = self._turnover + np.abs(self.gram * self._overlaps) @ sizes / self.width
-        return bool(summed.max() > _MAX_TURNOVER * max(usual, float(np.abs(self.outputs()).max())))
-
-    def _sum_up_again(self) -> Seen:
+    def sum_up_again(self) -> Moved:
         """Put all of G into what is spent, so that it and the clock start at 0, and look at all neurons again.
 
         Cost: the watched pairs, and that of the looks.
@@ -287,14 +293,20 @@ class WatchLists:
         seen = self._look_at(self._promoted) if self._promoted.neurons.size else None
         work += seen.num_operations if seen else 0
         seen = self._look_at(self._lists)
-        # Where weights far out cancel in the inner products themselves, it does not help: then ever more seldom.
-        self._pause = 2 * self._pause + 1 if self._is_noisy() else 0
-        self._num_moves_to_wait = self._pause
-        return Seen(seen.breached, seen.num_due, 0, work + seen.num_operations)
+        # Promoted are those whose drift is the skin but for round-off.
+        promoted = self._promote(seen.breached)
+        return Moved(0, 0, 0, 0, work + seen.num_operations) + replace(promoted, num_changed=0)
 
-    def _promote(self, rows: Ints) -> Seen:
+    def _clear_outputs(self) -> None:
+        num_points = len(self.gram)
+        self._offsets, self._turnover = np.zeros(num_points), np.zeros(num_points)
+        self._overlaps = np.zeros((num_points, num_points), dtype=np.int64)
+
+    def _promote(self, rows: Ints) -> Moved:
         """Watch all points of some neurons from now on."""
         lists, num_points = self._lists, len(self.gram)
+        if not rows.size:
+            return Moved.nothing()
         neurons, signs = lists.neurons[rows], lists.signs[rows]
         pairs = pairs_of(lists.indptr, rows)
         owners = np.repeat(np.arange(rows.size), np.diff(lists.indptr)[rows])
@@ -316,7 +328,9 @@ class WatchLists:
         fresh.set_depths(np.arange(rows.size), fires | (fresh.spent != 0.0))
         self._promoted.append(fresh)
         seen = self._look_at(self._promoted)
-        return replace(seen, num_operations=seen.num_operations + sort_operations(np.diff(fresh.indptr)))
+        self.just_promoted = np.append(self.just_promoted, neurons)
+        work = seen.num_operations + sort_operations(np.bincount(np.diff(fresh.indptr)))
+        return Moved(0, seen.num_changed, rows.size, rows.size * num_points - pairs.size, work)
 
     def _look_at(self, lists: PairLists) -> Seen:
         """Find the neurons that are due and update them; those beyond the skin are left as they are."""

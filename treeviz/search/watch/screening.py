@@ -31,6 +31,9 @@ _LARGEST_MARGIN = 0.05
 # From this many inner products on, compiled loops are worth loading. And the bytes of a block of weights.
 LARGE_PRODUCTS, _BLOCK_BYTES = 1 << 22, 1 << 19
 
+# Of the memory that `drawn_bytes` tells, what is the same whatever the width.
+FIXED_BYTES = 1 << 28
+
 Blocks = Iterable[tuple[int, Floats]]
 
 
@@ -102,7 +105,7 @@ def drawn_bytes(data: Dataset, config: TrainConfig) -> int:
     if skin < threshold:
         chances = both_fire_probability(np.clip(data.gram, -1.0, 1.0), threshold - skin)
         pairs = min(pairs, config.width * float(chances.sum()))
-    return int(60 * neurons + 26 * pairs) + (1 << 28)
+    return int(60 * neurons + 26 * pairs) + FIXED_BYTES
 
 
 def pairs_while_drawn(network: FiringNetwork, low: float) -> WatchedPairs:
