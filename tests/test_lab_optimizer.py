@@ -78,14 +78,21 @@ def table(seeds=2, *, quick="table", best="sgd-table", share=0.6):
 def test_the_answer_follows_the_points():
     words = EXPERIMENT.answer(table()).words
     assert "“Gauss–Newton, table” needs the fewest operations, 10⁷" in words
-    assert "“SGD, table” has the least error on new digits, 0.1; “Gauss–Newton, table” has 0.3" in words
+    assert (
+        "of training on 100 digits “SGD, table” has the least error on new ones, 0.1; “Gauss–Newton, table” has 0.3"
+        in words
+    )
     assert (
         "is 3 % at n = 50 and 60 % at n = 1,000: from n = 1,000 on it is more than half".replace(" %", "\u00a0%")
         in words
     )
+    assert any(
+        "After 0.2 seconds of training on 100 digits “SGD, table”" in remark
+        for remark in EXPERIMENT.answer(table()).remarks
+    )
     other = EXPERIMENT.answer(table(quick="adam", best="table", share=0.3)).words
     assert "“Adam, dense products” needs the fewest operations" in other and "0.1." in other
-    assert "“Gauss–Newton, table” has the least error on new digits" in other
+    assert "“Gauss–Newton, table” has the least error on new ones" in other
     assert "does not take over" in other
 
 

@@ -275,9 +275,9 @@ def _losses_panel(trained: "pd.DataFrame") -> Panel:
         log_x=True,
         log_y=True,
         marks=tuple(
-            Mark(float(tables), f"recall {_cut(rows.recall_first.median())}")
+            Mark(float(tables), f"recall {_cut(rows.recall.median())}")
             for tables, rows in hashed.groupby("tables")
-            if rows.recall_first.notna().any()
+            if rows.recall.notna().any()
         ),
     )
 
