@@ -179,6 +179,84 @@ def test_sweeps_of_a_desk_take_turns_and_one_in_line_can_be_cancelled(squares, s
     assert desk.find(third).is_complete
 
 
+def test_a_pause_or_a_resume_after_a_cancel_does_not_undo_it(squares, store):
+    gate = threading.Event()
+    sweep = Sweep(Request(squares(measure=lambda task: {"y": float(gate.wait(30))})), store, in_threads)
+    sweep.start(threading.Lock())
+    wait_for(lambda: sweep.state == "running")
+    sweep.cancel()
+    sweep.pause()
+    sweep.resume()
+    gate.set()
+    sweep.join(30)
+    assert sweep.state == "cancelled" and sweep.num_done < 5
+
+
+def test_what_a_sweep_before_it_measured_is_not_measured_again(squares, store):
+    begun, gate = [], threading.Event()
+    experiment = squares(measure=lambda task: begun.append(task) or {"y": float(gate.wait(30))})
+    desk = Desk(store, in_threads)
+    requests = [Request(experiment), Request(experiment, "full", 2)]
+    for request in requests:
+        desk.start(request)
+    gate.set()
+    for request in requests:
+        desk.find(request).join(30)
+    assert desk.find(requests[1]).state == "done" and len(begun) == 10
+
+
+class EndedError(Exception):
+    """What a task raises whose process has ended."""
+
+
+def test_a_task_that_ends_its_process_takes_no_other_with_it(squares, store):
+    begun, met = [], threading.Barrier(2)
+
+    def measure(task):
+        if task["x"] <= 2 and len(begun) < 2:
+            begun.append(task["x"])
+            met.wait(30)
+            raise EndedError  # the first two run at once, and one ends the processes of both
+        if task["x"] == 1:
+            begun.append(1)
+            assert not alone.locked()
+            raise EndedError
+        with alone:
+            return {"y": 1.0}
+
+    alone = threading.Lock()
+
+    @contextmanager
+    def in_mortal_threads():
+        with in_threads() as pool:
+            yield replace(pool, deaths=(EndedError,))
+
+    sweep = Sweep(Request(squares(measure=measure)), store, in_mortal_threads)
+    sweep.run()
+    assert sorted(begun) == [1, 1, 1, 2]
+    assert list(sweep.lost) == ['{"seed":0,"x":1}'] and sweep.num_done == 4 and sweep.state == "done"
+
+
+def test_an_error_without_words_is_named(squares, store):
+    def measure(task):
+        raise RuntimeError
+
+    sweep = Sweep(Request(squares(measure=measure)), store, in_threads)
+    sweep.start(threading.Lock())
+    sweep.join(30)
+    assert sweep.state == "failed" and sweep.error == "RuntimeError"
+
+
+def test_ctrl_c_leaves_a_sweep_whose_last_task_is_missing_cancelled(squares, store):
+    def measure(task):
+        raise KeyboardInterrupt
+
+    sweep = Sweep(Request(squares(measure=measure, plan=lambda size, seeds: [{"x": 1, "seed": 0}])), store, in_threads)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.run()
+    assert sweep.state == "cancelled"
+
+
 def test_what_goes_wrong_in_an_experiment_ends_the_sweep_in_words(squares, store):
     sweep = Sweep(Request(squares(measure=lambda task: {"y": 1.0, "w": 2.0})), store, in_threads)
     sweep.start(threading.Lock())
