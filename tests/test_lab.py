@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 from distributed import Client
 from server import ROOT
+from streamlit.testing.v1 import AppTest
 
 import treeviz
 import treeviz.lab.experiments
@@ -39,6 +40,7 @@ from treeviz.lab.statistics import fit_exponent, local_exponents, median_of
 from treeviz.lab.store import PointStore
 from treeviz.lab.sweep import Sweep, require_sense
 from treeviz.lesson import caveats
+from treeviz.pages import lab
 
 TINY = tuple({"method": name, "width": width, "seed": 0} for width in (64, 128, 256) for name in ("forest", "dense"))
 CLUSTER = """from distributed import LocalCluster
@@ -235,6 +237,14 @@ def test_a_task_that_ends_its_process_takes_no_other_with_it(squares, store):
     sweep.run()
     assert sorted(begun) == [1, 1, 1, 2]
     assert list(sweep.lost) == ['{"seed":0,"x":1}'] and sweep.num_done == 4 and sweep.state == "done"
+
+
+def test_a_cluster_that_goes_away_is_said(squares, store):
+    def measure(task):
+        raise CancelledError
+
+    with pytest.raises(ValueError, match="the cluster no longer answers"):
+        Sweep(Request(squares(measure=measure)), store, in_threads).run()
 
 
 def test_an_error_without_words_is_named(squares, store):
@@ -474,3 +484,22 @@ def test_lessons_and_caveats_name_experiments_that_there_are():
     named = {scene.get("experiment") for path in lessons for scene in tomllib.loads(path.read_text())["scene"]}
     named |= set(re.findall(r'^            "([a-z-]+)",$', Path(caveats.__file__).read_text(), re.MULTILINE))
     assert len(named) > 5 and named - {None} <= set(find_experiments())
+
+
+def test_a_page_whose_points_can_no_longer_be_read_says_so(tmp_path, monkeypatch):
+    def script():
+        from treeviz.pages import lab
+
+        lab.render()
+
+    path = tmp_path / "lab.sqlite"
+    monkeypatch.setenv("TREEVIZ_LAB", str(path))
+    lab._desk.clear()
+    try:
+        app = AppTest.from_function(script, default_timeout=30).run()
+        assert not app.error and not app.exception
+        path.write_text("no database, but long enough to be read as the head of one" * 20)
+        app.run()
+        assert "points cannot be kept in" in app.error[0].value and not app.exception
+    finally:
+        lab._desk.clear()

@@ -8,7 +8,7 @@ so that a task that ends its process three times is known, and is given up.
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, perf_counter
@@ -248,6 +248,8 @@ class Sweep:
                         point, seconds = future.result()
                     except pool.deaths:
                         died.append(task)
+                    except CancelledError as error:
+                        raise ValueError("the cluster no longer answers: go on when it does") from error
                     except MemoryError:
                         self.lost[name_task(task)] = "there was not enough memory"
                     else:

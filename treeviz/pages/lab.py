@@ -39,18 +39,17 @@ def _desk() -> Desk:
 def render() -> None:
     """Draw the page."""
     _take_address()
-    try:
-        desk = _desk()
-    except ValueError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-        return
     experiments = find_experiments()
     experiment = experiments.get(st.session_state.get(_EXPERIMENT, ""))
     st.html(_STYLE)
-    if experiment is None:
-        _show_tiles(desk, list(experiments.values()))
-    else:
-        _show_experiment(desk, experiment)
+    try:
+        desk = _desk()
+        if experiment is None:
+            _show_tiles(desk, list(experiments.values()))
+        else:
+            _show_experiment(desk, experiment)
+    except ValueError as error:  # the file of points cannot be used, or no longer
+        st.error(plain(str(error)), icon=":material/error:")
 
 
 def _take_address() -> None:
@@ -60,7 +59,7 @@ def _take_address() -> None:
         if name not in state and name in address:
             if address[name] in allowed:
                 state[name] = address[name]
-            else:
+            elif address[name]:
                 st.info(f"The Lab has no {name} “{plain(address[name][:40])}”.", icon=":material/link:")
         if state.get(name):
             address[name] = state[name]
