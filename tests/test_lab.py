@@ -503,3 +503,20 @@ def test_a_page_whose_points_can_no_longer_be_read_says_so(tmp_path, monkeypatch
         assert "points cannot be kept in" in app.error[0].value and not app.exception
     finally:
         lab._desk.clear()
+
+
+def test_a_logarithmic_axis_has_neither_one_tick_nor_twenty():
+    def ticks(*y):
+        points = pd.DataFrame({"x": range(len(y)), "seed": 0, "y": y})
+        return panel_figure(
+            Panel(title="t", x_title="x", y_title="y", curves=curves_of(points, "x", "y"), log_y=True)
+        ).layout.yaxis
+
+    assert ticks(10.0, 1e18).dtick == 2
+    assert {5, 10, 20} <= set(ticks(4.0, 30.0).tickvals)
+
+
+def test_the_pictures_of_an_answer_are_made_once(squares, store):
+    sweep = Sweep(Request(squares()), store, in_threads)
+    sweep.run()
+    assert report.figures(sweep.answer()) is report.figures(sweep.answer())

@@ -39,10 +39,16 @@ def panel_figure(panel: Panel, names: Sequence[str] = (), *, is_small: bool = Fa
         place = names.index(curve.name)
         traces += _traces(curve, _COLORS[place % len(_COLORS)], _SYMBOLS[place % len(_SYMBOLS)], panel)
     figure = go.Figure(traces, _layout(panel))
+    if panel.log_x:
+        figure.update_xaxes(_ticks(trace["x"] for trace in traces))
+    if panel.log_y:
+        figure.update_yaxes(_ticks(trace["y"] for trace in traces))
     if is_small:
         figure.update_layout(_SMALL)
-        figure.update_xaxes(dtick=_decades(trace["x"] for trace in traces) if panel.log_x else None)
-        figure.update_yaxes(dtick=_decades(trace["y"] for trace in traces) if panel.log_y else None)
+        if panel.log_x:
+            figure.update_xaxes(dtick=_decades(trace["x"] for trace in traces), tickmode="linear")
+        if panel.log_y:
+            figure.update_yaxes(dtick=_decades(trace["y"] for trace in traces), tickmode="linear")
     return figure
 
 
@@ -84,6 +90,15 @@ def _traces(curve: Curve, color: str, symbol: str, panel: Panel) -> list[dict[st
     return [*faint, median]
 
 
+def _ticks(values: Iterable[Sequence[float | None]]) -> dict[str, Any]:
+    """Return where a logarithmic axis has ticks: few enough to be read, and more than one below two decades."""
+    logs = [math.log10(value) for some in values for value in some if value]
+    if not logs or max(logs) - min(logs) >= 2:
+        return {"dtick": max(1, round((max(logs) - min(logs)) / 7)) if logs else 1}
+    powers = range(math.floor(min(logs)), math.ceil(max(logs)) + 1)
+    return {"tickmode": "array", "tickvals": [digit * 10.0**power for power in powers for digit in (1, 2, 5)]}
+
+
 def _decades(values: Iterable[Sequence[float | None]]) -> int:
     """Return how many decades apart the ticks of a small logarithmic axis are."""
     logs = [math.log10(value) for some in values for value in some if value]
@@ -99,7 +114,7 @@ def _shown(values: Any, panel: Panel) -> list[float | None]:
 
 def _layout(panel: Panel) -> dict[str, Any]:
     def axis(title: str, *, is_log: bool) -> dict[str, Any]:
-        scale = {"type": "log", "exponentformat": "power", "dtick": 1, "minor": {"showgrid": False}} if is_log else {}
+        scale = {"type": "log", "exponentformat": "power", "minor": {"showgrid": False}} if is_log else {}
         return {"title": {"text": title}, "gridcolor": _GRID, "zeroline": False, **scale}
 
     lines = [

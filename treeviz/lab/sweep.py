@@ -131,6 +131,14 @@ class Sweep:
                 table[name] = table[name].astype("float64")
         return table
 
+    def failures(self) -> list[str]:
+        """Return why points have no values: what the experiment refused, and what could not be measured here."""
+        with self._lock:
+            refused = [
+                str(point["failed"]) for name in self._tasks if "failed" in (point := self._points.get(name, {}))
+            ]
+            return refused + list(self.lost.values())
+
     def answer(self, patience: float = 0.0) -> Answer | None:
         """Return what the points say so far; None while none is measured.
 

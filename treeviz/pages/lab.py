@@ -181,8 +181,7 @@ def _show_sweep(desk: Desk, sweep: Sweep, was: str) -> None:
     if refusal:
         st.error(plain(f"{refusal[0].upper()}{refusal[1:]}."), icon=":material/error:")
     if sweep.is_on:
-        progress = sweep.progress()
-        st.progress(progress.num_done / progress.num_all, f"{_state(desk, sweep)}: {_done(sweep)}.")
+        st.progress(sweep.num_done / len(sweep.request.tasks), f"{_state(desk, sweep)}: {_done(sweep)}.")
     elif sweep.state == "failed":
         st.error(plain(f"The sweep stopped: {sweep.error}. Its points are kept."), icon=":material/error:")
     answer = sweep.answer(_REFRESH_SECONDS)
@@ -202,8 +201,7 @@ def _state(desk: Desk, sweep: Sweep) -> str:
 
 
 def _done(sweep: Sweep) -> str:
-    progress = sweep.progress()
-    return f"{progress.num_done} of {count(progress.num_all, 'point')}"
+    return f"{sweep.num_done} of {count(len(sweep.request.tasks), 'point')}"
 
 
 def _show_answer(sweep: Sweep, answer: Answer) -> None:
@@ -222,7 +220,7 @@ def _show_answer(sweep: Sweep, answer: Answer) -> None:
     if answer.fits:
         with st.expander("The numbers behind the answer"):
             st.markdown("\n".join(f"- {plain(report.fit_in_words(fit))}" for fit in answer.fits))
-    failed = report.failures(sweep)
+    failed = sweep.failures()
     if failed:
         note(f"{count(len(failed), 'point')} could not be measured. The first: {plain(failed[0])}")
 
