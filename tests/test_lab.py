@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 from distributed import Client
 from server import ROOT
+from streamlit.testing.v1 import AppTest
 
 import treeviz
 import treeviz.lab.experiments
@@ -39,6 +40,7 @@ from treeviz.lab.statistics import fit_exponent, local_exponents, median_of
 from treeviz.lab.store import PointStore
 from treeviz.lab.sweep import Sweep, require_sense
 from treeviz.lesson import caveats
+from treeviz.pages import lab
 
 TINY = tuple({"method": name, "width": width, "seed": 0} for width in (64, 128, 256) for name in ("forest", "dense"))
 CLUSTER = """from distributed import LocalCluster
@@ -177,6 +179,92 @@ def test_sweeps_of_a_desk_take_turns_and_one_in_line_can_be_cancelled(squares, s
     desk.start(third)  # one that was cancelled goes on
     desk.find(third).join(30)
     assert desk.find(third).is_complete
+
+
+def test_a_pause_or_a_resume_after_a_cancel_does_not_undo_it(squares, store):
+    gate = threading.Event()
+    sweep = Sweep(Request(squares(measure=lambda task: {"y": float(gate.wait(30))})), store, in_threads)
+    sweep.start(threading.Lock())
+    wait_for(lambda: sweep.state == "running")
+    sweep.cancel()
+    sweep.pause()
+    sweep.resume()
+    gate.set()
+    sweep.join(30)
+    assert sweep.state == "cancelled" and sweep.num_done < 5
+
+
+def test_what_a_sweep_before_it_measured_is_not_measured_again(squares, store):
+    begun, gate = [], threading.Event()
+    experiment = squares(measure=lambda task: begun.append(task) or {"y": float(gate.wait(30))})
+    desk = Desk(store, in_threads)
+    requests = [Request(experiment), Request(experiment, "full", 2)]
+    for request in requests:
+        desk.start(request)
+    gate.set()
+    for request in requests:
+        desk.find(request).join(30)
+    assert desk.find(requests[1]).state == "done" and len(begun) == 10
+
+
+class EndedError(Exception):
+    """What a task raises whose process has ended."""
+
+
+def test_a_task_that_ends_its_process_takes_no_other_with_it(squares, store):
+    begun, met = [], threading.Barrier(2)
+
+    def measure(task):
+        if task["x"] <= 2 and len(begun) < 2:
+            begun.append(task["x"])
+            met.wait(30)
+            raise EndedError  # the first two run at once, and one ends the processes of both
+        if task["x"] == 1:
+            begun.append(1)
+            assert not alone.locked()
+            raise EndedError
+        with alone:
+            return {"y": 1.0}
+
+    alone = threading.Lock()
+
+    @contextmanager
+    def in_mortal_threads():
+        with in_threads() as pool:
+            yield replace(pool, deaths=(EndedError,))
+
+    sweep = Sweep(Request(squares(measure=measure)), store, in_mortal_threads)
+    sweep.run()
+    assert sorted(begun) == [1, 1, 1, 2]
+    assert list(sweep.lost) == ['{"seed":0,"x":1}'] and sweep.num_done == 4 and sweep.state == "done"
+
+
+def test_a_cluster_that_goes_away_is_said(squares, store):
+    def measure(task):
+        raise CancelledError
+
+    with pytest.raises(ValueError, match="the cluster no longer answers"):
+        Sweep(Request(squares(measure=measure)), store, in_threads).run()
+
+
+def test_an_error_without_words_is_named(squares, store):
+    def measure(task):
+        raise RuntimeError
+
+    sweep = Sweep(Request(squares(measure=measure)), store, in_threads)
+    sweep.start(threading.Lock())
+    sweep.join(30)
+    assert sweep.state == "failed" and sweep.error == "RuntimeError"
+
+
+def test_ctrl_c_leaves_a_sweep_whose_last_task_is_missing_cancelled(squares, store):
+    def measure(task):
+        raise KeyboardInterrupt
+
+    sweep = Sweep(Request(squares(measure=measure, plan=lambda size, seeds: [{"x": 1, "seed": 0}])), store, in_threads)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.run()
+    assert sweep.state == "cancelled"
 
 
 def test_what_goes_wrong_in_an_experiment_ends_the_sweep_in_words(squares, store):
@@ -396,3 +484,28 @@ def test_lessons_and_caveats_name_experiments_that_there_are():
     named = {scene.get("experiment") for path in lessons for scene in tomllib.loads(path.read_text())["scene"]}
     named |= set(re.findall(r'^            "([a-z-]+)",$', Path(caveats.__file__).read_text(), re.MULTILINE))
     assert len(named) > 5 and named - {None} <= set(find_experiments())
+
+
+def test_a_page_whose_points_can_no_longer_be_read_says_so(tmp_path, monkeypatch):
+    def script():
+        from treeviz.pages import lab
+
+        lab.render()
+
+    path = tmp_path / "lab.sqlite"
+    monkeypatch.setenv("TREEVIZ_LAB", str(path))
+    lab._desk.clear()
+    try:
+        app = AppTest.from_function(script, default_timeout=30).run()
+        assert not app.error and not app.exception
+        path.write_text("no database, but long enough to be read as the head of one" * 20)
+        app.run()
+        assert "points cannot be kept in" in app.error[0].value and not app.exception
+    finally:
+        lab._desk.clear()
+
+
+def test_the_pictures_of_an_answer_are_made_once(squares, store):
+    sweep = Sweep(Request(squares()), store, in_threads)
+    sweep.run()
+    assert report.figures(sweep.answer()) is report.figures(sweep.answer())

@@ -2,7 +2,7 @@
 
 import threading
 
-from treeviz.lab.experiment import Experiment, Request, Size
+from treeviz.lab.experiment import SIZES, Experiment, Request, Size
 from treeviz.lab.pools import PoolMaker, local_pool, usable_processors
 from treeviz.lab.store import PointStore
 from treeviz.lab.sweep import Sweep, require_sense
@@ -22,6 +22,7 @@ class Desk:
     def __init__(self, store: PointStore, make_pool: PoolMaker | None = None) -> None:
         self._store, self._make_pool = store, make_pool or local_pool()
         self._sweeps: dict[_Key, Sweep] = {}
+        self._requests: dict[str, list[Request]] = {}  # of all sizes by experiment, the largest first
         self._lock, self._turn = threading.Lock(), threading.Lock()
 
     def find(self, request: Request) -> Sweep:
@@ -32,7 +33,7 @@ class Desk:
             if sweep is None:
                 sweep = self._sweeps[key] = Sweep(request, self._store, self._make_pool)
                 return sweep
-        if not sweep.is_on:
+        if not (sweep.is_on or sweep.is_complete):
             sweep.look()
         return sweep
 
@@ -52,7 +53,8 @@ class Desk:
 
     def best(self, experiment: Experiment) -> Sweep | None:
         """Return the largest sweep of an experiment that is complete, else the one of which most is measured."""
-        sizes: tuple[Size, ...] = ("full", "default", "quick")
-        found = [self.find(Request(experiment, size)) for size in sizes]
+        if experiment.key not in self._requests:  # planning one takes longer than looking at what is known
+            self._requests[experiment.key] = [Request(experiment, size) for size in reversed(SIZES)]
+        found = [self.find(request) for request in self._requests[experiment.key]]
         begun = [sweep for sweep in found if sweep.num_done]
         return max(begun, key=lambda sweep: sweep.num_done / len(sweep.request.tasks), default=None)

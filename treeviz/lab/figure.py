@@ -36,6 +36,8 @@ def panel_figure(panel: Panel, names: Sequence[str] = (), *, is_small: bool = Fa
     names = list(dict.fromkeys([*names, *(curve.name for curve in panel.curves)]))
     traces: list[dict[str, Any]] = []
     for curve in panel.curves:
+        if np.isnan(curve.median).all():  # planned, and not measured yet
+            continue
         place = names.index(curve.name)
         traces += _traces(curve, _COLORS[place % len(_COLORS)], _SYMBOLS[place % len(_SYMBOLS)], panel)
     figure = go.Figure(traces, _layout(panel, _MOST_SMALL_TICKS if is_small else _MOST_TICKS))

@@ -1,6 +1,7 @@
 """A sweep as text, as JSON and as files: its points, its answer, its pictures, and the configuration they are of."""
 
 import math
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -63,15 +64,10 @@ def as_text(sweep: Sweep) -> str:
     lines += [f"Answer: {answer.words}", *(f"- {remark}" for remark in answer.remarks)]
     if answer.fits:
         lines += ["", *map(fit_in_words, answer.fits)]
-    failed = failures(sweep)
+    failed = sweep.failures()
     if failed:
         lines += ["", f"{count(len(failed), 'point')} could not be measured. The first: {failed[0]}"]
     return "\n".join(lines)
-
-
-def failures(sweep: Sweep) -> list[str]:
-    """Return why points have no values: what the experiment refused, and what could not be measured here."""
-    return [point["failed"] for point in _rows(sweep) if point["failed"]] + list(sweep.lost.values())
 
 
 def fit_in_words(fit: Fit) -> str:
@@ -108,6 +104,7 @@ def _require_answer(sweep: Sweep) -> Answer:
     return answer
 
 
+@lru_cache(maxsize=64)
 def figures(answer: Answer) -> dict[str, go.Figure]:
     """Return the pictures of an answer by their titles."""
     names = curve_names(answer.panels)

@@ -1,13 +1,15 @@
 """A sweep: all tasks of an experiment measured, the points kept as they come, and the answer so far.
 
 A point that is kept is never measured again, so a sweep that was cancelled, or whose process has ended, goes on where
-it was. A process that dies takes its task with it: the task is measured again, three times at most.
+it was. A process that dies may take other processes and all their tasks with it: these are measured again, each alone,
+so that a task that ends its process three times is known, and is given up.
 """
 
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Literal
@@ -71,6 +73,7 @@ class Sweep:
         self.state: State = "waiting"
         self.lost: dict[str, str] = {}
         self._store, self._make_pool = store, make_pool
+        self._tasks = {name_task(task): task for task in request.tasks}
         self._points: dict[str, dict[str, Value]] = {}
         self._answered = _Answered(0, None, 0.0)
         self._lock = threading.Lock()
@@ -121,12 +124,20 @@ class Sweep:
         with self._lock:
             known = dict(self._points)
         experiment = self.request.experiment
-        rows = [{**task, **known.get(name_task(task), {})} for task in self.request.tasks]
+        rows = [{**task, **known.get(name, {})} for name, task in self._tasks.items()]
         table = pd.DataFrame(rows, columns=[*experiment.columns, "failed"])
         for name, column in experiment.columns.items():
             if column.kind is not str:
                 table[name] = table[name].astype("float64")
         return table
+
+    def failures(self) -> list[str]:
+        """Return why points have no values: what the experiment refused, and what could not be measured here."""
+        with self._lock:
+            refused = [
+                str(point["failed"]) for name in self._tasks if "failed" in (point := self._points.get(name, {}))
+            ]
+            return refused + list(self.lost.values())
 
     def answer(self, patience: float = 0.0) -> Answer | None:
         """Return what the points say so far; None while none is measured.
@@ -154,16 +165,21 @@ class Sweep:
         self._thread.start()
 
     def pause(self) -> None:
-        """Begin no further task; those under way are finished and kept."""
-        self._orders = "pause"
+        """Begin no further task; those under way are finished and kept. After a cancel it has no effect."""
+        self._order("pause")
 
     def resume(self) -> None:
-        """Go on after a pause."""
-        self._orders = "go"
+        """Go on after a pause. After a cancel it has no effect."""
+        self._order("go")
 
     def cancel(self) -> None:
         """End now. What is done is kept."""
-        self._orders = "cancel"
+        self._order("cancel")
+
+    def _order(self, orders: Literal["go", "pause", "cancel"]) -> None:
+        with self._lock:
+            if self._orders != "cancel":
+                self._orders = orders
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the thread has ended."""
@@ -174,11 +190,13 @@ class Sweep:
         """Measure what is missing in this thread; `on_point` is called after every point."""
         self.state = "running"
         self.lost.clear()
-        waiting, deaths = deque(self._missing()), Counter[str]()
+        deaths = Counter[str]()
         try:
+            self.look()  # another sweep may have measured some while this one waited
+            waiting = deque(self._missing())
             while waiting and self._orders != "cancel":
                 with self._make_pool() as pool:
-                    died = self._measure(pool, waiting, on_point)
+                    died = self._measure(pool, waiting, deaths, on_point)
                 for task in died:
                     name = name_task(task)
                     deaths[name] += 1
@@ -186,8 +204,13 @@ class Sweep:
                         waiting.append(task)
                     else:
                         self.lost[name] = f"its process was ended {_MOST_DEATHS} times, perhaps for lack of memory"
-        finally:
-            self.state = "done" if not waiting else "cancelled"
+        except Exception as error:
+            self.state, self.error = "failed", str(error) or type(error).__name__
+            raise
+        except BaseException:
+            self.state = "cancelled"
+            raise
+        self.state = "done" if not waiting else "cancelled"
 
     def _run_in_turn(self, turn: threading.Lock) -> None:
         while not turn.acquire(timeout=_LOOK_SECONDS):
@@ -195,17 +218,21 @@ class Sweep:
                 self.state = "cancelled"
                 return
         try:
-            self.run()
-        except Exception as error:  # kept for the page to show: a thread has no caller to raise to
-            self.state, self.error = "failed", str(error)
+            with suppress(Exception):  # `error` says it: a thread has no caller to raise to
+                self.run()
         finally:
             turn.release()
 
     def _missing(self) -> list[Task]:
-        return [task for task in self.request.tasks if name_task(task) not in self._points]
+        return [task for name, task in self._tasks.items() if name not in self._points]
 
-    def _measure(self, pool: Pool, waiting: deque[Task], on_point: Callable[[Progress], object]) -> list[Task]:
-        """Measure tasks until none waits, the sweep is cancelled, or a process dies; return the tasks that died."""
+    def _measure(
+        self, pool: Pool, waiting: deque[Task], deaths: Counter[str], on_point: Callable[[Progress], object]
+    ) -> list[Task]:
+        """Measure tasks until none waits, the sweep is cancelled, or a process dies; return the tasks that died.
+
+        Those that died before wait behind all others, and are measured alone.
+        """
         flying: dict[Future[Any], Task] = {}
         died: list[Task] = []
         start = perf_counter()
@@ -214,7 +241,9 @@ class Sweep:
                 if self._orders == "cancel":
                     break
                 self.state = "paused" if self._orders == "pause" and not flying else "running"
-                while self._orders == "go" and waiting and len(flying) < pool.num_slots:
+                while self._orders == "go" and waiting:
+                    if len(flying) >= (1 if deaths[name_task(waiting[0])] else pool.num_slots):
+                        break
                     task = waiting.popleft()
                     flying[pool.executor.submit(measure_point, self.request.experiment.key, task)] = task
                 done, _ = wait(flying, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
@@ -227,6 +256,8 @@ class Sweep:
                         point, seconds = future.result()
                     except pool.deaths:
                         died.append(task)
+                    except CancelledError as error:
+                        raise ValueError("the cluster no longer answers: go on when it does") from error
                     except MemoryError:
                         self.lost[name_task(task)] = "there was not enough memory"
                     else:

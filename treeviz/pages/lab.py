@@ -39,18 +39,17 @@ def _desk() -> Desk:
 def render() -> None:
     """Draw the page."""
     _take_address()
-    try:
-        desk = _desk()
-    except ValueError as error:
-        st.error(plain(str(error)), icon=":material/error:")
-        return
     experiments = find_experiments()
     experiment = experiments.get(st.session_state.get(_EXPERIMENT, ""))
     st.html(_STYLE)
-    if experiment is None:
-        _show_tiles(desk, list(experiments.values()))
-    else:
-        _show_experiment(desk, experiment)
+    try:
+        desk = _desk()
+        if experiment is None:
+            _show_tiles(desk, list(experiments.values()))
+        else:
+            _show_experiment(desk, experiment)
+    except ValueError as error:  # the file of points cannot be used, or no longer
+        st.error(plain(str(error)), icon=":material/error:")
 
 
 def _take_address() -> None:
@@ -60,7 +59,7 @@ def _take_address() -> None:
         if name not in state and name in address:
             if address[name] in allowed:
                 state[name] = address[name]
-            else:
+            elif address[name]:
                 st.info(f"The Lab has no {name} “{plain(address[name][:40])}”.", icon=":material/link:")
         if state.get(name):
             address[name] = state[name]
@@ -182,8 +181,7 @@ def _show_sweep(desk: Desk, sweep: Sweep, was: str) -> None:
     if refusal:
         st.error(plain(f"{refusal[0].upper()}{refusal[1:]}."), icon=":material/error:")
     if sweep.is_on:
-        progress = sweep.progress()
-        st.progress(progress.num_done / progress.num_all, f"{_state(desk, sweep)}: {_done(sweep)}.")
+        st.progress(sweep.num_done / len(sweep.request.tasks), f"{_state(desk, sweep)}: {_done(sweep)}.")
     elif sweep.state == "failed":
         st.error(plain(f"The sweep stopped: {sweep.error}. Its points are kept."), icon=":material/error:")
     answer = sweep.answer(_REFRESH_SECONDS)
@@ -203,8 +201,7 @@ def _state(desk: Desk, sweep: Sweep) -> str:
 
 
 def _done(sweep: Sweep) -> str:
-    progress = sweep.progress()
-    return f"{progress.num_done} of {count(progress.num_all, 'point')}"
+    return f"{sweep.num_done} of {count(len(sweep.request.tasks), 'point')}"
 
 
 def _show_answer(sweep: Sweep, answer: Answer) -> None:
@@ -223,7 +220,7 @@ def _show_answer(sweep: Sweep, answer: Answer) -> None:
     if answer.fits:
         with st.expander("The numbers behind the answer"):
             st.markdown("\n".join(f"- {plain(report.fit_in_words(fit))}" for fit in answer.fits))
-    failed = report.failures(sweep)
+    failed = sweep.failures()
     if failed:
         note(f"{count(len(failed), 'point')} could not be measured. The first: {plain(failed[0])}")
 
