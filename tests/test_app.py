@@ -36,7 +36,8 @@ def test_opens_with_a_stage_and_no_error(page, server, query, sizes):
 @pytest.mark.parametrize("width", [512, 700, 960, 1024, 1400])  # 512 and 700: twice the size on 1024 and 1400
 def test_the_glossary_covers_nothing_in_the_header_of_any_page(page, server, width):
     page.set_viewport_size({"width": width, "height": 768})
-    for path in [shown.path for shown in find_pages()]:
+    paths = [shown.path for shown in find_pages()]
+    for path in paths:
         page.goto(f"{server}/{path}?{CALM}")
         glossary = page.get_by_role("button", name="Glossary")
         glossary.wait_for()
@@ -54,7 +55,7 @@ def test_the_glossary_covers_nothing_in_the_header_of_any_page(page, server, wid
         if width < 768:  # the navigation is in the sidebar
             assert links == 0
         else:
-            assert links >= 4 and (links == 5 or header.get_by_text("more").is_visible())
+            assert links >= 4 and (links == len(paths) or header.get_by_text("more").is_visible())
 
 
 @pytest.mark.slow
