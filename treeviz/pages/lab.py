@@ -20,11 +20,13 @@ from treeviz.pages.take_home import later, offer_table
 
 _EXPERIMENT, _SIZE = "experiment", "size"  # in the address
 _REFRESH_SECONDS = 1.5
-_PATIENCE = 10.0  # seconds that the answer on a tile may be behind the points
+_PATIENCE = 10.0  # seconds that the answer on a tile, or after a click, may be behind the points
 _TILES = 3  # in a row
 _NAMES: dict[Size, str] = {"quick": "Quick", "default": "Normal", "full": "Full"}
 _STYLE = """<style>
 .st-key-lab-tiles [data-testid="stPlotlyChart"] { pointer-events: none; }
+/* As high before it is drawn, so that what is below does not move. */
+.st-key-lab-tiles [class*="st-key-lab-picture"] { height: 170px; min-height: 170px; overflow: hidden; }
 .st-key-lab-tiles [class*="st-key-lab-answer"] p {
   display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden;
 }
@@ -93,17 +95,21 @@ def _show_tiles(desk: Desk, experiments: list[Experiment]) -> None:
 def _show_tile(desk: Desk, experiment: Experiment) -> None:
     sweep = desk.best(experiment)
     answer = sweep.answer(_PATIENCE) if sweep else None
-    st.markdown(f"**{experiment.title}**")
+    key = f"open-{experiment.key}"
+    # Above all that comes later and may move what is below it, so that a click finds the button where it was.
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.markdown(f"**{experiment.title}**", width="content")
+        st.button("Open", icon=":material/science:", on_click=_open, args=(experiment.key,), key=key)
     note(experiment.question)
     if sweep is None or answer is None:
         note(f"Not measured here yet. {_duration(Request(experiment))}")
     else:
         figure = panel_figure(answer.panels[0], curve_names(answer.panels), is_small=True)
-        st.plotly_chart(figure, key=f"tile-{experiment.key}", config={"displayModeBar": False, "staticPlot": True})
+        with st.container(key=f"lab-picture-{experiment.key}"):
+            st.plotly_chart(figure, key=f"tile-{experiment.key}", config={"displayModeBar": False, "staticPlot": True})
         missing = "" if sweep.is_complete else f" :small[So far: {_done(sweep)}.]"
         with st.container(key=f"lab-answer-{experiment.key}"):
             st.markdown(f"{plain(_first_sentence(answer.words))}{missing}")
-    st.button("Open", icon=":material/science:", on_click=_open, args=(experiment.key,), key=f"open-{experiment.key}")
 
 
 def _show_experiment(desk: Desk, experiment: Experiment) -> None:
@@ -114,6 +120,7 @@ def _show_experiment(desk: Desk, experiment: Experiment) -> None:
     request = Request(experiment, size, seeds)
     sweep = desk.find(request)
     was = sweep.state
+    st.session_state["lab-answers"] = True
     with st.container(horizontal=True, vertical_alignment="center"):
         _draw_controls(desk, sweep)
     st.fragment(_show_sweep, run_every=_REFRESH_SECONDS if sweep.is_on else None)(desk, sweep, was)
@@ -184,7 +191,9 @@ def _show_sweep(desk: Desk, sweep: Sweep, was: str) -> None:
         st.progress(sweep.num_done / len(sweep.request.tasks), f"{_state(desk, sweep)}: {_done(sweep)}.")
     elif sweep.state == "failed":
         st.error(plain(f"The sweep stopped: {sweep.error}. Its points are kept."), icon=":material/error:")
-    answer = sweep.answer(_REFRESH_SECONDS)
+    # A click is answered with what is known; the answer is brought up to date at the next look.
+    is_click = st.session_state.pop("lab-answers", False)
+    answer = sweep.answer(_PATIENCE if is_click else _REFRESH_SECONDS)
     if answer is not None:
         _show_answer(sweep, answer)
     if sweep.state != was:
