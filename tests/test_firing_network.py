@@ -13,8 +13,7 @@ from given_network import GivenNetwork
 
 from treeviz import Dataset, TrainConfig, Trainer, load_dataset
 from treeviz.model.network import WholeNetwork, firing_probability
-from treeviz.model.streams import LongStretches, Stream
-from treeviz.search import find_engine, firing_network, initial_network
+from treeviz.search import block_drawer, find_engine, firing_network, initial_network
 from treeviz.search.firing_network import FiringNetwork
 from treeviz.search.watch.screening import pairs_while_drawn
 from treeviz.stage.frames import FrameMaker
@@ -85,24 +84,37 @@ def test_what_is_drawn_has_the_law_of_a_full_draw(case):
     assert low == {}
 
 
-RIGHT_TAIL = firing_network._tail
+def keep(wanted):
+    """Return a `keep_first` that keeps the neurons of which wanted(leaves, owners, threshold) says so."""
+
+    def keep_first(rows, leaves, owners, signs, threshold):
+        kept = np.flatnonzero(wanted(leaves, owners, threshold))
+        for array in (rows, leaves, signs):
+            array[: kept.size] = array[kept]
+        return kept.size
+
+    return keep_first
+
+
+RIGHT_TAIL = block_drawer.tail
 WRONG = {
-    "every proposal is kept": {"_is_first": lambda leaves, owners, *_: np.ones(len(owners), dtype=bool)},
+    "every proposal is kept": {"keep_first": keep(lambda leaves, owners, b: np.ones(len(owners), dtype=bool))},
     "neurons that fire on several are left out": {
-        "_is_first": lambda leaves, owners, b, _: (leaves >= b).sum(axis=1) == 1
+        "keep_first": keep(lambda leaves, owners, b: (leaves >= b).sum(axis=1) == 1)
     },
     "a factor n is missing": {"proposal_chance": lambda num_points, threshold: firing_probability(threshold)},
-    "the tail is that of an exponential": {"_tail": lambda uniform, b: b - np.log(uniform) / max(b, 1.0)},
-    "the tail is a normal moved by b": {"_tail": lambda uniform, b: b - scipy.stats.norm.ppf(uniform / 2)},
-    "the tail begins a little higher": {"_tail": lambda uniform, b: RIGHT_TAIL(uniform, b) + 0.03},
+    "the tail is that of an exponential": {"tail": lambda uniform, b: b - np.log(uniform) / max(b, 1.0)},
+    "the tail is a normal moved by b": {"tail": lambda uniform, b: b - scipy.stats.norm.ppf(uniform / 2)},
+    "the tail begins a little higher": {"tail": lambda uniform, b: RIGHT_TAIL(uniform, b) + 0.03},
 }
 
 
 @pytest.mark.parametrize("fault", WRONG)
 def test_a_wrong_law_is_found(fault, monkeypatch):
     X, threshold = LAWS["close together"]
+    monkeypatch.setattr(firing_network, "_LARGE_PROPOSALS", 1 << 60)  # no compiled loops
     for name, wrong in WRONG[fault].items():
-        monkeypatch.setattr(firing_network, name, wrong)
+        monkeypatch.setattr(block_drawer, name, wrong)
     network = FiringNetwork(X, 7, 400_000, threshold)
     assert min(p for _, p in law_p_values(network, X, threshold)) < LEAST_P
 
@@ -188,7 +200,7 @@ def test_compiled_loops_draw_and_list_the_same_bits(X, monkeypatch):
         network = FiringNetwork(X, 5, 1 << 16, 2.0)
         assert (network.loops is not None) == (large == 0)
         pairs = pairs_while_drawn(network, 1.7)
-        block = network._draw_block(LongStretches(5, Stream.FIRING), 3)
+        block = network._drawer().draw(3)
         both.append([*dataclasses.astuple(pairs), *block, np.asarray(network.signs), network.weights()])
     assert len(both[0][0]) > 5000
     for compiled, numpy in zip(*both, strict=True):
@@ -208,7 +220,7 @@ def test_an_interrupted_draw_ends_in_all_threads_and_leaves_nothing_broken(broke
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        network.gather(look)
+        network.gather(lambda: look)
     assert len(looks) < 500  # of 1,024 blocks
     assert network.num_drawn == FiringNetwork(X, 2, 1 << 24, 2.0).num_drawn > 1 << 20
 

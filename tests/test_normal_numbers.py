@@ -7,7 +7,7 @@ import scipy.stats
 from treeviz.model.streams import LongStretches
 from treeviz.search import normal_numbers as module
 from treeviz.search.compiled import load_loops
-from treeviz.search.normal_numbers import normal_numbers, quick_in_numpy
+from treeviz.search.normal_numbers import NormalNumbers, quick
 
 LEAST_P = 1e-6  # of about ten tests; the seeds are fixed
 SIZE = 2_000_000
@@ -15,6 +15,12 @@ SIZE = 2_000_000
 
 def stream(seed):
     return np.random.Generator(np.random.PCG64DXSM(seed))
+
+
+def normal_numbers(generator, size, loops=None):
+    values = np.empty(size)
+    NormalNumbers(loops).fill(generator, values)
+    return values
 
 
 def law_p_values(values):
@@ -41,33 +47,47 @@ def test_their_law_is_normal():
     assert {what: p for what, p in law_p_values(normal_numbers(stream(3), SIZE)) if p < LEAST_P} == {}
 
 
-def no_tail(bits):
-    values, left = quick_in_numpy(bits)
-    return values, left[np.abs(values[left]) < module._TAIL]
+def no_tail(bits, values, left):
+    places = left[: quick(bits, values, left)].copy()
+    places = places[np.abs(values[places]) < module._TAIL]
+    left[: places.size] = places
+    return places.size
 
 
-def no_edges(bits):
-    values, left = quick_in_numpy(bits)
-    return values, left[np.abs(values[left]) >= module._TAIL]
+def no_edges(bits, values, left):
+    places = left[: quick(bits, values, left)].copy()
+    places = places[np.abs(values[places]) >= module._TAIL]
+    left[: places.size] = places
+    return places.size
 
 
 @pytest.mark.parametrize("wrong", [no_tail, no_edges])
-def test_a_wrong_law_is_found(wrong):
-    assert min(p for _, p in law_p_values(normal_numbers(stream(3), SIZE, wrong))) < LEAST_P
+def test_a_wrong_law_is_found(wrong, monkeypatch):
+    monkeypatch.setattr(module, "quick", wrong)
+    assert min(p for _, p in law_p_values(normal_numbers(stream(3), SIZE))) < LEAST_P
 
 
 def test_the_layers_end_at_the_top():
     assert module._EDGES[1] == module._TAIL and (np.diff(module._EDGES) < 0).all() and module._EDGES[-1] == 0.0
-    sizes = module._EDGES[1:-1] * np.diff(module._HEIGHTS[1:])
-    assert sizes == pytest.approx(module._EDGES[0] * module._HEIGHTS[1], rel=1e-9)
+    sizes = module._EDGES[1:-1] * np.diff(module.HEIGHTS[1:])
+    assert sizes == pytest.approx(module._EDGES[0] * module.HEIGHTS[1], rel=1e-9)
 
 
-@pytest.mark.parametrize("size", [0, 1, 5000])
+@pytest.mark.parametrize("size", [0, 1, 5000, 1_000_000])
 def test_both_paths_have_the_same_bits(size):
     loops = load_loops("drawing_loops")
     first, second = stream(1), stream(1)
-    assert np.array_equal(normal_numbers(first, size, loops.quick), normal_numbers(second, size))
+    assert np.array_equal(normal_numbers(first, size, loops), normal_numbers(second, size))
     assert first.random() == second.random()
+
+
+def test_the_same_room_is_used_for_arrays_of_any_size():
+    normal, again = NormalNumbers(), stream(2)
+    generator = stream(2)
+    for size in (3, 5000, 0, 70):
+        values = np.empty(size)
+        normal.fill(generator, values)
+        assert np.array_equal(values, normal_numbers(again, size))
 
 
 def test_stretches_are_drawn_in_any_order_and_begin_apart():

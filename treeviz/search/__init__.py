@@ -8,8 +8,9 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import FAULTS, SEARCHES, TrainConfig
 from treeviz.model.network import InitialNetwork, WholeNetwork
 from treeviz.model.types import Floats
+from treeviz.search.block_drawer import proposal_chance
 from treeviz.search.engine import EngineMaker
-from treeviz.search.firing_network import FiringNetwork, expected_proposals, proposal_chance
+from treeviz.search.firing_network import FiringNetwork, expected_proposals
 from treeviz.search.watch.screening import drawn_bytes
 
 

@@ -1,14 +1,16 @@
 """Compiled loops that draw the neurons that fire; importing this module imports numba (see `compiled.load_loops`).
 
-They do what `normal_numbers` and `firing_network` do in NumPy, with the same bits: nothing is summed in another order,
+They do what `normal_numbers` and `block_drawer` do in NumPy, with the same bits: nothing is summed in another order,
 and every product is rounded before it is added.
 """
+
+import math
 
 import numpy as np
 from numba import njit
 
 from treeviz.model.types import Floats, Ints
-from treeviz.search.normal_numbers import LIMITS, WIDTHS, Bits
+from treeviz.search.normal_numbers import HEIGHTS, LIMITS, WIDTHS, Bits
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -22,15 +24,34 @@ def _quick(bits, widths, limits, values, left):
     return num_left
 
 
-def quick(bits: Bits) -> tuple[Floats, Ints]:
-    """Return the numbers that bits stand for, and the places of those that are not done."""
-    values, left = np.empty(bits.size), np.empty(bits.size + 1, dtype=np.int64)
-    return values, left[: _quick(bits, WIDTHS, LIMITS, values, left)]
+def quick(bits: Bits, values: Floats, left: Ints) -> int:
+    """Do what `normal_numbers.quick` does; `left` has one place more than is needed."""
+    return int(_quick(bits, WIDTHS, LIMITS, values, left))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _settle(bits, values, left, uniform, heights, tails, above):
+    num_tails, num_above = 0, 0
+    for one in range(left.size):
+        value, layer = values[left[one]], np.int64(bits[left[one]] & np.uint64(255))
+        tails[num_tails], above[num_above] = one, one
+        low, high = heights[layer], heights[layer + 1]
+        is_above = low + uniform[one] * (high - low) > math.exp(-0.5 * value * value)
+        num_tails += 1 if layer == 0 else 0
+        num_above += 1 if layer != 0 and is_above else 0
+    return num_tails, num_above
+
+
+def settle(bits: Bits, values: Floats, left: Ints, uniform: Floats) -> tuple[Ints, Ints]:
+    """Do what `normal_numbers.settle` does."""
+    tails, above = np.empty(left.size + 1, dtype=np.int64), np.empty(left.size + 1, dtype=np.int64)
+    num_tails, num_above = _settle(bits, values, left, uniform, HEIGHTS, tails, above)
+    return tails[:num_tails], above[:num_above]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def move_along(rows, points, lengths, owners, own_products):
-    """Do what `firing_network.move_along` does."""
+    """Do what `block_drawer.move_along` does."""
     for row in range(owners.size):
         own, total = owners[row], 0.0
         for k in range(rows.shape[1]):
@@ -41,15 +62,21 @@ def move_along(rows, points, lengths, owners, own_products):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def is_first(leaves, owners, threshold):
-    """Return which rows have no leaf >= `threshold` before their owner's."""
-    kept = np.empty(owners.size, dtype=np.bool_)
+def keep_first(rows, leaves, owners, signs, threshold):
+    """Do what `block_drawer.keep_first` does."""
+    num_kept = 0
     for row in range(owners.size):
         fires = 0
         for point in range(owners[row]):
             fires |= 1 if leaves[row, point] >= threshold else 0
-        kept[row] = fires == 0
-    return kept
+        if num_kept < row:
+            signs[num_kept] = signs[row]
+            for k in range(rows.shape[1]):
+                rows[num_kept, k] = rows[row, k]
+            for k in range(leaves.shape[1]):
+                leaves[num_kept, k] = leaves[row, k]
+        num_kept += 1 - fires
+    return num_kept
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -70,8 +97,9 @@ def list_watched(leaves, low, sizes, points, products):
 
 def warm_up() -> None:
     """Compile the loops, or load them from disk, for the types they are called with."""
-    quick(np.empty(0, dtype=np.uint64))
-    none, one = np.empty(0), np.empty((1, 1))
-    move_along(np.empty((0, 1)), one, one[0], np.empty(0, dtype=np.int64), none)
-    is_first(np.empty((0, 1)), np.empty(0, dtype=np.int64), 0.0)
+    none, one, bits, left = np.empty(0), np.empty((1, 1)), np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
+    quick(bits, none, np.empty(1, dtype=np.int64))
+    settle(bits, none, left, none)
+    move_along(np.empty((0, 1)), one, one[0], left, none)
+    keep_first(np.empty((0, 1)), np.empty((0, 1)), left, np.empty(0, dtype=np.int8), 0.0)
     list_watched(np.empty((0, 1)), 0.0, np.empty(0, dtype=np.int16), np.empty(1, dtype=np.int16), none)

@@ -17,21 +17,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from types import ModuleType
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from scipy.special import ndtri
 from threadpoolctl import threadpool_limits
 
 from treeviz.model.ledger import Stopwatch
 from treeviz.model.network import BLOCK_ROWS, InitialNetwork, firing_probability
-from treeviz.model.streams import LongStretches, Stream, Stretches, random_stream
+from treeviz.model.streams import Stream, Stretches, random_stream
 from treeviz.model.types import Floats, Ints
+from treeviz.search.block_drawer import BlockDrawer, proposal_chance, tail
 from treeviz.search.compiled import load_loops, map_spans
-from treeviz.search.normal_numbers import normal_numbers, quick_in_numpy
 
 T = TypeVar("T")
 # Proposals expected in a block of neurons, at most. Never change it: a seed would then stand for another network.
@@ -44,43 +42,9 @@ _NUM_DRAWS = 4096  # of neurons on the condition that they fire on a new point
 _LARGE_DRAW = 4  # blocks that are worth a second thread
 
 
-def proposal_chance(num_points: int, threshold: float) -> float:
-    """Return n p: the chance that a neuron is a proposal, as long as that is at most 1."""
-    return num_points * firing_probability(threshold)
-
-
 def expected_proposals(width: int, num_points: int, threshold: float) -> float:
     """Return m n p, the number of neurons that are drawn on average before those that fire earlier are left out."""
     return width * proposal_chance(num_points, threshold)
-
-
-def _tail(uniform: Floats, threshold: float) -> Floats:
-    """Return normal numbers on the condition that they are at least b, from uniform ones in (0, 1].
-
-    By the inverse of the distribution function, whose relative accuracy far out is that of a double.
-    """
-    return np.asarray(np.maximum(-ndtri(uniform * firing_probability(threshold)), threshold))
-
-
-def _is_first(leaves: Floats, owners: Ints, threshold: float, loops: ModuleType | None) -> NDArray[np.bool_]:
-    """Return which neurons fire on no datapoint before their owner, on which each fires as it was drawn."""
-    if loops is not None:
-        return np.asarray(loops.is_first(leaves, owners, threshold))
-    fires = leaves >= threshold
-    fires[np.arange(owners.size), owners] = True  # its product may be less by round-off
-    return np.asarray(fires.argmax(axis=1) == owners)
-
-
-def move_along(rows: Floats, points: Floats, lengths: Floats, owners: Ints, own_products: Floats) -> None:
-    """Move each row along its owner, in place, until their product is the one given; squared `lengths` of the points.
-
-    Products are summed one by one, as the compiled loop does, which gives the same bits.
-    """
-    own = points[owners]
-    totals = np.zeros(owners.size)
-    for k in range(points.shape[1]):
-        totals += rows[:, k] * own[:, k]
-    rows += ((own_products - totals) / lengths[owners])[:, None] * own
 
 
 class FiringNetwork(InitialNetwork):
@@ -117,7 +81,6 @@ class FiringNetwork(InitialNetwork):
         if X.shape[1] > len(X):
             self._basis, triangle = np.linalg.qr(X.T)
             self._points = np.ascontiguousarray(triangle.T)
-        self._lengths = np.einsum("ir,ir->i", self._points, self._points)
         self._is_compiled = chance * width >= _LARGE_PROPOSALS
         if self._is_compiled:
             load_loops("drawing_loops")  # now: loading a compiler is charged to no method
@@ -134,15 +97,18 @@ class FiringNetwork(InitialNetwork):
         """Take in what others have drawn, so that these numbers can be told without drawing here."""
         self._known = num_drawn, sum_of_drawn_signs
 
-    def gather(self, look: Callable[[Floats], T]) -> list[T]:
-        """Draw the network block by block, in threads, and return what `look` says of the leaves, (k, n), of each."""
+    def gather(self, begin: Callable[[], Callable[[Floats], T]]) -> list[T]:
+        """Draw the network block by block, in threads, and return what is seen of the leaves of each, (k, n).
+
+        `begin` is called in each thread. What it returns is called with the leaves, which the next block overwrites.
+        """
         expected = expected_proposals(self.width, len(self._X), self._threshold)
         keeps = 8 * expected * self._points.shape[1] <= _MAX_KEPT_BYTES
         num_blocks = len(self._blocks)
         start, stop = time.perf_counter(), threading.Event()
         with threadpool_limits(1, user_api="blas"):  # the threads are ours here
             parts = map_spans(
-                lambda _, first, last: self._draw_span(first, last, look, stop, keeps=keeps),
+                lambda _, first, last: self._draw_span(first, last, begin(), stop, keeps=keeps),
                 num_blocks,
                 stop,
                 is_large=num_blocks >= _LARGE_DRAW,
@@ -152,8 +118,8 @@ class FiringNetwork(InitialNetwork):
         counts = np.concatenate([part.counts for part in parts])
         if not self._is_part:
             self.require_neurons(int(counts.sum()))
-        kept = np.concatenate([rows for part in parts for rows in part.kept]) if keeps else None
         signs = np.concatenate([part.signs for part in parts])
+        kept = [rows for part in parts for rows in part.kept] if keeps else None
         self._drawn = _Drawn(np.append(0, np.cumsum(counts)), _Signs(signs), kept)
         return [seen for part in parts for seen in part.seen]
 
@@ -170,11 +136,14 @@ class FiringNetwork(InitialNetwork):
         """The compiled loops, if the network is large enough for them; a module is no part of a copy."""
         return load_loops("drawing_loops") if self._is_compiled else None
 
+    def _drawer(self) -> BlockDrawer:
+        return BlockDrawer(self._points, self._seed, self.width, self._threshold, self._block_size, self.loops)
+
     @property
     def _found(self) -> "_Drawn":
         """What was drawn; all that is asked for before `gather` draws the network."""
         if self._drawn is None:
-            self.gather(lambda leaves: None)
+            self.gather(lambda: lambda leaves: None)
         assert self._drawn is not None
         return self._drawn
 
@@ -192,38 +161,20 @@ class FiringNetwork(InitialNetwork):
         self, first: int, last: int, look: Callable[[Floats], T], stop: threading.Event, *, keeps: bool
     ) -> "_Part[T]":
         """Draw blocks first..last - 1, until `stop` is set."""
-        stretches, counts = LongStretches(self._seed, Stream.FIRING), np.zeros(last - first, dtype=np.int64)
-        signs, kept = [np.empty(0, dtype=np.int8)], [np.empty((0, self._points.shape[1]))]
-        seen, look_seconds = [], 0.0
+        drawer, counts = self._drawer(), np.zeros(last - first, dtype=np.int64)
+        signs, kept, seen, look_seconds = [np.empty(0, dtype=np.int8)], [], [], 0.0
         for place in range(last - first):
             if stop.is_set():
                 break
-            block = self._draw_block(stretches, self._blocks[first + place])
+            block = drawer.draw(self._blocks[first + place])
             counts[place] = block.signs.size
             signs.append(block.signs)
             if keeps:
-                kept.append(block.rows)
+                kept.append(block.rows.copy())
             start = time.perf_counter()
             seen.append(look(block.leaves))
             look_seconds += time.perf_counter() - start
         return _Part(counts, np.concatenate(signs), kept, seen, look_seconds)
-
-    def _draw_block(self, stretches: LongStretches, block: int) -> "_Block":
-        """Draw the neurons of a block that fire."""
-        points, threshold = self._points, self._threshold
-        generator = stretches.at(block)
-        size = min(self._block_size, self.width - block * self._block_size)
-        count = int(generator.binomial(size, proposal_chance(len(points), threshold)))
-        owners = generator.integers(0, len(points), count)
-        signs = generator.integers(0, 2, count, dtype=np.int8)
-        own_products = _tail(1.0 - generator.random(count), threshold)
-        loops = self.loops
-        rows = normal_numbers(generator, count * points.shape[1], loops.quick if loops else quick_in_numpy)
-        rows = rows.reshape(count, points.shape[1])
-        (loops.move_along if loops else move_along)(rows, points, self._lengths, owners, own_products)
-        leaves = rows @ points.T
-        kept = np.flatnonzero(_is_first(leaves, owners, threshold, loops))
-        return _Block(rows.take(kept, axis=0), leaves.take(kept, axis=0), 2 * signs[kept] - np.int8(1))
 
     def sum_of_signs(self) -> float:
         """Add the signs drawn, and draw how many of the others are positive."""
@@ -236,20 +187,18 @@ class FiringNetwork(InitialNetwork):
         return float(np.sum(np.asarray(self.signs))) if self._known is None else self._known[1]
 
     def _coordinate_blocks(self) -> Iterator[tuple[int, Floats]]:
-        """Yield the coordinates of all drawn neurons, block by block as they were drawn."""
-        stretches, kept = LongStretches(self._seed, Stream.FIRING), self._found.kept
-        for block, (first, last) in zip(self._blocks, pairwise(self._found.firsts.tolist()), strict=True):
-            if first < last:
-                yield first, self._draw_block(stretches, block).rows if kept is None else kept[first:last]
+        """Yield the coordinates of all drawn neurons, block by block as they were drawn; the next overwrites them."""
+        drawer, kept = self._drawer(), self._found.kept
+        for place, first in enumerate(self._found.firsts[:-1].tolist()):
+            yield first, drawer.draw(self._blocks[place]).rows if kept is None else kept[place]
 
     def _coordinates(self, neurons: Ints) -> Floats:
         """Return the coordinates of some neurons, (u, r)."""
-        if self._found.kept is not None:
-            return np.asarray(self._found.kept[neurons])
-        chosen = np.empty((neurons.size, self._points.shape[1]))
-        stretches = LongStretches(self._seed, Stream.FIRING)
-        for block, places, rows in self._by_block(neurons):
-            chosen[places] = self._draw_block(stretches, self._blocks[block]).rows[rows]
+        chosen, kept = np.empty((neurons.size, self._points.shape[1])), self._found.kept
+        drawer = self._drawer()
+        for place, places, rows in self._by_block(neurons):
+            whole = drawer.draw(self._blocks[place]).rows if kept is None else kept[place]
+            chosen[places] = whole[rows]
         return chosen
 
     def _by_block(self, neurons: Ints) -> Iterator[tuple[int, Ints, Ints]]:
@@ -316,7 +265,7 @@ class FiringNetwork(InitialNetwork):
         """
         threshold, generator = self._threshold, random_stream(self._seed, Stream.QUIET_NEURONS)
         weights = generator.standard_normal((_NUM_DRAWS, X.shape[1]))
-        products = _tail(1.0 - generator.random(_NUM_DRAWS), threshold)
+        products = tail(1.0 - generator.random(_NUM_DRAWS), threshold)
         leaves, variances = weights @ self._X.T, np.empty(len(X))
         for place, x in enumerate(X):
             moved = leaves + np.outer(products - weights @ x, x @ self._X.T)
@@ -336,21 +285,13 @@ class _Part(Generic[T]):
     look_seconds: float
 
 
-class _Block(NamedTuple):
-    """The neurons of a block that fire: coordinates (k, r), leaves (k, n) and signs (k,)."""
-
-    rows: Floats
-    leaves: Floats
-    signs: NDArray[np.int8]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Drawn:
     """What is known once the network is drawn: the first neuron of each block, signs and, unless large, coordinates."""
 
     firsts: Ints
     signs: "_Signs"
-    kept: Floats | None
+    kept: list[Floats] | None
 
 
 class _Signs:

@@ -4,12 +4,13 @@ The area under f(x) = exp(-x^2 / 2), x >= 0, is cut into 256 layers of the same 
 Tsang, 2000). Layer i > 0 lies between the heights f(x_i) and f(x_{i+1}) and is at most x_i wide; layer 0 is the rest,
 the tail beyond x_1 included. A number is a layer at random and a place in its rectangle at random. If the place is not
 beyond x_{i+1}, it is under the curve: 98.6 % of the numbers are done, by a multiplication and a comparison. That part
-is compiled where there is a compiler. What is left is done in NumPy in both paths: the tail by the inverse of the
-distribution function, the edge of a layer by a height at random, and what is above the curve is drawn anew.
+is compiled where there is a compiler, and so is what comes next: at the edge of a layer a height at random decides
+whether the place is under the curve, and what is above it is drawn anew. The tail is drawn by the inverse of the
+distribution function.
 """
 
 import math
-from collections.abc import Callable
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,8 @@ from scipy.special import ndtr, ndtri
 from treeviz.model.types import Floats, Ints
 
 Bits = NDArray[np.uint64]
-# Returns numbers from their bits, and the places of those that are not done.
-Quick = Callable[[Bits], tuple[Floats, Ints]]
 
-_NUM_LAYERS, _MOST_BITS = 256, (1 << 64) - 1
+_NUM_LAYERS = 256
 _TAIL = 3.654152885361009  # x_1: with it, and no other, 256 layers of the same size end at the top of the curve
 
 
@@ -37,32 +36,62 @@ def _edges() -> Floats:
 
 
 _EDGES = _edges()
-_HEIGHTS = np.exp(-0.5 * _EDGES**2)
+HEIGHTS = np.exp(-0.5 * _EDGES**2)
 # What 53 random bits and a half are multiplied by in each layer, and below what the number is done.
 WIDTHS, LIMITS = _EDGES[:-1] * 2.0**-52, _EDGES[1:].copy()
 _TAIL_CHANCE = float(ndtr(-_TAIL))
 
 
-def quick_in_numpy(bits: Bits) -> tuple[Floats, Ints]:
-    """Do what `drawing_loops.quick` does: 8 bits choose the layer, and 53 others the place, its sign included."""
+def quick(bits: Bits, values: Floats, left: Ints) -> int:
+    """Write the numbers that bits stand for, and the places of those that are not done to `left`; return how many.
+
+    8 bits choose the layer, and 53 others the place in it, its sign included.
+    """
     layers = (bits & np.uint64(_NUM_LAYERS - 1)).astype(np.intp)
-    values = ((bits.view(np.int64) >> 11) + 0.5) * WIDTHS[layers]
-    return values, np.flatnonzero(np.abs(values) >= LIMITS[layers])
+    np.multiply((bits.view(np.int64) >> 11) + 0.5, WIDTHS[layers], out=values)
+    places = np.flatnonzero(np.abs(values) >= LIMITS[layers])
+    left[: places.size] = places
+    return places.size
 
 
-def normal_numbers(generator: np.random.Generator, size: int, quick: Quick = quick_in_numpy) -> Floats:
-    """Draw independent normal numbers, (size,)."""
-    bits = generator.integers(0, _MOST_BITS, size, dtype=np.uint64, endpoint=True)
-    values, left = quick(bits)
-    if not left.size:
-        return values
+def settle(bits: Bits, values: Floats, left: Ints, uniform: Floats) -> tuple[Ints, Ints]:
+    """Return which of the numbers that are left are in the tail, and which are above the curve.
+
+    `uniform` (left.size,), in (0, 1], says how high each is between the bottom and the top of its layer.
+    """
+    # The exponential of the C library: the compiled loop has it, too, and NumPy's may have other bits.
+    curve = np.array([math.exp(-0.5 * value * value) for value in values[left].tolist()])
     layers = (bits[left] & np.uint64(_NUM_LAYERS - 1)).astype(np.intp)
-    own, uniform = values[left], 1.0 - generator.random(left.size)
+    low, high = HEIGHTS[layers], HEIGHTS[layers + 1]
     is_tail = layers == 0
-    own[is_tail] = np.copysign(-ndtri(uniform[is_tail] * _TAIL_CHANCE), own[is_tail])
-    values[left] = own
-    low, high = _HEIGHTS[layers], _HEIGHTS[layers + 1]
-    is_above = ~is_tail & (low + uniform * (high - low) > np.exp(-0.5 * own**2))
-    above = left[is_above]
-    values[above] = normal_numbers(generator, above.size, quick)
-    return values
+    return is_tail.nonzero()[0], (~is_tail & (low + uniform * (high - low) > curve)).nonzero()[0]
+
+
+class NormalNumbers:
+    """Draws normal numbers into arrays; one for each thread, since it keeps the room that it works in.
+
+    With the module of compiled loops, `drawing_loops`, it is several times as fast.
+    """
+
+    def __init__(self, loops: ModuleType | None = None) -> None:
+        self._quick = loops.quick if loops else quick
+        self._settle = loops.settle if loops else settle
+        self._left = np.empty(1, dtype=np.int64)
+
+    def fill(self, generator: np.random.Generator, values: Floats) -> None:
+        """Write independent normal numbers to `values`, (size,)."""
+        bits = generator.bit_generator.random_raw(values.size)
+        if self._left.size <= values.size:
+            self._left = np.empty(values.size + 1, dtype=np.int64)  # one place more than is needed
+        left = self._left[: self._quick(bits, values, self._left)]
+        if not left.size:
+            return
+        uniform = 1.0 - generator.random(left.size)
+        tails, above = self._settle(bits, values, left, uniform)
+        places = left[tails]
+        values[places] = np.copysign(-ndtri(uniform[tails] * _TAIL_CHANCE), values[places])
+        places = left[above]
+        if places.size:
+            again = np.empty(places.size)
+            self.fill(generator, again)
+            values[places] = again

@@ -6,7 +6,7 @@ from typing import Any
 
 from treeviz.model.ledger import at_price
 from treeviz.model.numerals import count, numeral
-from treeviz.search.firing_network import proposal_chance
+from treeviz.search.block_drawer import proposal_chance
 from treeviz.training.record import StepRecord
 from treeviz.training.trace import Trace
 from treeviz.training.trainer import Trainer

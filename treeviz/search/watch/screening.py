@@ -35,6 +35,8 @@ LARGE_PRODUCTS, _BLOCK_BYTES = 1 << 22, 1 << 19
 FIXED_BYTES = 1 << 28
 
 Blocks = Iterable[tuple[int, Floats]]
+# How many pairs of each neuron of a block are watched, their points and their products.
+Piece = tuple[NDArray[np.int16], NDArray[np.int16], Floats]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,20 +113,25 @@ def drawn_bytes(data: Dataset, config: TrainConfig) -> int:
 def pairs_while_drawn(network: FiringNetwork, low: float) -> WatchedPairs:
     """Find the pairs of neurons all of which fire, as they are drawn. Cost: k n comparisons for k neurons."""
 
-    def look(leaves: Floats) -> tuple[NDArray[np.int16], NDArray[np.int16], Floats]:
-        is_watched = leaves >= low
-        points = np.nonzero(is_watched)[1].astype(np.int16)
-        return np.count_nonzero(is_watched, axis=1).astype(np.int16), points, leaves[is_watched]
+    def begin() -> Callable[[Floats], Piece]:
+        points, products = np.empty(0, dtype=np.int16), np.empty(0)
 
-    def look_compiled(leaves: Floats) -> tuple[NDArray[np.int16], NDArray[np.int16], Floats]:
-        assert loops is not None
-        sizes, points = np.empty(len(leaves), dtype=np.int16), np.empty(leaves.size + 1, dtype=np.int16)
-        products = np.empty(leaves.size + 1)
-        num_pairs = loops.list_watched(leaves, low, sizes, points, products)
-        return sizes, points[:num_pairs].copy(), products[:num_pairs].copy()
+        def look(leaves: Floats) -> Piece:
+            nonlocal points, products
+            if loops is None:
+                is_watched = leaves >= low
+                places = np.nonzero(is_watched)[1].astype(np.int16)
+                return np.count_nonzero(is_watched, axis=1).astype(np.int16), places, leaves[is_watched]
+            if points.size <= leaves.size:  # room for all pairs, kept for the next block
+                points, products = np.empty(leaves.size + 1, dtype=np.int16), np.empty(leaves.size + 1)
+            sizes = np.empty(len(leaves), dtype=np.int16)
+            num_pairs = loops.list_watched(leaves, low, sizes, points, products)
+            return sizes, points[:num_pairs].copy(), products[:num_pairs].copy()
+
+        return look
 
     loops = network.loops
-    pieces = network.gather(look_compiled if loops else look)
+    pieces = network.gather(begin)
     sizes, points, products = map(list, zip(*pieces, strict=True))
     del pieces  # what has been put together is let go of
     indptr = np.zeros(network.num_drawn + 1, dtype=np.int64)

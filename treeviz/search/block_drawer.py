@@ -1,0 +1,105 @@
+"""Drawing the neurons of a block that fire: proposals on the condition that they fire on one datapoint, and a choice.
+
+What is drawn, and why its law is that of a full draw, is in `firing_network`.
+"""
+
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from treeviz.model.network import firing_probability
+from treeviz.model.streams import LongStretches, Stream
+from treeviz.model.types import Floats, Ints
+from treeviz.search.normal_numbers import NormalNumbers
+
+
+def proposal_chance(num_points: int, threshold: float) -> float:
+    """Return n p: the chance that a neuron is a proposal, as long as that is at most 1."""
+    return num_points * firing_probability(threshold)
+
+
+def tail(uniform: Floats, threshold: float) -> Floats:
+    """Return normal numbers on the condition that they are at least b, from uniform ones in (0, 1].
+
+    By the inverse of the distribution function, whose relative accuracy far out is that of a double.
+    """
+    return np.asarray(np.maximum(-ndtri(uniform * firing_probability(threshold)), threshold))
+
+
+def move_along(rows: Floats, points: Floats, lengths: Floats, owners: Ints, own_products: Floats) -> None:
+    """Move each row along its owner, in place, until their product is the one given; squared `lengths` of the points.
+
+    Products are summed one by one, as the compiled loop does, which gives the same bits.
+    """
+    own = points[owners]
+    totals = np.zeros(owners.size)
+    for k in range(points.shape[1]):
+        totals += rows[:, k] * own[:, k]
+    rows += ((own_products - totals) / lengths[owners])[:, None] * own
+
+
+def keep_first(rows: Floats, leaves: Floats, owners: Ints, signs: NDArray[np.int8], threshold: float) -> int:
+    """Move the neurons that fire on no datapoint before their owner to the front, in place, and return their number.
+
+    On its owner each fires as it was drawn, though its product may be less by round-off.
+    """
+    fires = leaves >= threshold
+    fires[np.arange(owners.size), owners] = True
+    kept = np.flatnonzero(fires.argmax(axis=1) == owners)
+    for array in (rows, leaves, signs):
+        array[: kept.size] = array[kept]
+    return kept.size
+
+
+class Block(NamedTuple):
+    """The neurons of a block that fire: coordinates (k, r), leaves (k, n) and signs (k,) of -1 or 1."""
+
+    rows: Floats
+    leaves: Floats
+    signs: NDArray[np.int8]
+
+
+class BlockDrawer:
+    """Draws blocks of a network, in any order; one for each thread, since it keeps the room that it works in.
+
+    Parameters
+    ----------
+    points : (n, r) the datapoints in the coordinates that are drawn.
+    seed, width, threshold : of the network.
+    block_size : neurons of a block, of which those that fire are drawn.
+    loops : the module `drawing_loops`, or None: the same bits, several times slower.
+    """
+
+    def __init__(
+        self, points: Floats, seed: int, width: int, threshold: float, block_size: int, loops: ModuleType | None
+    ) -> None:
+        self._points, self._columns = points, np.ascontiguousarray(points.T)
+        self._lengths = np.einsum("ir,ir->i", points, points)
+        self._width, self._threshold, self._block_size = width, threshold, block_size
+        self._chance = proposal_chance(len(points), threshold)
+        self._stretches, self._normal = LongStretches(seed, Stream.FIRING), NormalNumbers(loops)
+        self._move_along = loops.move_along if loops else move_along
+        self._keep_first = loops.keep_first if loops else keep_first
+        self._rows, self._leaves = np.empty(0), np.empty(0)
+
+    def draw(self, block: int) -> Block:
+        """Draw a block; the next one takes the place of its arrays."""
+        points, threshold = self._points, self._threshold
+        num_points, rank = points.shape
+        generator = self._stretches.at(block)
+        count = int(generator.binomial(min(self._block_size, self._width - block * self._block_size), self._chance))
+        owners = generator.integers(0, num_points, count)
+        signs = 2 * generator.integers(0, 2, count, dtype=np.int8) - np.int8(1)
+        own_products = tail(1.0 - generator.random(count), threshold)
+        if self._rows.size < count * rank or self._leaves.size < count * num_points:
+            self._rows, self._leaves = np.empty(count * rank * 9 // 8), np.empty(count * num_points * 9 // 8)
+        numbers = self._rows[: count * rank]
+        self._normal.fill(generator, numbers)
+        rows, leaves = numbers.reshape(count, rank), self._leaves[: count * num_points].reshape(count, num_points)
+        self._move_along(rows, points, self._lengths, owners, own_products)
+        np.matmul(rows, self._columns, out=leaves)
+        kept = slice(self._keep_first(rows, leaves, owners, signs, threshold))
+        return Block(rows[kept], leaves[kept], signs[kept])
