@@ -79,6 +79,21 @@ class FiringSets:
         order = np.argsort(neurons, kind="stable")
         return cls.from_pairs(neurons[order], points[order], len(sets))
 
+    @classmethod
+    def joined(cls, parts: Sequence["FiringSets"]) -> "FiringSets":
+        """Put together parts of ascending neurons, those of each beyond those of the one before; compact."""
+        num_points, starts = parts[0].num_points, np.cumsum([0, *(part.num_pairs for part in parts)])
+        rooms = cls.room(0, int(starts[-1]), num_points)
+        rows = [part.indptr[:-1] + start for part, start in zip(parts, starts[:-1].tolist(), strict=True)]
+        columns = [part.neurons for part in parts], [*rows, starts[-1:]], [part.points for part in parts]
+        neurons, indptr, points = (
+            np.concatenate(column, dtype=room.dtype, casting="same_kind")
+            for column, room in zip(columns, rooms, strict=True)
+        )
+        for array in (neurons, indptr, points):
+            array.flags.writeable = False
+        return cls(neurons, indptr, points, num_points)
+
     @staticmethod
     def room(num_neurons: int, num_pairs: int, num_points: int) -> tuple[Ints, Ints, Ints]:
         """Return `neurons`, `indptr` and `points` in as few bytes as these numbers need, with one element to spare."""

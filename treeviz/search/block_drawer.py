@@ -15,6 +15,9 @@ from treeviz.model.streams import LongStretches, Stream
 from treeviz.model.types import Floats, Ints
 from treeviz.search.normal_numbers import NormalNumbers
 
+# Numbers for which room is made at a time: NumPy asks the system for large pages from this size on.
+_ROOM = 1 << 19
+
 
 def proposal_chance(num_points: int, threshold: float) -> float:
     """Return n p: the chance that a neuron is a proposal, as long as that is at most 1."""
@@ -63,7 +66,7 @@ class Block(NamedTuple):
 
 
 class BlockDrawer:
-    """Draws blocks of a network, in any order; one for each thread, since it keeps the room that it works in.
+    """Draws blocks of a network, in any order; one for each thread, since it has room of its own to work in.
 
     Parameters
     ----------
@@ -71,10 +74,19 @@ class BlockDrawer:
     seed, width, threshold : of the network.
     block_size : neurons of a block, of which those that fire are drawn.
     loops : the module `drawing_loops`, or None: the same bits, several times slower.
+    keeps : whether the coordinates of a block stay as they are when the next one is drawn.
     """
 
     def __init__(
-        self, points: Floats, seed: int, width: int, threshold: float, block_size: int, loops: ModuleType | None
+        self,
+        points: Floats,
+        seed: int,
+        width: int,
+        threshold: float,
+        block_size: int,
+        loops: ModuleType | None,
+        *,
+        keeps: bool,
     ) -> None:
         self._points, self._columns = points, np.ascontiguousarray(points.T)
         self._lengths = np.einsum("ir,ir->i", points, points)
@@ -83,10 +95,11 @@ class BlockDrawer:
         self._stretches, self._normal = LongStretches(seed, Stream.FIRING), NormalNumbers(loops)
         self._move_along = loops.move_along if loops else move_along
         self._keep_first = loops.keep_first if loops else keep_first
+        self._keeps, self._num_used = keeps, 0  # numbers of `_rows` that are not to be overwritten
         self._rows, self._leaves = np.empty(0), np.empty(0)
 
     def draw(self, block: int) -> Block:
-        """Draw a block; the next one takes the place of its arrays."""
+        """Draw a block; the next one takes the place of its leaves, and of its coordinates if they are not kept."""
         points, threshold = self._points, self._threshold
         num_points, rank = points.shape
         generator = self._stretches.at(block)
@@ -94,12 +107,16 @@ class BlockDrawer:
         owners = generator.integers(0, num_points, count)
         signs = 2 * generator.integers(0, 2, count, dtype=np.int8) - np.int8(1)
         own_products = tail(1.0 - generator.random(count), threshold)
-        if self._rows.size < count * rank or self._leaves.size < count * num_points:
-            self._rows, self._leaves = np.empty(count * rank * 9 // 8), np.empty(count * num_points * 9 // 8)
-        numbers = self._rows[: count * rank]
+        if self._rows.size - self._num_used < count * rank:
+            self._rows, self._num_used = np.empty(max(_ROOM, count * rank)), 0
+        if self._leaves.size < count * num_points:
+            self._leaves = np.empty(count * num_points * 9 // 8)
+        numbers = self._rows[self._num_used :][: count * rank]
         self._normal.fill(generator, numbers)
         rows, leaves = numbers.reshape(count, rank), self._leaves[: count * num_points].reshape(count, num_points)
         self._move_along(rows, points, self._lengths, owners, own_products)
         np.matmul(rows, self._columns, out=leaves)
         kept = slice(self._keep_first(rows, leaves, owners, signs, threshold))
+        if self._keeps:
+            self._num_used += rows[kept].size
         return Block(rows[kept], leaves[kept], signs[kept])

@@ -64,11 +64,11 @@ def move_along(rows, points, lengths, owners, own_products):
 @njit(cache=True, nogil=True, error_model="numpy")
 def keep_first(rows, leaves, owners, signs, threshold):
     """Do what `block_drawer.keep_first` does."""
-    num_kept = 0
+    num_kept, num_points = 0, leaves.shape[1]
     for row in range(owners.size):
-        fires = 0
-        for point in range(owners[row]):
-            fires |= 1 if leaves[row, point] >= threshold else 0
+        fires, owner = 0, np.int32(owners[row])
+        for point in range(num_points):  # all of them: the compiler turns this into vector instructions
+            fires |= 1 if (leaves[row, point] >= threshold) & (np.int32(point) < owner) else 0
         if num_kept < row:
             signs[num_kept] = signs[row]
             for k in range(rows.shape[1]):

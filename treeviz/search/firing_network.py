@@ -136,8 +136,9 @@ class FiringNetwork(InitialNetwork):
         """The compiled loops, if the network is large enough for them; a module is no part of a copy."""
         return load_loops("drawing_loops") if self._is_compiled else None
 
-    def _drawer(self) -> BlockDrawer:
-        return BlockDrawer(self._points, self._seed, self.width, self._threshold, self._block_size, self.loops)
+    def _drawer(self, *, keeps: bool = False) -> BlockDrawer:
+        rest = self._threshold, self._block_size, self.loops
+        return BlockDrawer(self._points, self._seed, self.width, *rest, keeps=keeps)
 
     @property
     def _found(self) -> "_Drawn":
@@ -161,7 +162,7 @@ class FiringNetwork(InitialNetwork):
         self, first: int, last: int, look: Callable[[Floats], T], stop: threading.Event, *, keeps: bool
     ) -> "_Part[T]":
         """Draw blocks first..last - 1, until `stop` is set."""
-        drawer, counts = self._drawer(), np.zeros(last - first, dtype=np.int64)
+        drawer, counts = self._drawer(keeps=keeps), np.zeros(last - first, dtype=np.int64)
         signs, kept, seen, look_seconds = [np.empty(0, dtype=np.int8)], [], [], 0.0
         for place in range(last - first):
             if stop.is_set():
@@ -170,7 +171,7 @@ class FiringNetwork(InitialNetwork):
             counts[place] = block.signs.size
             signs.append(block.signs)
             if keeps:
-                kept.append(block.rows.copy())
+                kept.append(block.rows)
             start = time.perf_counter()
             seen.append(look(block.leaves))
             look_seconds += time.perf_counter() - start

@@ -126,12 +126,9 @@ class Shard:
 
 def join_firing(parts: list[FiringSets], firsts: Ints) -> FiringSets:
     """Put together the firing sets of all shards, in order; the neurons of shard k are numbered from firsts[k] on."""
-    neurons = [part.neurons.astype(np.int64) + first for part, first in zip(parts, firsts.tolist(), strict=True)]
-    starts = np.cumsum([0, *(part.num_pairs for part in parts)])
-    rows = [part.indptr[:-1] + start for part, start in zip(parts, starts[:-1].tolist(), strict=True)]
-    return FiringSets(
-        np.concatenate(neurons),
-        np.concatenate([*rows, starts[-1:]]),
-        np.concatenate([part.points for part in parts]),
-        parts[0].num_points,
-    ).compact()
+    return FiringSets.joined(
+        [
+            FiringSets(part.neurons.astype(np.int64) + first, part.indptr, part.points, part.num_points)
+            for part, first in zip(parts, firsts.tolist(), strict=True)
+        ]
+    )

@@ -218,12 +218,17 @@ class WatchLists:
             rows, starts, depths = lists.neurons.searchsorted(promoted.neurons), starts.copy(), depths.copy()
             starts[rows], depths[rows] = promoted.indptr[:-1] + codes.size, promoted.depths
             codes = np.concatenate([codes, promoted.codes])
-        neurons, indptr, points = FiringSets.room(lists.neurons.size, int(self._overlaps.trace()), len(self.gram))
-        num_neurons, num_pairs = self._loops.list_firing(lists.neurons, starts, depths, codes, neurons, indptr, points)
-        for array, size in ((neurons, num_neurons), (indptr, num_neurons + 1), (points, num_pairs)):
-            array.resize(size, refcheck=False)  # where it is
-            array.flags.writeable = False
-        return FiringSets(neurons, indptr, points, len(self.gram))
+        loops, num_points, num_firing = self._loops, len(self.gram), int(self._overlaps.trace())
+
+        def list_span(_: int, first: int, last: int) -> FiringSets:
+            own = depths[first:last]
+            room = FiringSets.room(last - first, min(num_firing, int(own.sum(dtype=np.int64))), num_points)
+            sizes = loops.list_firing(lists.neurons[first:last], starts[first:last], own, codes, *room)
+            neurons, indptr, points = room
+            return FiringSets(neurons[: sizes[0]], indptr[: sizes[0] + 1], points[: sizes[1]], num_points)
+
+        num_rows = lists.neurons.size
+        return FiringSets.joined(map_spans(list_span, num_rows, is_large=num_rows >= LARGE_VISIT))
 
     def moves(self, neurons: Ints | None = None) -> tuple[Ints, Floats]:
         """Return neurons that may have moved, ascending, and pull_r * c_r, (u, n), which times X is how far.
