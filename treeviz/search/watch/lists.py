@@ -35,6 +35,7 @@ from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import sort_operations
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, map_spans, num_threads
+from treeviz.search.watch.listing import CompiledLister, list_firing
 from treeviz.search.watch.numpy_look import (
     NEARLY,
     Part,
@@ -144,6 +145,7 @@ class WatchLists:
         room = pairs.neurons.size + BLOCK_ROWS * num_threads()
         self._listed: FiringSets | None = None  # until a neuron fires on other datapoints
         self._due = np.full(room, 0)  # room to work in
+        self._lister = CompiledLister()
         self.first_look = self._look_at(self._lists)
         self.just_promoted: Ints = self.first_look.breached
         self._renewal = Renewal(gram, width, self.sums)
@@ -196,39 +198,12 @@ class WatchLists:
     def firing(self) -> FiringSets:
         """Return which neurons fire on which datapoints, compact. Cost: U(0) and the firing pairs, if any changed."""
         if self._listed is None:
-            self._listed = self._list_firing() if self._loops is None else self._list_compiled()
+            both, num_points = (self._lists, self._promoted), len(self.gram)
+            if self._loops is None:
+                self._listed = list_firing(*both, num_points)
+            else:
+                self._listed = self._lister.list(*both, num_points, int(self._overlaps.trace()), self._loops)
         return self._listed
-
-    def _list_firing(self) -> FiringSets:
-        """List them in NumPy. Cost: the watched pairs, and sorting those that fire."""
-        num_points = len(self.gram)
-        keys = []  # neuron * n + datapoint: their order is that of the pairs
-        for lists in (self._lists, self._promoted):
-            pairs = np.flatnonzero(lists.fires)
-            keys.append(lists.neurons[lists.owners[pairs]] * num_points + lists.codes[pairs])
-        neurons, points = np.divmod(np.sort(np.concatenate(keys)), num_points)
-        return FiringSets.from_pairs(neurons, points, num_points).compact()
-
-    def _list_compiled(self) -> FiringSets:
-        """Do the same in one pass that writes the small arrays at once."""
-        assert self._loops is not None
-        lists, promoted = self._lists, self._promoted
-        starts, depths, codes = lists.indptr[:-1], lists.depths, lists.codes
-        if promoted.neurons.size:  # their rows are elsewhere
-            rows, starts, depths = lists.neurons.searchsorted(promoted.neurons), starts.copy(), depths.copy()
-            starts[rows], depths[rows] = promoted.indptr[:-1] + codes.size, promoted.depths
-            codes = np.concatenate([codes, promoted.codes])
-        loops, num_points, num_firing = self._loops, len(self.gram), int(self._overlaps.trace())
-
-        def list_span(_: int, first: int, last: int) -> FiringSets:
-            own = depths[first:last]
-            room = FiringSets.room(last - first, min(num_firing, int(own.sum(dtype=np.int64))), num_points)
-            sizes = loops.list_firing(lists.neurons[first:last], starts[first:last], own, codes, *room)
-            neurons, indptr, points = room
-            return FiringSets(neurons[: sizes[0]], indptr[: sizes[0] + 1], points[: sizes[1]], num_points)
-
-        num_rows = lists.neurons.size
-        return FiringSets.joined(map_spans(list_span, num_rows, is_large=num_rows >= LARGE_VISIT))
 
     def moves(self, neurons: Ints | None = None) -> tuple[Ints, Floats]:
         """Return neurons that may have moved, ascending, and pull_r * c_r, (u, n), which times X is how far.
