@@ -46,6 +46,7 @@ def invoke(*arguments):
     return CliRunner().invoke(main, ["export", *map(str, arguments)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_tree_is_what_the_stage_saves(page, replay_file, tmp_path, scheme):
     page.emulate_media(color_scheme=scheme)

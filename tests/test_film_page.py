@@ -95,6 +95,7 @@ def alike(one, other, edge=4):
     return max(np.corrcoef(inner(one), inner(other, *shift))[0, 1] for shift in shifts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_a_phase_becomes_a_gif(page, stage, sentences, scheme):
     page.emulate_media(color_scheme=scheme)

@@ -413,6 +413,7 @@ def assert_product(forest, leaves, product, tolerance):
 
 
 @given(m=st.integers(1, 70), n=st.integers(1, 5), palette=st.sampled_from(["few", "normal"]), seed=st.integers(0, 9999))
+@settings(max_examples=40)
 def test_products_added_equal_dense_ones(m, n, palette, seed):
     rng = np.random.default_rng(seed)
     leaves = draw_values(rng, (m, n), palette)
@@ -464,6 +465,7 @@ def test_large_path_equals_the_small_one_bit_for_bit(cpus, monkeypatch):
     palette=st.sampled_from(PALETTES),
     seed=st.integers(0, 9999),
 )
+@settings(max_examples=40)
 def test_both_paths_count_every_level_of_every_tree(m, n, cpus, palette, seed):
     rng = np.random.default_rng(seed)
     leaves = draw_values(rng, (m, n), palette)

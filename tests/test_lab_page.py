@@ -28,6 +28,7 @@ def lab(tmp_path_factory):
         yield url
 
 
+@pytest.mark.slow
 def test_a_tile_tells_and_leads_to_the_points(page, lab):
     page.goto(f"{lab}/lab")
     tile = page.locator(".st-key-lab-tiles [data-testid=stColumn]").first
@@ -65,6 +66,7 @@ def test_a_sweep_is_measured_paused_cancelled_and_found_again(page, lab):
     expect(main).to_contain_text(known[known.index("So far: ") :])
 
 
+@pytest.mark.slow
 def test_the_answer_and_its_numbers_are_taken_home(page, lab, tmp_path):
     page.goto(f"{lab}/lab?experiment=sublinear&size=quick")
     answer = page.get_by_test_id("stAlertContentSuccess")

@@ -69,6 +69,7 @@ def plain(text):
     return re.sub(r"\s+", " ", re.sub(r"\*\*|`", "", text)).strip()
 
 
+@pytest.mark.slow
 def test_a_lesson_by_mouse_from_the_first_page(stage, lecture):
     stage.open("data=xor&xor-n=12&width=512")  # what the reader had chosen
     stage.page.get_by_role("button", name="Lessons").click()

@@ -79,6 +79,7 @@ def drag(stage, grip, *moves):
     stage.page.mouse.up()
 
 
+@pytest.mark.slow
 def test_a_datapoint_is_dragged_and_its_tree_follows(stage, trainers):
     stage.open(f"{XOR}&tree=3&it=2&phase=solve")
     before, told = stage.states(), stage.narration

@@ -80,6 +80,7 @@ def open_at_a_moment(stage):
     return menu, whole
 
 
+@pytest.mark.slow
 def test_the_chart_the_numbers_and_the_moment_of_a_run_are_taken_home(stage, tmp_path):
     menu, whole = open_at_a_moment(stage)
     words, curves, root = words_of(picture(menu, "Loss", "svg", tmp_path))
@@ -117,6 +118,7 @@ def test_the_chart_the_numbers_and_the_moment_of_a_run_are_taken_home(stage, tmp
     assert np.abs(painted[24:-24, 24:-24] - screen).mean() < 2
 
 
+@pytest.mark.slow
 def test_the_tree_on_the_screen_is_taken_home_as_a_file_that_plays(stage, context, tmp_path):
     stage.open("data=circle&width=64&tree=3&it=2&phase=move&step=1").rest()
     where, sentence = stage.where, stage.narration

@@ -50,6 +50,7 @@ def open_lesson(page, server, query=CALM):
     settle(page)
 
 
+@pytest.mark.slow
 def test_the_lesson_shows_the_run_and_leads_to_its_moments(page, server, circle):
     open_lesson(page, server)
     main = page.get_by_test_id("stMain")

@@ -46,6 +46,7 @@ def test_nothing_below_the_notes_on_the_code_moves_within_a_phase(stage):
     assert len(places) == 1
 
 
+@pytest.mark.slow
 def test_a_strip_a_datapoint_shows_its_leaves_and_opens_its_tree(stage, circle):
     stage.open("data=circle&width=64&solver=exact&it=1&phase=search&step=0")
     box = stage.part("touched")

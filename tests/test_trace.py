@@ -410,6 +410,7 @@ def test_a_file_with_flipped_bytes_is_refused(tmp_path):
         equal_or_value_error(flipped(content, places, rng), trace, f"flipped {places}")
 
 
+@pytest.mark.slow
 def test_a_file_with_damaged_zip_headers_is_refused(tmp_path):
     """Every bit of the fixed parts of the first member, of the first directory entry, and of the end record."""
     content, trace = file_bytes(tmp_path)
@@ -745,19 +746,19 @@ def test_an_amortized_series_that_does_not_exist_is_a_value_error(unit, of):
 
 
 @pytest.mark.parametrize("method", ["gradient-descent", "gauss-newton"])
-def test_a_hundred_iterations_stay_small(method):
+def test_records_of_many_iterations_stay_small(method):
     data = load_dataset("sphere", num_points=16, dimension=16)
     trainer = trainer_of(data, width=4096, method=method)
     trainer.step()
     tracemalloc.start()
     before = tracemalloc.take_snapshot()
-    for _ in range(100):
+    for _ in range(30):
         trainer.step()
     after = tracemalloc.take_snapshot()
     tracemalloc.stop()
     grown = sum(difference.size_diff for difference in after.compare_to(before, "filename"))
-    assert len(trainer.trace.records) == 101
-    assert grown < 20e6, f"{grown / 1e6:.1f} MB"
+    assert len(trainer.trace.records) == 31
+    assert grown < 6e6, f"{grown / 1e6:.1f} MB"
 
 
 def test_replaying_while_the_trainer_steps_is_exact():

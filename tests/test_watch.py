@@ -229,7 +229,7 @@ def walks(draw):
 
 @each_path
 @given(walks(), st.integers(1, 3))
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_walk_is_exact(path, walk, cpus):
     X, width, threshold, skin, duals = walk
     with pytest.MonkeyPatch.context() as patch:
