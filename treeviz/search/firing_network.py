@@ -27,7 +27,7 @@ from scipy.special import ndtri
 from threadpoolctl import threadpool_limits
 
 from treeviz.model.ledger import Stopwatch
-from treeviz.model.network import BLOCK_ROWS, InitialNetwork, firing_probability
+from treeviz.model.network import BLOCK_ROWS, Deviation, InitialNetwork, firing_probability
 from treeviz.model.streams import LongStretches, Stream, Stretches, random_stream
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops, map_spans
@@ -40,7 +40,6 @@ _PROPOSALS = 4096
 _MAX_KEPT_BYTES = 1 << 28
 # Proposals that are worth loading a compiler.
 _LARGE_PROPOSALS = 1 << 15
-_NUM_DRAWS = 4096  # of neurons on the condition that they fire on a new point
 _LARGE_DRAW = 4  # blocks that are worth a second thread
 
 
@@ -308,21 +307,14 @@ class FiringNetwork(InitialNetwork):
             numbers[places] = first + chosen[rows]
         return numbers
 
-    def undrawn_deviation(self, X: Floats) -> Floats:
-        """Estimate it from draws on the condition that a neuron fires on the new point.
+    def undrawn_deviation(self, X: Floats, *, knows_sum: bool = False) -> Deviation:
+        """Compute it from the law of a quiet neuron; their number is what the drawn ones leave of the m."""
+        from treeviz.model.quiet import QuietNeurons  # now: SciPy's statistics take half a second to load
 
-        The signs are independent, so the variance is that of one neuron's output, times the share of quiet ones:
-        E[max(w . x - b, 0)^2; w quiet].
-        """
-        threshold, generator = self._threshold, random_stream(self._seed, Stream.QUIET_NEURONS)
-        weights = generator.standard_normal((_NUM_DRAWS, X.shape[1]))
-        products = _tail(1.0 - generator.random(_NUM_DRAWS), threshold)
-        leaves, variances = weights @ self._X.T, np.empty(len(X))
-        for place, x in enumerate(X):
-            moved = leaves + np.outer(products - weights @ x, x @ self._X.T)
-            is_quiet = (moved < threshold).all(axis=1)
-            variances[place] = np.mean(np.where(is_quiet, (products - threshold) ** 2, 0.0))
-        return np.asarray(np.sqrt(firing_probability(threshold) * variances))
+        total = self.sum_of_signs() - self.sum_of_drawn_signs() if knows_sum else None
+        with threadpool_limits(1, user_api="blas"):  # the same bits whatever the number of threads
+            quiet = QuietNeurons(self._X, self._threshold, self._seed)
+            return quiet.deviation(X, self.width - self.num_drawn, self.width, total)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
