@@ -93,7 +93,11 @@ class FiringNetwork(InitialNetwork):
     X : (n, d) datapoints of unit length.
     seed, width, threshold : of the network; with X they determine it, whatever the number of threads.
     part : (k, of), the k-th of so many parts of the network, from 0 on. Its neurons are numbered from 0 on, in the
-        order of the whole network. Where d > n, only the whole network can tell weights.
+        order of the whole network. Where d > n, weights are asked for with `first_neuron`.
+
+    Attributes
+    ----------
+    first_neuron : how many neurons the parts before this one have; who knows it sets it.
 
     Raises
     ------
@@ -124,7 +128,7 @@ class FiringNetwork(InitialNetwork):
         self._block_size = 1 << (size.bit_length() - 1)
         self.num_blocks = -(-width // self._block_size)  # of the whole network
         self._blocks = range(*(self.num_blocks * place // part[1] for place in (part[0], part[0] + 1)))
-        self._is_part = part[1] > 1
+        self._is_part, self.first_neuron = part[1] > 1, 0
         self.draw_seconds = 0.0
         self._drawn: _Drawn | None = None
         self._known: tuple[int, float] | None = None
@@ -265,7 +269,7 @@ class FiringNetwork(InitialNetwork):
             return coordinates
         stretches, rest = Stretches(self._seed, Stream.FIRING_REST), np.empty((neurons.size, len(self._basis)))
         for row, neuron in zip(rest, neurons.tolist(), strict=True):
-            stretches.at(neuron).standard_normal(out=row)
+            stretches.at(self.first_neuron + neuron).standard_normal(out=row)
         rest -= (rest @ self._basis) @ self._basis.T
         return rest + coordinates @ self._basis.T
 

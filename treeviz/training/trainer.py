@@ -10,7 +10,7 @@ import numpy as np
 from treeviz.data.dataset import Dataset, require_unit_rows
 from treeviz.model.config import TrainConfig
 from treeviz.model.ledger import Ledger
-from treeviz.model.network import Deviation, outputs_at
+from treeviz.model.network import Deviation
 from treeviz.model.streams import Stream, random_stream
 from treeviz.model.types import Floats, Ints
 from treeviz.search import find_engine, initial_network, required_bytes
@@ -172,6 +172,8 @@ class Trainer:
     def predict(self, X: Floats) -> Floats:
         """Return the outputs, (q,), of the current weights on points of unit length, (q, d). Cost: m * q * d.
 
+        The workers of a cluster compute it, each for the neurons that it keeps.
+
         Where only the neurons that fire were drawn, it is what these add. The others fire on none of the datapoints,
         but may on new points; `undrawn_deviation` says how much they would add there.
 
@@ -179,8 +181,8 @@ class Trainer:
         points of new raw rows.
         """
         X = self._require_points(X)
-        blocks, width = self.weight_blocks(), self.config.width
-        return outputs_at(X, blocks, self.output_signs, self.threshold, width) + self.trace.output_shift
+        self._require_whole()
+        return self._engine.outputs_at(X, self.trace.network, self.threshold) + self.trace.output_shift
 
     def _require_points(self, X: Floats) -> Floats:
         X = np.asarray(X, dtype=np.float64)
