@@ -119,7 +119,7 @@ class QuietNeurons:
             (N V / Q + (S^2 - N) (M / Q)^2) / m.
 
         It is 0 at the datapoints. A standard error is at most 0.1 % of its value if nothing is known of the signs,
-        unless the most samples leave more: that happens where datapoints lie close together all around x, so that
+        unless the most samples leave more: that happens where datapoints lie close together around x, so that
         the value is very small. Where all samples have missed, the value is 0 and the error is what may be there.
         """
         values, errors = np.zeros(len(X)), np.zeros(len(X))

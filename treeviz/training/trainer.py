@@ -202,7 +202,7 @@ class Trainer:
         Returns
         -------
         The values, (q,), and their standard errors, (q,): 0.1 % of the value or less, except where datapoints lie
-        close together all around a point, or where the sum of signs is unusual. The answer for a point is the same
+        close together around a point, or where the sum of signs is unusual. The answer for a point is the same
         whatever other points are asked for.
 
         Raises as `predict`. Cost: 2,048 to 524,288 samples for each point, and once more for all, each of up to n r
