@@ -19,8 +19,10 @@ from treeviz.model.firing import FiringSets
 from treeviz.search import firing_network
 from treeviz.search.firing_network import FiringNetwork
 from treeviz.search.sharded import shard, shards, worker
+from treeviz.search.sharded import weights as sharded_weights
 from treeviz.search.sharded.shards import ClusterError, Shards
 from treeviz.search.watch import sums
+from treeviz.search.watch import weights as watch_weights
 from treeviz.training import cluster
 from treeviz.training.cluster import connect
 
@@ -73,7 +75,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_records_are_those_of_one_process(case, client):
+def test_the_records_are_those_of_one_process(case, client, monkeypatch):
     shape, settings = CASES[case]
     data, config = data_of(*shape), config_of(**settings)
     own, sharded = Trainer(data, config), Trainer(data, config, cluster=client)
@@ -96,13 +98,24 @@ def test_the_records_are_those_of_one_process(case, client):
         assert theirs.firing.equals(ours.firing) and theirs.touched.tolist() == ours.touched.tolist()
     if case == "promotions":
         assert sum(record.watch.promoted.size for record in own.trace.records) > 10
-    assert sharded.trace.network._drawn is None
-    new = points(3, shape[1], seed=1)
+    new = points(70, shape[1], seed=1)
     assert sharded.predict(new) == pytest.approx(own.predict(new), abs=1e-8)
-    some = np.array([0, own.trace.num_drawn - 1, 7])
-    assert np.allclose(sharded.weights(some), own.weights(some), rtol=0, atol=1e-8)
-    for found, expected in zip(sharded.scan().firing, own.scan().firing, strict=True):
-        assert found.tolist() == expected.tolist()
+    assert sharded.undrawn_deviation(new[:2]).values == pytest.approx(own.undrawn_deviation(new[:2]).values)
+    some = np.array([0, own.trace.num_drawn - 1, 7, 7])
+    for neurons in (some, some[:0], None):
+        assert np.allclose(sharded.weights(neurons), own.weights(neurons), rtol=0, atol=1e-8)
+    monkeypatch.setattr(sharded_weights, "BLOCK_ROWS", 1000)
+    monkeypatch.setattr(watch_weights, "_CHUNK_NEURONS", 300)
+    blocks = list(sharded.weight_blocks())
+    assert [first for first, _ in blocks] == list(range(0, own.trace.num_drawn, 1000))
+    assert np.allclose(np.concatenate([rows for _, rows in blocks]), own.weights(), rtol=0, atol=1e-8)
+    ours, theirs = own.scan(), sharded.scan()
+    assert (ours.num_leaves, ours.heap_fault) == (theirs.num_leaves, theirs.heap_fault)
+    for kind in ("firing", "ties"):
+        for found, expected in zip(getattr(theirs, kind), getattr(ours, kind), strict=True):
+            assert found.tolist() == expected.tolist()
+    assert sum(map(len, ours.firing)) > 100 or case == "one shard"
+    assert sharded.trace.network._drawn is None
 
 
 def run_of(client, **settings):
@@ -122,11 +135,16 @@ def test_outputs_are_summed_up_again_when_those_of_all_shards_are_noisy(client, 
 
 
 def test_the_bits_are_the_same_whatever_the_number_of_workers(client):
-    ours = [run_of(client).run(6).losses.tolist()]
+    def losses_and_outputs(client):
+        trainer = run_of(client)
+        losses = trainer.run(6).losses.tolist()
+        return losses + trainer.predict(points(20, 5, seed=1)).tolist()
+
+    ours = [losses_and_outputs(client)]
     for num_workers in (1, 3):
         with in_threads(num_workers) as other:
-            ours.append(run_of(other).run(6).losses.tolist())
-    assert ours[0] == ours[1] == ours[2] and len(ours[0]) == 6
+            ours.append(losses_and_outputs(other))
+    assert ours[0] == ours[1] == ours[2] and len(ours[0]) == 26
 
 
 def test_shards_that_are_lost_are_made_again_with_the_same_bits(client):
@@ -137,6 +155,9 @@ def test_shards_that_are_lost_are_made_again_with_the_same_bits(client):
         if place == 5:
             del worker._RUNS[torn._engine.lists._shards._run]
         assert torn.step().loss == whole.step().loss
+    new, outputs = points(20, 5, seed=1), whole.predict(points(20, 5, seed=1)).tolist()
+    worker._RUNS[torn._engine.lists._shards._run].shards.clear()
+    assert torn.predict(new).tolist() == outputs == torn.predict(new).tolist()
     assert torn.trace.records[3].firing.equals(whole.trace.records[3].firing)
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import threading
 import time
 
@@ -289,24 +288,6 @@ def test_a_width_that_no_memory_holds_is_trained():
     trace = trainer.run(12, until_loss=1e-9)
     assert trace.losses[-1] < 1e-9
     assert trainer.predict(data.X) == pytest.approx(data.y, abs=1e-3)
-
-
-@pytest.mark.parametrize("d", [2, 9])
-def test_what_the_undrawn_neurons_add_has_the_deviation_that_is_told(d):
-    X, threshold, width = points(3, d), 1.1, 2000
-    new = np.concatenate([points(2, d, seed=1), X[:1]])
-    added = []
-    for seed in range(300):
-        network = WholeNetwork(X, seed, width)
-        W, signs = network.weights(), np.asarray(network.signs)
-        quiet = (threshold > W @ X.T).all(axis=1)
-        added.append(signs[quiet] @ np.maximum(W[quiet] @ new.T - threshold, 0.0) / math.sqrt(width))
-    config = TrainConfig(width=width, threshold=threshold, search="watch", draw="firing")
-    told = Trainer(Dataset(X, np.ones(3)), config).undrawn_deviation(new)
-    assert np.std(added, axis=0)[:2] == pytest.approx(told[:2], rel=0.2) and told[2] == 0.0 == np.abs(added)[:, 2].max()
-    assert (np.abs(np.mean(added, axis=0)) < 5 * told / math.sqrt(300) + 1e-12).all()
-    every = Trainer(Dataset(X, np.ones(3)), dataclasses.replace(config, draw="all"))
-    assert not every.undrawn_deviation(new).any()
 
 
 @pytest.mark.parametrize("search", ["forest", "watch"])

@@ -66,6 +66,21 @@ def both_fire_probability(correlations: Floats, threshold: float) -> Floats:
     return _both_fire(np.sqrt(1.0 - rho), np.sqrt(1.0 + rho), threshold)
 
 
+def both_fire_matrix(X: Floats, other: Floats, products: Floats, threshold: float) -> Floats:
+    """Return Pr[both fire] for every pair of unit-length points, (n, q), given the inner products, (n, q).
+
+    As accurate for points that are close, or close to opposite. One triangle is computed if `other` is X.
+    """
+    if other is not X:
+        return _both_fire(*_half_angle(X, other, products), threshold)
+    rows, columns = np.triu_indices(len(X))
+    near, far = _half_angle(X, X, products)
+    both = np.empty_like(products)
+    both[rows, columns] = _both_fire(near[rows, columns], far[rows, columns], threshold)
+    both[columns, rows] = both[rows, columns]
+    return both
+
+
 def shifted_ntk(X: Floats, other: Floats, threshold: float) -> Floats:
     """Return the kernel H(x, x') = (x . x') Pr[w . x >= b and w . x' >= b] of unit-length points, shape (n, q).
 
@@ -83,7 +98,7 @@ def shifted_ntk(X: Floats, other: Floats, threshold: float) -> Floats:
     Cost: n q d, and n q probabilities; n (n + 1) / 2 of them if `other` is X.
     """
     products = X @ other.T
-    return np.asarray(products * _both_fire_matrix(X, other, products, threshold))
+    return np.asarray(products * both_fire_matrix(X, other, products, threshold))
 
 
 def expected_activity(X: Floats, threshold: float, width: int, seed: int = 0, num_samples: int = 8192) -> Activity:
@@ -108,7 +123,7 @@ def expected_activity(X: Floats, threshold: float, width: int, seed: int = 0, nu
         return Activity(0.0, 0.0, 0.0)
     share, entered = _mean_inverse_degrees(X, threshold, random_stream(seed, Stream.ACTIVITY), num_samples)
     num_pairs = width * num_points * single
-    both = _both_fire_matrix(X, X, X @ X.T, threshold)
+    both = both_fire_matrix(X, X, X @ X.T, threshold)
     num_touched = min(float(width), num_pairs * share)
     return Activity(num_touched, num_pairs, width * float(both.sum()), num_pairs * entered)
 
@@ -147,18 +162,6 @@ def _tail_probabilities(tangents: Floats, exponents: Floats, threshold: float) -
             total += weight * np.exp(-squared * u * (a + 0.5 * u)) / (1.0 + (a + u) ** 2)
         result[low : low + _TAIL_CHUNK] = total * half_length * np.exp(-exponents[low : low + _TAIL_CHUNK]) / np.pi
     return result
-
-
-def _both_fire_matrix(X: Floats, other: Floats, products: Floats, threshold: float) -> Floats:
-    """Return Pr[both fire] for every pair, (n, q), given the inner products (n, q); one triangle if `other` is X."""
-    if other is not X:
-        return _both_fire(*_half_angle(X, other, products), threshold)
-    rows, columns = np.triu_indices(len(X))
-    near, far = _half_angle(X, X, products)
-    both = np.empty_like(products)
-    both[rows, columns] = _both_fire(near[rows, columns], far[rows, columns], threshold)
-    both[columns, rows] = both[rows, columns]
-    return both
 
 
 def _half_angle(X: Floats, other: Floats, products: Floats) -> tuple[Floats, Floats]:

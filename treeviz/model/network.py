@@ -9,6 +9,7 @@ The other modules see the network through `FiringSets`, the sparse 0/1 matrix "n
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -189,6 +190,14 @@ class Signs(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Deviation:
+    """Standard deviations at some points, (q,), and the standard errors of these numbers, (q,)."""
+
+    values: Floats
+    errors: Floats
+
+
 class InitialNetwork(Protocol):
     """A network before training: the neurons that are drawn, numbered 0 .. `num_drawn` - 1, at the n datapoints.
 
@@ -238,9 +247,12 @@ class InitialNetwork(Protocol):
         """
         return neurons
 
-    def undrawn_deviation(self, X: Floats) -> Floats:
-        """Return the standard deviation of what the neurons that are not drawn add at X, (q,); 0 if all are drawn."""
-        return np.zeros(len(X))
+    def undrawn_deviation(self, X: Floats, *, knows_sum: bool = False) -> Deviation:
+        """Return the root mean square of what the neurons that are not drawn add at X, (q, d); 0 if all are drawn.
+
+        With `knows_sum` the sum of their signs is as `sum_of_signs` has it; else nothing is known of them.
+        """
+        return Deviation(np.zeros(len(X)), np.zeros(len(X)))
 
 
 class WholeNetwork(InitialNetwork):

@@ -16,7 +16,7 @@ from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
 from treeviz.model.firing import FiringSets
 from treeviz.model.ledger import Ledger
-from treeviz.model.network import InitialNetwork
+from treeviz.model.network import InitialNetwork, outputs_at
 from treeviz.model.types import Floats, Ints
 from treeviz.search.scan import Scan, scan_weights
 from treeviz.solve.jacobian import Jacobian
@@ -119,6 +119,10 @@ class Engine(Protocol):
     def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
         """Yield W in blocks `(first_neuron, rows)`; each may be overwritten by the next."""
         ...
+
+    def outputs_at(self, X: Floats, network: InitialNetwork, threshold: float) -> Floats:
+        """Return what the drawn neurons add to the outputs on points of unit length, (q, d), at the current weights."""
+        return outputs_at(X, self.weight_blocks(), np.asarray(network.signs), threshold, network.width)
 
     def scan(self, X: Floats, threshold: float) -> Scan:
         """Find the firing neurons by brute force: by default, every inner product computed again from the weights."""

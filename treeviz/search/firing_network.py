@@ -25,10 +25,10 @@ from numpy.typing import DTypeLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from treeviz.model.ledger import Stopwatch
-from treeviz.model.network import BLOCK_ROWS, InitialNetwork, firing_probability
+from treeviz.model.network import BLOCK_ROWS, Deviation, InitialNetwork
 from treeviz.model.streams import Stream, Stretches, random_stream
 from treeviz.model.types import Floats, Ints
-from treeviz.search.block_drawer import BlockDrawer, proposal_chance, tail
+from treeviz.search.block_drawer import BlockDrawer, proposal_chance
 from treeviz.search.compiled import load_loops, map_spans
 
 T = TypeVar("T")
@@ -38,7 +38,6 @@ _PROPOSALS = 4096
 _MAX_KEPT_BYTES = 1 << 28
 # Proposals that are worth loading a compiler.
 _LARGE_PROPOSALS = 1 << 15
-_NUM_DRAWS = 4096  # of neurons on the condition that they fire on a new point
 _LARGE_DRAW = 4  # blocks that are worth a second thread
 
 
@@ -58,7 +57,11 @@ class FiringNetwork(InitialNetwork):
     X : (n, d) datapoints of unit length.
     seed, width, threshold : of the network; with X they determine it, whatever the number of threads.
     part : (k, of), the k-th of so many parts of the network, from 0 on. Its neurons are numbered from 0 on, in the
-        order of the whole network. Where d > n, only the whole network can tell weights.
+        order of the whole network. Where d > n, weights are asked for with `first_neuron`.
+
+    Attributes
+    ----------
+    first_neuron : how many neurons the parts before this one have; who knows it sets it.
 
     Raises
     ------
@@ -88,7 +91,7 @@ class FiringNetwork(InitialNetwork):
         self._block_size = 1 << (size.bit_length() - 1)
         self.num_blocks = -(-width // self._block_size)  # of the whole network
         self._blocks = range(*(self.num_blocks * place // part[1] for place in (part[0], part[0] + 1)))
-        self._is_part = part[1] > 1
+        self._is_part, self.first_neuron = part[1] > 1, 0
         self.draw_seconds = 0.0
         self._drawn: _Drawn | None = None
         self._known: tuple[int, float] | None = None
@@ -216,7 +219,7 @@ class FiringNetwork(InitialNetwork):
             return coordinates
         stretches, rest = Stretches(self._seed, Stream.FIRING_REST), np.empty((neurons.size, len(self._basis)))
         for row, neuron in zip(rest, neurons.tolist(), strict=True):
-            stretches.at(neuron).standard_normal(out=row)
+            stretches.at(self.first_neuron + neuron).standard_normal(out=row)
         rest -= (rest @ self._basis) @ self._basis.T
         return rest + coordinates @ self._basis.T
 
@@ -258,21 +261,14 @@ class FiringNetwork(InitialNetwork):
             numbers[places] = first + chosen[rows]
         return numbers
 
-    def undrawn_deviation(self, X: Floats) -> Floats:
-        """Estimate it from draws on the condition that a neuron fires on the new point.
+    def undrawn_deviation(self, X: Floats, *, knows_sum: bool = False) -> Deviation:
+        """Compute it from the law of a quiet neuron; their number is what the drawn ones leave of the m."""
+        from treeviz.model.quiet import QuietNeurons  # now: SciPy's statistics take half a second to load
 
-        The signs are independent, so the variance is that of one neuron's output, times the share of quiet ones:
-        E[max(w . x - b, 0)^2; w quiet].
-        """
-        threshold, generator = self._threshold, random_stream(self._seed, Stream.QUIET_NEURONS)
-        weights = generator.standard_normal((_NUM_DRAWS, X.shape[1]))
-        products = tail(1.0 - generator.random(_NUM_DRAWS), threshold)
-        leaves, variances = weights @ self._X.T, np.empty(len(X))
-        for place, x in enumerate(X):
-            moved = leaves + np.outer(products - weights @ x, x @ self._X.T)
-            is_quiet = (moved < threshold).all(axis=1)
-            variances[place] = np.mean(np.where(is_quiet, (products - threshold) ** 2, 0.0))
-        return np.asarray(np.sqrt(firing_probability(threshold) * variances))
+        total = self.sum_of_signs() - self.sum_of_drawn_signs() if knows_sum else None
+        with threadpool_limits(1, user_api="blas"):  # the same bits whatever the number of threads
+            quiet = QuietNeurons(self._X, self._threshold, self._seed)
+            return quiet.deviation(X, self.width - self.num_drawn, self.width, total)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ from treeviz.model.types import Floats, Ints
 from treeviz.search.firing_network import FiringNetwork
 from treeviz.search.sharded.shard import Event, Plan, join_firing
 from treeviz.search.sharded.shards import Shards
+from treeviz.search.sharded.weights import ShardedWeights, by_shard
 from treeviz.search.sharded.worker import merge
 from treeviz.search.watch.engine import Built
 from treeviz.search.watch.lists import Moved
@@ -53,7 +54,8 @@ def build_on(
     drawing = sum(one.draw_seconds for one in built) / sum(one.seconds for one in built)
     draw_seconds = drawing * (time.perf_counter() - start)
     sizes = np.sum([one.size_counts for one in built], axis=0)
-    return Built(lists, sizes, lists.first_look.num_operations, draw_seconds, draw_seconds)
+    weights = ShardedWeights(shards, lists.firsts)
+    return Built(lists, weights, sizes, lists.first_look.num_operations, draw_seconds, draw_seconds)
 
 
 class ShardedLists:
@@ -63,13 +65,14 @@ class ShardedLists:
     ----------
     gram, skin : K, (n, n), and how far below the threshold pairs are watched.
     first_look : what the first look at all neurons took.
+    firsts : (shards + 1,) neurons in the shards before each, and in all.
     """
 
     def __init__(self, shards: "Shards", nums_drawn: Sequence[int]) -> None:
         plan = shards.plan
         self.gram, self.skin = plan.data.gram, plan.skin
         self._width, self._shards = plan.config.width, shards
-        self._firsts = np.array([0, *accumulate(nums_drawn)], dtype=np.int64)
+        self.firsts = np.array([0, *accumulate(nums_drawn)], dtype=np.int64)
         self._totals = np.zeros(len(self.gram))
         self._num_bytes = 0
         self.first_look = self._read_totals()
@@ -127,7 +130,7 @@ class ShardedLists:
 
         def load() -> FiringSets:
             parts = merge(self._shards.ask("firing", version=version))
-            return join_firing(list(parts.values()), self._firsts[:-1])
+            return join_firing(list(parts.values()), self.firsts[:-1])
 
         def count(points: Ints | None) -> int:
             return sum(self._shards.ask("num_touched", points, version=version))
@@ -139,14 +142,11 @@ class ShardedLists:
 
         With `neurons`, only those of them, ascending.
         """
-        wanted = None
-        if neurons is not None:
-            cuts = np.split(neurons, neurons.searchsorted(self._firsts[1:-1]))
-            wanted = {number: cut - self._firsts[number] for number, cut in enumerate(cuts)}
+        wanted = None if neurons is None else by_shard(neurons, self.firsts)
         parts = merge(self._shards.ask("moves", wanted))
         moved = self._numbered({number: part[0] for number, part in parts.items()})
         return moved, np.concatenate([part[1] for part in parts.values()])
 
     def _numbered(self, parts: dict[int, Ints]) -> Ints:
         """Put together neurons of all shards, numbered as in the whole network."""
-        return np.concatenate([part + self._firsts[number] for number, part in parts.items()])
+        return np.concatenate([part + self.firsts[number] for number, part in parts.items()])

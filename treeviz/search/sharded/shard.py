@@ -10,6 +10,7 @@ from treeviz.model.firing import FiringSets
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import in_one_thread
 from treeviz.search.firing_network import FiringNetwork
+from treeviz.search.scan import Scan
 from treeviz.search.watch.engine import build_lists
 from treeviz.search.watch.lists import Moved, WatchLists
 from treeviz.search.watch.sums import Sums
@@ -80,7 +81,7 @@ class Shard:
         with in_one_thread():
             built = build_lists(plan.data, network, config, plan.skin)
         assert isinstance(built.lists, WatchLists)
-        self._lists, self.version = built.lists, 0
+        self._lists, self._weights, self._network, self.version = built.lists, built.weights, network, 0
         self.moved = replace(Moved.nothing(), num_operations=built.look_operations)
         self.built = Built(
             network.num_drawn,
@@ -122,6 +123,24 @@ class Shard:
     def moves(self, neurons: Ints | None) -> tuple[Ints, Floats]:
         """Return neurons that may have moved, and what times X is how far; with `neurons`, ascending, only of those."""
         return self._lists.moves(neurons)
+
+    def outputs_at(self, X: Floats, first_neuron: int) -> Floats:
+        """Return what its neurons add to the outputs at points, (q,), if so many are in the shards before it."""
+        self._network.first_neuron = first_neuron
+        with in_one_thread():
+            return self._weights.outputs_at(X)
+
+    def weights(self, neurons: Ints | None, first_neuron: int) -> Floats:
+        """Return the weights of all or some of its neurons."""
+        self._network.first_neuron = first_neuron
+        with in_one_thread():
+            return self._weights.rows(neurons)
+
+    def scan(self, first_neuron: int) -> Scan:
+        """Find by brute force which of its neurons fire."""
+        self._network.first_neuron = first_neuron
+        with in_one_thread():
+            return self._weights.scan()
 
 
 def join_firing(parts: list[FiringSets], firsts: Ints) -> FiringSets:

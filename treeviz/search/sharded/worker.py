@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -16,8 +16,11 @@ from threadpoolctl import threadpool_limits
 from treeviz.model.firing import FiringSets
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops
+from treeviz.search.scan import Scan
 from treeviz.search.sharded.shard import Built, Event, Plan, Shard
 from treeviz.search.watch.lists import Moved
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,6 +185,23 @@ class Answers:
         return {
             number: shard.moves(None if neurons is None else neurons[number]) for number, shard in self._shards.items()
         }
+
+    def outputs_at(self, X: Floats, firsts: Ints) -> dict[int, Floats]:
+        """Return by shard what its neurons add to the outputs at X; `firsts` says how many neurons are before each."""
+        return self._of_each(lambda number, shard: shard.outputs_at(X, int(firsts[number])))
+
+    def weights(self, neurons: dict[int, Ints] | None, firsts: Ints) -> dict[int, Floats]:
+        """Return by shard the weights of its neurons, or of some."""
+        return self._of_each(
+            lambda number, shard: shard.weights(None if neurons is None else neurons[number], int(firsts[number]))
+        )
+
+    def scan(self, firsts: Ints) -> dict[int, Scan]:
+        """Return by shard which neurons fire, found by brute force."""
+        return self._of_each(lambda number, shard: shard.scan(int(firsts[number])))
+
+    def _of_each(self, look: Callable[[int, Shard], T]) -> dict[int, T]:
+        return dict(zip(self._shards, self._pool.map(look, self._shards, self._shards.values()), strict=True))
 
 
 def merge(answers: Iterable[Any]) -> dict[int, Any]:

@@ -15,9 +15,11 @@ from treeviz.model.network import InitialNetwork, firing_probability, paper_thre
 from treeviz.model.types import Floats, Ints
 from treeviz.search.compiled import load_loops
 from treeviz.search.engine import Engine, Evaluation, WatchReport
+from treeviz.search.scan import Scan
 from treeviz.search.watch.lists import LARGE_PAIRS, Moved, WatchLists
 from treeviz.search.watch.screening import LARGE_PRODUCTS, DrawnBlocks, find_pairs
 from treeviz.search.watch.skin import suggest_skin
+from treeviz.search.watch.weights import ListedWeights, Weights
 from treeviz.solve.jacobian import SparseJacobian
 
 
@@ -65,6 +67,7 @@ class Built:
 
     Attributes
     ----------
+    weights : the current ones, as the lists know them.
     size_counts : (n + 1,) how many lists have so many pairs.
     look_operations : multiply-adds of the first look at all neurons.
     draw_seconds : seconds of drawing that the network does not count as its own.
@@ -72,6 +75,7 @@ class Built:
     """
 
     lists: Lists
+    weights: Weights
     size_counts: Ints
     look_operations: int
     draw_seconds: float
@@ -102,7 +106,8 @@ def build_lists(data: Dataset, network: InitialNetwork, config: TrainConfig, ski
     )
     sizes = np.bincount(np.diff(pairs.indptr), minlength=len(X) + 1)
     seconds = draw.seconds + drawn + uncharged.seconds["build"]
-    return Built(lists, sizes, lists.first_look.num_operations, draw.seconds, seconds)
+    weights = ListedWeights(X, network, lists, threshold)
+    return Built(lists, weights, sizes, lists.first_look.num_operations, draw.seconds, seconds)
 
 
 class WatchEngine(Engine):
@@ -126,13 +131,13 @@ class WatchEngine(Engine):
         build: Callable[[Dataset, InitialNetwork, TrainConfig, float], Built] = build_lists,
     ) -> None:
         X, skin = data.X, config.skin
-        self._X, self._config, self._network = X, config, network
+        self._X, self._config = X, config
         with ledger.time("build"):
             if skin is None:
                 skin = suggest_skin(X, data.y, config.resolved_threshold, config.width)
                 ledger.post("build", skin_operations(*X.shape))
             built = build(data, network, config, skin)
-        self.lists = built.lists
+        self.lists, self._weights = built.lists, built.weights
         self._num_watched = int(built.size_counts @ np.arange(len(X) + 1))
         self.num_watched, self.moved = self._num_watched, Moved.nothing()
         self.draw_seconds = built.draw_seconds
@@ -193,24 +198,20 @@ class WatchEngine(Engine):
         )
 
     def weights(self, neurons: Ints | None) -> Floats:
-        """Redraw W(0) and add what the neurons with lists have moved."""
-        drawn = self._network.weights(neurons)
-        moved, moves = self.lists.moves(None if neurons is None else np.unique(neurons))
-        if neurons is None:
-            drawn[moved] += moves @ self._X
-        elif moved.size:
-            places = moved.searchsorted(neurons)
-            has_moved = moved.take(places, mode="clip") == neurons
-            drawn[has_moved] += moves[places[has_moved]] @ self._X
-        return drawn
+        """Draw W(0) again, and add what the neurons with lists have moved."""
+        return self._weights.rows(neurons)
 
     def weight_blocks(self) -> Iterator[tuple[int, Floats]]:
-        """Redraw W(0) block by block and add what the neurons with lists have moved."""
-        moved, moves = self.lists.moves()
-        for first, rows in self._network.weight_blocks():
-            low, high = moved.searchsorted([first, first + len(rows)])
-            rows[moved[low:high] - first] += moves[low:high] @ self._X
-            yield first, rows
+        """Do so block by block."""
+        return self._weights.blocks()
+
+    def outputs_at(self, X: Floats, network: InitialNetwork, threshold: float) -> Floats:
+        """Add up the outputs where the network is drawn."""
+        return self._weights.outputs_at(X)
+
+    def scan(self, X: Floats, threshold: float) -> Scan:
+        """Compute every inner product again where the network is drawn."""
+        return self._weights.scan()
 
 
 class WatchedJacobian:
