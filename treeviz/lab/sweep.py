@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -20,6 +20,8 @@ from uuid import uuid4
 from treeviz.lab.experiment import MAX_HOURS, Answer, Request, Task, Value
 from treeviz.lab.pools import Pool, PoolMaker, measure_point, usable_processors
 from treeviz.lab.store import LEASE_SECONDS, PointStore, name_task
+from treeviz.lab.wording import count_seeds
+from treeviz.model.numerals import count
 from treeviz.training.memory import require_memory
 
 if TYPE_CHECKING:
@@ -153,9 +155,27 @@ class Sweep:
         if num_done != known.num_done and not is_fresh:
             points = self.points()
             is_measured = points[self._measured].notna().any(axis=None)
-            answer = self.request.experiment.answer(points) if is_measured else None
+            answer = self._with_seeds(self.request.experiment.answer(points)) if is_measured else None
             known = self._answered = _Answered(num_done, answer, monotonic())
         return known.answer
+
+    def _with_seeds(self, answer: Answer) -> Answer:
+        """Add how many seeds the answer rests on: to its words where that differs, else to its remarks."""
+        with self._lock:
+            failed = {name for name, point in self._points.items() if "failed" in point}
+            known = self._points.keys() - failed
+        settings: Counter[str] = Counter()
+        for name, task in self._tasks.items():
+            if name not in failed:
+                settings[name_task({**task, "seed": None})] += name in known
+        measured = [number for number in settings.values() if number]
+        if min(settings.values(), default=0) == max(measured, default=0):
+            told = f"Each of {count(len(settings), 'setting')} is measured with {count_seeds(measured)}."
+            return replace(answer, remarks=(*answer.remarks, told))
+        told = (
+            f"So far {len(measured):,} of {count(len(settings), 'setting')} are measured, with {count_seeds(measured)}."
+        )
+        return replace(answer, words=f"{answer.words} {told}")
 
     @property
     def _measured(self) -> list[str]:
