@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -119,7 +120,7 @@ class Sweep:
         """Say how far the sweep is. The estimate is corrected by the time that its points have taken so far."""
         request = self.request
         with self._lock:
-            left = sum(map(request.experiment.required_seconds, self._missing()))
+            left = sum(seconds for name, seconds in self._estimates.items() if name not in self._points)
             pace = self._seconds / self._work if self._work else 1 / usable_processors()
             return Progress(len(self._points), len(request.tasks), left * pace)
 
@@ -176,6 +177,11 @@ class Sweep:
             f"So far {len(measured):,} of {count(len(settings), 'setting')} are measured, with {count_seeds(measured)}."
         )
         return replace(answer, words=f"{answer.words} {told}")
+
+    @cached_property
+    def _estimates(self) -> dict[str, float]:
+        """How many seconds each task takes on one core, about, by `name_task`."""
+        return {name: self.request.experiment.required_seconds(task) for name, task in self._tasks.items()}
 
     @property
     def _measured(self) -> list[str]:
@@ -327,7 +333,7 @@ class Sweep:
     def _take(self, task: Task, point: dict[str, Value], seconds: float) -> None:
         with self._lock:
             self._points[name_task(task)] = point
-            self._work += self.request.experiment.required_seconds(task)
+            self._work += self._estimates[name_task(task)]
         self._unkept.append((task, point, seconds))
         self._keep()
 
