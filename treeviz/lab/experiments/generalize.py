@@ -360,7 +360,7 @@ EXPERIMENT = Experiment(
         "guess_wrong": Column(float, "share of new points outside the larger class of the training points"),
         "test_points": Column(int, "new points"),
     },
-    seeds={"quick": 6, "default": 10, "full": 20},
+    seeds={"quick": 6, "default": 9, "full": 20},
     plan=_plan,
     measure=_measure,
     answer=_answer,
