@@ -97,6 +97,21 @@ def test_an_interrupt_waits_for_the_end_of_the_outermost_block():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.parametrize("library", ["click", "numpy", "scipy.sparse", "treeviz.cli", "treeviz.lab.sweep", "loky"])
+def test_ctrl_c_ends_a_command_in_the_same_way_whichever_library_it_is_reading(library, tmp_path):
+    command = [sys.executable, "-X", "importtime", "-m", "treeviz", "sweep", "sublinear", "--quick"]
+    command += ["--store", str(tmp_path / "lab.sqlite")]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, start_new_session=True, **pipes) as process:
+        for line in process.stderr:  # a line for each module that is read
+            if line.rpartition("|")[2].strip() == library:
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert not {"Traceback", "Aborted", "KeyboardInterrupt"} & set(errors.replace("!", " ").replace(":", " ").split())
+
+
 def _double(part, first, last):
     return [2 * place for place in range(first, last)]
 

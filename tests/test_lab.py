@@ -391,6 +391,27 @@ def test_exponents_are_found_and_their_intervals_hold_them():
     assert math.isnan(median_of("m", [math.nan]).value) and median_of("m", [1, 2, 9]).value == 2
 
 
+def test_a_median_of_few_values_has_no_interval_and_that_of_many_holds_it():
+    assert math.isnan(median_of("m", [1, 2, 3, 4, 5]).low) and median_of("m", [1, 2, 3, 4, 5, 6]).low == 1
+    generator = np.random.default_rng(0)
+    fits = [median_of("m", generator.exponential(size=12)) for _ in range(400)]
+    assert np.mean([fit.low <= math.log(2) <= fit.high for fit in fits]) >= 0.93
+
+
+def test_an_answer_says_how_many_seeds_it_rests_on(squares, store):
+    experiment = squares(plan=lambda size, seeds: [{"x": x, "seed": seed} for seed in range(seeds) for x in (1, 2)])
+    request = Request(experiment, "full", 3)
+    for task in request.tasks:
+        if task["x"] == 1 or task["seed"] == 0:
+            store.keep(experiment, task, {"y": 1.0}, 0.1)
+    told = Sweep(request, store, in_threads).answer()
+    assert told.words.endswith(" 2 of 2 settings are measured, with 1 to 3 seeds.") and not told.remarks
+    again = Sweep(request, store, in_threads)
+    again.run()
+    assert again.answer().remarks[-1] == "Each of 2 settings is measured with 3 seeds."
+    assert "settings" not in again.answer().words
+
+
 def test_a_sweep_leaves_in_files_what_it_is_of(squares, store, tmp_path):
     sweep = Sweep(Request(squares()), store, in_threads)
     with pytest.raises(ValueError, match="no point is measured yet"):
@@ -476,7 +497,7 @@ def test_every_experiment_plans_what_it_can_estimate_and_measures_what_it_declar
 def test_equal_values_have_an_interval_of_no_width():
     fit = fit_exponent("e", [1, 2, 4], [5, 5, 5])
     assert abs(fit.value) < 1e-12 and fit.high - fit.low < 1e-12
-    assert median_of("m", [2, 2, 2]).high == 2
+    assert median_of("m", [2] * 6).high == 2
 
 
 def test_lessons_and_caveats_name_experiments_that_there_are():

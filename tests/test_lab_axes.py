@@ -1,4 +1,4 @@
-"""Ticks of logarithmic axes in the Lab's pictures: neither so few that no number is seen, nor so many that none is."""
+"""Ticks of axes in the Lab's pictures: neither so few that no number is seen, nor so many that none is."""
 
 import numpy as np
 import pytest
@@ -24,3 +24,12 @@ def test_an_axis_without_a_value_is_drawn():
         title="", x_title="", y_title="", curves=(Curve("one", ["a", "b"], nothing, nothing[None]),), log_y=True
     )
     assert panel_figure(panel).layout.yaxis.dtick == 1
+
+
+@pytest.mark.parametrize("is_small", [False, True])
+def test_every_name_across_an_axis_is_written(is_small):
+    places = ["moons", "spirals", "xor", "circle", "sphere", "digits"]
+    values = np.arange(1.0, 7.0)
+    panel = Panel(title="", x_title="", y_title="", curves=(Curve("one", places, values, values[None]),))
+    axis = panel_figure(panel, is_small=is_small).layout.xaxis
+    assert axis.type == "category" and axis.dtick == 1  # with a step given, none of them is left out

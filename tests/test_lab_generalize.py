@@ -53,7 +53,7 @@ def test_the_network_is_trained_and_two_measures_agree():
     assert "test_wrong" not in regression and set(first) <= set(EXPERIMENT.columns)
 
 
-def table(seeds=4, *, network=0.2, kernel=0.4, guess=1.0, least=1.0):
+def table(seeds=6, *, network=0.2, kernel=0.4, guess=1.0, least=1.0):
     """Return made-up points of the quick size, with errors of the network and of the others."""
     rows = []
     for task in EXPERIMENT.plan("quick", seeds):
@@ -78,21 +78,35 @@ def table(seeds=4, *, network=0.2, kernel=0.4, guess=1.0, least=1.0):
 
 def test_the_answer_follows_the_points():
     better = EXPERIMENT.answer(table()).words
-    assert "calls 5\u00a0% of new digits odd or even wrongly" in better and "from one seed" not in better
-    assert "over 4 datasets, against that of guessing the mean: lower on 4; of the infinitely" in better
-    assert "without a ridge: lower on 4" in better and "higher" not in better
+    assert "calls 5\u00a0% of new digits odd or even wrongly" in better and "too few" not in better
+    every = "on digits, breast cancer, wine and diabetes"
+    assert f"against that of guessing the mean: lower {every}; of the infinitely" in better
+    assert f"without a ridge: lower {every}" in better and "higher" not in better
     assert "b = 1 has the least error" in better and "more on the same seeds" in better
     worse = EXPERIMENT.answer(table(kernel=0.1, guess=0.01)).words
-    assert "guessing the mean: higher on 4" in worse and "random features: higher on 4" in worse
+    assert f"guessing the mean: higher {every}" in worse and f"random features: higher {every}" in worse
     assert "lower" not in worse
     even = EXPERIMENT.answer(table(kernel=0.2 + 0.01 * (PAPER - 1.0))).words
-    assert "random features: not decided on 4" in even
+    assert f"random features: not decided {every}" in even
     assert "the paper's b = 2 has the least error" in EXPERIMENT.answer(table(least=PAPER)).words
 
 
-def test_one_seed_decides_nothing():
-    words = EXPERIMENT.answer(table(1)).words
-    assert "from one seed" in words and "lower on" not in words and "more on the same seeds" not in words
+def test_fewer_than_six_seeds_decide_nothing():
+    for seeds, told in ((1, "1 seed"), (5, "5 seeds")):
+        words = EXPERIMENT.answer(table(seeds)).words
+        assert f"from {told}, too few" in words and "lower on" not in words and "more on the same seeds" not in words
+
+
+def test_every_dataset_has_its_widths_and_its_numbers_of_points():
+    points = table()
+    points.loc[points.width == 1 << 14, "test_error"] -= 0.1
+    told = " ".join(EXPERIMENT.answer(points).remarks)
+    for data, most in (("digits", 100), ("breast cancer", 100), ("wine", 100), ("diabetes", 100)):
+        expected = f"On {data} the network's squared error on new points goes from 0.21 with 512 neurons to 0.11 with"
+        assert expected in told and f"{most} (no change is decided)" in told
+    tasks = pd.DataFrame(EXPERIMENT.plan("full", 1))
+    rows = {name: load_split(name, 20, 0).test.num_points + 20 for name in ("wine", "diabetes", "breast-cancer")}
+    assert all(number + 40 <= rows[name] for name, number in tasks.groupby("data").points.max().items() if name in rows)
 
 
 def test_a_gap_stays_a_gap_and_any_part_of_the_points_has_an_answer():

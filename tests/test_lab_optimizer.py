@@ -79,13 +79,11 @@ def test_the_answer_follows_the_points():
     words = EXPERIMENT.answer(table()).words
     assert "“Gauss–Newton, table” needs the fewest operations, 10⁷" in words
     assert (
-        "of training on 100 digits “SGD, table” has the least error on new ones, 0.1; “Gauss–Newton, table” has 0.3"
-        in words
+        "of training on 100 digits “SGD, table” has the least error on new ones of those tried, 0.1; “Gauss–Newton, "
+        "table” has 0.3, more on 2 of 2 seeds" in words
     )
-    assert (
-        "is 3 % at n = 50 and 60 % at n = 1,000: from n = 1,000 on it is more than half".replace(" %", "\u00a0%")
-        in words
-    )
+    share = "3\u00a0% with n = 50 and 60\u00a0% with n = 1,000 at m = 4,096"
+    assert f"{share}, more than half from between n = 200 and 1,000 on" in words
     assert any(
         "After 0.2 seconds of training on 100 digits “SGD, table”" in remark
         for remark in EXPERIMENT.answer(table()).remarks

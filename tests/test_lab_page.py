@@ -32,7 +32,7 @@ def lab(tmp_path_factory):
 def test_a_tile_tells_and_leads_to_the_points(page, lab):
     page.goto(f"{lab}/lab")
     tile = page.locator(".st-key-lab-tiles [data-testid=stColumn]").first
-    expect(tile).to_contain_text("An iteration through the forest takes m^0.75 operations")
+    expect(tile).to_contain_text("operations of an iteration through the forest grow as m to the power 0.75")
     expect(tile).to_contain_text("So far: 186 of 188 points.")
     expect(tile.locator(".js-plotly-plot")).to_be_visible()
     assert serious_findings(page) == []
@@ -70,7 +70,7 @@ def test_a_sweep_is_measured_paused_cancelled_and_found_again(page, lab):
 def test_the_answer_and_its_numbers_are_taken_home(page, lab, tmp_path):
     page.goto(f"{lab}/lab?experiment=sublinear&size=quick")
     answer = page.get_by_test_id("stAlertContentSuccess")
-    expect(answer).to_contain_text("An iteration through the forest takes m^0.75 operations")
+    expect(answer).to_contain_text("operations of an iteration through the forest grow as m to the power 0.75")
     expect(page.locator(".js-plotly-plot").nth(5)).to_be_visible()
     assert serious_findings(page) == []
     page.get_by_role("button", name="Take it home").click()
@@ -80,7 +80,7 @@ def test_the_answer_and_its_numbers_are_taken_home(page, lab, tmp_path):
     assert len(table) == 188 and table.operations_iteration.notna().sum() == 186
     with page.expect_download() as download:
         page.get_by_role("button", name="All charts on one page: HTML").click()
-    assert "m^0.75 operations" in download.value.path().read_text()
+    assert "m to the power 0.75" in download.value.path().read_text()
 
 
 def test_an_address_that_the_lab_does_not_know_is_said(page, lab):

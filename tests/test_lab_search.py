@@ -82,6 +82,8 @@ def test_a_point_is_measured_as_by_hand_and_twice_the_same():
     assert first["loss_0"] == pytest.approx(0.5 * residual @ residual)
     assert 0 < first["recall_first"] < 1
     exact = EXPERIMENT.measure({**TASK, "search": "watch", "tables": 0})
+    slow = EXPERIMENT.measure({**TASK, "search": "watch", "tables": 0, "step": 0.1})
+    assert 0 < slow["drift"] < 0.5 * exact["drift"] and slow["moved"] < exact["moved"]
     assert exact["recall"] == 1 and exact["loss_0"] == first["loss_0"] and exact["loss_2"] < first["loss_2"]
 
 
@@ -94,10 +96,13 @@ def table(seeds=2, *, cheap="forest", converges=False, seen=1e-9):
         rows.append(
             {
                 **task,
-                "operations": 10.0 if task["search"] == cheap else 1e4 if task["search"] == "dense" else 1e3,
+                "operations": task["points"]
+                * task["width"] ** 0.5
+                * (10.0 if task["search"] == cheap else 1e4 if task["search"] == "dense" else 1e3),
                 "operations_build": 5.0,
                 "memory": 100.0,
                 "moved": 0.1 * task["step"],
+                "drift": 0.3 * task["step"],
                 "recall_first": 0.5 if hashed else 1.0,
                 "recall": 0.5 if hashed else 1.0,
                 "looked": 0.2 if hashed else np.nan,
@@ -117,6 +122,9 @@ def test_the_answer_follows_the_points():
     assert "in none of the 4 settings trained; with an exact search it does." in told.words
     assert "recall 0.50" in told.words
     assert any("it looks as if all were learned, and it is not" in remark for remark in told.remarks)
+    assert "m from 1,024 to 16,384 (more neurons): 4 times with" in told.words
+    assert "a step from 0.1 to 1 (neurons drift farther): 1 times" in told.words
+    assert any("is 0.03 from its start after 4; with a step of 1 it moves" in remark for remark in told.remarks)
     other = EXPERIMENT.answer(table(cheap="watch", converges=True))
     assert "“Watch lists” takes the fewest operations" in other.words
     assert "in all of the 4 settings trained" in other.words

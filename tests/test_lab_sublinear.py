@@ -48,8 +48,8 @@ def test_drawing_only_the_neurons_that_fire_is_the_cheaper_draw():
 @pytest.mark.parametrize(
     ("bare", "building", "words"),
     [
-        (0.75, 0.75, ["m^0.75 operations (95 %: 0.7", "): sublinear. With"]),
-        (1.0, 1.0, ["m^1 operations", "): not sublinear. With", "): not sublinear."]),
+        (0.75, 0.75, ["From m = 256 to 16,384 the", "as m to the power 0.75 (95 %: 0.7", "): sublinear. With"]),
+        (1.0, 1.0, ["as m to the power 1 (", "): not sublinear. With", "): not sublinear."]),
         (0.75, 1.1, ["): sublinear. With", "): not sublinear."]),
     ],
 )

@@ -117,7 +117,13 @@ def test_the_words_follow_the_threshold_and_the_angle():
     other = EXPERIMENT.answer(table(relu=200, angle=1.0)).words
     assert "the lower threshold hurts (quicker in 0 of 20 pairs" in other and "the closer the quicker" in other
     even = EXPERIMENT.answer(table(relu=90, angle=0.0)).words
-    assert "whether the lower threshold helps is not decided" in even and "slower is not decided" in even
+    assert (
+        "whether the lower threshold helps is not decided" in even
+        and "no steady change with the angle is decided" in even
+    )
+    humped = table()
+    humped.loc[(humped.changed == "angle") & (humped.number == 0.1), "iterations"] = 290
+    assert EXPERIMENT.answer(humped).words.count("is slowest between, at 0.1°: ") == 2 and "slowest" not in even
     assert "in none of 20 runs, and with b = 0" in EXPERIMENT.answer(table(missed=5)).words
 
 
@@ -127,6 +133,7 @@ def test_remarks_follow_clipping_step_and_start():
     assert "Weights twice as long converge in 15 of 15 runs, in 10 iterations (median): that helps" in remarks
     remarks = " ".join(EXPERIMENT.answer(table(step=0.5, start=2.0)).remarks)
     assert "of the steps tried 0.5 is the best" in remarks and "whether it helps is not decided" in remarks
+    assert "the full step 5 of 5 runs" in remarks and "whether this step helps is not decided" in remarks
     assert "that hurts" in remarks and "that helps" not in remarks
 
 

@@ -30,9 +30,10 @@ ALLOWED = {
     "lab": CORE | {"training", "style", "race", "export"},
     "pages": CORE | {"lab", "training", "style", "race", "stage", "lesson", "related", "export", "pages"},
     "serving": {"training", "lesson"},  # starts the app in processes: with a share of the memory each, and polls of all
+    "interrupts": set(),
     "output": set(),
     "cli": CORE
-    | {"training", "bench", "export", "pages", "serving", "output"}
+    | {"training", "bench", "export", "pages", "serving", "interrupts", "output"}
     | {"cli_options", "cli_export", "cli_drawn", "cli_race", "cli_sweep", "cli_cluster"},
     "cli_cluster": CORE | {"training", "output", "cli_options"},
     "cli_options": CORE | {"training"},
@@ -40,7 +41,7 @@ ALLOWED = {
     "cli_drawn": CORE | {"training", "style", "lesson", "export", "cli_options", "cli_export"},
     "cli_race": CORE | {"race", "export", "output", "cli_options", "cli_export"},
     "cli_sweep": {"lab", "training", "output", "cli_export"},
-    "__main__": {"cli"},
+    "__main__": {"interrupts", "cli"},
 }
 
 

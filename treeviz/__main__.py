@@ -1,5 +1,15 @@
-"""`python -m treeviz` does what the command `treeviz` does."""
+"""What the command `treeviz` and `python -m treeviz` begin with: it answers Ctrl-C before anything else is read."""
 
-from treeviz.cli import main
+from treeviz.interrupts import end_at_once
 
-main(prog_name="python -m treeviz")
+
+def main() -> None:
+    """Run the command line."""
+    end_at_once()
+    from treeviz.cli import main as command_line
+
+    command_line()
+
+
+if __name__ == "__main__":
+    main()

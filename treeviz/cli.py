@@ -15,6 +15,7 @@ from treeviz.cli_export import export
 from treeviz.cli_options import data_options, node_price_option, training_options
 from treeviz.cli_race import export_race, forecast, race
 from treeviz.cli_sweep import sweep
+from treeviz.interrupts import raise_again
 from treeviz.output import keep, print_result, reason_of, require_output
 from treeviz.search.sharded.shards import ClusterError
 from treeviz.serving import FEW_STUDENTS, Place, default_processes, find_haproxy, keep_serving
@@ -25,7 +26,18 @@ if TYPE_CHECKING:
     from treeviz.training.trainer import Trainer
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """Commands that end with the exit code 130 where Ctrl-C finds nothing to keep; the others answer it themselves."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            raise_again()
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(130)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="treeviz")
 def main() -> None:
     """Train a wide two-layer network by editing max-trees, and see what each step costs."""

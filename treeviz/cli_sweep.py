@@ -94,24 +94,36 @@ def sweep(
         if again:
             points.forget(request.experiment, request.tasks)
         run = Sweep(request, points, make_pool)
-        is_interrupted = _measure(run)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+    problem, is_interrupted = _measure(run)
+    if problem and not run.num_done:
+        raise click.ClickException(problem)
+    are_saved = [_save(run, path) for path in out]  # before what is printed, whose reader may go away
     if as_json:
         print_result(json.dumps(report.as_json(run), allow_nan=False), f"{name}.json")
     else:
         print_result(report.as_text(run), f"{name}.txt")
-    for path in out:
-        try:
-            report.save(run, path)
-        except (OSError, ValueError) as error:
-            reason = reason_of(error) if isinstance(error, OSError) else str(error)
-            raise click.ClickException(
-                f"cannot write {path} ({reason}); the points are kept in {points.path}"
-            ) from error
-        click.echo(f"Saved to {path}.", err=True)
-    if is_interrupted:
-        sys.exit(130)
+    if problem:
+        raise click.ClickException(f"the sweep stopped: {problem}")
+    if is_interrupted or not all(are_saved):
+        sys.exit(130 if is_interrupted else 1)
+
+
+def _save(run: "Sweep", path: Path) -> bool:
+    """Write a file of a sweep, and return whether that was possible; if not, say why, and go on."""
+    from treeviz.lab import report
+
+    try:
+        report.save(run, path)
+    except (OSError, ValueError) as error:
+        reason = reason_of(error) if isinstance(error, OSError) else str(error)
+        click.echo(
+            f"Error: cannot write {path} ({reason}): name another file, and no point is measured again.", err=True
+        )
+        return False
+    click.echo(f"Saved to {path}.", err=True)
+    return True
 
 
 def _find_pool(workers: int | None, cluster: str | None) -> "tuple[PoolMaker, int]":
@@ -124,8 +136,8 @@ def _find_pool(workers: int | None, cluster: str | None) -> "tuple[PoolMaker, in
     return cluster_pool(cluster), 1
 
 
-def _measure(run: "Sweep") -> bool:
-    """Run a sweep with its progress on a terminal; return whether Ctrl-C ended it."""
+def _measure(run: "Sweep") -> tuple[str, bool]:
+    """Run a sweep with its progress on a terminal; return what stopped it, if anything did, and whether Ctrl-C did."""
     from tqdm import tqdm
 
     with tqdm(total=len(run.request.tasks), initial=run.num_done, unit="point", leave=False, disable=None) as bar:
@@ -137,5 +149,7 @@ def _measure(run: "Sweep") -> bool:
         try:
             run.run(show)
         except KeyboardInterrupt:
-            return True
-    return False
+            return "", True
+        except ValueError as error:  # nothing more can be kept, or the cluster is gone: what is measured is printed
+            return str(error), False
+    return "", False

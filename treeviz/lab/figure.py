@@ -106,6 +106,8 @@ def _layout(panel: Panel, most_ticks: int) -> dict[str, Any]:
         scale = {"type": "log", **ticks} if is_log else {}
         return {"title": {"text": title}, "gridcolor": _GRID, "zeroline": False, **scale}
 
+    # Each name is written, aslant if they would not fit; plotly leaves out some otherwise.
+    names = {"type": "category", "dtick": 1, "autotickangles": [0, -35]} if panel.has_categories else {}
     lines = [
         {
             "type": "line",
@@ -136,7 +138,7 @@ def _layout(panel: Panel, most_ticks: int) -> dict[str, Any]:
         "margin": {"l": 8, "r": 8, "t": 24 if panel.marks else 8, "b": 8},
         "font": {"size": FONT_SIZE},
         "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "xanchor": "left", "x": 0, "itemclick": False},
-        "xaxis": axis(panel.x_title, (curve.x for curve in panel.curves), is_log=panel.log_x),
+        "xaxis": axis(panel.x_title, (curve.x for curve in panel.curves), is_log=panel.log_x) | names,
         "yaxis": axis(panel.y_title, (curve.median for curve in panel.curves), is_log=panel.log_y),
         "shapes": lines,
         "annotations": words,

@@ -19,6 +19,7 @@ from treeviz.model.numerals import count, numeral
 
 TABLES = ("csv", "parquet", "json")
 PICTURES = ("html", "svg", "png")
+_NO_INTERVAL = "too few values for an interval"
 _FAILED = Column(str, "why the experiment has no answer there; missing where it has")
 
 
@@ -74,8 +75,8 @@ def fit_in_words(fit: Fit) -> str:
     """Return a fitted number and its interval as a line of text."""
     if not math.isfinite(fit.value):
         return f"{fit.name}: too few points"
-    interval = f" (95 %: {numeral(fit.low, 3)} to {numeral(fit.high, 3)})" if math.isfinite(fit.low) else ""
-    return f"{fit.name}: {numeral(fit.value, 3)}{interval}"
+    interval = f"95 %: {numeral(fit.low, 3)} to {numeral(fit.high, 3)}" if math.isfinite(fit.low) else _NO_INTERVAL
+    return f"{fit.name}: {numeral(fit.value, 3)} ({interval})"
 
 
 def pack_points(sweep: Sweep, format: str) -> bytes:

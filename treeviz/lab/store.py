@@ -2,26 +2,38 @@
 
 The file is a SQLite database, so that the app and the command line can use it at the same time, and a point is whole in
 it or not there. It is named by `--store`, by `TREEVIZ_LAB`, or is in the user's folder for data.
+
+Two sweeps at the same time share the tasks: each claims a task before it measures it. A claim ends with its task, or
+`LEASE_SECONDS` after it was last renewed, so a process that dies holds nothing up.
 """
 
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from time import time
 
 from platformdirs import user_data_path
 
 from treeviz.lab.experiment import Experiment, Task, Value
 
 VARIABLE = "TREEVIZ_LAB"
-_TABLE = """CREATE TABLE IF NOT EXISTS points (
-    experiment TEXT, program TEXT, task TEXT, point TEXT NOT NULL, seconds REAL NOT NULL, measured TEXT NOT NULL,
-    PRIMARY KEY (experiment, program, task)
-) WITHOUT ROWID"""
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS points (
+        experiment TEXT, program TEXT, task TEXT, point TEXT NOT NULL, seconds REAL NOT NULL, measured TEXT NOT NULL,
+        PRIMARY KEY (experiment, program, task)
+    ) WITHOUT ROWID""",
+    # Who measures what at the moment, and until when that counts, in seconds since 1970.
+    """CREATE TABLE IF NOT EXISTS claims (
+        experiment TEXT, program TEXT, task TEXT, owner TEXT NOT NULL, until REAL NOT NULL,
+        PRIMARY KEY (experiment, program, task)
+    ) WITHOUT ROWID""",
+)
+LEASE_SECONDS = 10.0
 _PATIENCE = 30.0  # seconds to wait for another process that writes
 
 
@@ -49,47 +61,74 @@ class PointStore:
         self.path = path or default_path()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(self._open()) as database, database:
-                database.execute(_TABLE)
-        except (OSError, sqlite3.Error) as error:
+        except OSError as error:
             raise self._unusable(error) from error
+        with self._database() as database:
+            for table in _TABLES:
+                database.execute(table)
+            database.execute("DELETE FROM claims WHERE until < ?", (time(),))  # fails where nothing can be written
 
     def find(self, experiment: Experiment, tasks: Iterable[Task]) -> dict[str, dict[str, Value]]:
         """Return what was measured of some tasks, by `name_task`; those that were not are left out."""
         wanted = set(map(name_task, tasks))
-        try:
-            with closing(self._open()) as database:
-                rows = database.execute(
-                    "SELECT task, point FROM points WHERE experiment = ? AND program = ?", self._of(experiment)
-                ).fetchall()
-        except sqlite3.Error as error:
-            raise self._unusable(error) from error
+        with self._database() as database:
+            rows = database.execute(
+                "SELECT task, point FROM points WHERE experiment = ? AND program = ?", self._of(experiment)
+            ).fetchall()
         return {task: json.loads(point) for task, point in rows if task in wanted}
+
+    def claim(self, experiment: Experiment, task: Task, owner: str) -> bool:
+        """Claim a task, to measure it; return whether nobody else has measured it or has a claim that counts."""
+        place, now = (*self._of(experiment), name_task(task)), time()
+        of_place = "WHERE experiment = ? AND program = ? AND task = ?"
+        with self._database() as database:
+            database.execute("BEGIN IMMEDIATE")  # none comes between the look and the claim
+            if database.execute(f"SELECT 1 FROM points {of_place}", place).fetchone():
+                return False
+            held = database.execute(
+                f"SELECT 1 FROM claims {of_place} AND owner != ? AND until >= ?", (*place, owner, now)
+            )
+            if held.fetchone():
+                return False
+            database.execute(
+                "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?)", (*place, owner, now + LEASE_SECONDS)
+            )
+        return True
+
+    def renew(self, owner: str) -> None:
+        """Let all claims of an owner count for `LEASE_SECONDS` more."""
+        with self._database() as database:
+            database.execute("UPDATE claims SET until = ? WHERE owner = ?", (time() + LEASE_SECONDS, owner))
+
+    def release(self, owner: str) -> None:
+        """End all claims of an owner."""
+        with self._database() as database:
+            database.execute("DELETE FROM claims WHERE owner = ?", (owner,))
 
     def keep(self, experiment: Experiment, task: Task, point: Mapping[str, Value], seconds: float) -> None:
         """Keep what was measured of a task, and how many seconds that took. A point that is there already stays."""
-        row = (name_task(task), json.dumps(dict(point), allow_nan=False), seconds, datetime.now(UTC).isoformat())
-        try:
-            with closing(self._open()) as database, database:
-                database.execute(
-                    "INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?, ?)", (*self._of(experiment), *row)
-                )
-        except sqlite3.Error as error:
-            raise self._unusable(error) from error
+        place = (*self._of(experiment), name_task(task))
+        row = (json.dumps(dict(point), allow_nan=False), seconds, datetime.now(UTC).isoformat())
+        with self._database() as database:
+            database.execute("INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?, ?)", (*place, *row))
+            database.execute("DELETE FROM claims WHERE experiment = ? AND program = ? AND task = ?", place)
 
     def forget(self, experiment: Experiment, tasks: Iterable[Task]) -> None:
         """Remove what was measured of some tasks, so that they are measured again."""
+        with self._database() as database:
+            database.executemany(
+                "DELETE FROM points WHERE experiment = ? AND program = ? AND task = ?",
+                [(*self._of(experiment), name_task(task)) for task in tasks],
+            )
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        """Yield the database for one transaction; ValueError if the file cannot be used."""
         try:
-            with closing(self._open()) as database, database:
-                database.executemany(
-                    "DELETE FROM points WHERE experiment = ? AND program = ? AND task = ?",
-                    [(*self._of(experiment), name_task(task)) for task in tasks],
-                )
+            with closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as database, database:
+                yield database
         except sqlite3.Error as error:
             raise self._unusable(error) from error
-
-    def _open(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=_PATIENCE)
 
     @staticmethod
     def _of(experiment: Experiment) -> tuple[str, str]:

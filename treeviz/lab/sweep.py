@@ -1,8 +1,10 @@
 """A sweep: all tasks of an experiment measured, the points kept as they come, and the answer so far.
 
 A point that is kept is never measured again, so a sweep that was cancelled, or whose process has ended, goes on where
-it was. A process that dies may take other processes and all their tasks with it: these are measured again, each alone,
-so that a task that ends its process three times is known, and is given up.
+it was. A task is claimed in the store before it is measured: what another sweep is at is left to it, in this process or
+in another, and looked for until its point is there or its claim has ended. A process that dies may take other processes
+and all their tasks with it: these are measured again, each alone, so that a task that ends its process three times is
+known, and is given up.
 """
 
 import threading
@@ -10,13 +12,17 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 from treeviz.lab.experiment import MAX_HOURS, Answer, Request, Task, Value
 from treeviz.lab.pools import Pool, PoolMaker, measure_point, usable_processors
-from treeviz.lab.store import PointStore, name_task
+from treeviz.lab.store import LEASE_SECONDS, PointStore, name_task
+from treeviz.lab.wording import count_seeds
+from treeviz.model.numerals import count
 from treeviz.training.memory import require_memory
 
 if TYPE_CHECKING:
@@ -72,9 +78,10 @@ class Sweep:
         self.request, self.error = request, ""
         self.state: State = "waiting"
         self.lost: dict[str, str] = {}
-        self._store, self._make_pool = store, make_pool
+        self._store, self._make_pool, self._owner = store, make_pool, uuid4().hex
         self._tasks = {name_task(task): task for task in request.tasks}
         self._points: dict[str, dict[str, Value]] = {}
+        self._unkept: deque[tuple[Task, dict[str, Value], float]] = deque()
         self._answered = _Answered(0, None, 0.0)
         self._lock = threading.Lock()
         self._orders: Literal["go", "pause", "cancel"] = "go"
@@ -113,7 +120,7 @@ class Sweep:
         """Say how far the sweep is. The estimate is corrected by the time that its points have taken so far."""
         request = self.request
         with self._lock:
-            left = sum(map(request.experiment.required_seconds, self._missing()))
+            left = sum(seconds for name, seconds in self._estimates.items() if name not in self._points)
             pace = self._seconds / self._work if self._work else 1 / usable_processors()
             return Progress(len(self._points), len(request.tasks), left * pace)
 
@@ -149,9 +156,32 @@ class Sweep:
         if num_done != known.num_done and not is_fresh:
             points = self.points()
             is_measured = points[self._measured].notna().any(axis=None)
-            answer = self.request.experiment.answer(points) if is_measured else None
+            answer = self._with_seeds(self.request.experiment.answer(points)) if is_measured else None
             known = self._answered = _Answered(num_done, answer, monotonic())
         return known.answer
+
+    def _with_seeds(self, answer: Answer) -> Answer:
+        """Add how many seeds the answer rests on: to its words where that differs, else to its remarks."""
+        with self._lock:
+            failed = {name for name, point in self._points.items() if "failed" in point}
+            known = self._points.keys() - failed
+        settings: Counter[str] = Counter()
+        for name, task in self._tasks.items():
+            if name not in failed:
+                settings[name_task({**task, "seed": None})] += name in known
+        measured = [number for number in settings.values() if number]
+        if min(settings.values(), default=0) == max(measured, default=0):
+            told = f"Each of {count(len(settings), 'setting')} is measured with {count_seeds(measured)}."
+            return replace(answer, remarks=(*answer.remarks, told))
+        told = (
+            f"So far {len(measured):,} of {count(len(settings), 'setting')} are measured, with {count_seeds(measured)}."
+        )
+        return replace(answer, words=f"{answer.words} {told}")
+
+    @cached_property
+    def _estimates(self) -> dict[str, float]:
+        """How many seconds each task takes on one core, about, by `name_task`."""
+        return {name: self.request.experiment.required_seconds(task) for name, task in self._tasks.items()}
 
     @property
     def _measured(self) -> list[str]:
@@ -192,6 +222,7 @@ class Sweep:
         self.lost.clear()
         deaths = Counter[str]()
         try:
+            self._keep()
             self.look()  # another sweep may have measured some while this one waited
             waiting = deque(self._missing())
             while waiting and self._orders != "cancel":
@@ -235,21 +266,21 @@ class Sweep:
         """
         flying: dict[Future[Any], Task] = {}
         died: list[Task] = []
-        start = perf_counter()
+        start = renewed = perf_counter()
         try:
             while not died and (flying or (waiting and self._orders != "cancel")):
                 if self._orders == "cancel":
                     break
                 self.state = "paused" if self._orders == "pause" and not flying else "running"
-                while self._orders == "go" and waiting:
-                    if len(flying) >= (1 if deaths[name_task(waiting[0])] else pool.num_slots):
-                        break
-                    task = waiting.popleft()
-                    flying[pool.executor.submit(measure_point, self.request.experiment.key, task)] = task
+                if self._orders == "go":
+                    self._submit(pool, waiting, flying, deaths, on_point)
                 done, _ = wait(flying, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
                 if not flying:
                     threading.Event().wait(_LOOK_SECONDS)
                     start = perf_counter()
+                elif perf_counter() - renewed > LEASE_SECONDS / 4:
+                    renewed = perf_counter()
+                    self._store.renew(self._owner)
                 for future in done:
                     task = flying.pop(future)
                     try:
@@ -269,10 +300,45 @@ class Sweep:
             (died if died else waiting).extend(rest)
             for future in flying:
                 future.cancel()
+            with suppress(ValueError):  # where nothing can be written claims end by themselves
+                self._store.release(self._owner)
         return died
 
+    def _submit(
+        self,
+        pool: Pool,
+        waiting: deque[Task],
+        flying: dict[Future[Any], Task],
+        deaths: Counter[str],
+        on_point: Callable[[Progress], object],
+    ) -> None:
+        """Begin tasks until none is free or all processes have one; a task that another sweep is at waits."""
+        is_refused = False
+        for _ in range(len(waiting)):
+            is_alone = any(deaths[name_task(task)] for task in (waiting[0], *flying.values()))
+            if len(flying) >= (1 if is_alone else pool.num_slots):
+                break
+            task = waiting.popleft()
+            if name_task(task) in self._points:
+                continue
+            if self._store.claim(self.request.experiment, task, self._owner):
+                flying[pool.executor.submit(measure_point, self.request.experiment.key, task)] = task
+            else:
+                waiting.append(task)
+                is_refused = True
+        if is_refused:
+            self.look()
+            on_point(self.progress())
+
     def _take(self, task: Task, point: dict[str, Value], seconds: float) -> None:
-        self._store.keep(self.request.experiment, task, point, seconds)
         with self._lock:
             self._points[name_task(task)] = point
-            self._work += self.request.experiment.required_seconds(task)
+            self._work += self._estimates[name_task(task)]
+        self._unkept.append((task, point, seconds))
+        self._keep()
+
+    def _keep(self) -> None:
+        """Keep what is measured; what cannot be kept is tried again with the next point, or by the next run."""
+        while self._unkept:
+            self._store.keep(self.request.experiment, *self._unkept[0])
+            self._unkept.popleft()

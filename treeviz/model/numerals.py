@@ -28,8 +28,13 @@ def numeral(number: float, digits: int) -> str:
     if _SMALL < size < _LARGE:
         return f"{sign}{_plain(size)}"
     exponent = size.adjusted()
-    factor, power = _plain(size.scaleb(-exponent)), f"10{str(exponent).translate(_RAISED)}"
+    factor, power = _plain(size.scaleb(-exponent)), power_of_ten(exponent)
     return f"{sign}{power}" if factor == "1" else f"{sign}{factor}·{power}"
+
+
+def power_of_ten(exponent: int) -> str:
+    """Write a power of ten, which may be beyond any number of the machine: 10⁻⁷, 10²⁴¹."""
+    return f"10{str(exponent).translate(_RAISED)}"
 
 
 def decimals(value: float, other: float | None = None) -> str:

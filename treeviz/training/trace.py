@@ -13,7 +13,8 @@ import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from importlib import import_module
+from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse as sp
@@ -67,8 +68,6 @@ class Trace:
     records: list[StepRecord] = field(default_factory=list)
     # Where initial leaves can be had without redrawing the network, while its trainer lives: a trace keeps none alive.
     engine: "weakref.ref[Engine] | None" = None
-    # How a notebook shows a trace. What draws is above this room, so the package sets it.
-    show: ClassVar[Callable[["Trace"], str] | None] = None
 
     def __repr__(self) -> str:
         """Say in a line what was trained and how far it came."""
@@ -80,9 +79,9 @@ class Trace:
             f"{self.dataset.name!r}, n={self.dataset.num_points}, d={self.dataset.dimension}, m={config.width:,}{went})"
         )
 
-    def _repr_html_(self) -> str | None:
-        """Return what a notebook shows."""
-        return None if Trace.show is None else Trace.show(self)
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows. What draws is above this room, so the package is asked for it."""
+        return str(import_module("treeviz").show_trace(self))
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy in another process needs: not the trainer, and not the trees that can be replayed."""

@@ -10,6 +10,7 @@ from treeviz.export.columns import Column
 from treeviz.lab.curves import Mark, Panel, curves_of
 from treeviz.lab.experiment import Answer, Experiment, Fit, Size, Task, Value
 from treeviz.lab.statistics import median_of
+from treeviz.lab.wording import count_seeds, join_words
 from treeviz.model.network import firing_probability, paper_threshold
 from treeviz.model.numerals import count, numeral
 from treeviz.style.palette import percent
@@ -23,6 +24,8 @@ _DATA: Mapping[str, str] = {
     "wine": "wine",
     "diabetes": "diabetes",
 }
+_NUM_ROWS = {"digits": 1797, "breast-cancer": 569, "wine": 178, "diabetes": 442}
+_FEWEST_TEST_POINTS = 40  # that training must leave
 _NETWORK, _KERNEL, _RIDGED, _FEATURES = "network", "kernel-ridge", "kernel-ridge-ridged", "random-features"
 # How each is called, and which contestant of the race it is.
 _METHODS = {
@@ -58,8 +61,13 @@ def _plan(size: Size, seeds: int) -> list[Task]:
     base = (paper_threshold(_WIDTH), _WIDTH, _POINTS)
     settings = [(data, *base) for data in _DATA]
     settings += [(data, threshold, _WIDTH, _POINTS) for data in _DATA for threshold in _AXES[size]["threshold"]]
-    settings += [("digits", paper_threshold(int(m)), int(m), _POINTS) for m in _AXES[size]["width"]]
-    settings += [("digits", base[0], _WIDTH, int(n)) for n in _AXES[size]["points"]]
+    settings += [(data, paper_threshold(int(m)), int(m), _POINTS) for data in _DATA for m in _AXES[size]["width"]]
+    settings += [
+        (data, base[0], _WIDTH, int(n))
+        for data, num_rows in _NUM_ROWS.items()
+        for n in _AXES[size]["points"]
+        if n + _FEWEST_TEST_POINTS <= num_rows
+    ]
     tasks: list[Task] = [
         {"data": data, "method": method, "threshold": threshold, "width": width, "points": points, "seed": seed}
         for data, threshold, width, points in settings
@@ -166,8 +174,11 @@ def _words(points: "pd.DataFrame", comparisons: Mapping[str, Mapping[str, Fit]])
     network = base[(base.method == _NETWORK) & (base.data == "digits")]
     wrong = median_of("", network.test_wrong)
     if math.isfinite(wrong.value):
+        seeds = count_seeds([int(network.test_wrong.notna().sum())])
         interval = (
-            f"95 %: {percent(wrong.low)} to {percent(wrong.high)}" if math.isfinite(wrong.low) else "from one seed"
+            f"95 %: {percent(wrong.low)} to {percent(wrong.high)}"
+            if math.isfinite(wrong.low)
+            else f"from {seeds}, too few for an interval"
         )
         guess = network.guess_wrong.median()
         sentences.append(
@@ -177,18 +188,22 @@ def _words(points: "pd.DataFrame", comparisons: Mapping[str, Mapping[str, Fit]])
         )
     counted = []
     for rival, fits in comparisons.items():
-        below = sum(fit.high < 0 for fit in fits.values())
-        above = sum(fit.low > 0 for fit in fits.values())
-        verdicts = (("lower", below), ("higher", above), ("not decided", len(fits) - below - above))
+        verdicts: dict[str, list[str]] = {"lower": [], "higher": [], "not decided": []}
+        for data, fit in fits.items():
+            verdicts["lower" if fit.high < 0 else "higher" if fit.low > 0 else "not decided"].append(_named(data))
         if fits:
-            counted.append(f"{_rival(rival)}: " + ", ".join(f"{verdict} on {on}" for verdict, on in verdicts if on))
+            told = (f"{verdict} on {join_words(named)}" for verdict, named in verdicts.items() if named)
+            counted.append(f"{_rival(rival)}: {', '.join(told)}")
     if counted:
-        number = count(max(map(len, comparisons.values())), "dataset")
-        sentences.append(f"Its squared error on new points, over {number}, against that of {'; of '.join(counted)}.")
+        sentences.append(f"Its squared error on new points, seed by seed, against that of {'; of '.join(counted)}.")
     least = _least(points[points.data == "digits"])
     if least:
         sentences.append(least)
     return " ".join(sentences) or "The network is not measured yet with the paper's b."
+
+
+def _named(data: str) -> str:
+    return data.replace("-", " ")
 
 
 def _least(points: "pd.DataFrame") -> str:
@@ -233,20 +248,33 @@ def _remarks(points: "pd.DataFrame") -> tuple[str, ...]:
             f"In {late} of {count(len(network), 'run')} the network did not come to a loss of "
             f"{numeral(_UNTIL_LOSS, 1)} in {_MOST_ITERATIONS} iterations; its errors are those where it was."
         )
-    for axis, what in (("width", "neurons"), ("points", "datapoints")):
-        rows = _at_base(points[(points.method == _NETWORK) & (points.data == "digits")], axis)
-        at = rows.groupby(axis).test_wrong.median().dropna()
-        if at.size > 1:
-            found.append(
-                f"From {int(at.index[0]):,} to {int(at.index[-1]):,} {what} the share of digits called wrongly goes "
-                f"from {percent(float(at.iloc[0]))} to {percent(float(at.iloc[-1]))}."
-            )
-    seeds = points.dropna(subset=["test_error"]).seed.nunique()
+    for data in _DATA:
+        told = [
+            sentence
+            for axis, what in (("width", "neurons"), ("points", "training points"))
+            if (sentence := _change(points[(points.method == _NETWORK) & (points.data == data)], axis, what))
+        ]
+        if told:
+            found.append(f"On {_named(data)} the network's squared error on new points goes {'; '.join(told)}.")
     found.append(
-        f"Numbers are medians of {count(seeds, 'seed')}; intervals are of 95 %, by resampling the seeds, and "
-        "comparisons are made seed by seed."
+        "Numbers are medians of the seeds. What is said to be lower, higher, more or less is so with a certainty of "
+        "95 %, seed by seed; six seeds are the fewest that can decide."
     )
     return tuple(found)
+
+
+def _change(network: "pd.DataFrame", axis: str, what: str) -> str:
+    """Say how the error goes from the least to the most neurons or training points, and whether that is decided."""
+    by_seed = _at_base(network, axis).pivot_table(index="seed", columns=axis, values="test_error")
+    if by_seed.shape[1] < 2:
+        return ""
+    first, last = by_seed.columns[0], by_seed.columns[-1]
+    change = median_of("", by_seed[last] - by_seed[first])
+    verdict = "" if change.low > 0 or change.high < 0 else " (no change is decided)"
+    return (
+        f"from {numeral(float(by_seed[first].median()), 2)} with {int(first):,} {what} to "
+        f"{numeral(float(by_seed[last].median()), 2)} with {int(last):,}{verdict}"
+    )
 
 
 def _fits(points: "pd.DataFrame", comparisons: Mapping[str, Mapping[str, Fit]]) -> list[Fit]:
@@ -287,8 +315,8 @@ def _panels(points: "pd.DataFrame") -> tuple[Panel, ...]:
             "train_error",
             f"mean squared error, {numeral(low, 1)} where it is below",
         ),
-        draw("Error on new digits against m", "digits", "width"),
-        draw("Error on new digits against n", "digits", "points"),
+        *(draw(f"Error on new points against m, {_DATA[data]}", data, "width") for data in _DATA),
+        *(draw(f"Error on new points against n, {_DATA[data]}", data, "points") for data in _DATA),
         Panel(
             title="Error on new points of all datasets, with the paper's b",
             x_title="dataset",
@@ -308,13 +336,13 @@ EXPERIMENT = Experiment(
     order=8,
     title="Does it generalize?",
     question="How well does the trained network do on points it has not seen?",
-    varied="The dataset and the method with the paper's b; on each dataset the threshold b; on digits also the width m "
-    "and the number of training points n; and the seed of weights and choice of rows.",
+    varied="The dataset and the method; on each dataset, one at a time, the threshold b, the width m with the paper's "
+    "b, and the number of training points n; and the seed of weights and choice of rows.",
     fixed=f"m = {_WIDTH:,} and n = {_POINTS}, unless they are varied. The network is trained by Gauss–Newton to a loss "
-    f"of {_UNTIL_LOSS:g}, {_MOST_ITERATIONS} iterations at most. New points are rows that training leaves out, 1,000 "
-    "at most. Kernel regression is what training the hidden layer tends to as the width grows without bound, with the "
-    "neural tangent kernel (NTK); its ridge, which keeps it from fitting every training point, is 0 or a tenth of the "
-    "kernel of a point with itself. Random features leave the hidden layer as it was drawn.",
+    f"of {numeral(_UNTIL_LOSS, 1)}, {_MOST_ITERATIONS} iterations at most. New points are rows that training leaves "
+    "out, 1,000 at most. Kernel regression is what training the hidden layer tends to as the width grows without "
+    "bound, with the neural tangent kernel (NTK); its ridge, which keeps it from fitting every training point, is "
+    "0 or a tenth of the kernel of a point with itself. Random features leave the hidden layer as it was drawn.",
     columns={
         "data": Column(str, "dataset"),
         "method": Column(str, "network: Gauss-Newton on the hidden layer; else a contestant of the race"),
@@ -332,7 +360,7 @@ EXPERIMENT = Experiment(
         "guess_wrong": Column(float, "share of new points outside the larger class of the training points"),
         "test_points": Column(int, "new points"),
     },
-    seeds={"quick": 5, "default": 10, "full": 20},
+    seeds={"quick": 6, "default": 9, "full": 20},
     plan=_plan,
     measure=_measure,
     answer=_answer,

@@ -11,6 +11,7 @@ from treeviz.export.columns import Column
 from treeviz.lab.curves import Curve, Panel, curves_of, formula
 from treeviz.lab.experiment import Answer, Experiment, Fit, Size, Task, Value
 from treeviz.lab.statistics import median_of
+from treeviz.lab.wording import join_words
 from treeviz.model.ledger import gram_solve_operations
 from treeviz.model.network import firing_probability, paper_threshold
 from treeviz.model.numerals import count, numeral
@@ -35,6 +36,7 @@ _SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 _TARGETS = tuple(10.0**-power for power in range(1, 7))
 _TARGET = 1e-4  # the training error of which the answer speaks
 _LEAST = 1e-8  # an error below is drawn as this
+_ALIKE = 1.1  # so many times the least still counts as about as little
 _LEARNED = 1e-12  # a training error below ends the training
 _TEST_POINTS = 500
 # Datapoints trained on, and how far: operations and seconds.
@@ -312,8 +314,7 @@ def _compare(rows: "pd.DataFrame", number: int) -> list[str]:
         if not ended:
             firsts.append(f"none of the {len(at)} does so within the budget of {kind}")
         else:
-            second = f", next is “{_METHODS[ended[1]]}” with {numeral(at[ended[1]], 2)}" if len(ended) > 1 else ""
-            firsts.append(f"“{_METHODS[ended[0]]}” needs the fewest {kind}, {numeral(at[ended[0]], 2)}{second}")
+            firsts.append(_first(rows, f"{kind}_to_{place}", ended, at, kind))
     found.append(f"To come to a training error of {numeral(_TARGET, 1)} on {number} digits: {'; '.join(firsts)}.")
     for kind, budgets in (("operations", _OPERATIONS), ("seconds", _SECONDS)):
         spent = [place for place in range(len(budgets)) if rows[f"{kind}_test_{place}"].notna().any()]
@@ -321,31 +322,60 @@ def _compare(rows: "pd.DataFrame", number: int) -> list[str]:
             continue
         at = _medians(rows, f"{kind}_test_{spent[-1]}", missing=math.inf)
         best = next(iter(at))
-        own = "" if best == "table" or "table" not in at else f"; “{_METHODS['table']}” has {numeral(at['table'], 2)}"
+        column = f"{kind}_test_{spent[-1]}"
+        own = ""
+        if best != "table" and "table" in at:
+            less = _less_often(rows, column, best, "table")
+            own = f"; “{_METHODS['table']}” has {numeral(at['table'], 2)}, more {less}"
         found.append(
             f"After {numeral(budgets[spent[-1]], 2)} {kind} of training on {number} digits “{_METHODS[best]}” has the "
-            f"least error on new ones, {numeral(at[best], 2)}{own}."
+            f"least error on new ones of those tried, {numeral(at[best], 2)}{own}."
         )
     return found
 
 
+def _first(rows: "pd.DataFrame", column: str, ended: Sequence[str], at: Mapping[str, float], kind: str) -> str:
+    """Say which method needs the least, and of methods that need about as much that they do."""
+    best = ended[0]
+    alike = [method for method in ended[1:] if at[method] <= _ALIKE * at[best]]
+    if alike:
+        names = join_words([f"“{_METHODS[method]}”" for method in (best, *alike)])
+        return f"{names} need about equally few {kind}, {numeral(at[best], 2)} to {numeral(at[alike[-1]], 2)}"
+    second = ""
+    if len(ended) > 1:
+        less = _less_often(rows, column, best, ended[1])
+        second = f", next is “{_METHODS[ended[1]]}” with {numeral(at[ended[1]], 2)}, more {less}"
+    return f"“{_METHODS[best]}” needs the fewest {kind}, {numeral(at[best], 2)}{second}"
+
+
+def _less_often(rows: "pd.DataFrame", column: str, best: str, other: str) -> str:
+    """Say on how many seeds a method needs or has less than another; one that does not come so far has most."""
+    first, second = (rows[rows.method == method].set_index("seed") for method in (best, other))
+    both = first.operations_build.dropna().index.intersection(second.operations_build.dropna().index)
+    values = [of[column][both].fillna(math.inf) for of in (first, second)]
+    return f"on {int((values[0] < values[1]).sum())} of {count(len(both), 'seed')}"
+
+
 def _takeover(solved: "pd.DataFrame") -> list[str]:
-    """Say how the share of the cube goes with n, and whether it comes to half."""
-    if solved.empty:
-        return []
-    width = int(solved.width.min())
-    shares = solved[solved.width == width].groupby("points").factor_share.median().dropna()
-    if shares.size < 2:
-        return []
-    first, last = shares.index[0], shares.index[-1]
-    text = (
-        f"Of a Gauss–Newton iteration at m = {width:,} the n³ of its solve is {percent(float(shares[first]))} at "
-        f"n = {int(first):,} and {percent(float(shares[last]))} at n = {int(last):,}"
-    )
-    above = shares.index[shares > 0.5]
-    if not above.size:
-        return [f"{text}: there it does not take over."]
-    return [f"{text}: from n = {int(above[0]):,} on it is more than half."]
+    """Say for each width how the share of the cube goes with n, and where it passes half."""
+    told = []
+    for width, rows in solved.groupby("width"):
+        shares = rows.groupby("points").factor_share.median().dropna()
+        if shares.size < 2:
+            continue
+        first, last = shares.index[0], shares.index[-1]
+        text = (
+            f"{percent(float(shares[first]))} with n = {int(first):,} and {percent(float(shares[last]))} with "
+            f"n = {int(last):,} at m = {int(width):,}"
+        )
+        above, below = shares.index[shares > 0.5], shares.index[shares <= 0.5]
+        if not above.size:
+            told.append(f"{text}, where it does not take over")
+        elif not below.size:
+            told.append(f"{text}, always more than half")
+        else:
+            told.append(f"{text}, more than half from between n = {int(below[-1]):,} and {int(above[0]):,} on")
+    return [f"Of the operations of a Gauss–Newton iteration the n³ of its solve is {'; '.join(told)}."] if told else []
 
 
 def _remarks(training: "pd.DataFrame") -> list[str]:
@@ -366,17 +396,24 @@ def _remarks(training: "pd.DataFrame") -> list[str]:
             )
     if not run.empty:
         found.append(
-            f"Numbers are medians of {count(int(run.seed.nunique()), 'seed')}. Building and drawing are left out; they "
-            "are about the same for all. Times are of this machine, in one thread."
+            f"Numbers are medians of the seeds. Building and drawing are left out: {_building(run)}. Times are of this "
+            "machine, in one thread."
         )
     return found
+
+
+def _building(run: "pd.DataFrame") -> str:
+    """Say what building takes with the cheapest method and the dearest."""
+    at = run.groupby(["points", "method"]).operations_build.median()
+    low, high = numeral(float(at.min()), 3), numeral(float(at.max()), 3)
+    return f"building takes {low if low == high else f'{low} to {high}'} operations"
 
 
 def _fits(training: "pd.DataFrame", solved: "pd.DataFrame") -> list[Fit]:
     place = _TARGETS.index(_TARGET)
     found = [
         median_of(
-            f"{_METHODS[method]}, n = {int(number)}: operations to a training error of {_TARGET:g}, if reached",
+            f"{_METHODS[method]}, n = {int(number)}: operations to an error of {numeral(_TARGET, 1)}, if reached",
             rows[f"operations_to_{place}"],
         )
         for (number, method), rows in training.groupby(["points", "method"], sort=False)
@@ -394,11 +431,12 @@ def _budget_columns() -> dict[str, Column]:
         for place, budget in enumerate(budgets):
             for error, whose in (("train", "the training points"), ("test", "new points")):
                 found[f"{kind}_{error}_{place}"] = Column(
-                    float, f"mean squared error on {whose} of the last weights reached with {budget:g} {unit}"
+                    float, f"mean squared error on {whose} of the last weights reached with {numeral(budget, 1)} {unit}"
                 )
         for place, target in enumerate(_TARGETS):
             found[f"{kind}_to_{place}"] = Column(
-                float, f"{unit} to the first weights with a mean squared training error of {target:g}; missing if none"
+                float,
+                f"{unit} to the first weights with a training error of {numeral(target, 1)}; missing if none",
             )
     return found
 
@@ -415,7 +453,7 @@ EXPERIMENT = Experiment(
     "mini-batches have 8 points, Adam's step size is 0.03. The share of n³ is that of the first iteration on random "
     f"points on the unit sphere in {_DIMENSION} dimensions, with the compact table.",
     columns={
-        "part": Column(str, "training: errors along the way; solve: the share of n^3 in an iteration"),
+        "part": Column(str, "training: errors along the way; solve: the share of n³ in an iteration"),
         "method": Column(str, "contestant of the race"),
         "width": Column(int, "neurons m"),
         "points": Column(int, "training points n"),
@@ -426,7 +464,7 @@ EXPERIMENT = Experiment(
         "seconds_build": Column(float, "seconds of building and drawing"),
         **_budget_columns(),
         "iteration_operations": Column(float, "operations of the first iteration"),
-        "factor_share": Column(float, "share of the operations that are the n^3 / 3 + n^2 of the factorization"),
+        "factor_share": Column(float, "share of the operations that are the n³ / 3 + n² of the factorization"),
         "seconds_solve_share": Column(float, "share of the time that is the solve, forming the Gram matrix included"),
     },
     seeds={"quick": 2, "default": 3, "full": 5},

@@ -11,7 +11,8 @@ from treeviz.lab.curves import Curve, Mark, Panel, curves_of, formula
 from treeviz.lab.experiment import Answer, Experiment, Fit, Size, Task, Value
 from treeviz.lab.statistics import median_of
 from treeviz.model.network import paper_threshold
-from treeviz.model.numerals import agree, count, numeral
+from treeviz.model.numerals import count, numeral
+from treeviz.model.types import Floats, Ints
 from treeviz.style.palette import percent
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from treeviz.data.dataset import Dataset
     from treeviz.lab.simhash import HashTables
+    from treeviz.training.trainer import Trainer
 
 _EXACT = ("forest", "neuron-trees", "watch", "table", "compact", "dense")
 _HASHED, _RENEWED = "simhash", "simhash-renewed"
@@ -52,7 +54,16 @@ _AXES = {
     "width": ("neurons m", "the width"),
     "points": ("datapoints n", "the number of datapoints"),
     "dimension": ("coordinates of a datapoint d", "the dimension"),
-    "step": ("step size: share of the Gauss–Newton move made", "how far neurons move"),
+    "step": ("step size: share of the Gauss–Newton move made", "drift: the step, and so how far neurons move"),
+}
+
+
+# How answers speak of what is varied: its symbol, and what it changes.
+_TOLD = {
+    "width": ("m", "more neurons"),
+    "points": ("n", "more datapoints"),
+    "dimension": ("d", "longer vectors"),
+    "step": ("a step", "neurons drift farther"),
 }
 
 
@@ -110,7 +121,7 @@ def _required_bytes(task: Task) -> int:
 
     width, points, dimension, tables = _sizes(task)
     maker = _hash_tables(task) if tables else find_engine(str(task["search"]))
-    scanned = 16 * width * (dimension + points)  # the weights whole, and who fires, for the check
+    scanned = 24 * width * (dimension + points)  # the weights whole, twice, and who fires, for the check
     # Half as much again: measured, up to a third more than this was needed.
     return int(1.5 * (maker.required_bytes(width, points, dimension) + scanned + (1 << 26)))
 
@@ -148,6 +159,7 @@ def _measure(task: Task) -> dict[str, Value]:
     )
     trainer = Trainer(data, config, keep_records=False, engine_class=_hash_tables(task) if tables else None)
     built, seconds_built = dict(trainer.ledger.costs), sum(trainer.ledger.seconds.values())
+    start = trainer.weights().copy()
     found = firing = looked = 0
     operations = seconds = 0.0
     recalls, losses, seen, moves = [], [], [], []
@@ -173,6 +185,7 @@ def _measure(task: Task) -> dict[str, Value]:
         "operations_build": sum(built.values()),
         "memory": trainer.num_bytes,
         "moved": float(np.mean(moves)) if moves else 0.0,
+        "drift": _drift(trainer, start, record.firing.neurons),
         "recall_first": recalls[0],
         "recall": float(np.mean(recalls)),
         "looked": looked / (config.width * data.num_points * iterations) if tables else None,
@@ -182,6 +195,13 @@ def _measure(task: Task) -> dict[str, Value]:
         "seconds": seconds / iterations,
         "seconds_build": seconds_built,
     }
+
+
+def _drift(trainer: "Trainer", start: Floats, neurons: Ints) -> float:
+    """Return how far the median of some neurons is from its start; 0 without any."""
+    if not neurons.size:
+        return 0.0
+    return float(np.median(np.linalg.norm(trainer.weights()[neurons] - start[neurons], axis=1)))
 
 
 def _answer(points: "pd.DataFrame") -> Answer:
@@ -195,7 +215,7 @@ def _answer(points: "pd.DataFrame") -> Answer:
     ]
     panels[1:1] = [panel for panel in (_losses_panel(trained), _recall_panel(trained)) if panel.curves]
     panels += [panel for panel in _course_panels(trained) if panel.curves]
-    sentences = [*_cheapest(compared, names), *_missed(trained)]
+    sentences = [*_cheapest(compared, names), *_growth(compared, names), *_missed(trained)]
     words = " ".join(sentences) or "Too few points are measured to compare searches."
     return Answer(words, tuple(panels), tuple(_remarks(compared, trained, names)), _fits(trained))
 
@@ -370,6 +390,24 @@ def _cheapest(compared: "pd.DataFrame", names: Mapping[tuple[str, int], str]) ->
     return found
 
 
+def _growth(compared: "pd.DataFrame", names: Mapping[tuple[str, int], str]) -> list[str]:
+    """Say for each thing that is varied how the costs of the exact searches follow it."""
+    told = []
+    for axis, (symbol, how) in _TOLD.items():
+        rows = _at_base(compared[compared.tables == 0], axis)
+        at = rows.pivot_table(index=axis, columns="search", values="operations", aggfunc="median").dropna(axis=1)
+        if len(at) < 2 or at.shape[1] < 2:
+            continue
+        factors = (at.iloc[-1] / at.iloc[0]).sort_values(kind="stable")
+        least, most = str(factors.index[0]), str(factors.index[-1])
+        ends = [f"{float(value):,.10g}" for value in (at.index[0], at.index[-1])]
+        told.append(
+            f"{symbol} from {ends[0]} to {ends[1]} ({how}): {numeral(float(factors[least]), 2)} times with "
+            f"“{names[least, 0]}” to {numeral(float(factors[most]), 2)} times with “{names[most, 0]}”"
+        )
+    return [f"How the operations of an exact search change, all else equal: {'; '.join(told)}."] if told else []
+
+
 def _ends(trained: "pd.DataFrame") -> list[tuple[str, str, float, float, float, float]]:
     """Return of each setting that is trained: search, badge, recall, looked, and the losses at the end."""
     return [
@@ -417,7 +455,7 @@ def _remarks(compared: "pd.DataFrame", trained: "pd.DataFrame", names: Mapping[t
             where = " on this machine, in one thread" if column == "seconds" else ""
             found.append(
                 f"At the same sizes “{names[first, 0]}” takes {what}{where}, {numeral(at[first], 3)} {unit}; next is "
-                f"“{names[second, 0]}” with {numeral(at[second], 3)}."
+                f"“{names[second, 0]}” with {numeral(at[second], 3)} {unit}."
             )
     exact = _medians(base, "operations")
     for (_, tables), rows in base[base.tables > 0].groupby(["search", "tables"]):
@@ -430,12 +468,15 @@ def _remarks(compared: "pd.DataFrame", trained: "pd.DataFrame", names: Mapping[t
                 f"sizes, {than} than the cheapest exact search, “{names[best, 0]}”. To hash a vector takes "
                 f"{_BITS * int(tables):,} inner products; its products with all datapoints are {int(_BASE['points'])}."
             )
-    moved = _at_base(compared, "step").groupby("step").moved.median().dropna()
-    if moved.size > 1:
+    moved = _at_base(compared, "step").groupby("step")[["moved", "drift"]].median().dropna()
+    if len(moved) > 1:
+        first, last = moved.iloc[0], moved.iloc[-1]
         found.append(
-            f"With a step of {numeral(moved.index[0], 2)} the median neuron that fires moves by "
-            f"{numeral(moved.iloc[0], 2)} an iteration, with a step of {numeral(moved.index[-1], 2)} by "
-            f"{numeral(moved.iloc[-1], 2)}; weights have a length of about {numeral(math.sqrt(_BASE['dimension']), 2)}."
+            f"Drift is varied by the step: with a step of {numeral(moved.index[0], 2)} the median neuron that fires "
+            f"moves by {numeral(first.moved, 2)} an iteration and is {numeral(first.drift, 2)} from its start after "
+            f"{_COMPARED}; with a step of {numeral(moved.index[-1], 2)} it moves by {numeral(last.moved, 2)} and is "
+            f"{numeral(last.drift, 2)} away. Weights have a length of about "
+            f"{numeral(math.sqrt(_BASE['dimension']), 2)}."
         )
     for search, badge, _, looked, loss, seen in _ends(trained):
         if search not in _KINDS or math.isnan(looked):
@@ -452,9 +493,7 @@ def _remarks(compared: "pd.DataFrame", trained: "pd.DataFrame", names: Mapping[t
         wrong = int((checked < 1).sum())
         which = "all of them" if not wrong else f"all but {count(wrong, 'run')}, which is an error of the program"
         found.append(f"{count(checked.size, 'run')} of exact searches were checked by brute force: right in {which}.")
-    seeds = compared.dropna(subset=["operations"]).seed.nunique()
-    if seeds:
-        found.append(f"Numbers are medians of {count(seeds, 'seed')}{agree(seeds, ' only', '')}.")
+    found.append("Numbers are medians of the seeds.")
     return found
 
 
@@ -472,12 +511,13 @@ EXPERIMENT = Experiment(
     order=6,
     title="Which search?",
     question="Which search finds the firing neurons most cheaply, and may a search miss some?",
-    varied="The search; of the width m, the number of datapoints n, their dimension d and the step size one at a time; "
-    "the number of hash tables; and the seed of data and weights.",
-    fixed=f"Random points on the unit sphere, the paper's threshold, {_setting()}, whole Gauss–Newton steps with an "
-    f"exact solve, {_COMPARED} iterations. What is counted is all but the solve, which is the same for all. Training "
-    f"that misses neurons is shown on {int(_BASE['points'])} handwritten digits with m = {_TRAINED_WIDTH:,}, for "
-    f"{_ITERATIONS} iterations. A bucket of SimHash is made of {_BITS} signs.",
+    varied="The search; of the width m, the number of datapoints n, their dimension d and the drift of the neurons, by "
+    "the step size, one at a time; the number of hash tables; and the seed of data and weights.",
+    fixed=f"Random points on the unit sphere, the paper's threshold, {_setting()}, whole Gauss–Newton steps, "
+    f"unless they are varied; an exact solve, {_COMPARED} iterations. What is counted is all but the solve, "
+    f"which is the same for all. Training that misses neurons is shown on "
+    f"{int(_BASE['points'])} handwritten digits with m = {_TRAINED_WIDTH:,}, for {_ITERATIONS} "
+    f"iterations. A bucket of SimHash is made of {_BITS} signs.",
     columns={
         "data": Column(str, "sphere: the comparison; digits: training that misses neurons"),
         "search": Column(str, "key of the search; simhash-renewed draws its tables anew in each iteration"),
@@ -491,6 +531,7 @@ EXPERIMENT = Experiment(
         "operations_build": Column(float, "operations of building, drawing left out"),
         "memory": Column(int, "bytes of what is kept from one iteration to the next"),
         "moved": Column(float, "how far the median neuron that fires moves in an iteration, on average"),
+        "drift": Column(float, "distance of the median neuron that fires at the end from its start"),
         "recall_first": Column(float, "share of the firing pairs that are found, first iteration"),
         "recall": Column(float, "share of the firing pairs that are found, on average over the iterations"),
         "looked": Column(float, "share of all pairs whose inner product is computed; missing for an exact search"),
@@ -506,4 +547,5 @@ EXPERIMENT = Experiment(
     answer=_answer,
     required_bytes=_required_bytes,
     required_seconds=_required_seconds,
+    version=2,
 )

@@ -46,6 +46,8 @@ _AXES: Mapping[Size, Mapping[str, tuple[float, ...]]] = {
     },
 }
 _HARD = 1e-3  # how far apart near-duplicates are where something else is varied
+_DIGITS = "digits"
+_MOST_DIGITS = 400  # but in the full size: with more, their system alone would take as long as all others
 _SOLVERS = {
     "exact": "Exact solve (Cholesky)",
     "plain": "Conjugate gradient without a sketch",
@@ -56,12 +58,18 @@ _TRAINED_ITERATIONS, _UNTIL_LOSS = 40, 1e-6
 
 def _plan(size: Size, seeds: int) -> list[Task]:
     axes = _AXES[size]
-    sketched = [(_POINTS, apart, rows, _TOLERANCE) for apart in axes["apart"] for rows in (2, _ROWS, 32)]
+    sketched: list[tuple[int, float | None, int, float]] = [
+        (_POINTS, apart, rows, _TOLERANCE) for apart in axes["apart"] for rows in (2, _ROWS, 32)
+    ]
     sketched += [(_POINTS, apart, int(rows), _TOLERANCE) for apart in (_APART, _HARD) for rows in axes["rows"]]
     sketched += [(_POINTS, apart, _ROWS, tolerance) for apart in (_APART, _HARD) for tolerance in axes["tolerance"]]
     sketched += [(int(n), apart, _ROWS, _TOLERANCE) for apart in (_APART, _HARD) for n in axes["points"]]
-    others = [(_POINTS, apart) for apart in axes["apart"]]
+    others: list[tuple[int, float | None]] = [(_POINTS, apart) for apart in axes["apart"]]
     others += [(int(n), apart) for apart in (_APART, _HARD) for n in axes["points"]]
+    numbers = dict.fromkeys((_POINTS, *map(int, axes["points"])))
+    digits = [(n, None) for n in numbers if size == "full" or n <= _MOST_DIGITS]
+    sketched += [(*setting, _ROWS, _TOLERANCE) for setting in digits]
+    others += digits
     settings = [("solve", "sketch", *setting) for setting in dict.fromkeys(sketched)]
     settings += [
         ("solve", solver, *setting, 0, 0.0) for solver in ("exact", "plain") for setting in dict.fromkeys(others)
@@ -71,6 +79,7 @@ def _plan(size: Size, seeds: int) -> list[Task]:
     tasks: list[Task] = [
         {
             "part": part,
+            "data": "digits" if apart is None else "sphere",
             "solver": solver,
             "points": points,
             "apart": apart,
@@ -98,11 +107,13 @@ def _required_bytes(task: Task) -> int:
 
 
 def _data(task: Task) -> "Dataset":
-    """Return random points, or pairs of them that lie the given distance apart, about."""
+    """Return digits, random points, or pairs of these that lie the given distance apart, about."""
     from treeviz.data.catalogue import load_dataset
     from treeviz.data.dataset import Dataset
 
     points, apart = int(task["points"] or 0), float(task["apart"] or 0)
+    if task["data"] == "digits":
+        return load_dataset("digits", points, int(task["seed"] or 0))
     data = load_dataset("sphere", points, int(task["seed"] or 0), dimension=_DIMENSION)
     if apart == _APART:
         return data
@@ -205,16 +216,24 @@ def _plain(jacobian: "SparseJacobian", residual: Floats, ledger: "Ledger") -> tu
 def _answer(points: "pd.DataFrame") -> Answer:
     points = points.assign(
         name=[_SOLVERS[solver].format(rows=int(rows)) for solver, rows in zip(points.solver, points.rows, strict=True)],
-        kind=["random points" if apart == _APART else f"pairs {numeral(apart, 2)} apart" for apart in points.apart],
+        kind=list(map(_kind, points.apart)),
     )
     solved, trained = points[points.part == "solve"], points[points.part == "training"]
-    words = [*_conditioned(solved), *_worth(solved)]
+    made = solved[solved.data == "sphere"]
+    words = [*_conditioned(made), *_worth(solved)]
     return Answer(
         " ".join(words) or "Too few points are measured to compare the solvers.",
         tuple(panel for panel in _panels(solved, trained) if panel.curves),
         tuple(_remarks(solved, trained)),
-        tuple(_fits(solved)),
+        tuple(_fits(made)),
     )
+
+
+def _kind(apart: float) -> str:
+    """Return what data are called by the distance of their pairs, which digits have none of."""
+    if math.isnan(apart):
+        return _DIGITS
+    return "random points" if apart == _APART else f"pairs {numeral(apart, 2)} apart"
 
 
 def _usual(rows: "pd.DataFrame", but: str) -> "pd.DataFrame":
@@ -240,17 +259,16 @@ def _conditioned(solved: "pd.DataFrame") -> list[str]:
     condition = rows.groupby("apart").conditioning.median()
     first, last = both[0], both[-1]
     numbers = at[both]
-    does = "whatever the data" if numbers.max() <= 1.25 * numbers.min() else "more on some data than on others"
+    does = "however close points lie," if numbers.max() <= 1.25 * numbers.min() else "more on some data than on others,"
     grows = bare[last] > 2 * bare[first]
     low, high = numeral(numbers.min(), 3), numeral(numbers.max(), 3)
-    alone = _iterations(bare[first]), _iterations(bare[last])
     return [
         f"With a sketch of {_ROWS} rows a datapoint conjugate gradient takes "
-        f"{low if low == high else f'{low} to {high}'} iterations, {does}: the condition number of the system goes "
-        f"from {numeral(condition.get(first, math.nan), 2)} on {_called(first)} to "
-        f"{numeral(condition.get(last, math.nan), 2)} with {_called(last)}. Without a sketch it takes {alone[0]} "
-        f"there and {alone[1]} here"
-        + (", so close points are hard without it." if grows else ", so close points are no harder without it.")
+        f"{low if low == high else f'{low} to {high}'} iterations, {does} though the condition number of the system "
+        f"goes from {numeral(condition.get(first, math.nan), 2)} on {_called(first)} to "
+        f"{numeral(condition.get(last, math.nan), 2)} with {_called(last)}. Without a sketch it takes "
+        f"{_iterations(bare[first])} on the former and {_iterations(bare[last])} on the latter, so close points are "
+        + ("hard without it." if grows else "no harder without it.")
     ]
 
 
@@ -262,12 +280,13 @@ def _iterations(number: float) -> str:
     return f"{_MOST_ITERATIONS} without an end" if number >= _MOST_ITERATIONS else numeral(number, 3)
 
 
-def _ratios(solved: "pd.DataFrame", column: str) -> dict[tuple[float, float], float]:
-    """Return by n and distance how often the exact solve's cost goes into that of the usual sketch."""
+def _ratios(solved: "pd.DataFrame", column: str, other: str = "exact") -> dict[tuple[int, str], float]:
+    """Return by n and kind of data how many times the cost of another solver the usual sketch takes."""
     usual = solved[(solved.rows == _ROWS) & (solved.tolerance == _TOLERANCE) & (solved.solver == "sketch")]
-    sketch = usual.groupby(["points", "apart"])[column].median().dropna()
-    exact = solved[solved.solver == "exact"].groupby(["points", "apart"])[column].median().dropna()
-    return {place: float(sketch[place] / exact[place]) for place in sketch.index.intersection(exact.index)}
+    sketch = usual.groupby(["points", "kind"])[column].median().dropna()
+    others = solved[solved.solver == other].groupby(["points", "kind"])[column].median().dropna()
+    both = sketch.index.intersection(others.index)
+    return {(int(n), str(kind)): float(sketch[n, kind] / others[n, kind]) for n, kind in both}
 
 
 def _worth(solved: "pd.DataFrame") -> list[str]:
@@ -283,9 +302,13 @@ def _worth(solved: "pd.DataFrame") -> list[str]:
         if cheaper == len(ratios)
         else f"the sketch is worth it in {cheaper} of them"
     )
+    numbers = [n for n, _ in ratios]
+    sizes = f"n = {min(numbers):,} to {max(numbers):,}" if len(set(numbers)) > 1 else f"n = {numbers[0]:,}"
+    kinds = "random points, close pairs and digits" if any(kind == _DIGITS for _, kind in ratios) else "these points"
     return [
-        f"The exact solve takes fewer operations in {len(ratios) - cheaper} of {count(len(ratios), 'setting')}; the "
-        f"sketch takes {low if low == high else f'{low} to {high}'} times as many: {verdict}."
+        f"On {kinds}, {sizes}, the exact solve takes fewer operations in {len(ratios) - cheaper} of "
+        f"{count(len(ratios), 'setting')}; the sketch takes {low if low == high else f'{low} to {high}'} times as "
+        f"many: {verdict}."
     ]
 
 
@@ -299,7 +322,16 @@ def _remarks(solved: "pd.DataFrame", trained: "pd.DataFrame") -> list[str]:
             f"{numeral(max(times.values()), 2)} times as long as the exact solve, and less in {quicker} of "
             f"{count(len(times), 'setting')}."
         )
-    by_number = {int(n): ratio for (n, apart), ratio in _ratios(solved, "operations").items() if apart == _APART}
+    alone = {kind: ratio for (n, kind), ratio in _ratios(solved, "operations", "plain").items() if n == _POINTS}
+    if len(alone) > 1:
+        least, most = min(alone, key=lambda kind: alone[kind]), max(alone, key=lambda kind: alone[kind])
+        found.append(
+            f"Against conjugate gradient without one, at n = {_POINTS}, the sketch takes {numeral(alone[most], 2)} "
+            f"times the operations with {most}, and {numeral(alone[least], 2)} times with {least}."
+        )
+    found += _of_digits(solved)
+    made = solved[solved.data == "sphere"]
+    by_number = {n: ratio for (n, kind), ratio in _ratios(made, "operations").items() if kind == _kind(_APART)}
     if len(by_number) > 1:
         first, last = min(by_number), max(by_number)
         found.append(
@@ -329,16 +361,37 @@ def _remarks(solved: "pd.DataFrame", trained: "pd.DataFrame") -> list[str]:
             f"To a loss of {numeral(_UNTIL_LOSS, 1)} training on random points takes {numeral(exact.median(), 3)} "
             f"iterations with the exact solve; {told}."
         )
-    hard = solved[(solved.apart == solved.apart.min()) & (solved.points == _POINTS)]
+    hard = made[(made.apart == made.apart.min()) & (made.points == _POINTS)]
     left = hard[hard.solver == "exact"].left.median()
+    usual = hard[(hard.solver == "sketch") & (hard.rows == _ROWS) & (hard.tolerance == _TOLERANCE)].left.median()
     if not math.isnan(left):
+        beside = "" if math.isnan(usual) else f", and the sketch {numeral(usual, 2)}"
         found.append(
-            f"With {_called(float(hard.apart.iloc[0]))} the exact solve leaves {numeral(left, 2)} of the residual."
+            f"With {_called(float(hard.apart.iloc[0]))} the exact solve leaves {numeral(left, 2)} of the residual"
+            f"{beside}."
         )
-    seeds = solved.dropna(subset=["operations"]).seed.nunique()
-    if seeds:
-        found.append(f"Numbers are medians of {count(seeds, 'seed')}.")
+    loose = made[(made.solver == "sketch") & (made.rows == _ROWS) & (made.apart == _HARD) & (made.points == _POINTS)]
+    at = loose.groupby("tolerance").left.median().dropna()
+    if len(at) and at.iloc[-1] > 2 * at.index[-1]:
+        found.append(
+            f"The tolerance is that of the system that the sketch has made easy, not of the residual: with "
+            f"{_called(_HARD)} and a tolerance of {numeral(at.index[-1], 2)} what is left is "
+            f"{numeral(at.iloc[-1], 2)} times the residual."
+        )
+    found.append("Numbers are medians of the seeds.")
     return found
+
+
+def _of_digits(solved: "pd.DataFrame") -> list[str]:
+    """Say how hard the system of digits is, with the sketch and without."""
+    rows = solved[(solved.data == "digits") & (solved.points == _POINTS)]
+    at = rows.groupby("solver").iterations.median().dropna()
+    if not {"sketch", "plain"} <= set(at.index):
+        return []
+    return [
+        f"On {_POINTS} digits the condition number is {numeral(rows.conditioning.median(), 2)}; conjugate gradient "
+        f"takes {_iterations(at['sketch'])} iterations with the sketch and {_iterations(at['plain'])} without."
+    ]
 
 
 def _fits(solved: "pd.DataFrame") -> list[Fit]:
@@ -383,11 +436,13 @@ def _panels(solved: "pd.DataFrame", trained: "pd.DataFrame") -> list[Panel]:
         curves = curves_of(rows, x, y, by=by)
         return Panel(title=title, x_title=x_title, y_title=y_title, curves=curves, log_x=True, log_y=log_y)
 
-    usual = (solved.points == _POINTS) & ((solved.solver != "sketch") | (solved.tolerance == _TOLERANCE))
+    made = solved.data == "sphere"
+    usual = made & (solved.points == _POINTS) & ((solved.solver != "sketch") | (solved.tolerance == _TOLERANCE))
     by_distance = solved[usual & ((solved.solver != "sketch") | solved.rows.isin((2, _ROWS, 32)))]
     iterative = by_distance[by_distance.solver != "exact"]
     sketches = solved[(solved.solver == "sketch") & solved.apart.isin((_APART, _HARD))]
     by_number = _usual(solved[solved.apart.isin((_APART, _HARD))], "points")
+    digits = _usual(solved[solved.data == "digits"], "points")
     by_number = by_number.assign(name=by_number.name + ", " + by_number.kind)
     iterations, operations = "iterations of conjugate gradient", "operations of a solve"
     return [
@@ -432,6 +487,7 @@ def _panels(solved: "pd.DataFrame", trained: "pd.DataFrame") -> list[Panel]:
             "kind",
         ),
         draw("Operations of a solve against n", by_number, "points", "operations", operations, "name"),
+        draw("Operations of a solve against n, digits", digits, "points", "operations", operations, "name"),
         draw("Seconds of a solve against n", by_number, "points", "seconds", "seconds of a solve", "name"),
         draw(
             "Training: iterations against the tolerance",
@@ -450,17 +506,21 @@ EXPERIMENT = Experiment(
     order=5,
     title="Is the sketch worth it?",
     question="Is the system of a Gauss–Newton step better solved by a sketch and iterations, or exactly?",
-    varied="The solver; how close pairs of points lie; the rows of the sketch; the tolerance; the number of datapoints "
-    "n; and the seed of points, weights and sketch.",
+    varied="The solver; the data, and how close pairs of points lie; the rows of the sketch; the tolerance; the "
+    "number of datapoints n; and the seed of points, weights and sketch.",
     fixed=f"The first Gauss–Newton system of a network with m = {_WIDTH:,} and the paper's threshold, on {_POINTS} "
-    f"random points on the unit sphere in {_DIMENSION} dimensions, or on pairs of such points that lie close together; "
-    f"{_ROWS} rows a datapoint and a tolerance of {_TOLERANCE:g}, unless they are varied; conjugate gradient stops "
+    f"random points on the unit sphere in {_DIMENSION} dimensions, on pairs of such points that lie close together, or "
+    f"on handwritten digits; {_ROWS} rows a datapoint and a tolerance of {numeral(_TOLERANCE, 1)}, unless they are "
+    "varied; conjugate gradient stops "
     f"after {_MOST_ITERATIONS} iterations. Training goes on for {_TRAINED_ITERATIONS} iterations at most.",
     columns={
         "part": Column(str, "solve: one system; training: until the loss is small"),
+        "data": Column(str, "sphere: random points, or pairs of them; digits"),
         "solver": Column(str, "exact: Cholesky; plain: conjugate gradient alone; sketch: with a sketch before it"),
         "points": Column(int, "datapoints n"),
-        "apart": Column(float, "distance of the points of a pair, about; 1 for random points without pairs"),
+        "apart": Column(
+            float, "distance of the points of a pair, about; 1 for random points without pairs, none for digits"
+        ),
         "rows": Column(int, "rows of the sketch a datapoint; 0 without one"),
         "tolerance": Column(float, "relative residual at which the sketched solve stops; 0 for the other solvers"),
         "seed": Column(int, "of points, weights and sketch"),
@@ -469,7 +529,9 @@ EXPERIMENT = Experiment(
         "conditioning_met": Column(float, "condition number that conjugate gradient meets after the sketch"),
         "left": Column(float, "share of the residual that the solution leaves"),
         "operations": Column(float, "operations of the solve; in training of all iterations"),
-        "training_iterations": Column(int, f"iterations to a loss of {_UNTIL_LOSS:g}; missing if it is not reached"),
+        "training_iterations": Column(
+            int, f"iterations to a loss of {numeral(_UNTIL_LOSS, 1)}; missing if it is not reached"
+        ),
         "seconds": Column(float, "seconds of the solve, the second time that it is done"),
     },
     seeds={"quick": 2, "default": 5, "full": 10},

@@ -10,6 +10,7 @@ from treeviz.export.columns import Column
 from treeviz.lab.curves import Curve, Mark, Panel, curves_of, formula
 from treeviz.lab.experiment import Answer, Experiment, Fit, Size, Task, Value
 from treeviz.lab.statistics import fit_exponent, median_of
+from treeviz.lab.wording import count_seeds, power_of
 from treeviz.model.network import firing_probability, paper_threshold
 from treeviz.model.numerals import count, numeral
 from treeviz.model.types import Floats
@@ -180,7 +181,7 @@ def _words(points: "pd.DataFrame") -> str:
     return (
         f"With m = {width:,} neurons and the paper's threshold, {percent(firing)} of them fire on a datapoint. But "
         f"every neuron that fires somewhere moves, and with {count(num_points, 'datapoint')} those are {listed} "
-        f"({count(int(at.seed.nunique()), 'seed')}): {verdict}."
+        f"({count_seeds(at.groupby('data').seed.nunique())}): {verdict}."
     )
 
 
@@ -200,18 +201,20 @@ def _remarks(points: "pd.DataFrame", fits: Sequence[Fit]) -> tuple[str, ...]:
         above = measured[measured.most_firing > measured.bound]
         slack = float((measured.bound / measured.firing.where(measured.firing > 0)).median())
         limit = (
-            "On no datapoint more neurons fire than the paper's bound, m e^(−b²/2), allows"
+            "On no datapoint more neurons fire than the paper's bound, m·exp(−b²/2), allows"
             if above.empty
             else f"In {count(len(above), 'network')} of {len(measured):,} more neurons fire on some datapoint than the "
-            "paper's bound, m e^(−b²/2), allows on average"
+            "paper's bound, m·exp(−b²/2), allows on average"
         )
-        found.append(f"{limit}; it is {numeral(slack, 2)} times the number that fires (median).")
+        found.append(f"{limit}; the bound is {numeral(slack, 2)} times the number that fires (median).")
     growth = [fit for fit in fits if fit.name.startswith(_EXPONENT)]
     if growth:
-        listed = ", ".join(f"m^{numeral(fit.value, 3)} ({fit.name.removeprefix(_EXPONENT)})" for fit in growth)
+        listed = ", ".join(f"{numeral(fit.value, 3)} ({fit.name.removeprefix(_EXPONENT)})" for fit in growth)
         slower = all(fit.high < _LINEAR for fit in growth)
         head = "All grow more slowly than the width" if slower else "Not all surely grow more slowly than the width"
-        found.append(f"{head}: {listed}. The paper's bound for a datapoint grows as m^0.76.")
+        found.append(
+            f"{head}, as m to the power {listed}. The paper's bound for a datapoint grows as {power_of('m', 0.76)}."
+        )
     trained = [fit for fit in fits if fit.name.startswith(_KEPT)]
     if trained:
         listed = "; ".join(_change(fit, fit.name.removeprefix(_KEPT)) for fit in trained)
@@ -225,7 +228,7 @@ def _remarks(points: "pd.DataFrame", fits: Sequence[Fit]) -> tuple[str, ...]:
 def _change(fit: Fit, data: str) -> str:
     times = f"{numeral(fit.value, 3)} times as many"
     if not math.isfinite(fit.low):
-        return f"{times} on {data}, in one network"
+        return f"{times} on {data} (median; too few networks for an interval)"
     which = "more" if fit.low > 1 else "fewer" if fit.high < 1 else "about as many"
     return f"{which} on {data} ({times}, median; 95 %: {numeral(fit.low, 3)} to {numeral(fit.high, 3)})"
 
@@ -265,7 +268,7 @@ def _panels(points: "pd.DataFrame") -> tuple[Panel, ...]:
                     *_touched(over_width, "width", "touched"),
                     *_firing(over_width, "width", "firing"),
                     formula("expected on a datapoint, m p", widths, np.array(widths) * chances),
-                    formula("the paper's bound, m e^(−b²/2)", widths, np.array(widths) ** 0.76),
+                    formula("the paper's bound, m·exp(−b²/2)", widths, np.array(widths) ** 0.76),
                 ),
                 log_x=True,
                 log_y=True,
@@ -285,7 +288,7 @@ def _panels(points: "pd.DataFrame") -> tuple[Panel, ...]:
                     *_touched(rows, "threshold", "share"),
                     *_firing(rows, "threshold", "firing_share"),
                     formula("expected on a datapoint, m p", values.tolist(), shares),
-                    formula("the paper's bound, m e^(−b²/2)", values.tolist(), np.exp(-(values**2) / 2)),
+                    formula("the paper's bound, m·exp(−b²/2)", values.tolist(), np.exp(-(values**2) / 2)),
                 ),
                 log_y=True,
                 marks=(Mark(paper_threshold(width), "the paper's b"),),

@@ -11,6 +11,7 @@ from treeviz.export.columns import Column
 from treeviz.lab.curves import Curve, Panel, curves_of, formula
 from treeviz.lab.experiment import Answer, Experiment, Fit, Size, Task, Value
 from treeviz.lab.statistics import fit_exponent, local_exponents
+from treeviz.lab.wording import power_of
 from treeviz.model.network import firing_probability, paper_threshold
 from treeviz.model.numerals import numeral
 from treeviz.model.types import Floats
@@ -28,6 +29,7 @@ _DRAWN = "watch-firing"  # watch lists on the neurons that fire, the others neve
 _WIDTHS: Mapping[Size, tuple[int, int]] = {"quick": (8, 14), "default": (8, 18), "full": (8, 22)}  # powers of 2
 _DRAWN_WIDTHS: Mapping[Size, int] = {"quick": 20, "default": 26, "full": 32}
 _LARGE_SKETCH = 1 << 18  # from here the dense sketch alone would take minutes
+_DECIDED = 0.3  # an exponent with a wider interval says little
 _FITTED = {
     "operations of an iteration": "operations_iteration",
     "with building and drawing": "total",
@@ -138,24 +140,30 @@ def _answer(points: "pd.DataFrame") -> Answer:
         named.get(f"{_title('forest')}: {what}") for what in ("operations of an iteration", "with building and drawing")
     )
     drawn = named.get(f"{_title(_DRAWN)}: with building and drawing")
-    return Answer(_words(bare, whole, drawn), _panels(points), _remarks(points, named), fits)
+    return Answer(_words(points, bare, whole, drawn), _panels(points), _remarks(points, named), fits)
 
 
-def _words(bare: Fit | None, whole: Fit | None, drawn: Fit | None) -> str:
+def _words(points: "pd.DataFrame", bare: Fit | None, whole: Fit | None, drawn: Fit | None) -> str:
     if bare is None or whole is None:
         return "The forest is measured at fewer than three widths, which is too few for an exponent."
     both = _verdict(bare), _verdict(whole)
     text = (
-        f"An iteration through the forest takes m^{numeral(bare.value, 3)} operations ({_interval(bare)}): {both[0]}. "
-        f"With building and drawing shared out over the iterations it takes m^{numeral(whole.value, 3)} "
-        f"({_interval(whole)}): {both[1]}."
+        f"{_range(points, 'forest')} the operations of an iteration through the forest grow as "
+        f"{power_of('m', bare.value)} ({_interval(bare)}): {both[0]}. With building and drawing shared out over the "
+        f"iterations they grow as {power_of('m', whole.value)} ({_interval(whole)}): {both[1]}."
     )
     if drawn is not None:
         text += (
-            f" Watch lists over the neurons that fire, the others never drawn, take m^{numeral(drawn.value, 3)} "
-            f"({_interval(drawn)}) with everything included: {_verdict(drawn)}."
+            f" {_range(points, _DRAWN)} those of watch lists over the neurons that fire, the others never drawn, grow "
+            f"as {power_of('m', drawn.value)} ({_interval(drawn)}) with everything included: {_verdict(drawn)}."
         )
     return text
+
+
+def _range(points: "pd.DataFrame", method: str) -> str:
+    """Say over which widths a method is measured."""
+    widths = points[(points.method == method) & points.operations_iteration.notna()].width
+    return f"From m = {int(widths.min()):,} to {int(widths.max()):,}"
 
 
 def _interval(fit: Fit) -> str:
@@ -178,7 +186,7 @@ def _remarks(points: "pd.DataFrame", named: Mapping[str, Fit]) -> tuple[str, ...
         at = alike.groupby("method").operations_iteration.median().dropna()
         fewest = at.index[at.argmin()]
         found.append(
-            f"At m = {int(width):,} an exact Gauss-Newton iteration takes the fewest operations with "
+            f"At m = {int(width):,} an exact Gauss–Newton iteration takes the fewest operations with "
             f"“{_title(fewest)}”: {numeral(at[fewest], 3)}, against {numeral(at['forest'], 3)} with the forest."
         )
         curve = forest.groupby("width").operations_iteration.median()
@@ -186,15 +194,20 @@ def _remarks(points: "pd.DataFrame", named: Mapping[str, Fit]) -> tuple[str, ...
         if local.size:
             expected, _ = _expected_exponents(curve.index)
             found.append(
-                f"Between neighbouring widths the forest's exponent goes from {numeral(local[0], 3)} to "
-                f"{numeral(local[-1], 3)}; that of the expected number of firing neurons, m p, from "
-                f"{numeral(expected[0], 3)} to {numeral(expected[-1], 3)}. The paper's bound is {_PAPER}."
+                f"The forest's exponent is {numeral(local[0], 3)} between the two narrowest networks and "
+                f"{numeral(local[-1], 3)} between the two widest; that of the expected number of neurons that fire on "
+                f"a datapoint, m p, is {numeral(expected[0], 3)} and {numeral(expected[-1], 3)} there. The paper's "
+                f"bound of this number has the exponent {_PAPER}."
             )
     times = named.get(f"{_title('forest')}: seconds of an iteration")
     if times is not None:
+        told = f"{power_of('m', times.value)} ({_interval(times)})"
+        is_known = times.high - times.low <= _DECIDED
         found.append(
-            f"In seconds the forest's iteration grows as m^{numeral(times.value, 3)} ({_interval(times)}) on this "
-            "machine, in one thread; on small networks a fixed time a call hides the growth."
+            f"In seconds, on this machine and in one thread, the forest's iteration grows as {told}; on small networks "
+            "a fixed time a call hides the growth."
+            if is_known
+            else f"How the seconds of the forest's iteration grow is not decided on this machine: as {told}."
         )
     return tuple(found)
 
@@ -241,7 +254,7 @@ def _exponents(points: "pd.DataFrame") -> Panel:
     widths = [2.0**power for power in range(8, 33, 2) if 2.0**power <= points.width.max()]
     expected, centres = _expected_exponents(widths)
     curves.append(formula("expected firing neurons, m p", centres.tolist(), expected))
-    curves.append(formula("the paper's bound, 0.76", [widths[0], widths[-1]], np.array([_PAPER, _PAPER])))
+    curves.append(formula("the paper's bound of what fires, 0.76", [widths[0], widths[-1]], np.array([_PAPER, _PAPER])))
     return Panel(
         title="Exponent between neighbouring widths, operations of an iteration",
         x_title="neurons m",

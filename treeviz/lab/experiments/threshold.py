@@ -10,9 +10,9 @@ from treeviz.export.columns import Column
 from treeviz.lab.curves import Curve, Mark, Panel, curves_of, formula
 from treeviz.lab.experiment import Answer, Experiment, Fit, Size, Task, Value
 from treeviz.lab.statistics import median_of
-from treeviz.lab.wording import join_words
+from treeviz.lab.wording import count_seeds, join_words
 from treeviz.model.network import firing_probability, paper_threshold
-from treeviz.model.numerals import count, numeral
+from treeviz.model.numerals import numeral
 from treeviz.style.palette import percent
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ _TRADED = {
     "lambda_ratio": "λ_min / p",
     "test_error": "test error",
 }
-_FEWEST_SEEDS = 3
 _NEARLY = 1.1  # so many times the fewest operations still count as the fewest
 
 
@@ -142,7 +141,6 @@ class _Dial:
     lowest : the lowest threshold that is measured.
     cheapest : the threshold of the fewest operations of those at which all seeds reach the goal; None if there is none.
     excess : operations with the paper's b as multiples of those at the cheapest, over the seeds.
-    num_compared : seeds of which the accuracy is known at both.
     gain : test accuracy with the paper's b less that at the lowest.
     """
 
@@ -158,7 +156,6 @@ class _Dial:
             f"operations with the paper's b, as multiples of the fewest, {self.title}", paper / best
         )
         difference = (self._seeds("accuracy", self.b) - self._seeds("accuracy", self.lowest)).dropna()
-        self.num_compared = len(difference)
         self.gain = median_of(
             f"test accuracy with the paper's b less that with b = {numeral(self.lowest, 3)}, {self.title}", difference
         )
@@ -183,7 +180,7 @@ def _cheapest(dial: _Dial) -> str:
     times, paper = dial.excess.value, f"the paper's b = {numeral(dial.b, 3)}"
     if dial.cheapest is None:
         return "no threshold brings all seeds to the goal"
-    where = f"b = {numeral(dial.cheapest, 3)} takes the fewest operations of the thresholds tried"
+    where = f"b = {numeral(dial.cheapest, 3)} takes the fewest operations of the thresholds tried, building left out"
     if math.isclose(dial.cheapest, dial.b):
         return f"the paper's {where}"
     if not math.isfinite(times):
@@ -215,11 +212,9 @@ def _remarks(found: Sequence[_Dial]) -> tuple[str, ...]:
 def _sentences(dial: _Dial) -> list[str]:
     rows, lowest = dial.rows, f"b = {numeral(dial.lowest, 3)}"
     by_threshold = rows.groupby("threshold")
-    said = [f"{count(int(rows.seed.nunique()), 'seed')}."]
+    said = [f"{count_seeds(by_threshold.seed.nunique())}."]
     if math.isfinite(dial.gain.value):
-        said.append(
-            f"With the paper's b the test accuracy is {_verdict(dial.gain, dial.num_compared)} than with {lowest}."
-        )
+        said.append(f"With the paper's b the test accuracy is {_verdict(dial.gain)} than with {lowest}.")
     low, paper = dial.median("conditioning", dial.lowest), dial.median("conditioning", dial.b)
     if math.isfinite(low) and math.isfinite(paper):
         change = "better" if paper < low else "worse"
@@ -230,9 +225,9 @@ def _sentences(dial: _Dial) -> list[str]:
     iterations = by_threshold.iterations_to_goal.median().dropna()
     if len(iterations) > 1:
         said.append(
-            f"The goal takes the fewest iterations, {numeral(float(iterations.min()), 3)} (median), at b = "
-            f"{numeral(float(iterations.idxmin()), 3)}, and the most, {numeral(float(iterations.max()), 3)}, at b = "
-            f"{numeral(float(iterations.idxmax()), 3)}."
+            f"Runs that reach the goal take the fewest iterations, {numeral(float(iterations.min()), 3)} (median), at "
+            f"b = {numeral(float(iterations.idxmin()), 3)}, and the most, {numeral(float(iterations.max()), 3)}, at "
+            f"b = {numeral(float(iterations.idxmax()), 3)}."
         )
     said.append(_silence(dial))
     missed = by_threshold.reached.min()
@@ -243,7 +238,7 @@ def _sentences(dial: _Dial) -> list[str]:
         own, build = dial.median("operations", dial.cheapest), dial.median("operations_build", dial.cheapest)
         said.append(
             f"Building comes on top: {numeral(build, 3)} operations whatever b is, {numeral(build / own, 3)} times "
-            "those of all iterations at the cheapest b."
+            f"those of all iterations at the cheapest b.{_with_building(dial, own, build)}"
         )
     return said
 
@@ -268,11 +263,18 @@ def _silence(dial: _Dial) -> str:
     return text
 
 
-def _verdict(gain: Fit, num_seeds: int) -> str:
-    """Say whether accuracy is higher; two seeds that agree may do so by chance."""
-    if num_seeds < _FEWEST_SEEDS or gain.low <= 0 <= gain.high:
-        return "not surely higher or lower"
-    return "higher" if gain.low > 0 else "lower"
+def _with_building(dial: _Dial, own: float, build: float) -> str:
+    """Compare the paper's threshold with the cheapest, building included."""
+    paper = dial.median("operations_to_goal", dial.b)
+    if not math.isfinite(paper) or math.isclose(dial.cheapest or 0.0, dial.b):
+        return ""
+    times = numeral((build + paper) / (build + own), 2)
+    return f" With building the paper's b takes {times} times the operations of the cheapest."
+
+
+def _verdict(gain: Fit) -> str:
+    """Say whether accuracy is higher; a few seeds that agree may do so by chance, and have no interval."""
+    return "higher" if gain.low > 0 else "lower" if gain.high < 0 else "not surely higher or lower"
 
 
 def _panels(points: "pd.DataFrame") -> tuple[Panel, ...]:

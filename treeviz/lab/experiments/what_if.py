@@ -34,7 +34,7 @@ _DATA: Mapping[str, tuple[str, str, int, dict[str, Any]]] = {
 }
 _PLANAR = ("moons", "spirals", "xor", "circle")
 _FEW = ("moons", "sphere", "digits")  # where not all are tried
-_ACTIVATIONS = {"shifted": "the paper's b", "relu": "b = 0, plain ReLU", "clipped": "max(z, b)"}
+_ACTIVATIONS = {"shifted": "the paper's b", "relu": "b = 0 (plain ReLU)", "clipped": "max(z, b)"}
 _INITIALIZATIONS = {
     "normal": "N(0, 1), the paper's",
     "half": "half as long",
@@ -43,7 +43,7 @@ _INITIALIZATIONS = {
     "coins": "of −1 and +1 alone",
     "mirrored": "in pairs that cancel",
 }
-_THRESHOLDS = {"shifted": "the paper's b", "relu": "b = 0, plain ReLU"}
+_THRESHOLDS = {"shifted": "the paper's b", "relu": "b = 0 (plain ReLU)"}
 _STEPS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75)
 _ANGLES: Mapping[Size, Sequence[float]] = {
     "quick": (10.0, 1.0, 0.1, 0.01),
@@ -260,15 +260,24 @@ def _of_angle(points: "pd.DataFrame") -> list[str]:
         far, near = (_Outcome(mine[mine.number == angle]) for angle in (widest, closest))
         tied = stats.spearmanr(mine.number, times) if times.nunique() > 1 else None
         if tied is None or not tied.pvalue < _CHANCE:
-            how = "whether a close pair makes training slower is not decided"
+            how = "no steady change with the angle is decided"
         else:
             change = "slower" if tied.statistic < 0 else "quicker"
             how = f"on the whole, the closer the {change} (rank correlation {numeral(float(tied.statistic), 2)})"
         parts.append(
             f"with {name} training converges at {numeral(closest, 2)}° in {near} and at {numeral(widest, 2)}° in "
-            f"{far}; {how}"
+            f"{far}{_slowest(mine, times)}; {how}"
         )
     return [f"Two points of opposite targets, close together: {'. And '.join(parts)}."] if parts else []
+
+
+def _slowest(rows: "pd.DataFrame", times: "pd.Series[float]") -> str:
+    """Say at which angle between the closest and the widest training is slowest, if it is slower than at both."""
+    at = times.groupby(rows.number).median()
+    slowest = float(at.idxmax())
+    if at.size < 3 or at.max() <= _NEARLY * max(float(at.iloc[0]), float(at.iloc[-1])):
+        return ""
+    return f", and is slowest between, at {numeral(slowest, 2)}°: {_Outcome(rows[rows.number == slowest])}"
 
 
 def _of_step(points: "pd.DataFrame") -> list[str]:
@@ -289,7 +298,10 @@ def _of_step(points: "pd.DataFrame") -> list[str]:
             if best == 1.0
             else f"of the steps tried {numeral(best, 3)} is the best"
         )
-        against = f", the full step {full}" if full is not None and best != 1.0 else ""
+        against = ""
+        if full is not None and best != 1.0:
+            tried, usual = mine[mine.number == best], mine[mine.number == 1.0]
+            against = f", the full step {full}: {_compare(tried, usual, 'this step')}"
         sentences.append(
             f"On {_DATA[data][0]} {verdict}: a step of {numeral(best, 3)} converges in {outcomes[best]}{against}."
         )

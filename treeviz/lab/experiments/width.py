@@ -12,9 +12,9 @@ from treeviz.lab.curves import Curve, Panel, curves_of, formula
 from treeviz.lab.experiment import Answer, Experiment, Fit, Size, Task, Value
 from treeviz.lab.shares import share_of_seeds
 from treeviz.lab.statistics import fit_exponent
-from treeviz.lab.wording import join_words
+from treeviz.lab.wording import count_seeds, join_words, power_of
 from treeviz.model.network import paper_threshold
-from treeviz.model.numerals import count, numeral
+from treeviz.model.numerals import count, numeral, power_of_ten
 from treeviz.model.theorem import required_width_exponent
 from treeviz.style.palette import percent
 
@@ -121,24 +121,24 @@ class _Enough:
 
     Attributes
     ----------
-    title, num_points, num_seeds : of which data, how many datapoints, and of how many seeds at most.
-    shares : of the seeds that converge, by width.
+    title, num_points : of which data, and how many datapoints.
+    shares, counts : of the seeds that converge, and how many there are, by width.
     least : the least width from which on all are wide enough; None if the widest is not.
     first : the least width that is wide enough; None if none is.
+    widest : the largest width that is measured.
     theory : log10 of n^4 / lambda^4, lambda that of the limit with the threshold of the widest network; median.
     """
 
     def __init__(self, data: str, num_points: int, rows: "pd.DataFrame") -> None:
         self.title, self.num_points = _DATA[data][0], num_points
         by_width = rows.groupby("width").reached
-        self.shares, counts = by_width.mean(), by_width.count()
-        self.num_seeds = int(counts.max())
+        self.shares, self.counts, self.widest = by_width.mean(), by_width.count(), int(rows.width.max())
         enough = self.shares >= _ENOUGH
         self.first = int(enough.idxmax()) if enough.any() else None
         too_few = self.shares.index[~enough]
         wide = self.shares.index if not len(too_few) else self.shares.index[self.shares.index > too_few[-1]]
         self.least = int(wide[0]) if len(wide) else None
-        smallest = rows[rows.width == rows.width.max()].limit_lambda.median()
+        smallest = rows[rows.width == self.widest].limit_lambda.median()
         self.theory = 4 * (math.log10(num_points) - math.log10(smallest)) if smallest > 1e-14 else math.inf
 
     @property
@@ -146,8 +146,8 @@ class _Enough:
         """The share of seeds that converge at the least width, with its exact binomial interval."""
         if self.least is None:
             return None
-        share = float(self.shares[self.least])
-        interval = stats.binomtest(round(share * self.num_seeds), self.num_seeds).proportion_ci(0.95)
+        share, seeds = float(self.shares[self.least]), int(self.counts[self.least])
+        interval = stats.binomtest(round(share * seeds), seeds).proportion_ci(0.95)
         name = f"share of seeds that converge at m = {self.least:,}, n = {self.num_points}, {self.title}"
         return Fit(name, share, float(interval.low), float(interval.high))
 
@@ -201,16 +201,17 @@ def _words(found: Sequence[_Enough]) -> str:
             if one.title == title
         ]
         sentences.append(f"on {title} it takes a width m of {join_words(parts)}")
-    seeds = max(one.num_seeds for one in found)
+    seeds = count_seeds(int(number) for one in found for number in one.counts)
     text = (
-        f"For at least {percent(_ENOUGH)} of {count(seeds, 'seed')} to converge at this and all larger widths tried, "
+        f"For at least {percent(_ENOUGH)} of {seeds} to converge at this and all larger widths tried, "
         f"{'; '.join(sentences)}."
     )
     known = [one for one in found if one.least]
     if known:
         gap = min(one.theory - math.log10(one.least or 1) for one in known)
         least = min(one.theory for one in known)
-        what = "n⁴/λ⁴, λ the least eigenvalue of an iteration's system"
+        widest = join_words([f"{width:,}" for width in sorted({one.widest for one in known})])
+        what = f"n⁴/λ⁴, λ the least eigenvalue of an iteration's system, with the threshold of m = {widest}"
         theory = f"The theorem asks for a width of {_power(least)} or more ({what})"
         text += (
             f" {theory}: at least {_power(gap)} times as wide."
@@ -222,7 +223,7 @@ def _words(found: Sequence[_Enough]) -> str:
 
 def _power(exponent: float) -> str:
     """Write a power of ten by its logarithm, which may be beyond any number of the machine."""
-    return numeral(10.0 ** math.floor(exponent), 1) if exponent < 300 else f"10^{exponent:.0f}"
+    return power_of_ten(math.floor(exponent))
 
 
 def _remarks(
@@ -255,11 +256,14 @@ def _remarks(
         remarks.append(f"Wider is not always better: it is not so for {join_words(lapses)}.")
     elif any(one.first for one in found):
         remarks.append("Whatever was wide enough stayed so at all larger widths tried.")
+    certain = _certainty(found)
+    if certain:
+        remarks.append(certain)
     for title, column, fit in trends:
         less, more = _CHANGES[column]
         how = less if fit.high < 0 else more if fit.low > 0 else f"neither surely {less} nor {more}"
         remarks.append(
-            f"On {title}, in runs that converge: the wider the network, {how}, as m^{numeral(fit.value, 2)} "
+            f"On {title}, in runs that converge: the wider the network, {how}, as {power_of('m', fit.value, 2)} "
             f"(95 %: {numeral(fit.low, 2)} to {numeral(fit.high, 2)})."
         )
     failed = measured[measured.reached == 0]
@@ -275,9 +279,21 @@ def _remarks(
         largest = int(measured.points.max())
         remarks.append(
             "λ shrinks as the network grows, for b grows with it, so the theorem's condition can hold only where "
-            f"m is at least 10^{required_width_exponent(largest):.0f} with n = {largest} and the paper's threshold."
+            f"m is at least {power_of_ten(round(required_width_exponent(largest)))} with n = {largest} and the paper's "
+            "threshold."
         )
     return tuple(remarks)
+
+
+def _certainty(found: Sequence[_Enough]) -> str:
+    """Say how small the share may really be where the seeds say that it is large enough."""
+    lowest = min((fit for one in found if (fit := one.fit) is not None), key=lambda fit: fit.low, default=None)
+    if lowest is None or lowest.low >= _ENOUGH:
+        return ""
+    return (
+        f"So few seeds do not tell shares apart well: where {percent(lowest.value)} of them converge, the share of all "
+        f"seeds may be {percent(lowest.low)} (95 %)."
+    )
 
 
 def _panels(points: "pd.DataFrame", converged: "pd.DataFrame", found: Sequence[_Enough]) -> tuple[Panel, ...]:
