@@ -33,14 +33,22 @@ def test_a_tile_tells_and_leads_to_the_points(page, lab):
     tile = page.locator(".st-key-lab-tiles [data-testid=stColumn]").first
     expect(tile).to_contain_text("An iteration through the forest takes m^0.75 operations")
     expect(tile).to_contain_text("So far: 186 of 188 points.")
-    expect(tile.locator(".js-plotly-plot")).to_be_visible()
+    expect(tile.get_by_role("img", name="Operations of an iteration")).to_be_visible()
     assert serious_findings(page) == []
     tile.get_by_role("button", name="Open").click()
     expect(page.get_by_role("heading", name=EXPERIMENT.question)).to_be_visible()
     expect(page).to_have_url(re.compile("experiment=sublinear"))
+    page.get_by_role("radio", name="Quick").click()
+    expect(page).to_have_url(re.compile("experiment=sublinear&size=quick"))
     page.get_by_role("button", name="All questions").click()
     expect(page.get_by_role("heading", name="The Lab")).to_be_visible()
-    expect(page).not_to_have_url(re.compile("experiment="))
+    expect(page).to_have_url(f"{lab}/lab")
+    page.locator(".st-key-open-width button").click()
+    expect(page).to_have_url(f"{lab}/lab?experiment=width")
+    page.go_back()
+    expect(page.get_by_role("heading", name="The Lab")).to_be_visible()
+    page.go_forward()
+    expect(page.get_by_role("heading", name="How many neurons does it take")).to_be_visible()
 
 
 @pytest.mark.slow

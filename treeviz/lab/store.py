@@ -7,9 +7,10 @@ it or not there. It is named by `--store`, by `TREEVIZ_LAB`, or is in the user's
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,7 @@ _TABLE = """CREATE TABLE IF NOT EXISTS points (
     experiment TEXT, program TEXT, task TEXT, point TEXT NOT NULL, seconds REAL NOT NULL, measured TEXT NOT NULL,
     PRIMARY KEY (experiment, program, task)
 ) WITHOUT ROWID"""
+_CHANGES = 24  # where SQLite counts the changes of a file, in 4 bytes
 _PATIENCE = 30.0  # seconds to wait for another process that writes
 
 
@@ -34,6 +36,11 @@ def default_path() -> Path:
 def name_task(task: Task) -> str:
     """Return a text that two tasks share if they are the same."""
     return json.dumps(dict(task), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+@cache
+def _version() -> str:
+    return version("treeviz")
 
 
 class PointStore:
@@ -54,9 +61,17 @@ class PointStore:
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
 
-    def find(self, experiment: Experiment, tasks: Iterable[Task]) -> dict[str, dict[str, Value]]:
+    def revision(self) -> bytes:
+        """Return what differs after every change of the file, whoever made it; it takes some microseconds."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(_CHANGES)
+                return file.read(4)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def find(self, experiment: Experiment, names: Set[str]) -> dict[str, dict[str, Value]]:
         """Return what was measured of some tasks, by `name_task`; those that were not are left out."""
-        wanted = set(map(name_task, tasks))
         try:
             with closing(self._open()) as database:
                 rows = database.execute(
@@ -64,7 +79,7 @@ class PointStore:
                 ).fetchall()
         except sqlite3.Error as error:
             raise self._unusable(error) from error
-        return {task: json.loads(point) for task, point in rows if task in wanted}
+        return {task: json.loads(point) for task, point in rows if task in names}
 
     def keep(self, experiment: Experiment, task: Task, point: Mapping[str, Value], seconds: float) -> None:
         """Keep what was measured of a task, and how many seconds that took. A point that is there already stays."""
@@ -94,7 +109,7 @@ class PointStore:
     @staticmethod
     def _of(experiment: Experiment) -> tuple[str, str]:
         """Points of another version of the program or of the experiment are not taken for those of this one."""
-        return experiment.key, f"{version('treeviz')} {experiment.version}"
+        return experiment.key, f"{_version()} {experiment.version}"
 
     def _unusable(self, error: Exception) -> ValueError:
         return ValueError(
