@@ -30,7 +30,7 @@ def lab(tmp_path_factory):
 
 def test_a_tile_tells_and_leads_to_the_points(page, lab):
     page.goto(f"{lab}/lab")
-    tile = page.locator(".st-key-lab-tiles [data-testid=stColumn]").first
+    tile = page.locator(".st-key-lab-of-sublinear")
     expect(tile).to_contain_text("An iteration through the forest takes m^0.75 operations")
     expect(tile).to_contain_text("So far: 186 of 188 points.")
     expect(tile.get_by_role("img", name="Operations of an iteration")).to_be_visible()

@@ -3,11 +3,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-test("a chart is asked for when the one before it has come, and one that has gone is not waited for", async () => {
+test("a chart is asked for when the one before it has come, and one that has gone is not waited for", async (t) => {
+  const mock = { now: 0 };
+  t.mock.method(performance, "now", () => mock.now);
   /** @type {(() => void)[]} */
   const idle = [];
+  const presses = new EventTarget();
+  const window = {
+    requestIdleCallback: (/** @type {() => void} */ act) => void idle.push(act),
+    addEventListener: presses.addEventListener.bind(presses),
+  };
   Object.assign(globalThis, {
-    window: { requestIdleCallback: (/** @type {() => void} */ act) => void idle.push(act) },
+    window,
     ShadowRoot: class {},
     innerHeight: 1000,
   });
@@ -54,4 +61,13 @@ test("a chart is asked for when the one before it has come, and one that has gon
   far.show("1", "1");
   rest();
   assert.equal(asked.length, 4);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  presses.dispatchEvent(new Event("pointerdown")); // what was pressed is answered first
+  far.show("1", "2");
+  rest();
+  assert.equal(asked.length, 4);
+  t.mock.timers.tick(500);
+  mock.now += 500;
+  rest();
+  assert.deepEqual(asked.slice(4), ["far"]);
 });

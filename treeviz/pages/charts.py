@@ -43,9 +43,9 @@ def show_chart(figure: go.Figure, name: str, key: str) -> None:
     st.plotly_chart(figure, key=key, config={"displayModeBar": False})
 
 
-def show_drawing(svg: str, key: str) -> None:
-    """Show SVG of our own, which has the colour of the text around where it says `currentColor`."""
-    _drawing(key=key, data=svg)
+def show_drawing(html: str, key: str) -> None:
+    """Show HTML of our own with SVG, which Streamlit's own leaves out; `currentColor` is the colour of text."""
+    _drawing(key=key, data=html)
 
 
 @st.fragment

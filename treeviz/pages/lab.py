@@ -1,5 +1,7 @@
 """The Lab: questions that readers of the paper asked, answered by experiments that anyone can repeat here."""
 
+import html
+
 import streamlit as st
 
 from treeviz.lab.desk import Desk
@@ -17,14 +19,18 @@ _EXPERIMENT = "experiment"  # in the address
 _WRITTEN = "lab-written"  # what the page has written there
 _BACK = "lab-back"
 _LOOK_SECONDS = 0.5  # between two looks at whether answers have come that are being computed
-_TILES = 3  # in a row
 _STYLE = """<style>
-/* As high before anything is drawn, so that what is below does not move. */
-.st-key-lab-tiles [class*="st-key-lab-picture"] { height: 170px; min-height: 170px; overflow: hidden; }
-.st-key-lab-tiles [class*="st-key-lab-answer"] p {
-  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden;
+/* As many in a row as can be read. */
+.st-key-lab-tiles {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)); gap: 1.2rem;
 }
+.st-key-lab-tiles [class*="st-key-lab-of-"] { height: 100%; }
 </style>"""
+_NO_PICTURE = '<div style="height: 170px"></div>'
+_WORDS = (
+    "margin: 0.6rem 0 0; line-height: 1.6; "
+    "display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden"
+)
 
 
 @st.cache_resource(show_spinner=False)
@@ -99,11 +105,9 @@ def _show_tiles(desk: Desk, experiments: list[Experiment]) -> None:
         "changes nothing here."
     )
     with st.container(key="lab-tiles"):
-        for first in range(0, len(experiments), _TILES):
-            row = st.columns(_TILES, gap="medium")
-            for column, experiment in zip(row, experiments[first : first + _TILES], strict=False):
-                with column.container(border=True, height="stretch"):
-                    _show_tile(desk, experiment)
+        for experiment in experiments:
+            with st.container(border=True, height="stretch", key=f"lab-of-{experiment.key}"):
+                _show_tile(desk, experiment)
     _name_those_on(desk)
     coming = [experiment for experiment in experiments if _is_coming(desk, experiment)]
     if coming:
@@ -125,13 +129,14 @@ def _show_tile(desk: Desk, experiment: Experiment) -> None:
     if answer is None and not sweep.is_answering:
         note("None of the points could be measured here.")
         return
-    missing = "" if sweep.is_complete else f" :small[So far: {done(sweep)}.]"
-    with st.container(key=f"lab-picture-{experiment.key}"):
-        if answer is not None:
-            show_drawing(tile_picture(answer.panels[0], curve_names(answer.panels)), f"lab-tile-{experiment.key}")
-    with st.container(key=f"lab-answer-{experiment.key}"):
-        words = _first_sentence(answer.words) if answer else "What the points say is being computed."
-        st.markdown(f"{plain(words)}{missing}")
+    words = _first_sentence(answer.words) if answer else "What the points say is being computed."
+    missing = "" if sweep.is_complete else f"So far: {done(sweep)}."
+    # One element for both: a browser takes longer for three, nine times over.
+    picture = tile_picture(answer.panels[0], curve_names(answer.panels)) if answer else _NO_PICTURE
+    show_drawing(
+        f'{picture}<p style="{_WORDS}">{html.escape(words)} <small>{html.escape(missing)}</small></p>',
+        key=f"lab-tile-{experiment.key}",
+    )
 
 
 def _is_coming(desk: Desk, experiment: Experiment) -> bool:

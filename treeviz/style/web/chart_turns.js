@@ -6,6 +6,7 @@ import { mounter } from "./mount.js";
 const PLACE = "[data-testid=stVerticalBlock]"; // around the chart and what asks for it
 const PATIENCE = 3000; // ms, after which the turn of a chart that has not come is over
 const IDLE = 500; // ms, after which a busy browser goes on all the same
+const QUIET = 500; // ms after a press, in which what was pressed is answered and no chart is asked for
 
 /** @typedef {{ wanted: string, drawn: string }} Versions of the chart that is wanted in a place, and of the one there */
 
@@ -15,6 +16,7 @@ const waiting = new Set();
 let current;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
+let pressed = -Infinity; // when
 
 /** @param {() => void} act */
 const whenIdle = (act) => (window.requestIdleCallback ?? setTimeout)(act, { timeout: IDLE });
@@ -22,8 +24,15 @@ const whenIdle = (act) => (window.requestIdleCallback ?? setTimeout)(act, { time
 /** Ask for the chart that waits nearest to what is seen, unless another has not come yet. */
 function askNext() {
   if (current || !waiting.size) return;
+  const rest = pressed + QUIET - performance.now();
+  if (rest > 0) {
+    clearTimeout(timer);
+    timer = setTimeout(() => whenIdle(askNext), rest);
+    return;
+  }
   const [next] = [...waiting].sort((one, other) => one.distance - other.distance);
   current = next;
+  clearTimeout(timer);
   timer = setTimeout(() => endTurn(next), PATIENCE);
   next.send?.(true);
 }
@@ -35,6 +44,9 @@ function endTurn(turn) {
   current = undefined;
   whenIdle(askNext);
 }
+
+for (const kind of ["pointerdown", "keydown"])
+  window.addEventListener(kind, () => void (pressed = performance.now()), { capture: true, passive: true });
 
 class ChartTurn {
   /** @param {Element} element */
