@@ -13,6 +13,17 @@ from treeviz.lab.store import PointStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 SIZES = ("operations_iteration", "operations_build", "operations_draw")
+# Keeps in `tops` where the tiles began on the page, in each frame in which there were some.
+TOPS = """() => {
+  window.tops = [];
+  const look = () => {
+    const tiles = document.querySelector(".st-key-lab-tiles");
+    const top = tiles && Math.round(tiles.getBoundingClientRect().top);
+    if (tiles && tops.at(-1) !== top) tops.push(top);
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +51,13 @@ def test_a_tile_tells_and_leads_to_the_points(page, lab):
     expect(page).to_have_url(re.compile("experiment=sublinear"))
     page.get_by_role("radio", name="Quick").click()
     expect(page).to_have_url(re.compile("experiment=sublinear&size=quick"))
+    page.evaluate(TOPS)
     page.get_by_role("button", name="All questions").click()
     expect(page.get_by_role("heading", name="The Lab")).to_be_visible()
     expect(page).to_have_url(f"{lab}/lab")
+    expect(page.get_by_role("button", name="All questions")).to_have_count(0)
+    expect(page.locator(".st-key-open-what-if button")).to_be_visible()
+    assert len(page.evaluate("tops")) == 1  # the tiles stay where they came, so that a click finds its button
     page.locator(".st-key-open-width button").click()
     expect(page).to_have_url(f"{lab}/lab?experiment=width")
     page.go_back()
