@@ -4,7 +4,7 @@
 import { mounter } from "./mount.js";
 
 const PLACE = "[data-testid=stVerticalBlock]"; // around the chart and what asks for it
-const PATIENCE = 3000; // ms, after which the turn of a chart that has not come is over
+const PATIENCE = 1000; // ms, after which the turn of a chart that has not come is over
 const IDLE = 500; // ms, after which a busy browser goes on all the same
 const QUIET = 500; // ms after a press, in which what was pressed is answered and no chart is asked for
 
