@@ -57,7 +57,7 @@ def where_it_pays(page, url):
 def ask_the_lab(page, url):
     """Draw the tiles, with the points that are kept on this machine: measure them before, by `treeviz sweep`."""
     page.goto(f"{url}/lab")
-    page.locator(".st-key-lab-tiles .js-plotly-plot").nth(8).wait_for()
+    page.locator(".st-key-lab-tiles svg[role=img]").nth(8).wait_for()
 
 
 def related_work(page, url):

@@ -138,6 +138,46 @@ def test_points_of_another_version_are_measured_again(squares, store):
     assert Sweep(Request(old), store, in_threads).num_done == 3
 
 
+def test_an_answer_is_computed_beside_and_what_went_wrong_is_raised(squares, store):
+    gate = threading.Event()
+
+    def answer(points):
+        assert gate.wait(30)
+        if points.y.max() > 20:
+            raise ZeroDivisionError
+        return Answer(f"{points.y.max():g}", ())
+
+    experiment = squares(answer=answer)
+    keep = Sweep(Request(experiment), store, in_threads)._take
+    sweep = Sweep(Request(experiment), store, in_threads)
+    assert sweep.known_answer() is None and not sweep.is_answering  # nothing is measured
+    keep({"x": 2, "seed": 0}, {"y": 4.0}, 1.0)
+    sweep.look()
+    assert sweep.known_answer() is None and sweep.is_answering
+    gate.set()
+    wait_for(lambda: not sweep.is_answering)
+    assert sweep.known_answer().words.startswith("4 ") and not sweep.is_answering
+    keep({"x": 5, "seed": 0}, {"y": 25.0}, 1.0)
+    sweep.look()
+    assert sweep.known_answer().words.startswith("4 ")
+    wait_for(lambda: not sweep.is_answering)
+    with pytest.raises(ZeroDivisionError):
+        sweep.known_answer()
+
+
+def test_a_file_that_has_not_changed_is_not_read_again(squares, store, monkeypatch):
+    experiment, read = squares(), []
+    sweep, other = (Sweep(Request(experiment), PointStore(store.path), in_threads) for _ in range(2))
+    monkeypatch.setattr(PointStore, "find", lambda self, *of, find=PointStore.find: read.append(1) or find(self, *of))
+    sweep.look()
+    assert not read
+    other.run()
+    read.clear()
+    sweep.look()
+    sweep.look()
+    assert len(read) == 1 and sweep.is_complete
+
+
 def test_a_pause_begins_nothing_and_resume_goes_on(squares, store):
     begun, gate = [], threading.Event()
 
@@ -367,7 +407,8 @@ def test_no_line_passes_where_nothing_ran_and_every_seed_is_drawn():
     np.testing.assert_array_equal(curve.seeds, [[1, math.nan, 5], [3, math.nan, math.nan]])
     law = formula("law", [1, 4], [1.0, 4.0])
     figure = panel_figure(Panel(title="t", x_title="x", y_title="y", curves=(curve, law), log_y=True))
-    faint, _, median, line = figure.data
+    faint, median, line = figure.data
+    assert list(faint.y) == [1.0, None, 5.0, None, 3.0, None, None, None] and list(faint.x[4:]) == [1.0, 2.0, 4.0, None]
     assert faint.opacity < 0.5 and median.opacity is None and line.line.dash == "dash"
     assert list(median.y) == [2.0, None, 5.0] and not any(trace.connectgaps for trace in figure.data)
 

@@ -5,6 +5,7 @@ import pytest
 
 from treeviz.lab.curves import Curve, Panel
 from treeviz.lab.figure import panel_figure
+from treeviz.lab.tile import tile_picture
 
 
 @pytest.mark.parametrize(
@@ -26,10 +27,11 @@ def test_an_axis_without_a_value_is_drawn():
     assert panel_figure(panel).layout.yaxis.dtick == 1
 
 
-@pytest.mark.parametrize("is_small", [False, True])
-def test_every_name_across_an_axis_is_written(is_small):
+def test_every_name_across_an_axis_is_written():
     places = ["moons", "spirals", "xor", "circle", "sphere", "digits"]
     values = np.arange(1.0, 7.0)
     panel = Panel(title="", x_title="", y_title="", curves=(Curve("one", places, values, values[None]),))
-    axis = panel_figure(panel, is_small=is_small).layout.xaxis
+    axis = panel_figure(panel).layout.xaxis
     assert axis.type == "category" and axis.dtick == 1  # with a step given, none of them is left out
+    picture = tile_picture(panel, ("one",))
+    assert all(f">{name}<" in picture for name in places)

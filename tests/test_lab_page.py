@@ -13,6 +13,17 @@ from treeviz.lab.store import PointStore
 
 pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 SIZES = ("operations_iteration", "operations_build", "operations_draw")
+# Keeps in `tops` where the tiles began on the page, in each frame in which there were some.
+TOPS = """() => {
+  window.tops = [];
+  const look = () => {
+    const tiles = document.querySelector(".st-key-lab-tiles");
+    const top = tiles && Math.round(tiles.getBoundingClientRect().top);
+    if (tiles && tops.at(-1) !== top) tops.push(top);
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +42,29 @@ def lab(tmp_path_factory):
 @pytest.mark.slow
 def test_a_tile_tells_and_leads_to_the_points(page, lab):
     page.goto(f"{lab}/lab")
-    tile = page.locator(".st-key-lab-tiles [data-testid=stColumn]").first
+    tile = page.locator(".st-key-lab-of-sublinear")
     expect(tile).to_contain_text("operations of an iteration through the forest grow as m to the power 0.75")
     expect(tile).to_contain_text("So far: 186 of 188 points.")
-    expect(tile.locator(".js-plotly-plot")).to_be_visible()
+    expect(tile.get_by_role("img", name="Operations of an iteration")).to_be_visible()
     assert serious_findings(page) == []
     tile.get_by_role("button", name="Open").click()
     expect(page.get_by_role("heading", name=EXPERIMENT.question)).to_be_visible()
     expect(page).to_have_url(re.compile("experiment=sublinear"))
+    page.get_by_role("radio", name="Quick").click()
+    expect(page).to_have_url(re.compile("experiment=sublinear&size=quick"))
+    page.evaluate(TOPS)
     page.get_by_role("button", name="All questions").click()
     expect(page.get_by_role("heading", name="The Lab")).to_be_visible()
-    expect(page).not_to_have_url(re.compile("experiment="))
+    expect(page).to_have_url(f"{lab}/lab")
+    expect(page.get_by_role("button", name="All questions")).to_have_count(0)
+    expect(page.locator(".st-key-open-what-if button")).to_be_visible()
+    assert len(page.evaluate("tops")) == 1  # the tiles stay where they came, so that a click finds its button
+    page.locator(".st-key-open-width button").click()
+    expect(page).to_have_url(f"{lab}/lab?experiment=width")
+    page.go_back()
+    expect(page.get_by_role("heading", name="The Lab")).to_be_visible()
+    page.go_forward()
+    expect(page.get_by_role("heading", name="How many neurons does it take")).to_be_visible()
 
 
 @pytest.mark.slow

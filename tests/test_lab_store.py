@@ -20,7 +20,7 @@ import treeviz.lab.experiments
 from treeviz.cli import main
 from treeviz.export.tables import read_tables
 from treeviz.lab.experiment import Request
-from treeviz.lab.store import LEASE_SECONDS, PointStore
+from treeviz.lab.store import LEASE_SECONDS, PointStore, name_task
 from treeviz.lab.sweep import Sweep
 
 
@@ -143,7 +143,7 @@ def test_a_full_store_ends_a_sweep_and_what_was_measured_is_printed(path, instal
     assert done.exit_code == 1 and "the sweep stopped: points cannot be kept" in done.stderr
     assert "is full): name another file by --store" in done.stderr
     values = [point["y"] for point in json.loads(done.stdout)["points"] if point["y"] is not None]
-    num_kept = len(PointStore(path).find(experiment, Request(experiment).tasks))
+    num_kept = len(PointStore(path).find(experiment, set(map(name_task, Request(experiment).tasks))))
     assert 0 < num_kept < len(values) < NUM_TASKS
     assert len(read_tables(tmp_path / "points.csv")[1]["points"].y.dropna()) == len(values)
 

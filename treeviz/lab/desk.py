@@ -22,8 +22,15 @@ class Desk:
     def __init__(self, store: PointStore, make_pool: PoolMaker | None = None) -> None:
         self._store, self._make_pool = store, make_pool or local_pool()
         self._sweeps: dict[_Key, Sweep] = {}
-        self._requests: dict[str, list[Request]] = {}  # of all sizes by experiment, the largest first
+        self._requests: dict[tuple[str, Size, int | None], Request] = {}
         self._lock, self._turn = threading.Lock(), threading.Lock()
+
+    def request(self, experiment: Experiment, size: Size = "default", seeds: int | None = None) -> Request:
+        """Return a request, planned once: planning takes longer than looking at what is known."""
+        key = (experiment.key, size, seeds)
+        if key not in self._requests:
+            self._requests[key] = Request(experiment, size, seeds)
+        return self._requests[key]
 
     def find(self, request: Request) -> Sweep:
         """Return the sweep of a request: the one under way, or one with the points that are kept."""
@@ -53,8 +60,6 @@ class Desk:
 
     def best(self, experiment: Experiment) -> Sweep | None:
         """Return the largest sweep of an experiment that is complete, else the one of which most is measured."""
-        if experiment.key not in self._requests:  # planning one takes longer than looking at what is known
-            self._requests[experiment.key] = [Request(experiment, size) for size in reversed(SIZES)]
-        found = [self.find(request) for request in self._requests[experiment.key]]
+        found = [self.find(self.request(experiment, size)) for size in reversed(SIZES)]
         begun = [sweep for sweep in found if sweep.num_done]
         return max(begun, key=lambda sweep: sweep.num_done / len(sweep.request.tasks), default=None)

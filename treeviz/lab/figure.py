@@ -11,44 +11,35 @@ from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, 
 
 _COLORS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, "#56B4E9", "#B8A100", GREY)
 _GRID = "rgba(128, 128, 128, 0.25)"
-_SMALL_AXIS = {"title": None, "tickfont": {"size": FONT_SIZE - 3}, "nticks": 5}
-_SMALL = {
-    "height": 170,
-    "showlegend": False,
-    "annotations": [],
-    "hovermode": False,
-    "margin": dict.fromkeys("lrtb", 4),
-    "xaxis": _SMALL_AXIS,
-    "yaxis": _SMALL_AXIS,
-}
-_MOST_TICKS, _MOST_SMALL_TICKS = 12, 4  # on a logarithmic axis
+_MOST_TICKS = 12  # on a logarithmic axis
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
 
 
-def panel_figure(panel: Panel, names: Sequence[str] = (), *, is_small: bool = False) -> go.Figure:
+def panel_figure(panel: Panel, names: Sequence[str] = ()) -> go.Figure:
     """Draw a panel.
 
     Parameters
     ----------
     names : of all curves of the answer, so that a curve has the same colour in each of its panels.
-    is_small : whether it is drawn for a tile, without words.
     """
     names = list(dict.fromkeys([*names, *(curve.name for curve in panel.curves)]))
     traces: list[dict[str, Any]] = []
     for curve in panel.curves:
         if np.isnan(curve.median).all():  # planned, and not measured yet
             continue
-        place = names.index(curve.name)
-        traces += _traces(curve, _COLORS[place % len(_COLORS)], _SYMBOLS[place % len(_SYMBOLS)], panel)
-    figure = go.Figure(traces, _layout(panel, _MOST_SMALL_TICKS if is_small else _MOST_TICKS))
-    if is_small:
-        figure.update_layout(_SMALL)
-    return figure
+        traces += _traces(curve, *curve_style(curve.name, names), panel)
+    return go.Figure(traces, _layout(panel))
 
 
-def curve_names(panels: Sequence[Panel]) -> list[str]:
+def curve_style(name: str, names: Sequence[str]) -> tuple[str, str]:
+    """Return the colour and the symbol of a curve, of all those of an answer."""
+    place = names.index(name)
+    return _COLORS[place % len(_COLORS)], _SYMBOLS[place % len(_SYMBOLS)]
+
+
+def curve_names(panels: Sequence[Panel]) -> tuple[str, ...]:
     """Return the names of all curves, each once."""
-    return list(dict.fromkeys(curve.name for panel in panels for curve in panel.curves))
+    return tuple(dict.fromkeys(curve.name for panel in panels for curve in panel.curves))
 
 
 def _traces(curve: Curve, color: str, symbol: str, panel: Panel) -> list[dict[str, Any]]:
@@ -57,21 +48,19 @@ def _traces(curve: Curve, color: str, symbol: str, panel: Panel) -> list[dict[st
         line = {"color": color, "width": 1.5, "dash": "dash"}
         return [{**shared, "y": _shown(curve.median, panel), "mode": "lines", "name": curve.name, "line": line}]
     lines = "markers" if panel.has_categories else "lines+markers"
-    faint = [
-        {
-            **shared,
-            "y": _shown(values, panel),
-            "mode": lines,
-            "name": curve.name,
-            "showlegend": False,
-            "hoverinfo": "skip",
-            "opacity": 0.3,
-            "line": {"color": color, "width": 1},
-            "marker": {"color": color, "size": 4, "symbol": symbol},
-        }
-        for values in curve.seeds
-        if len(curve.seeds) > 1
-    ]
+    # All seeds in one trace, with a gap after each: a browser takes about as long for a trace of one as of all.
+    seeds = {
+        **shared,
+        "x": [*curve.x, None] * len(curve.seeds),
+        "y": [value for values in curve.seeds for value in (*_shown(values, panel), None)],
+        "mode": lines,
+        "name": curve.name,
+        "showlegend": False,
+        "hoverinfo": "skip",
+        "opacity": 0.3,
+        "line": {"color": color, "width": 1},
+        "marker": {"color": color, "size": 4, "symbol": symbol},
+    }
     median = {
         **shared,
         "y": _shown(curve.median, panel),
@@ -81,7 +70,7 @@ def _traces(curve: Curve, color: str, symbol: str, panel: Panel) -> list[dict[st
         "marker": {"color": color, "size": 8, "symbol": symbol},
         "hovertemplate": f"{curve.name}<br>{panel.x_title}: %{{x}}<br>{panel.y_title}: %{{y:.4g}}<extra></extra>",
     }
-    return [*faint, median]
+    return [seeds, median] if len(curve.seeds) > 1 else [median]
 
 
 def _shown(values: Any, panel: Panel) -> list[float | None]:
@@ -91,7 +80,7 @@ def _shown(values: Any, panel: Panel) -> list[float | None]:
     return [float(value) if shown else None for value, shown in zip(found, is_shown, strict=True)]
 
 
-def _tick_step(values: Iterable[Any], most: int) -> int | str:
+def tick_step(values: Iterable[Any], most: int) -> int | str:
     """Return the ticks of a logarithmic axis: powers of ten, so many at most; if there is one, also 2 and 5."""
     found = [value for some in values for value in some if not isinstance(value, str) and value > 0]
     if not found:
@@ -100,9 +89,9 @@ def _tick_step(values: Iterable[Any], most: int) -> int | str:
     return "D2" if np.floor(high) - np.ceil(low) < 1 else max(1, int(np.ceil((high - low) / most)))
 
 
-def _layout(panel: Panel, most_ticks: int) -> dict[str, Any]:
+def _layout(panel: Panel) -> dict[str, Any]:
     def axis(title: str, values: Iterable[Any], *, is_log: bool) -> dict[str, Any]:
-        ticks = {"exponentformat": "power", "dtick": _tick_step(values, most_ticks), "minor": {"showgrid": False}}
+        ticks = {"exponentformat": "power", "dtick": tick_step(values, _MOST_TICKS), "minor": {"showgrid": False}}
         scale = {"type": "log", **ticks} if is_log else {}
         return {"title": {"text": title}, "gridcolor": _GRID, "zeroline": False, **scale}
 

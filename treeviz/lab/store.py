@@ -10,9 +10,10 @@ Two sweeps at the same time share the tasks: each claims a task before it measur
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from time import time
@@ -34,6 +35,7 @@ _TABLES = (
     ) WITHOUT ROWID""",
 )
 LEASE_SECONDS = 10.0
+_CHANGES = 24  # where SQLite counts the changes of a file, in 4 bytes
 _PATIENCE = 30.0  # seconds to wait for another process that writes
 
 
@@ -46,6 +48,11 @@ def default_path() -> Path:
 def name_task(task: Task) -> str:
     """Return a text that two tasks share if they are the same."""
     return json.dumps(dict(task), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+@cache
+def _version() -> str:
+    return version("treeviz")
 
 
 class PointStore:
@@ -68,14 +75,22 @@ class PointStore:
                 database.execute(table)
             database.execute("DELETE FROM claims WHERE until < ?", (time(),))  # fails where nothing can be written
 
-    def find(self, experiment: Experiment, tasks: Iterable[Task]) -> dict[str, dict[str, Value]]:
+    def revision(self) -> bytes:
+        """Return what differs after every change of the file, whoever made it; it takes some microseconds."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(_CHANGES)
+                return file.read(4)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def find(self, experiment: Experiment, names: Set[str]) -> dict[str, dict[str, Value]]:
         """Return what was measured of some tasks, by `name_task`; those that were not are left out."""
-        wanted = set(map(name_task, tasks))
         with self._database() as database:
             rows = database.execute(
                 "SELECT task, point FROM points WHERE experiment = ? AND program = ?", self._of(experiment)
             ).fetchall()
-        return {task: json.loads(point) for task, point in rows if task in wanted}
+        return {task: json.loads(point) for task, point in rows if task in names}
 
     def claim(self, experiment: Experiment, task: Task, owner: str) -> bool:
         """Claim a task, to measure it; return whether nobody else has measured it or has a claim that counts."""
@@ -133,7 +148,7 @@ class PointStore:
     @staticmethod
     def _of(experiment: Experiment) -> tuple[str, str]:
         """Points of another version of the program or of the experiment are not taken for those of this one."""
-        return experiment.key, f"{version('treeviz')} {experiment.version}"
+        return experiment.key, f"{_version()} {experiment.version}"
 
     def _unusable(self, error: Exception) -> ValueError:
         return ValueError(

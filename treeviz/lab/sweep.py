@@ -10,7 +10,7 @@ known, and is given up.
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 State = Literal["waiting", "running", "paused", "cancelled", "done", "failed"]
 _LOOK_SECONDS = 0.2  # how soon a pause or a cancel is seen
 _MOST_DEATHS = 3
+_ANSWERS = ThreadPoolExecutor(1, "treeviz-lab-answers")  # one at a time: each takes a part of a second of a processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,9 @@ class Sweep:
         self._tasks = {name_task(task): task for task in request.tasks}
         self._points: dict[str, dict[str, Value]] = {}
         self._unkept: deque[tuple[Task, dict[str, Value], float]] = deque()
+        self._revision = b""  # of the file, when it was looked at
         self._answered = _Answered(0, None, 0.0)
+        self._coming: Future[Answer | None] | None = None
         self._lock = threading.Lock()
         self._orders: Literal["go", "pause", "cancel"] = "go"
         self._seconds, self._work = 0.0, 0.0  # real time of this sweep so far, and what of the estimate it did
@@ -91,9 +94,15 @@ class Sweep:
 
     def look(self) -> None:
         """Take in the points that are kept, which another process may have measured."""
-        kept = self._store.find(self.request.experiment, self.request.tasks)
+        revision = self._store.revision()
+        if revision == self._revision:
+            return
+        with self._lock:
+            missing = self._tasks.keys() - self._points.keys()
+        kept = self._store.find(self.request.experiment, missing)
         with self._lock:
             self._points |= kept
+            self._revision = revision
 
     @property
     def is_on(self) -> bool:
@@ -104,6 +113,11 @@ class Sweep:
     def wants_pause(self) -> bool:
         """Whether it was told to pause, and not to go on since."""
         return self._orders == "pause"
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it was cancelled, and its processes have not ended yet."""
+        return self.is_on and self._orders == "cancel"
 
     @property
     def num_done(self) -> int:
@@ -146,19 +160,37 @@ class Sweep:
             ]
             return refused + list(self.lost.values())
 
-    def answer(self, patience: float = 0.0) -> Answer | None:
-        """Return what the points say so far; None while none is measured.
-
-        It is computed when there are more points; while the sweep is on, an answer so many seconds old will do.
-        """
+    def answer(self) -> Answer | None:
+        """Return what the points say so far; None while none is measured. It is computed when there are more points."""
         known, num_done = self._answered, self.num_done
-        is_fresh = self.is_on and known.answer is not None and monotonic() - known.at < patience
-        if num_done != known.num_done and not is_fresh:
+        if num_done != known.num_done:
             points = self.points()
             is_measured = points[self._measured].notna().any(axis=None)
             answer = self._with_seeds(self.request.experiment.answer(points)) if is_measured else None
             known = self._answered = _Answered(num_done, answer, monotonic())
         return known.answer
+
+    def known_answer(self, patience: float = 0.0) -> Answer | None:
+        """Return the answer that is known, at once; None if there is none yet.
+
+        If there are more points, a newer answer is computed in another thread, see `is_answering`; while the sweep is
+        on, no sooner than so many seconds after the last. What went wrong with that is raised by the next call.
+        """
+        with self._lock:
+            coming, known = self._coming, self._answered
+            is_behind = known.num_done != len(self._points)
+            is_due = known.answer is None or not self.is_on or monotonic() - known.at >= patience
+            if coming is None or coming.done():
+                self._coming = _ANSWERS.submit(self.answer) if is_behind and is_due else None
+        if coming is not None and coming.done():
+            coming.result()
+        return self._answered.answer
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a newer answer than the one that is known is being computed."""
+        coming = self._coming
+        return coming is not None and not coming.done()
 
     def _with_seeds(self, answer: Answer) -> Answer:
         """Add how many seeds the answer rests on: to its words where that differs, else to its remarks."""

@@ -1,36 +1,36 @@
 """The Lab: questions that readers of the paper asked, answered by experiments that anyone can repeat here."""
 
-import math
+import html
 
 import streamlit as st
 
-from treeviz.lab import report
 from treeviz.lab.desk import Desk
-from treeviz.lab.experiment import SIZES, Answer, Experiment, Request, Size
+from treeviz.lab.experiment import SIZES, Experiment
 from treeviz.lab.experiments import find_experiments
-from treeviz.lab.figure import curve_names, panel_figure
-from treeviz.lab.pools import usable_processors
+from treeviz.lab.figure import curve_names
 from treeviz.lab.store import PointStore
-from treeviz.lab.sweep import Sweep
-from treeviz.model.numerals import count
-from treeviz.pages.charts import show_chart
+from treeviz.lab.tile import tile_picture
+from treeviz.pages.charts import show_drawing
+from treeviz.pages.lab_experiment import PATIENCE_SECONDS, SIZE, done, duration, show_experiment
 from treeviz.pages.notices import note, plain
 from treeviz.pages.page import Page
-from treeviz.pages.take_home import later, offer_table
 
-_EXPERIMENT, _SIZE = "experiment", "size"  # in the address
-_REFRESH_SECONDS = 1.5
-_PATIENCE = 10.0  # seconds that the answer on a tile, or after a click, may be behind the points
-_TILES = 3  # in a row
-_NAMES: dict[Size, str] = {"quick": "Quick", "default": "Normal", "full": "Full"}
+_EXPERIMENT = "experiment"  # in the address
+_WRITTEN = "lab-written"  # what the page has written there
+_BACK = "lab-back"
+_LOOK_SECONDS = 0.5  # between two looks at whether answers have come that are being computed
 _STYLE = """<style>
-.st-key-lab-tiles [data-testid="stPlotlyChart"] { pointer-events: none; }
-/* As high before it is drawn, so that what is below does not move. */
-.st-key-lab-tiles [class*="st-key-lab-picture"] { height: 170px; min-height: 170px; overflow: hidden; }
-.st-key-lab-tiles [class*="st-key-lab-answer"] p {
-  display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden;
+/* As many in a row as can be read. */
+.st-key-lab-tiles {
+  display: grid; grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)); gap: 1.2rem;
 }
+.st-key-lab-tiles [class*="st-key-lab-of-"] { height: 100%; }
 </style>"""
+_NO_PICTURE = '<div style="height: 170px"></div>'
+_WORDS = (
+    "margin: 0.6rem 0 0; line-height: 1.6; "
+    "display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden"
+)
 
 
 @st.cache_resource(show_spinner=False)
@@ -43,39 +43,60 @@ def render() -> None:
     _take_address()
     experiments = find_experiments()
     experiment = experiments.get(st.session_state.get(_EXPERIMENT, ""))
-    st.html(_STYLE)
     try:
         desk = _desk()
+        # Each has a place of its own, and the other is emptied first. In one place the charts that were there would be
+        # drawn once more before they go, which takes a second or two, and what is new would move when they go.
         if experiment is None:
-            _show_tiles(desk, list(experiments.values()))
+            place = st.container(key="lab-all")
+            st.empty()
+            with place:
+                _show_tiles(desk, list(experiments.values()))
         else:
-            _show_experiment(desk, experiment)
+            st.empty()
+            with st.container(key="lab-one"):
+                st.button("All questions", icon=":material/arrow_back:", on_click=_open, args=("",), key=_BACK)
+                show_experiment(desk, experiment)
     except ValueError as error:  # the file of points cannot be used, or no longer
         st.error(plain(str(error)), icon=":material/error:")
 
 
 def _take_address() -> None:
-    """Take the experiment and its size from the address that the session began with, and write them there again."""
+    """Take the experiment and its size from the address if the viewer changed it, and write there what is on show.
+
+    The viewer changes it by a link, or goes back and forward. Whoever comes from another page by its name in the
+    navigation finds the Lab as it was left.
+    """
     state, address = st.session_state, st.query_params
-    for name, allowed in ((_EXPERIMENT, find_experiments()), (_SIZE, SIZES)):
-        if name not in state and name in address:
-            if address[name] in allowed:
-                state[name] = address[name]
-            elif address[name]:
-                st.info(f"The Lab has no {name} “{plain(address[name][:40])}”.", icon=":material/link:")
-        if state.get(name):
+    allowed = {SIZE: SIZES, _EXPERIMENT: find_experiments()}
+    found = {name: address[name] for name in allowed if address.get(name)}
+    was_here = any(key in state for key in (_BACK, *map(_open_key, find_experiments())))
+    if found != state.get(_WRITTEN, {}) and (found or was_here):
+        for name, known in allowed.items():
+            text = found.get(name, "")
+            state[name] = text if text in known else ""
+            if text not in ("", *known):
+                st.info(f"The Lab has no {name} “{plain(text[:40])}”.", icon=":material/link:")
+    state[_WRITTEN] = {name: state[name] for name in allowed if state.get(name)}
+    for name in allowed:
+        if name not in state[_WRITTEN]:
+            address.pop(name, None)
+        elif state[name] != found.get(name):
             address[name] = state[name]
-        elif name in address:
-            del address[name]
+
+
+def _open_key(experiment: str) -> str:
+    return f"open-{experiment}"
 
 
 def _open(key: str) -> None:
     """Open an experiment, or with an empty key the tiles; a callback."""
     st.session_state[_EXPERIMENT] = key
-    st.session_state.pop(_SIZE, None)
+    st.session_state[SIZE] = ""
 
 
 def _show_tiles(desk: Desk, experiments: list[Experiment]) -> None:
+    st.html(_STYLE)
     st.header("The Lab", anchor=False)
     st.markdown(
         "The paper has no experiment. These are the questions that its readers asked, each with an experiment that "
@@ -84,154 +105,50 @@ def _show_tiles(desk: Desk, experiments: list[Experiment]) -> None:
         "changes nothing here."
     )
     with st.container(key="lab-tiles"):
-        for first in range(0, len(experiments), _TILES):
-            row = st.columns(_TILES, gap="medium")
-            for column, experiment in zip(row, experiments[first : first + _TILES], strict=False):
-                with column.container(border=True, height="stretch"):
-                    _show_tile(desk, experiment)
+        for experiment in experiments:
+            with st.container(border=True, height="stretch", key=f"lab-of-{experiment.key}"):
+                _show_tile(desk, experiment)
     _name_those_on(desk)
+    coming = [experiment for experiment in experiments if _is_coming(desk, experiment)]
+    if coming:
+        st.fragment(_wait_for_answers, run_every=_LOOK_SECONDS)(desk, coming)
 
 
 def _show_tile(desk: Desk, experiment: Experiment) -> None:
     sweep = desk.best(experiment)
-    answer = sweep.answer(_PATIENCE) if sweep else None
-    key = f"open-{experiment.key}"
+    answer = sweep.known_answer(PATIENCE_SECONDS) if sweep else None
     # Above all that comes later and may move what is below it, so that a click finds the button where it was.
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.markdown(f"**{experiment.title}**", width="content")
+        key = _open_key(experiment.key)
         st.button("Open", icon=":material/science:", on_click=_open, args=(experiment.key,), key=key)
     note(experiment.question)
-    if sweep is None or answer is None:
-        note(f"Not measured here yet. {_duration(Request(experiment))}")
-    else:
-        figure = panel_figure(answer.panels[0], curve_names(answer.panels), is_small=True)
-        with st.container(key=f"lab-picture-{experiment.key}"):
-            st.plotly_chart(figure, key=f"tile-{experiment.key}", config={"displayModeBar": False, "staticPlot": True})
-        missing = "" if sweep.is_complete else f" :small[So far: {_done(sweep)}.]"
-        with st.container(key=f"lab-answer-{experiment.key}"):
-            st.markdown(f"{plain(_first_sentence(answer.words))}{missing}")
-
-
-def _show_experiment(desk: Desk, experiment: Experiment) -> None:
-    st.button("All questions", icon=":material/arrow_back:", on_click=_open, args=("",), key="lab-back")
-    st.header(experiment.question, anchor=False)
-    st.markdown(f"**Varied.** {experiment.varied}  \n**Fixed.** {experiment.fixed}")
-    size, seeds = _choose_size(experiment)
-    request = Request(experiment, size, seeds)
-    sweep = desk.find(request)
-    was = sweep.state
-    st.session_state["lab-answers"] = True
-    with st.container(horizontal=True, vertical_alignment="center"):
-        _draw_controls(desk, sweep)
-    st.fragment(_show_sweep, run_every=_REFRESH_SECONDS if sweep.is_on else None)(desk, sweep, was)
-    name = f"treeviz-{experiment.key}-{size}"
-    offer_table("All points", name, later(sweep, report.pack_points), later(sweep, report.pack_page))
-
-
-def _choose_size(experiment: Experiment) -> tuple[Size, int | None]:
-    state = st.session_state
-    if "lab-size" not in state:
-        state["lab-size"] = state.get(_SIZE, "default")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        size = st.segmented_control(
-            "How much", SIZES, format_func=_NAMES.__getitem__, required=True, key="lab-size", on_change=_keep_size
-        )
-        assert size is not None
-        seeds = st.number_input(
-            "Seeds",
-            min_value=1,
-            max_value=100,
-            value=experiment.seeds[size],
-            key=f"lab-seeds-{experiment.key}-{size}",
-            width=140,
-        )
-    return size, int(seeds)
-
-
-def _keep_size() -> None:
-    st.session_state[_SIZE] = st.session_state["lab-size"]
-
-
-def _draw_controls(desk: Desk, sweep: Sweep) -> None:
-    progress = sweep.progress()
-    if sweep.is_on:
-        is_paused = sweep.wants_pause
-        label, icon = ("Resume", ":material/play_arrow:") if is_paused else ("Pause", ":material/pause:")
-        st.button(label, icon=icon, on_click=Sweep.resume if is_paused else Sweep.pause, args=(sweep,), key="lab-pause")
-        st.button("Cancel", icon=":material/stop:", on_click=Sweep.cancel, args=(sweep,), key="lab-cancel")
+    if sweep is None:
+        note(f"Not measured here yet. {duration(desk.request(experiment))}")
         return
-    if sweep.is_complete:
-        note(f"All {count(progress.num_all, 'point')} are measured.")
+    if answer is None and not sweep.is_answering:
+        note("None of the points could be measured here.")
         return
-    label = "Go on" if progress.num_done else "Measure"
-    st.button(
-        label,
-        icon=":material/play_arrow:",
-        type="primary",
-        on_click=_start,
-        args=(desk, sweep.request),
-        key="lab-start",
+    words = _first_sentence(answer.words) if answer else "What the points say is being computed."
+    missing = "" if sweep.is_complete else f"So far: {done(sweep)}."
+    # One element for both: a browser takes longer for three, nine times over.
+    picture = tile_picture(answer.panels[0], curve_names(answer.panels)) if answer else _NO_PICTURE
+    show_drawing(
+        f'{picture}<p style="{_WORDS}">{html.escape(words)} <small>{html.escape(missing)}</small></p>',
+        key=f"lab-tile-{experiment.key}",
     )
-    note(f"{count(progress.num_all - progress.num_done, 'point')}: {_duration(sweep.request, progress.seconds_left)}")
 
 
-def _start(desk: Desk, request: Request) -> None:
-    try:
-        desk.start(request)
-    except ValueError as error:
-        st.session_state["lab-refusal"] = str(error)
+def _is_coming(desk: Desk, experiment: Experiment) -> bool:
+    """Whether a tile has no answer yet because it is being computed."""
+    sweep = desk.best(experiment)
+    return sweep is not None and sweep.is_answering and not sweep.is_on
 
 
-def _show_sweep(desk: Desk, sweep: Sweep, was: str) -> None:
-    """Draw how far a sweep is, and what it says so far."""
-    refusal = st.session_state.pop("lab-refusal", None)
-    if refusal:
-        st.error(plain(f"{refusal[0].upper()}{refusal[1:]}."), icon=":material/error:")
-    if sweep.is_on:
-        st.progress(sweep.num_done / len(sweep.request.tasks), f"{_state(desk, sweep)}: {_done(sweep)}.")
-    elif sweep.state == "failed":
-        st.error(plain(f"The sweep stopped: {sweep.error}. Its points are kept."), icon=":material/error:")
-    # A click is answered with what is known; the answer is brought up to date at the next look.
-    is_click = st.session_state.pop("lab-answers", False)
-    answer = sweep.answer(_PATIENCE if is_click else _REFRESH_SECONDS)
-    if answer is not None:
-        _show_answer(sweep, answer)
-    if sweep.state != was:
+def _wait_for_answers(desk: Desk, coming: list[Experiment]) -> None:
+    """Draw the page again when one of some answers has come."""
+    if not all(_is_coming(desk, experiment) for experiment in coming):
         st.rerun()
-
-
-def _state(desk: Desk, sweep: Sweep) -> str:
-    if sweep.state == "waiting":
-        others = [one for one in desk.on() if one is not sweep and one.state != "waiting"]
-        return f"Waiting for “{others[0].request.experiment.title}”" if others else "Starting"
-    if sweep.wants_pause:
-        return "Paused" if sweep.state == "paused" else "Pauses after the points under way"
-    return f"Measuring, about {_time(sweep.progress().seconds_left)} left"
-
-
-def _done(sweep: Sweep) -> str:
-    return f"{sweep.num_done} of {count(len(sweep.request.tasks), 'point')}"
-
-
-def _show_answer(sweep: Sweep, answer: Answer) -> None:
-    words = plain(answer.words) if sweep.is_complete else f"{plain(answer.words)} *So far: {_done(sweep)}.*"
-    st.success(words, icon=":material/lightbulb:")
-    seeds = count(sweep.request.num_seeds, "seed")
-    note(f"{seeds}: every seed is drawn faintly, the median firmly. No line passes where nothing was measured.")
-    columns = st.columns(2, gap="large")
-    for place, (title, figure) in enumerate(report.figures(answer).items()):
-        with columns[place % 2]:
-            st.markdown(f"**{title}**")
-            show_chart(figure, title, key=f"lab-chart-{place}")
-    if answer.remarks:
-        st.subheader("What else the points say", anchor=False)
-        st.markdown("\n".join(f"- {plain(remark)}" for remark in answer.remarks))
-    if answer.fits:
-        with st.expander("The numbers behind the answer"):
-            st.markdown("\n".join(f"- {plain(report.fit_in_words(fit))}" for fit in answer.fits))
-    failed = sweep.failures()
-    if failed:
-        note(f"{count(len(failed), 'point')} could not be measured. The first: {plain(failed[0])}")
 
 
 def _first_sentence(words: str) -> str:
@@ -240,20 +157,7 @@ def _first_sentence(words: str) -> str:
 
 def _name_those_on(desk: Desk) -> None:
     for sweep in desk.on():
-        note(f"“{sweep.request.experiment.title}” is {sweep.state}: {_done(sweep)}.")
+        note(f"“{sweep.request.experiment.title}” is {sweep.state}: {done(sweep)}.")
 
 
-def _duration(request: Request, left: float | None = None) -> str:
-    seconds = request.num_seconds / usable_processors() if left is None else left
-    return f"It takes about {_time(seconds)} here."
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return count(max(1, math.ceil(seconds)), "second")
-    if seconds < 5400:
-        return count(math.ceil(seconds / 60), "minute")
-    return count(math.ceil(seconds / 3600), "hour")
-
-
-PAGE = Page("Ask the Lab", path="lab", order=5, render=render, needs_data=False, names=(_EXPERIMENT, _SIZE))
+PAGE = Page("Ask the Lab", path="lab", order=5, render=render, needs_data=False, names=(_EXPERIMENT, SIZE))

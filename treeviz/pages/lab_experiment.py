@@ -1,0 +1,207 @@
+"""An experiment of the Lab on its page: how much is measured, how far that is, and what the points say.
+
+A click is to be answered while both processors measure. So what a click changes is drawn alone, in a fragment; what the
+points say is computed beside, and what is known is shown meanwhile; and the charts are drawn in turns.
+"""
+
+import hashlib
+import math
+from functools import lru_cache
+
+import streamlit as st
+
+from treeviz.lab import report
+from treeviz.lab.desk import Desk
+from treeviz.lab.experiment import SIZES, Answer, Experiment, Request, Size
+from treeviz.lab.pools import usable_processors
+from treeviz.lab.sweep import Sweep
+from treeviz.model.numerals import count
+from treeviz.pages.charts import Chart, forget_charts, show_chart_in_turn
+from treeviz.pages.notices import note, plain
+from treeviz.pages.take_home import later, offer_table
+
+SIZE = "size"  # in the address
+_PROGRESS_SECONDS = 1.0  # between two looks at how far a sweep is
+_ANSWER_SECONDS = 3.0  # between two looks at what the points say
+_SOON_SECONDS = 0.4  # until the first look at an answer that is being computed
+PATIENCE_SECONDS = 5.0  # that an answer may be behind the points of a sweep that is on
+_NAMES: dict[Size, str] = {"quick": "Quick", "default": "Normal", "full": "Full"}
+_STYLE = """<style>
+/* As high before the chart is drawn, so that what is below does not move. */
+[class*="st-key-lab-chart-"][class*="-place"] { min-height: 380px; }
+[class*="st-key-lab-chart-"][class*="-turn"] { display: none; }
+</style>"""
+
+
+def show_experiment(desk: Desk, experiment: Experiment) -> None:
+    """Draw the page of an experiment, below the way back to all."""
+    st.html(_STYLE)
+    st.header(experiment.question, anchor=False)
+    st.markdown(f"**Varied.** {experiment.varied}  \n**Fixed.** {experiment.fixed}")
+    size, seeds = _choose_size(experiment)
+    sweep = desk.find(desk.request(experiment, size, seeds))
+    # Streamlit knows a fragment by its place, and forgets a click on one that another rerun has moved. So no fragment
+    # stands after something that comes and goes, but in a container or before.
+    name = f"treeviz-{experiment.key}-{size}"
+    offer_table("All points", name, later(sweep, report.pack_points), later(sweep, report.pack_page))
+    with st.container():
+        if sweep.is_on:
+            st.fragment(_show_progress, run_every=_PROGRESS_SECONDS)(desk, sweep)
+        else:
+            _offer_start(desk, sweep)
+    _keep_charts_of(sweep.request)
+    sweep.known_answer(PATIENCE_SECONDS)
+    seconds = _ANSWER_SECONDS if sweep.is_on else _SOON_SECONDS if sweep.is_answering else None
+    with st.container():
+        st.fragment(_show_answer, run_every=seconds)(sweep, is_coming=sweep.is_answering and not sweep.is_on)
+
+
+def _choose_size(experiment: Experiment) -> tuple[Size, int | None]:
+    state = st.session_state
+    if state.get("lab-size") != (chosen := state.get(SIZE) or "default"):
+        state["lab-size"] = chosen
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        size = st.segmented_control(
+            "How much", SIZES, format_func=_NAMES.__getitem__, required=True, key="lab-size", on_change=_keep_size
+        )
+        assert size is not None
+        seeds = st.number_input(
+            "Seeds",
+            min_value=1,
+            max_value=100,
+            value=experiment.seeds[size],
+            key=f"lab-seeds-{experiment.key}-{size}",
+            width=140,
+        )
+    return size, int(seeds)
+
+
+def _keep_size() -> None:
+    st.session_state[SIZE] = st.session_state["lab-size"]
+
+
+def _keep_charts_of(request: Request) -> None:
+    """Leave the places of charts empty if those that were drawn are of another sweep."""
+    of = (request.experiment.key, request.size, request.num_seeds)
+    if st.session_state.get("lab-charts-of") != of:
+        forget_charts("lab-chart-")
+        st.session_state["lab-charts-of"] = of
+
+
+def _offer_start(desk: Desk, sweep: Sweep) -> None:
+    """Draw the button that starts a sweep, or say why there is none, and how the last start ended."""
+    progress = sweep.progress()
+    if sweep.is_complete:
+        note(f"All {count(progress.num_all, 'point')} are measured.")
+    else:
+        left = count(progress.num_all - progress.num_done, "point")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button(
+                "Go on" if progress.num_done else "Measure",
+                icon=":material/play_arrow:",
+                type="primary",
+                on_click=_start,
+                args=(desk, sweep.request),
+                key="lab-start",
+            )
+            note(f"{left}: {duration(sweep.request, progress.seconds_left)}")
+    refusal = st.session_state.pop("lab-refusal", None)
+    if refusal:
+        st.error(plain(f"{refusal[0].upper()}{refusal[1:]}."), icon=":material/error:")
+    elif sweep.state == "failed":
+        st.error(plain(f"The sweep stopped: {sweep.error}. Its points are kept."), icon=":material/error:")
+
+
+def _start(desk: Desk, request: Request) -> None:
+    try:
+        desk.start(request)
+    except ValueError as error:
+        st.session_state["lab-refusal"] = str(error)
+
+
+def _show_progress(desk: Desk, sweep: Sweep) -> None:
+    """Draw how far a sweep is, and the buttons that steer it, until it is over."""
+    if not sweep.is_on:
+        st.rerun()
+    is_paused = sweep.wants_pause
+    label, icon = ("Resume", ":material/play_arrow:") if is_paused else ("Pause", ":material/pause:")
+    turn = Sweep.resume if is_paused else Sweep.pause
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(label, icon=icon, on_click=turn, args=(sweep,), key="lab-pause", disabled=sweep.is_ending)
+        st.button(
+            "Cancel",
+            icon=":material/stop:",
+            on_click=Sweep.cancel,
+            args=(sweep,),
+            key="lab-cancel",
+            disabled=sweep.is_ending,
+        )
+    st.progress(sweep.num_done / len(sweep.request.tasks), f"{_state(desk, sweep)}: {done(sweep)}.")
+
+
+def _state(desk: Desk, sweep: Sweep) -> str:
+    if sweep.is_ending:
+        return "Cancelled, the processes are being ended"
+    if sweep.state == "waiting":
+        others = [one for one in desk.on() if one is not sweep and one.state != "waiting"]
+        return f"Waiting for “{others[0].request.experiment.title}”" if others else "Starting"
+    if sweep.wants_pause:
+        return "Paused" if sweep.state == "paused" else "Pauses after the points under way"
+    return f"Measuring, about {_time(sweep.progress().seconds_left)} left"
+
+
+def _show_answer(sweep: Sweep, *, is_coming: bool) -> None:
+    """Draw what is known of the points; `is_coming` if the page is drawn again as soon as the answer is there."""
+    answer = sweep.known_answer(PATIENCE_SECONDS)
+    if is_coming:
+        if not sweep.is_answering:
+            st.rerun()
+        if answer is None:
+            note("What the points say is being computed.")
+    if answer is None:
+        return
+    words = plain(answer.words) if sweep.is_complete else f"{plain(answer.words)} *So far: {done(sweep)}.*"
+    st.success(words, icon=":material/lightbulb:")
+    seeds = count(sweep.request.num_seeds, "seed")
+    note(f"{seeds}: every seed is drawn faintly, the median firmly. No line passes where nothing was measured.")
+    columns = st.columns(2, gap="large")
+    for place, chart in enumerate(_charts(answer)):
+        with columns[place % 2]:
+            st.markdown(f"**{chart.name}**")
+            show_chart_in_turn(chart, f"lab-chart-{place}")
+    if answer.remarks:
+        st.subheader("What else the points say", anchor=False)
+        st.markdown("\n".join(f"- {plain(remark)}" for remark in answer.remarks))
+    if answer.fits:
+        with st.expander("The numbers behind the answer"):
+            st.markdown("\n".join(f"- {plain(report.fit_in_words(fit))}" for fit in answer.fits))
+    failed = sweep.failures()
+    if failed:
+        note(f"{count(len(failed), 'point')} could not be measured. The first: {plain(failed[0])}")
+
+
+@lru_cache(maxsize=64)
+def _charts(answer: Answer) -> tuple[Chart, ...]:
+    return tuple(
+        Chart(title, figure, hashlib.sha256(figure.to_json().encode()).hexdigest()[:16])
+        for title, figure in report.figures(answer).items()
+    )
+
+
+def done(sweep: Sweep) -> str:
+    """Say how many points of a sweep are measured."""
+    return f"{sweep.num_done} of {count(len(sweep.request.tasks), 'point')}"
+
+
+def duration(request: Request, left: float | None = None) -> str:
+    """Say how long a sweep takes here, or what is left of it."""
+    seconds = request.num_seconds / usable_processors() if left is None else left
+    return f"It takes about {_time(seconds)} here."
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return count(max(1, math.ceil(seconds)), "second")
+    if seconds < 5400:
+        return count(math.ceil(seconds / 60), "minute")
+    return count(math.ceil(seconds / 3600), "hour")
