@@ -199,7 +199,7 @@ def test_compiled_loops_draw_and_list_the_same_bits(X, monkeypatch):
         network = FiringNetwork(X, 5, 1 << 16, 2.0)
         assert (network.loops is not None) == (large == 0)
         pairs = pairs_while_drawn(network, 1.7)
-        block = network._drawer().draw(3)
+        block = network._drawer().draw(network.num_blocks - 1)
         both.append([*dataclasses.astuple(pairs), *block, np.asarray(network.signs), network.weights()])
     assert len(both[0][0]) > 5000
     for compiled, numpy in zip(*both, strict=True):
