@@ -1,6 +1,7 @@
 """Panels as Plotly figures: every seed faintly, the median firmly, and no line through what was not run."""
 
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, 
 _COLORS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, "#56B4E9", "#B8A100", GREY)
 _GRID = "rgba(128, 128, 128, 0.25)"
 _MOST_TICKS = 12  # on a logarithmic axis
+_LINE = 40  # letters of an axis title that a narrow screen has room for
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
 
 
@@ -93,7 +95,7 @@ def _layout(panel: Panel) -> dict[str, Any]:
     def axis(title: str, values: Iterable[Any], *, is_log: bool) -> dict[str, Any]:
         ticks = {"exponentformat": "power", "dtick": tick_step(values, _MOST_TICKS), "minor": {"showgrid": False}}
         scale = {"type": "log", **ticks} if is_log else {}
-        return {"title": {"text": title}, "gridcolor": _GRID, "zeroline": False, **scale}
+        return {"title": {"text": "<br>".join(wrap(title, _LINE))}, "gridcolor": _GRID, "zeroline": False, **scale}
 
     # Each name is written, aslant if they would not fit; plotly leaves out some otherwise.
     names = {"type": "category", "dtick": 1, "autotickangles": [0, -35]} if panel.has_categories else {}
@@ -126,7 +128,8 @@ def _layout(panel: Panel) -> dict[str, Any]:
         "height": 380,
         "margin": {"l": 8, "r": 8, "t": 24 if panel.marks else 8, "b": 8},
         "font": {"size": FONT_SIZE},
-        "legend": {"orientation": "h", "yanchor": "top", "y": -0.22, "xanchor": "left", "x": 0, "itemclick": False},
+        # At the bottom of the picture, which makes room for it below the axis, however many lines it takes.
+        "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0, "itemclick": False},
         "xaxis": axis(panel.x_title, (curve.x for curve in panel.curves), is_log=panel.log_x) | names,
         "yaxis": axis(panel.y_title, (curve.median for curve in panel.curves), is_log=panel.log_y),
         "shapes": lines,

@@ -162,8 +162,7 @@ def _show_answer(sweep: Sweep, *, is_coming: bool) -> None:
         return
     words = plain(answer.words) if sweep.is_complete else f"{plain(answer.words)} *So far: {done(sweep)}.*"
     st.success(words, icon=":material/lightbulb:")
-    seeds = count(sweep.request.num_seeds, "seed")
-    note(f"{seeds}: every seed is drawn faintly, the median firmly. No line passes where nothing was measured.")
+    note("Every seed is drawn faintly, the median firmly. No line passes where nothing was measured.")
     columns = st.columns(2, gap="large")
     for place, chart in enumerate(_charts(answer)):
         with columns[place % 2]:
