@@ -75,6 +75,8 @@ def test_a_sweep_is_measured_paused_cancelled_and_found_again(page, lab):
     expect(main).to_contain_text(re.compile(r"\d+ points: It takes about"))
     start.click()
     expect(main).to_contain_text("Measuring, about")
+    expect(start).to_have_count(0)  # the page is drawn to its end
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
     pause.click()
     # The processes that measure give way to all others, so on a busy machine points under way take their time.
     expect(main).to_contain_text(re.compile("Paused: [0-9]+ of [0-9,]+ points"), timeout=120_000)
