@@ -49,9 +49,11 @@ def law_p_values(network, X, threshold, seed=101):
     weights, leaves, signs = whole_draw(X, seed, network.width, threshold)
     own, own_weights = network.leaf_rows(np.arange(network.num_drawn)), network.weights()
     fires, own_fires = leaves >= threshold, own >= threshold
+    positive, own_positive = signs > 0, np.asarray(network.signs) > 0
     yield "neurons", same_rate(len(own), len(leaves))
     for i in range(len(X)):
         yield f"firing on {i}", same_rate(own_fires[:, i].sum(), fires[:, i].sum())
+        yield f"positive signs of {i}", same_rate(own_positive[own_fires[:, i]].sum(), positive[fires[:, i]].sum())
         yield f"leaves of {i}", scipy.stats.ks_2samp(own[:, i], leaves[:, i]).pvalue
         for j in range(i):
             both, own_both = (one[:, i] & one[:, j] for one in (fires, own_fires))
@@ -61,7 +63,7 @@ def law_p_values(network, X, threshold, seed=101):
     yield "degrees", scipy.stats.chi2_contingency(table).pvalue if table.shape[1] > 1 else 1.0
     for direction in np.random.default_rng(5).standard_normal((4, X.shape[1])):
         yield "weights along a direction", scipy.stats.ks_2samp(own_weights @ direction, weights @ direction).pvalue
-    yield "signs", same_rate((np.asarray(network.signs) > 0).sum(), (signs > 0).sum())
+    yield "signs", same_rate(own_positive.sum(), positive.sum())
 
 
 LAWS = {
@@ -95,16 +97,33 @@ def keep(wanted):
     return keep_first
 
 
-RIGHT_TAIL = block_drawer.tail
+def exponential_tail(generator, count, threshold):
+    return threshold + generator.standard_exponential(count) / max(threshold, 1.0)
+
+
+def moved_tail(generator, count, threshold):
+    return threshold + np.abs(generator.standard_normal(count))
+
+
+def high_tail(generator, count, threshold, right=block_drawer.tail):
+    return right(generator, count, threshold) + 0.03
+
+
+def signs_by_owner(*arguments, right=block_drawer.draw_proposals):
+    owners, _ = right(*arguments)
+    return owners, (2 * (owners & 1) - 1).astype(np.int8)
+
+
 WRONG = {
     "every proposal is kept": {"keep_first": keep(lambda leaves, owners, b: np.ones(len(owners), dtype=bool))},
     "neurons that fire on several are left out": {
         "keep_first": keep(lambda leaves, owners, b: (leaves >= b).sum(axis=1) == 1)
     },
     "a factor n is missing": {"proposal_chance": lambda num_points, threshold: firing_probability(threshold)},
-    "the tail is that of an exponential": {"tail": lambda uniform, b: b - np.log(uniform) / max(b, 1.0)},
-    "the tail is a normal moved by b": {"tail": lambda uniform, b: b - scipy.stats.norm.ppf(uniform / 2)},
-    "the tail begins a little higher": {"tail": lambda uniform, b: RIGHT_TAIL(uniform, b) + 0.03},
+    "the tail is that of an exponential": {"tail": exponential_tail},
+    "the tail is a normal moved by b": {"tail": moved_tail},
+    "the tail begins a little higher": {"tail": high_tail},
+    "the sign goes with the datapoint": {"draw_proposals": signs_by_owner},
 }
 
 

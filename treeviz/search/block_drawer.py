@@ -3,17 +3,16 @@
 What is drawn, and why its law is that of a full draw, is in `firing_network`.
 """
 
+import math
 from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from treeviz.model.network import firing_probability
 from treeviz.model.streams import LongStretches, Stream
 from treeviz.model.types import Floats, Ints
-from treeviz.search.normal_numbers import NormalNumbers
 
 # Numbers for which room is made at a time: NumPy asks the system for large pages from this size on.
 _ROOM = 1 << 19
@@ -24,12 +23,25 @@ def proposal_chance(num_points: int, threshold: float) -> float:
     return num_points * firing_probability(threshold)
 
 
-def tail(uniform: Floats, threshold: float) -> Floats:
-    """Return normal numbers on the condition that they are at least b, from uniform ones in (0, 1].
+def tail(generator: np.random.Generator, count: int, threshold: float) -> Floats:
+    """Draw normal numbers, (count,), on the condition that they are at least b >= 0, by rejection.
 
-    By the inverse of the distribution function, whose relative accuracy far out is that of a double.
+    Each is b plus an exponential number of the mean 1 / a, accepted with the chance exp(-(t - a)^2 / 2): at least 0.76
+    of them are, more the larger b is (Robert, "Simulation of truncated normal variables", 1995).
     """
-    return np.asarray(np.maximum(-ndtri(uniform * firing_probability(threshold)), threshold))
+    rate = tail_rate(threshold)
+    values, pending = np.empty(count), np.arange(count)
+    while pending.size:
+        steps = generator.standard_exponential((pending.size, 2))
+        proposed = threshold + steps[:, 0] / rate
+        values[pending] = proposed
+        pending = pending[np.square(proposed - rate) > 2.0 * steps[:, 1]]
+    return values
+
+
+def tail_rate(threshold: float) -> float:
+    """Return a, the rate at which most proposals of `tail` are accepted."""
+    return 0.5 * (threshold + math.sqrt(threshold * threshold + 4.0))
 
 
 def move_along(rows: Floats, points: Floats, lengths: Floats, owners: Ints, own_products: Floats) -> None:
@@ -42,6 +54,21 @@ def move_along(rows: Floats, points: Floats, lengths: Floats, owners: Ints, own_
     for k in range(points.shape[1]):
         totals += rows[:, k] * own[:, k]
     rows += ((own_products - totals) / lengths[owners])[:, None] * own
+
+
+def draw_proposals(
+    generator: np.random.Generator, points: Floats, lengths: Floats, threshold: float, rows: Floats
+) -> tuple[Ints, NDArray[np.int8]]:
+    """Draw neurons that fire on a datapoint chosen at random, their owner; return owners and signs, (count,) each.
+
+    Their coordinates are written to `rows`, (count, r); `lengths`, (n,), are the squared ones of the points.
+    """
+    choices = (generator.random(len(rows)) * (2 * len(points))).astype(np.int64)  # of a datapoint and a sign
+    owners, signs = choices >> 1, (2 * (choices & 1) - 1).astype(np.int8)
+    own_products = tail(generator, len(rows), threshold)
+    generator.standard_normal(out=rows)
+    move_along(rows, points, lengths, owners, own_products)
+    return owners, signs
 
 
 def keep_first(rows: Floats, leaves: Floats, owners: Ints, signs: NDArray[np.int8], threshold: float) -> int:
@@ -92,8 +119,8 @@ class BlockDrawer:
         self._lengths = np.einsum("ir,ir->i", points, points)
         self._width, self._threshold, self._block_size = width, threshold, block_size
         self._chance = proposal_chance(len(points), threshold)
-        self._stretches, self._normal = LongStretches(seed, Stream.FIRING), NormalNumbers(loops)
-        self._move_along = loops.move_along if loops else move_along
+        self._stretches = LongStretches(seed, Stream.FIRING)
+        self._draw_proposals = loops.draw_proposals if loops else draw_proposals
         self._keep_first = loops.keep_first if loops else keep_first
         self._keeps, self._num_used = keeps, 0  # numbers of `_rows` that are not to be overwritten
         self._rows, self._leaves = np.empty(0), np.empty(0)
@@ -104,17 +131,13 @@ class BlockDrawer:
         num_points, rank = points.shape
         generator = self._stretches.at(block)
         count = int(generator.binomial(min(self._block_size, self._width - block * self._block_size), self._chance))
-        owners = generator.integers(0, num_points, count)
-        signs = 2 * generator.integers(0, 2, count, dtype=np.int8) - np.int8(1)
-        own_products = tail(1.0 - generator.random(count), threshold)
         if self._rows.size - self._num_used < count * rank:
             self._rows, self._num_used = np.empty(max(_ROOM, count * rank)), 0
         if self._leaves.size < count * num_points:
             self._leaves = np.empty(count * num_points * 9 // 8)
-        numbers = self._rows[self._num_used :][: count * rank]
-        self._normal.fill(generator, numbers)
-        rows, leaves = numbers.reshape(count, rank), self._leaves[: count * num_points].reshape(count, num_points)
-        self._move_along(rows, points, self._lengths, owners, own_products)
+        rows = self._rows[self._num_used :][: count * rank].reshape(count, rank)
+        leaves = self._leaves[: count * num_points].reshape(count, num_points)
+        owners, signs = self._draw_proposals(generator, points, self._lengths, threshold, rows)
         np.matmul(rows, self._columns, out=leaves)
         kept = slice(self._keep_first(rows, leaves, owners, signs, threshold))
         if self._keeps:

@@ -13,10 +13,12 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from types import FrameType, ModuleType
-from typing import TypeVar
+from typing import TypeVar, cast
+
+from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 
@@ -125,6 +127,16 @@ class _NoteInterrupt:
         self.arguments = (number, frame)
         if self._stop is not None:
             self._stop.set()
+
+
+@cache  # finding the libraries takes longer than drawing a small network
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Have NumPy's products run in the thread that asks for them, where the threads are ours."""
+    return cast("AbstractContextManager[object]", _blas().limit(limits=1, user_api="blas"))
 
 
 _ALONE = threading.local()

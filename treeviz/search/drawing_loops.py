@@ -1,64 +1,50 @@
 """Compiled loops that draw the neurons that fire; importing this module imports numba (see `compiled.load_loops`).
 
-They do what `normal_numbers` and `block_drawer` do in NumPy, with the same bits: nothing is summed in another order,
-and every product is rounded before it is added.
+They do what `block_drawer` does in NumPy, with the same bits: numba draws from NumPy's generators, in the same order;
+nothing is summed in another order, and every product is rounded before it is added.
 """
-
-import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from treeviz.model.types import Floats, Ints
-from treeviz.search.normal_numbers import HEIGHTS, LIMITS, WIDTHS, Bits
+from treeviz.search.block_drawer import tail_rate
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _quick(bits, widths, limits, values, left):
-    num_left = 0
-    for place in range(bits.size):
-        layer = np.int64(bits[place] & np.uint64(255))
-        value = (np.float64(np.int64(bits[place]) >> 11) + 0.5) * widths[layer]
-        values[place], left[num_left] = value, place
-        num_left += 1 if abs(value) >= limits[layer] else 0  # no branch: what is done is overwritten
-    return num_left
-
-
-def quick(bits: Bits, values: Floats, left: Ints) -> int:
-    """Do what `normal_numbers.quick` does; `left` has one place more than is needed."""
-    return int(_quick(bits, WIDTHS, LIMITS, values, left))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _settle(bits, values, left, uniform, heights, tails, above):
-    num_tails, num_above = 0, 0
-    for one in range(left.size):
-        value, layer = values[left[one]], np.int64(bits[left[one]] & np.uint64(255))
-        tails[num_tails], above[num_above] = one, one
-        low, high = heights[layer], heights[layer + 1]
-        is_above = low + uniform[one] * (high - low) > math.exp(-0.5 * value * value)
-        num_tails += 1 if layer == 0 else 0
-        num_above += 1 if layer != 0 and is_above else 0
-    return num_tails, num_above
-
-
-def settle(bits: Bits, values: Floats, left: Ints, uniform: Floats) -> tuple[Ints, Ints]:
-    """Do what `normal_numbers.settle` does."""
-    tails, above = np.empty(left.size + 1, dtype=np.int64), np.empty(left.size + 1, dtype=np.int64)
-    num_tails, num_above = _settle(bits, values, left, uniform, HEIGHTS, tails, above)
-    return tails[:num_tails], above[:num_above]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def move_along(rows, points, lengths, owners, own_products):
-    """Do what `block_drawer.move_along` does."""
-    for row in range(owners.size):
+def _draw_proposals(generator, points, lengths, threshold, rate, rows, owners, signs):
+    count, num_points, rank = owners.size, points.shape[0], points.shape[1]
+    own_products, pending = np.empty(count), np.arange(count)
+    for row in range(count):
+        choice = np.int64(generator.random() * (2 * num_points))
+        owners[row], signs[row] = choice >> 1, 2 * (choice & 1) - 1
+    num_pending = count
+    while num_pending:
+        num_rejected = 0
+        for row in pending[:num_pending]:
+            value = threshold + generator.standard_exponential() / rate
+            is_rejected = (value - rate) * (value - rate) > 2.0 * generator.standard_exponential()
+            own_products[row], pending[num_rejected] = value, row
+            num_rejected += 1 if is_rejected else 0
+        num_pending = num_rejected
+    for row in range(count):
         own, total = owners[row], 0.0
-        for k in range(rows.shape[1]):
+        for k in range(rank):
+            rows[row, k] = generator.standard_normal()
             total += rows[row, k] * points[own, k]
         factor = (own_products[row] - total) / lengths[own]
-        for k in range(rows.shape[1]):
+        for k in range(rank):
             rows[row, k] += factor * points[own, k]
+
+
+def draw_proposals(
+    generator: np.random.Generator, points: Floats, lengths: Floats, threshold: float, rows: Floats
+) -> tuple[Ints, NDArray[np.int8]]:
+    """Do what `block_drawer.draw_proposals` does."""
+    owners, signs = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.int8)
+    _draw_proposals(generator, points, lengths, threshold, tail_rate(threshold), rows, owners, signs)
+    return owners, signs
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -97,9 +83,7 @@ def list_watched(leaves, low, sizes, points, products):
 
 def warm_up() -> None:
     """Compile the loops, or load them from disk, for the types they are called with."""
-    none, one, bits, left = np.empty(0), np.empty((1, 1)), np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
-    quick(bits, none, np.empty(1, dtype=np.int64))
-    settle(bits, none, left, none)
-    move_along(np.empty((0, 1)), one, one[0], left, none)
-    keep_first(np.empty((0, 1)), np.empty((0, 1)), left, np.empty(0, dtype=np.int8), 0.0)
-    list_watched(np.empty((0, 1)), 0.0, np.empty(0, dtype=np.int16), np.empty(1, dtype=np.int16), none)
+    none, one, left = np.empty((0, 1)), np.ones((1, 1)), np.empty(0, dtype=np.int64)
+    draw_proposals(np.random.Generator(np.random.PCG64DXSM(0)), one, one[0], 0.0, none)
+    keep_first(none, none, left, np.empty(0, dtype=np.int8), 0.0)
+    list_watched(none, 0.0, np.empty(0, dtype=np.int16), np.empty(1, dtype=np.int16), np.empty(0))

@@ -29,11 +29,11 @@ from treeviz.model.network import BLOCK_ROWS, Deviation, InitialNetwork
 from treeviz.model.streams import Stream, Stretches, random_stream
 from treeviz.model.types import Floats, Ints
 from treeviz.search.block_drawer import BlockDrawer, proposal_chance
-from treeviz.search.compiled import load_loops, map_spans
+from treeviz.search.compiled import load_loops, map_spans, one_blas_thread
 
 T = TypeVar("T")
 # Proposals expected in a block of neurons, at most. Never change it: a seed would then stand for another network.
-_PROPOSALS = 8192
+_PROPOSALS = 4096
 # Coordinates of the drawn neurons are kept up to this many bytes, else drawn again when they are asked for.
 _MAX_KEPT_BYTES = 1 << 28
 # Proposals that are worth loading a compiler.
@@ -108,23 +108,24 @@ class FiringNetwork(InitialNetwork):
         expected = expected_proposals(self.width, len(self._X), self._threshold)
         keeps = 8 * expected * self._points.shape[1] <= _MAX_KEPT_BYTES
         num_blocks = len(self._blocks)
-        start, stop = time.perf_counter(), threading.Event()
-        with threadpool_limits(1, user_api="blas"):  # the threads are ours here
-            parts = map_spans(
-                lambda _, first, last: self._draw_span(first, last, begin(), stop, keeps=keeps),
+        drawn: list[_DrawnBlock[T] | None] = [None] * num_blocks
+        places, stop, start = iter(range(num_blocks)), threading.Event(), time.perf_counter()
+        with one_blas_thread():  # the threads are ours here
+            looks = map_spans(  # a thread takes one block after the other, so that all end at about the same time
+                lambda *_: self._draw_blocks(places, drawn, begin(), stop, keeps=keeps),
                 num_blocks,
                 stop,
                 is_large=num_blocks >= _LARGE_DRAW,
             )
-        looking = sum(part.look_seconds for part in parts) / len(parts)  # threads look at the same time
-        self.draw_seconds += time.perf_counter() - start - looking
-        counts = np.concatenate([part.counts for part in parts])
+        self.draw_seconds += time.perf_counter() - start - sum(looks) / len(looks)  # threads look at the same time
+        blocks = [block for block in drawn if block is not None]
+        counts = [block.signs.size for block in blocks]
         if not self._is_part:
-            self.require_neurons(int(counts.sum()))
-        signs = np.concatenate([part.signs for part in parts])
-        kept = [rows for part in parts for rows in part.kept] if keeps else None
-        self._drawn = _Drawn(np.append(0, np.cumsum(counts)), _Signs(signs), kept)
-        return [seen for part in parts for seen in part.seen]
+            self.require_neurons(sum(counts))
+        signs = np.concatenate([np.empty(0, dtype=np.int8), *(block.signs for block in blocks)])
+        kept = [block.rows for block in blocks if block.rows is not None] if keeps else None
+        self._drawn = _Drawn(np.append(0, np.cumsum(counts, dtype=np.int64)), _Signs(signs), kept)
+        return [block.seen for block in blocks]
 
     def require_neurons(self, num_drawn: int) -> None:
         """Raise ValueError if no neuron of the network fires."""
@@ -161,24 +162,26 @@ class FiringNetwork(InitialNetwork):
         """Their signs."""
         return self._found.signs
 
-    def _draw_span(
-        self, first: int, last: int, look: Callable[[Floats], T], stop: threading.Event, *, keeps: bool
-    ) -> "_Part[T]":
-        """Draw blocks first..last - 1, until `stop` is set."""
-        drawer, counts = self._drawer(keeps=keeps), np.zeros(last - first, dtype=np.int64)
-        signs, kept, seen, look_seconds = [np.empty(0, dtype=np.int8)], [], [], 0.0
-        for place in range(last - first):
+    def _draw_blocks(
+        self,
+        places: Iterator[int],
+        drawn: "list[_DrawnBlock[T] | None]",
+        look: Callable[[Floats], T],
+        stop: threading.Event,
+        *,
+        keeps: bool,
+    ) -> float:
+        """Draw the blocks at `places`, which other threads take from as well; return the seconds spent looking."""
+        drawer, look_seconds = self._drawer(keeps=keeps), 0.0
+        for place in places:
             if stop.is_set():
                 break
-            block = drawer.draw(self._blocks[first + place])
-            counts[place] = block.signs.size
-            signs.append(block.signs)
-            if keeps:
-                kept.append(block.rows)
+            block = drawer.draw(self._blocks[place])
             start = time.perf_counter()
-            seen.append(look(block.leaves))
+            seen = look(block.leaves)
             look_seconds += time.perf_counter() - start
-        return _Part(counts, np.concatenate(signs), kept, seen, look_seconds)
+            drawn[place] = _DrawnBlock(block.signs, block.rows if keeps else None, seen)
+        return look_seconds
 
     def sum_of_signs(self) -> float:
         """Add the signs drawn, and draw how many of the others are positive."""
@@ -272,14 +275,12 @@ class FiringNetwork(InitialNetwork):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part(Generic[T]):
-    """What one thread drew: by block how many neurons, their signs and coordinates, and what was seen of them."""
+class _DrawnBlock(Generic[T]):
+    """What was drawn of a block: signs, coordinates if they are kept, and what was seen of the leaves."""
 
-    counts: Ints
     signs: NDArray[np.int8]
-    kept: list[Floats]
-    seen: list[T]
-    look_seconds: float
+    rows: Floats | None
+    seen: T
 
 
 @dataclass(frozen=True, slots=True, eq=False)
