@@ -695,6 +695,15 @@ def test_an_engine_of_ones_own(run, tmp_path):
         own.forest  # noqa: B018
 
 
+@pytest.mark.parametrize("search", ["dense", "dense-sparse"])
+def test_threads_draw_the_weights_of_the_seed(search, monkeypatch):
+    monkeypatch.setattr("treeviz.search.compiled.num_threads", lambda: 3)
+    data = load_dataset("sphere", num_points=4)
+    width = (1 << 18) // data.dimension + 5  # so that parts begin and end within a block
+    trainer = Trainer(data, TrainConfig(width=width, search=search, seed=3))
+    assert np.array_equal(trainer.weights(), initial_weights(3, width, data.dimension))
+
+
 @pytest.mark.parametrize(("search", "engine_class"), [("forest", DenseEngine), ("dense", ForestEngine)])
 def test_a_run_of_another_engine_can_be_saved(search, engine_class, tmp_path):
     trainer = Trainer(sphere(), TrainConfig(width=32, search=search), engine_class=engine_class)

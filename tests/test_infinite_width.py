@@ -14,6 +14,7 @@ from treeviz.model.firing import FiringSets
 from treeviz.model.infinite_width import (
     both_fire_probability,
     expected_activity,
+    expected_touched,
     shifted_ntk,
 )
 from treeviz.model.ledger import gram_solve_operations
@@ -249,6 +250,7 @@ def test_activity_stays_within_its_bounds(n, d, threshold, width, seed):
     activity = expected_activity(X, threshold, width, seed, num_samples=200)
     pairs = n * width * firing_probability(threshold)
     assert activity.num_pairs == pytest.approx(pairs, rel=1e-14)
+    assert expected_touched(X, threshold, width, seed, num_samples=200) == activity.num_touched
     assert pairs / n * (1 - 1e-12) <= activity.num_touched <= min(width, activity.num_pairs)
     assert activity.num_pairs * (1 - 1e-12) <= activity.num_overlaps <= n * activity.num_pairs * (1 + 1e-12)
 

@@ -70,7 +70,7 @@ class HashEngine(ExplicitEngine):
     def __init__(
         self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger, tables: HashTables
     ) -> None:
-        super().__init__(network)
+        super().__init__(network, data.dimension)
         self._X, self._signs, self._threshold = data.X, np.asarray(network.signs), config.resolved_threshold
         self._num_tables, self._num_bits, self._seed = tables.num_tables, tables.num_bits, config.seed
         self._is_renewed, self._num_searches, self.num_looked = tables.is_renewed, 0, 0

@@ -6,14 +6,16 @@ G = K o C / m (algorithm.md §1), tends to as the width m grows, which is the ne
 and how many neurons and pairs a network of any width is expected to handle, without drawing one.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from treeviz.model.network import firing_probability
 from treeviz.model.streams import Stream, random_stream
-from treeviz.model.types import Floats
+from treeviz.model.types import Floats, Ints
 
 # Gauss-Legendre nodes of the tail integral, where it takes over from Owen's T, and where e^-exponent underflows.
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(24)
@@ -118,14 +120,27 @@ def expected_activity(X: Floats, threshold: float, width: int, seed: int = 0, nu
     and normals whatever the threshold and the width, so that curves over them are smooth. All three numbers are
     `width` times what one neuron would give. Cost: num_samples * n * d, and n (n + 1) / 2 probabilities.
     """
-    single, num_points = firing_probability(threshold), len(X)
-    if single == 0.0:
+    num_points = len(X)
+    num_pairs = width * num_points * firing_probability(threshold)
+    if num_pairs == 0.0:
         return Activity(0.0, 0.0, 0.0)
-    share, entered = _mean_inverse_degrees(X, threshold, random_stream(seed, Stream.ACTIVITY), num_samples)
-    num_pairs = width * num_points * single
+    share = entered = 0.0
+    for chosen, fires in _sample_firing(X, threshold, random_stream(seed, Stream.ACTIVITY), num_samples):
+        share += float(np.sum(1.0 / np.count_nonzero(fires, axis=1)))
+        entered += _sum_inverse_degrees_above(chosen, fires)
     both = both_fire_matrix(X, X, X @ X.T, threshold)
-    num_touched = min(float(width), num_pairs * share)
-    return Activity(num_touched, num_pairs, width * float(both.sum()), num_pairs * entered)
+    num_touched = min(float(width), num_pairs * (share / num_samples))
+    return Activity(num_touched, num_pairs, width * float(both.sum()), num_pairs * (entered / num_samples))
+
+
+def expected_touched(X: Floats, threshold: float, width: int, seed: int = 0, num_samples: int = 8192) -> float:
+    """Return `expected_activity(...).num_touched` alone. Cost: num_samples * n * d."""
+    num_pairs = width * len(X) * firing_probability(threshold)
+    if num_pairs == 0.0:
+        return 0.0
+    samples = _sample_firing(X, threshold, random_stream(seed, Stream.ACTIVITY), num_samples)
+    share = sum(float(np.sum(1.0 / np.count_nonzero(fires, axis=1))) for _, fires in samples)
+    return min(float(width), num_pairs * (share / num_samples))
 
 
 def _both_fire(near: Floats, far: Floats, threshold: float) -> Floats:
@@ -183,12 +198,11 @@ def _half_angle(X: Floats, other: Floats, products: Floats) -> tuple[Floats, Flo
     return lengths[0], lengths[1]
 
 
-def _mean_inverse_degrees(
+def _sample_firing(
     X: Floats, threshold: float, generator: np.random.Generator, num_samples: int
-) -> tuple[float, float]:
-    """Estimate E[1 / T] of a neuron that fires on a random datapoint, T the datapoints it fires on.
+) -> Iterator[tuple[Ints, NDArray[np.bool_]]]:
+    """Yield datapoints drawn at random, (s,), and where neurons fire that fire there, (s, n); in pieces.
 
-    And the same summed over the inner nodes above that datapoint in a tree, T then counting below the node only.
     The datapoint is drawn systematically, every one as often as every other, and z by its inverse distribution
     function from one uniform number in each of `num_samples` equal intervals; each is still distributed as it should.
     """
@@ -198,7 +212,6 @@ def _mean_inverse_degrees(
     uniform = (generator.permutation(num_samples) + 1.0 - generator.random(num_samples)) / num_samples  # in (0, 1]
     tail = np.log(uniform) + special.log_ndtr(-threshold)  # log Pr[normal >= z]
     along = np.maximum(-special.ndtri_exp(tail), threshold)
-    total = total_above = 0.0
     step = max(1, _CHUNK_VALUES // max(num_points, dimension))
     for low in range(0, num_samples, step):
         chosen, z = points[low : low + step], along[low : low + step]
@@ -206,12 +219,17 @@ def _mean_inverse_degrees(
         weights += (z - np.einsum("sd,sd->s", weights, X[chosen]))[:, None] * X[chosen]
         fires = weights @ X.T >= threshold
         fires[np.arange(chosen.size), chosen] = True  # round-off must not deny it
-        total += float(np.sum(1.0 / np.count_nonzero(fires, axis=1)))
-        below = np.concatenate([np.zeros_like(fires), fires], axis=1).T.astype(np.float32)  # (2n, s), a heap each
-        for node in range(num_points - 1, 0, -1):
-            np.add(below[2 * node], below[2 * node + 1], out=below[node])
-        node_above, samples = (num_points + chosen) // 2, np.arange(chosen.size)
-        while (is_inner := node_above > 0).any():
-            total_above += float(np.sum(1.0 / below[node_above[is_inner], samples[is_inner]]))
-            node_above = node_above // 2
-    return total / num_samples, total_above / num_samples
+        yield chosen, fires
+
+
+def _sum_inverse_degrees_above(chosen: Ints, fires: NDArray[np.bool_]) -> float:
+    """Sum 1 / T over neurons and the inner nodes above their datapoint in a tree, T the firing ones below the node."""
+    num_points, total = fires.shape[1], 0.0
+    below = np.concatenate([np.zeros_like(fires), fires], axis=1).T.astype(np.float32)  # (2n, s), a heap each
+    for node in range(num_points - 1, 0, -1):
+        np.add(below[2 * node], below[2 * node + 1], out=below[node])
+    node_above, samples = (num_points + chosen) // 2, np.arange(chosen.size)
+    while (is_inner := node_above > 0).any():
+        total += float(np.sum(1.0 / below[node_above[is_inner], samples[is_inner]]))
+        node_above = node_above // 2
+    return total

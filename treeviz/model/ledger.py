@@ -145,9 +145,9 @@ PROBABILITY_OPERATIONS = 200
 
 
 def skin_operations(num_points: int, dimension: int) -> int:
-    """Operations of the skin's rule (`search.watch.skin`): 1,024 neurons, two matrices of probabilities, a solve."""
+    """Operations of the skin's rule (`search.watch.skin`): 1,024 neurons, a matrix of probabilities, a solve."""
     pairs = num_points * (num_points + 1) // 2
-    probabilities = 2 * pairs * (dimension + PROBABILITY_OPERATIONS)
+    probabilities = pairs * (dimension + PROBABILITY_OPERATIONS)
     return 1024 * num_points * dimension + probabilities + gram_solve_operations(num_points)
 
 

@@ -115,7 +115,7 @@ class DenseEngine(ExplicitEngine):
     """The dense method: all m neurons explicit, all of them handled in every phase, by BLAS."""
 
     def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
-        super().__init__(network)
+        super().__init__(network, data.dimension)
         self._neurons = DenseNeurons(self._W, np.asarray(network.signs), data.X, config)
 
     @staticmethod

@@ -24,7 +24,7 @@ class SparseRestEngine(ExplicitEngine):
     """All m neurons explicit, every inner product recomputed and compared; outputs, J and the move cost what fires."""
 
     def __init__(self, data: Dataset, network: InitialNetwork, config: TrainConfig, ledger: Ledger) -> None:
-        super().__init__(network)
+        super().__init__(network, data.dimension)
         self._X, self._signs, self._threshold = data.X, np.asarray(network.signs), config.resolved_threshold
         # Written, not only reserved: the first iteration must not be the one that waits for the system's pages.
         self._products = np.full(min(_BLOCK, config.width) * data.num_points, 0.0)

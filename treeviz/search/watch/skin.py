@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from treeviz.model.infinite_width import expected_activity, shifted_ntk
+from treeviz.model.infinite_width import expected_touched, shifted_ntk
 from treeviz.model.types import Floats
 from treeviz.solve.exact import solve_gram
 
@@ -24,7 +24,7 @@ def suggest_skin(X: Floats, y: Floats, threshold: float, width: int) -> float:
 
     Cost: n^3 / 3, n (n + 1) / 2 probabilities, and 1,024 * n * d to estimate |U|.
     """
-    touched = expected_activity(X, threshold, width, num_samples=_SKIN_SAMPLES).num_touched
+    touched = expected_touched(X, threshold, width, num_samples=_SKIN_SAMPLES)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         total = float(y @ solve_gram(shifted_ntk(X, X, threshold), y).dual)
         expected = np.sqrt(max(total, 0.0) / np.float64(touched))
