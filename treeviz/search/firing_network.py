@@ -193,19 +193,25 @@ class FiringNetwork(InitialNetwork):
         """Add the signs drawn."""
         return float(np.sum(np.asarray(self.signs))) if self._known is None else self._known[1]
 
+    def _rows_by_place(self) -> Callable[[int], Floats]:
+        """Return what tells the coordinates of a block: those kept, or drawn again, which the next ones overwrite."""
+        kept = self._found.kept
+        if kept is not None:
+            return kept.__getitem__
+        drawer = self._drawer()
+        return lambda place: drawer.draw(self._blocks[place]).rows
+
     def _coordinate_blocks(self) -> Iterator[tuple[int, Floats]]:
         """Yield the coordinates of all drawn neurons, block by block as they were drawn; the next overwrites them."""
-        drawer, kept = self._drawer(), self._found.kept
+        rows_at = self._rows_by_place()
         for place, first in enumerate(self._found.firsts[:-1].tolist()):
-            yield first, drawer.draw(self._blocks[place]).rows if kept is None else kept[place]
+            yield first, rows_at(place)
 
     def _coordinates(self, neurons: Ints) -> Floats:
         """Return the coordinates of some neurons, (u, r)."""
-        chosen, kept = np.empty((neurons.size, self._points.shape[1])), self._found.kept
-        drawer = self._drawer()
+        chosen, rows_at = np.empty((neurons.size, self._points.shape[1])), self._rows_by_place()
         for place, places, rows in self._by_block(neurons):
-            whole = drawer.draw(self._blocks[place]).rows if kept is None else kept[place]
-            chosen[places] = whole[rows]
+            chosen[places] = rows_at(place)[rows]
         return chosen
 
     def _by_block(self, neurons: Ints) -> Iterator[tuple[int, Ints, Ints]]:
