@@ -13,10 +13,12 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from types import FrameType, ModuleType
-from typing import TypeVar
+from typing import TypeVar, cast
+
+from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 
@@ -68,6 +70,19 @@ def num_threads() -> int:
     from joblib import cpu_count  # slow to import
 
     return int(cpu_count())
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Return a block in which NumPy's and SciPy's products stay in the thread that asks for them.
+
+    The libraries are looked for once, which takes over a millisecond: both are loaded when this module is.
+    """
+    return cast("AbstractContextManager[object]", _linear_algebra().limit(limits=1, user_api="blas"))
 
 
 @cache

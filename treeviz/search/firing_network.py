@@ -22,14 +22,13 @@ from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from threadpoolctl import threadpool_limits
 
 from treeviz.model.ledger import Stopwatch
 from treeviz.model.network import BLOCK_ROWS, Deviation, InitialNetwork
 from treeviz.model.streams import Stream, Stretches, random_stream
 from treeviz.model.types import Floats, Ints
 from treeviz.search.block_drawer import BlockDrawer, proposal_chance
-from treeviz.search.compiled import load_loops, map_spans
+from treeviz.search.compiled import load_loops, map_spans, one_blas_thread
 
 T = TypeVar("T")
 # Proposals expected in a block of neurons, at most. Never change it: a seed would then stand for another network.
@@ -109,7 +108,7 @@ class FiringNetwork(InitialNetwork):
         keeps = 8 * expected * self._points.shape[1] <= _MAX_KEPT_BYTES
         num_blocks = len(self._blocks)
         start, stop = time.perf_counter(), threading.Event()
-        with threadpool_limits(1, user_api="blas"):  # the threads are ours here
+        with one_blas_thread():  # the threads are ours here
             parts = map_spans(
                 lambda _, first, last: self._draw_span(first, last, begin(), stop, keeps=keeps),
                 num_blocks,
@@ -266,7 +265,7 @@ class FiringNetwork(InitialNetwork):
         from treeviz.model.quiet import QuietNeurons  # now: SciPy's statistics take half a second to load
 
         total = self.sum_of_signs() - self.sum_of_drawn_signs() if knows_sum else None
-        with threadpool_limits(1, user_api="blas"):  # the same bits whatever the number of threads
+        with one_blas_thread():  # the same bits whatever the number of threads
             quiet = QuietNeurons(self._X, self._threshold, self._seed)
             return quiet.deviation(X, self.width - self.num_drawn, self.width, total)
 

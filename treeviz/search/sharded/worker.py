@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from treeviz.model.firing import FiringSets
 from treeviz.model.types import Floats, Ints
-from treeviz.search.compiled import load_loops
+from treeviz.search.compiled import load_loops, one_blas_thread
 from treeviz.search.scan import Scan
 from treeviz.search.sharded.shard import Built, Event, Plan, Shard
 from treeviz.search.watch.lists import Moved
@@ -98,7 +97,7 @@ def answer(task: Task, num_threads: int, address: str) -> "Any | Missing":
     data = run.plan.data
     load_loops("watch.loops")  # by one thread
     # One task of a run at a time: after a broken connection, dask may send one again that is still at work.
-    with run.lock, threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(num_threads) as pool:
+    with run.lock, one_blas_thread(), ThreadPoolExecutor(num_threads) as pool:
         is_past = any(shard.version > task.version for number, shard in run.shards.items() if number in task.numbers)
         if not is_past:
             run.replayed.clear()

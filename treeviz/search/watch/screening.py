@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from treeviz.data.dataset import Dataset
 from treeviz.model.config import TrainConfig
@@ -20,7 +19,7 @@ from treeviz.model.infinite_width import both_fire_probability
 from treeviz.model.ledger import Stopwatch
 from treeviz.model.network import BLOCK_ROWS, InitialNetwork, leaf_blocks
 from treeviz.model.types import Floats, Ints
-from treeviz.search.compiled import load_loops, map_spans
+from treeviz.search.compiled import load_loops, map_spans, one_blas_thread
 from treeviz.search.firing_network import FiringNetwork, expected_proposals
 from treeviz.search.forest.trees import Forest
 from treeviz.search.watch.round_off import LARGEST_NORMAL
@@ -208,7 +207,7 @@ def pairs_from_stream(
             )
         return pieces
 
-    with threadpool_limits(1, user_api="blas"):  # the threads are ours here
+    with one_blas_thread():  # the threads are ours here
         parts = map_spans(screen, width, stop)
     empty = np.empty(0, dtype=np.int64)
     return WatchedPairs.joined([(empty, empty, empty, np.empty(0)), *(piece for part in parts for piece in part)])
