@@ -47,15 +47,15 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Share the tests out by file: one process begins with those in the browser, and all others with the rest.
+    """Share the tests out by file: the last process begins with those that compute, all others with the browser's.
 
-    A process that drives the app waits often, and the processor is free for one that computes. A second server and a
-    second browser are started only if another process has nothing else left to do.
+    A process that drives the app waits often, and the processor is free for one that computes. That one starts a server
+    and a browser, too, but only if it has nothing else left to do.
     """
 
     class ByFile(LoadFileScheduling):
         def _assign_work_unit(self, node):
-            is_driver = node is self.nodes[0]
+            is_driver = node is not self.nodes[-1]
             wanted = (file for file in self.workqueue if (file in browser_files) == is_driver)
             self.workqueue.move_to_end(next(wanted, next(iter(self.workqueue))), last=False)
             super()._assign_work_unit(node)

@@ -141,7 +141,11 @@ RUNS = [
 
 @pytest.mark.parametrize(
     ("run", "most"),
-    [(SHORT_RUN, 126), *(pytest.param(run, 500, marks=pytest.mark.slow) for run in RUNS)],
+    [
+        (SHORT_RUN, 126),
+        # The longest are one of each method; what adds up over iterations is twice as large there.
+        *(pytest.param(run, 500 if place < 2 else 250, marks=pytest.mark.slow) for place, run in enumerate(RUNS)),
+    ],
     ids=str,
 )
 def test_every_engine_equals_the_dense_one_over_many_iterations(run, most):

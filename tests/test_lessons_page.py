@@ -201,25 +201,34 @@ def test_a_lesson_of_ones_own(stage, lecture):
     lecture.box.get_by_role("heading", name="one", exact=True).wait_for()
 
 
-SCENES = [
-    pytest.param(key, number, marks=[] if (key, number) in (("idea", 4), ("exactness", 1)) else pytest.mark.slow)
-    for key, lesson in LESSONS.items()
-    for number in range(1, len(lesson.scenes) + 1)
-]
-
-
-@pytest.mark.parametrize(("key", "number"), SCENES)
-def test_every_scene_says_the_numbers_of_its_run(lecture, stage, key, number):
-    lecture.open(key, number)
-    scene = LESSONS[key].scenes[number - 1]
+def check_scene(lecture, key, number):
+    scene, stage = LESSONS[key].scenes[number - 1], lecture.stage
     moment = expected_moment(scene)
     shown = plain(lecture.box.inner_text())
     for paragraph in moment.fill(scene.text).split("\n\n"):
         assert plain(paragraph) in shown
     if scene.question:
         assert plain(moment.fill(scene.question.ask)) in shown
-    assert stage.where[0] == moment.iteration
+    stage.wait_for(moment.iteration)
     assert stage.part("notices").inner_text() == ""
+
+
+@pytest.mark.parametrize(("key", "number"), [("idea", 4), ("exactness", 1)])
+def test_a_scene_opened_by_its_address_says_the_numbers_of_its_run(lecture, key, number):
+    lecture.open(key, number)
+    check_scene(lecture, key, number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", LESSONS)
+def test_every_scene_says_the_numbers_of_its_run(lecture, key):
+    """From the first scene to the last by the button: a page is opened once for a lesson, not for each scene."""
+    lecture.open(key, 1)
+    check_scene(lecture, key, 1)
+    for number in range(2, len(LESSONS[key].scenes) + 1):
+        lecture.press("next →")
+        lecture.wait(key, number)
+        check_scene(lecture, key, number)
 
 
 # ---- lecture mode ----

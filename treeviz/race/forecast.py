@@ -205,13 +205,13 @@ def break_even_width(
         load = replace(calibration.apply(fresh), node_price=node_price)
         return contestant.forecast(load).total(num_iterations) < rival.forecast(load).total(num_iterations)
 
-    powers = [1 << power for power in range(SMALLEST_WIDTH.bit_length() - 1, LARGEST_WIDTH.bit_length())]
-    losing = [width for width in powers if not wins(width)]
-    if not losing:
+    powers = (1 << power for power in range(LARGEST_WIDTH.bit_length() - 1, SMALLEST_WIDTH.bit_length() - 2, -1))
+    low = next((width for width in powers if not wins(width)), None)  # from the largest down: the rest does not matter
+    if low is None:
         return SMALLEST_WIDTH
-    if losing[-1] == LARGEST_WIDTH:
+    if low == LARGEST_WIDTH:
         return None
-    low, high = losing[-1], 2 * losing[-1]
+    high = 2 * low
     while high > 1.02 * low + 1:
         middle = math.isqrt(low * high)
         low, high = (low, middle) if wins(middle) else (middle, high)

@@ -73,6 +73,19 @@ def num_threads() -> int:
 
 
 @cache
+def _linear_algebra() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Return a block in which NumPy's products stay in the thread that asks for them: the threads are ours there.
+
+    The libraries are looked for once, which takes over a millisecond: one that is loaded later goes on as it does.
+    """
+    return cast("AbstractContextManager[object]", _linear_algebra().limit(limits=1, user_api="blas"))
+
+
+@cache
 def _pool(size: int) -> ThreadPoolExecutor:
     """Return the pool with all of its threads begun: a thread has the priority of the one that starts it."""
     pool, all_begun = ThreadPoolExecutor(max_workers=size, thread_name_prefix="treeviz"), threading.Barrier(size)
@@ -127,16 +140,6 @@ class _NoteInterrupt:
         self.arguments = (number, frame)
         if self._stop is not None:
             self._stop.set()
-
-
-@cache  # finding the libraries takes longer than drawing a small network
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-def one_blas_thread() -> AbstractContextManager[object]:
-    """Have NumPy's products run in the thread that asks for them, where the threads are ours."""
-    return cast("AbstractContextManager[object]", _blas().limit(limits=1, user_api="blas"))
 
 
 _ALONE = threading.local()
