@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from treeviz.lab.curves import Curve, Panel
+from treeviz.style.log_axis import log_axis
 from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 
 _COLORS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, "#56B4E9", "#B8A100", GREY)
@@ -82,19 +83,9 @@ def _shown(values: Any, panel: Panel) -> list[float | None]:
     return [float(value) if shown else None for value, shown in zip(found, is_shown, strict=True)]
 
 
-def tick_step(values: Iterable[Any], most: int) -> int | str:
-    """Return the ticks of a logarithmic axis: powers of ten, so many at most; if there is one, also 2 and 5."""
-    found = [value for some in values for value in some if not isinstance(value, str) and value > 0]
-    if not found:
-        return 1
-    low, high = np.log10(min(found)), np.log10(max(found))
-    return "D2" if np.floor(high) - np.ceil(low) < 1 else max(1, int(np.ceil((high - low) / most)))
-
-
 def _layout(panel: Panel) -> dict[str, Any]:
     def axis(title: str, values: Iterable[Any], *, is_log: bool) -> dict[str, Any]:
-        ticks = {"exponentformat": "power", "dtick": tick_step(values, _MOST_TICKS), "minor": {"showgrid": False}}
-        scale = {"type": "log", **ticks} if is_log else {}
+        scale = log_axis((value for some in values for value in some), _MOST_TICKS) if is_log else {}
         return {"title": {"text": "<br>".join(wrap(title, _LINE))}, "gridcolor": _GRID, "zeroline": False, **scale}
 
     # Each name is written, aslant if they would not fit; plotly leaves out some otherwise.

@@ -9,7 +9,7 @@ from treeviz.lab.experiment import SIZES, Experiment
 from treeviz.lab.experiments import find_experiments
 from treeviz.lab.figure import curve_names
 from treeviz.lab.store import PointStore
-from treeviz.lab.tile import tile_picture
+from treeviz.lab.tile import NO_PICTURE, tile_picture
 from treeviz.pages.charts import show_drawing
 from treeviz.pages.lab_experiment import PATIENCE_SECONDS, SIZE, done, duration, show_experiment
 from treeviz.pages.notices import note, plain
@@ -24,11 +24,15 @@ _STYLE = """<style>
 .st-key-lab-tiles {
   display: grid; grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)); gap: 1.2rem;
 }
-.st-key-lab-tiles [class*="st-key-lab-of-"] { height: 100%; }
+/* As high as the highest of its row, with pictures beside each other: what is left is below the question. */
+.st-key-lab-tiles > [data-testid="stLayoutWrapper"] { align-self: stretch; height: auto; }
+.st-key-lab-tiles [class*="st-key-lab-of-"] > [data-testid="stElementContainer"]:has([data-testid="stMarkdown"]) {
+  flex-grow: 1;
+}
+.st-key-lab-tiles [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; }
 </style>"""
-_NO_PICTURE = '<div style="height: 170px"></div>'
 _WORDS = (
-    "margin: 0.6rem 0 0; line-height: 1.6; "
+    "margin: 0.6rem 0 0; line-height: 1.6; min-height: 6.4em; "
     "display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden"
 )
 
@@ -119,7 +123,7 @@ def _show_tile(desk: Desk, experiment: Experiment) -> None:
     answer = sweep.known_answer(PATIENCE_SECONDS) if sweep else None
     # Above all that comes later and may move what is below it, so that a click finds the button where it was.
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(f"**{experiment.title}**", width="content")
+        st.markdown(f"**{experiment.title}**", width="stretch")
         key = _open_key(experiment.key)
         st.button("Open", icon=":material/science:", on_click=_open, args=(experiment.key,), key=key)
     note(experiment.question)
@@ -132,7 +136,7 @@ def _show_tile(desk: Desk, experiment: Experiment) -> None:
     words = _first_sentence(answer.words) if answer else "What the points say is being computed."
     missing = "" if sweep.is_complete else f"So far: {done(sweep)}."
     # One element for both: a browser takes longer for three, nine times over.
-    picture = tile_picture(answer.panels[0], curve_names(answer.panels)) if answer else _NO_PICTURE
+    picture = tile_picture(answer.panels[0], curve_names(answer.panels)) if answer else NO_PICTURE
     show_drawing(
         f'{picture}<p style="{_WORDS}">{html.escape(words)} <small>{html.escape(missing)}</small></p>',
         key=f"lab-tile-{experiment.key}",
