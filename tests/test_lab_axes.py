@@ -9,12 +9,12 @@ from treeviz.lab.tile import tile_picture
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "step"),
-    [(1e-4, 1, 1), (1e-33, 1e3, 3), (1e-9, 1e9, 2)],
+    ("low", "high", "across", "up"),
+    [(1e-4, 1, 1, 1), (1e-33, 1e3, 6, 3), (1e-9, 1e9, 3, 2)],
 )
-def test_a_long_logarithmic_axis_has_powers_of_ten(low, high, step):
-    figure = panel_figure(_panel(low, high))
-    assert figure.layout.xaxis.dtick == figure.layout.yaxis.dtick == step
+def test_a_long_logarithmic_axis_has_powers_of_ten(low, high, across, up):
+    layout = panel_figure(_panel(low, high)).layout
+    assert (layout.xaxis.dtick, layout.yaxis.dtick) == (across, up)
 
 
 @pytest.mark.parametrize(

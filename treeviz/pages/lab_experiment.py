@@ -48,9 +48,11 @@ def show_experiment(desk: Desk, experiment: Experiment) -> None:
         st.fragment(_steer, run_every=None if sweep.is_complete else _PROGRESS_SECONDS)(desk, sweep, is_on=sweep.is_on)
     _keep_charts_of(sweep.request)
     sweep.known_answer(PATIENCE_SECONDS)
-    seconds = _ANSWER_SECONDS if sweep.is_on else _SOON_SECONDS if sweep.is_answering else None
+    is_on = sweep.is_on
+    is_coming = sweep.is_answering and not is_on
+    seconds = _ANSWER_SECONDS if is_on else _SOON_SECONDS if is_coming else None
     with st.container():
-        st.fragment(_show_answer, run_every=seconds)(sweep, is_coming=sweep.is_answering and not sweep.is_on)
+        st.fragment(_show_answer, run_every=seconds)(sweep, is_coming=is_coming)
 
 
 def _choose_size(experiment: Experiment) -> tuple[Size, int | None]:
@@ -58,7 +60,7 @@ def _choose_size(experiment: Experiment) -> tuple[Size, int | None]:
     chosen: Size = state.get(SIZE) or "default"
     if state.get("lab-size") != chosen:
         state["lab-size"] = chosen
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="top"):
         size = st.segmented_control(
             "How much",
             SIZES,
