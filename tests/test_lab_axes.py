@@ -9,14 +9,39 @@ from treeviz.lab.tile import tile_picture
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "step"),
-    [(50, 800, "D2"), (2, 32, "D2"), (1, 10, 1), (50, 2000, 1), (1e-4, 1, 1), (1e-33, 1e3, 3), (1e-9, 1e9, 2)],
+    ("low", "high", "across", "up"),
+    [(1e-4, 1, 1, 1), (1e-33, 1e3, 6, 3), (1e-9, 1e9, 3, 2)],
 )
-def test_a_logarithmic_axis_has_ticks_that_can_be_read(low, high, step):
+def test_a_long_logarithmic_axis_has_powers_of_ten(low, high, across, up):
+    layout = panel_figure(_panel(low, high)).layout
+    assert (layout.xaxis.dtick, layout.yaxis.dtick) == (across, up)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "texts"),
+    [
+        (50, 800, ["50", "100", "200", "500"]),
+        (2, 32, ["2", "5", "10", "20"]),
+        (1, 10, ["1", "2", "5", "10"]),
+        (3e-4, 5e-3, ["5·10⁻⁴", "10⁻³", "0.002", "0.005"]),
+        (23, 37, ["25", "30", "35"]),
+        (2e5, 9e5, ["2·10⁵", "4·10⁵", "6·10⁵", "8·10⁵"]),
+        (7, 7, []),
+    ],
+)
+def test_a_short_logarithmic_axis_has_whole_numbers_in_figures_and_tiles(low, high, texts):
+    panel = _panel(low, high)
+    for axis in (panel_figure(panel).layout.xaxis, panel_figure(panel).layout.yaxis):
+        shown = zip(axis.tickvals, axis.ticktext, strict=True)
+        assert [text for tick, text in shown if low <= tick <= high] == texts
+    picture = tile_picture(panel, ("one",))
+    assert all(picture.count(f">{text}<") == 2 for text in texts)
+
+
+def _panel(low, high):
     median = np.array([high, np.nan, low])
     curve = Curve("one", [low, low, high], median, median[None])
-    figure = panel_figure(Panel(title="", x_title="", y_title="", curves=(curve,), log_x=True, log_y=True))
-    assert figure.layout.xaxis.dtick == figure.layout.yaxis.dtick == step
+    return Panel(title="", x_title="", y_title="", curves=(curve,), log_x=True, log_y=True)
 
 
 def test_an_axis_without_a_value_is_drawn():
@@ -24,7 +49,7 @@ def test_an_axis_without_a_value_is_drawn():
     panel = Panel(
         title="", x_title="", y_title="", curves=(Curve("one", ["a", "b"], nothing, nothing[None]),), log_y=True
     )
-    assert panel_figure(panel).layout.yaxis.dtick == 1
+    assert len(panel_figure(panel).layout.yaxis.tickvals) >= 3
 
 
 def test_every_name_across_an_axis_is_written():

@@ -26,6 +26,14 @@ TOPS = """() => {
 }"""
 
 
+def press_in_a_busy_browser(page, button):
+    """Press a button in a browser that is busy until it should look at the sweep: it may send the click twice."""
+    button.hover()
+    page.mouse.down()
+    page.evaluate("void setTimeout(() => { for (const end = Date.now() + 1300; Date.now() < end; ); })")
+    page.mouse.up()
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """A server of its own, and the store of its points, in which those of the quick size are but for the last two."""
@@ -74,18 +82,18 @@ def test_a_sweep_is_measured_paused_cancelled_and_found_again(page, lab):
     pause, cancel, start = (page.locator(f".st-key-lab-{name} button") for name in ("pause", "cancel", "start"))
     expect(main).to_contain_text(re.compile(r"\d+ points: It takes about"))
     start.click()
-    expect(main).to_contain_text("Measuring, about")
-    expect(start).to_have_count(0)  # the page is drawn to its end
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
     pause.click()
     # The processes that measure give way to all others, so on a busy machine points under way take their time.
     expect(main).to_contain_text(re.compile("Paused: [0-9]+ of [0-9,]+ points"), timeout=120_000)
-    expect(pause).to_have_text(re.compile("Resume"))
-    pause.click()
+    expect(pause).to_be_disabled()
+    press_in_a_busy_browser(page, start)
     expect(main).to_contain_text("Measuring, about")
-    expect(pause).to_have_text(re.compile("Pause"))
+    press_in_a_busy_browser(page, pause)
+    expect(main).to_contain_text(re.compile("Pauses after|Paused: "))
+    start.click()
+    expect(main).to_contain_text("Measuring, about")
     cancel.click()
-    expect(start).to_have_text(re.compile("Go on"))
+    expect(start).to_be_enabled()
     known = page.get_by_text(re.compile("So far: ")).first.inner_text()
     page.reload()
     expect(main).to_contain_text(known[known.index("So far: ") :])

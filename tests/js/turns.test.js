@@ -66,8 +66,17 @@ test("a chart is asked for when the one before it has come, and one that has gon
   far.show("1", "2");
   rest();
   assert.equal(asked.length, 4);
-  t.mock.timers.tick(500);
-  mock.now += 500;
-  rest();
-  assert.deepEqual(asked.slice(4), ["far"]);
+  near.show("2", "3");
+  const pass = (/** @type {number} */ time) => {
+    mock.now += time;
+    t.mock.timers.tick(time);
+    rest();
+  };
+  pass(500);
+  assert.deepEqual(asked.slice(4), ["near"]);
+  near.show("3", "3");
+  pass(1000);
+  assert.deepEqual(asked.slice(5), []); // what is not seen waits longer
+  pass(500);
+  assert.deepEqual(asked.slice(5), ["far"]);
 });

@@ -46,10 +46,13 @@ class Desk:
 
     def start(self, request: Request) -> None:
         """Start the sweep of a request, or let it go on; ValueError if it would not fit or take too long."""
-        require_sense(request, usable_processors())
         sweep = self.find(request)
+        if not sweep.is_on:
+            require_sense(request, usable_processors())
         with self._lock:
-            if not sweep.is_on:
+            if sweep.is_on:
+                sweep.resume()
+            else:
                 sweep.start(self._turn)
 
     def on(self) -> list[Sweep]:

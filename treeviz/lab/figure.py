@@ -8,11 +8,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from treeviz.lab.curves import Curve, Panel
+from treeviz.style.log_axis import log_axis
 from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, PURPLE, VERMILION
 
 _COLORS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, "#56B4E9", "#B8A100", GREY)
 _GRID = "rgba(128, 128, 128, 0.25)"
-_MOST_TICKS = 12  # on a logarithmic axis
+_MOST_ACROSS, _MOST_UP = 7, 12  # ticks of a logarithmic axis that can stand side by side, and above each other
 _LINE = 40  # letters of an axis title that a narrow screen has room for
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "pentagon")
 
@@ -82,19 +83,9 @@ def _shown(values: Any, panel: Panel) -> list[float | None]:
     return [float(value) if shown else None for value, shown in zip(found, is_shown, strict=True)]
 
 
-def tick_step(values: Iterable[Any], most: int) -> int | str:
-    """Return the ticks of a logarithmic axis: powers of ten, so many at most; if there is one, also 2 and 5."""
-    found = [value for some in values for value in some if not isinstance(value, str) and value > 0]
-    if not found:
-        return 1
-    low, high = np.log10(min(found)), np.log10(max(found))
-    return "D2" if np.floor(high) - np.ceil(low) < 1 else max(1, int(np.ceil((high - low) / most)))
-
-
 def _layout(panel: Panel) -> dict[str, Any]:
-    def axis(title: str, values: Iterable[Any], *, is_log: bool) -> dict[str, Any]:
-        ticks = {"exponentformat": "power", "dtick": tick_step(values, _MOST_TICKS), "minor": {"showgrid": False}}
-        scale = {"type": "log", **ticks} if is_log else {}
+    def axis(title: str, values: Iterable[Any], most: int, *, is_log: bool) -> dict[str, Any]:
+        scale = log_axis((value for some in values for value in some), most) if is_log else {}
         return {"title": {"text": "<br>".join(wrap(title, _LINE))}, "gridcolor": _GRID, "zeroline": False, **scale}
 
     # Each name is written, aslant if they would not fit; plotly leaves out some otherwise.
@@ -130,8 +121,8 @@ def _layout(panel: Panel) -> dict[str, Any]:
         "font": {"size": FONT_SIZE},
         # At the bottom of the picture, which makes room for it below the axis, however many lines it takes.
         "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0, "x": 0, "itemclick": False},
-        "xaxis": axis(panel.x_title, (curve.x for curve in panel.curves), is_log=panel.log_x) | names,
-        "yaxis": axis(panel.y_title, (curve.median for curve in panel.curves), is_log=panel.log_y),
+        "xaxis": axis(panel.x_title, (curve.x for curve in panel.curves), _MOST_ACROSS, is_log=panel.log_x) | names,
+        "yaxis": axis(panel.y_title, (curve.median for curve in panel.curves), _MOST_UP, is_log=panel.log_y),
         "shapes": lines,
         "annotations": words,
         "plot_bgcolor": "rgba(0,0,0,0)",

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from treeviz.lab.curves import Curve, Panel
-from treeviz.lab.figure import curve_style, tick_step
+from treeviz.lab.figure import curve_style
 from treeviz.model.numerals import numeral
 from treeviz.model.types import Floats
+from treeviz.style.log_axis import even_ticks, log_ticks
 from treeviz.style.palette import GREY
 
-_WIDTH, _HEIGHT = 360, 170
+_WIDTH, _HEIGHT = 280, 170  # about as many pixels as a tile has, so that letters have their size
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 10, 8, 24
-_FONT, _LETTER = 10.5, 5.6  # pixels: of letters, and about how wide one is
+_FONT, _LETTER = 10.5, 5.3  # pixels: of letters, and about how wide one is
 _MOST_TICKS = 4
 _ROOM = 0.04  # of the span of an axis, left free on both sides
 # The symbols of `curve_style`, from their middle.
@@ -37,6 +38,9 @@ _SHAPES = {
 }
 
 
+NO_PICTURE = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="100%"></svg>'  # keeps the place of one that has not come
+
+
 @dataclass(frozen=True, slots=True)
 class _Axis:
     """Where a value is on an axis, from 0 to 1 or NaN, and its ticks: where each is, and its text."""
@@ -49,7 +53,7 @@ class _Axis:
 def tile_picture(panel: Panel, names: Sequence[str]) -> str:
     """Return SVG of a panel, whose title is its text for those who do not see it.
 
-    It is 360 by 170 units large, and text and axes have the colour of the text around. `names` are those of all curves
+    It is as wide as its place, and text and axes have the colour of the text around. `names` are those of all curves
     of the answer, so that a curve looks as it does in the large pictures.
     """
     curves = [curve for curve in panel.curves if not np.isnan(curve.median).all()]
@@ -64,7 +68,7 @@ def tile_picture(panel: Panel, names: Sequence[str]) -> str:
     )
     drawn = "".join(part for curve in curves for part in _curve(curve, names, across, up, panel))
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="100%" height="{_HEIGHT}" role="img" '
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="100%" role="img" '
         f'aria-label="{html.escape(panel.title)}" font-size="{_FONT}" fill="none">'
         f"{_axes(across, up)}{marks}{drawn}</svg>"
     )
@@ -101,23 +105,12 @@ def _axis(values: Iterable[Any], *, is_log: bool) -> _Axis:
             return math.nan
         return ((math.log10(value) if is_log else value) - first + margin) / (last - first + 2 * margin)
 
-    ticks = _powers(low, high) if is_log else _steps(low, high)
+    ticks = log_ticks(low, high, _MOST_TICKS) if is_log else _even_ticks(low, high)
     return _Axis(place, tuple((at, text) for value, text in ticks if 0 <= (at := place(value)) <= 1))
 
 
-def _powers(low: float, high: float) -> Iterator[tuple[float, str]]:
-    step = tick_step([[low, high]], _MOST_TICKS)
-    digits = (1, 2, 5) if step == "D2" else (1,)
-    for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1):
-        if step == "D2" or power % int(step) == 0:
-            yield from ((digit * 10.0**power, numeral(digit * 10.0**power, 2)) for digit in digits)
-
-
-def _steps(low: float, high: float) -> Iterator[tuple[float, str]]:
-    size = 10.0 ** math.floor(math.log10((high - low) / _MOST_TICKS))
-    step = next(size * factor for factor in (1, 2, 5, 10) if (high - low) / (size * factor) <= _MOST_TICKS)
-    for number in range(math.floor(low / step), math.ceil(high / step) + 1):
-        yield number * step, numeral(number * step, 3)
+def _even_ticks(low: float, high: float) -> Iterable[tuple[float, str]]:
+    return ((tick, numeral(tick, 3)) for tick in even_ticks(low, high, _MOST_TICKS))
 
 
 def _axes(across: _Axis, up: _Axis) -> str:

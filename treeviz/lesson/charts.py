@@ -7,10 +7,12 @@ from treeviz.lesson.facts import Facts
 from treeviz.model.network import firing_probability, paper_threshold
 from treeviz.model.numerals import numeral
 from treeviz.model.types import Floats
+from treeviz.style.log_axis import log_axis
 from treeviz.style.palette import BLUE, FONT_SIZE, GREEN, GREY, ORANGE, VERMILION
 from treeviz.style.run_charts import cost_figure
 
 _HEIGHT = 260
+_MOST_TICKS = 8  # on a logarithmic axis
 _FLOOR = 1e-33  # exact zeros have no place on a logarithmic axis
 
 
@@ -120,7 +122,7 @@ def losses_chart(facts: Facts) -> go.Figure:
     )
     _style(figure, "iteration", "loss ½‖f − y‖²")
     figure.update_xaxes(dtick=1 if losses.size <= 12 else None)
-    figure.update_yaxes(type="log", exponentformat="power")
+    figure.update_yaxes(log_axis(np.maximum(losses, _FLOOR), _MOST_TICKS))
     return figure
 
 
@@ -141,7 +143,7 @@ def sketches_chart(facts: Facts) -> go.Figure:
             hovertemplate=f"{factor} n rows, products with G: %{{x}}, relative error %{{text}}<extra></extra>",
         )
     _style(figure, "products with G", "relative residual")
-    figure.update_yaxes(type="log", exponentformat="power")
+    figure.update_yaxes(log_axis((norm for curve in figure.data for norm in curve.y), _MOST_TICKS))
     return figure
 
 

@@ -5,11 +5,12 @@ import html
 import streamlit as st
 
 from treeviz.lab.desk import Desk
-from treeviz.lab.experiment import SIZES, Experiment
+from treeviz.lab.experiment import SIZES, Answer, Experiment
 from treeviz.lab.experiments import find_experiments
 from treeviz.lab.figure import curve_names
 from treeviz.lab.store import PointStore
-from treeviz.lab.tile import tile_picture
+from treeviz.lab.sweep import Sweep
+from treeviz.lab.tile import NO_PICTURE, tile_picture
 from treeviz.pages.charts import show_drawing
 from treeviz.pages.lab_experiment import PATIENCE_SECONDS, SIZE, done, duration, show_experiment
 from treeviz.pages.notices import note, plain
@@ -24,11 +25,15 @@ _STYLE = """<style>
 .st-key-lab-tiles {
   display: grid; grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)); gap: 1.2rem;
 }
-.st-key-lab-tiles [class*="st-key-lab-of-"] { height: 100%; }
+/* As high as the highest of its row, with pictures beside each other: what is left is below the question. */
+.st-key-lab-tiles > [data-testid="stLayoutWrapper"] { align-self: stretch; height: auto; }
+.st-key-lab-tiles [class*="st-key-lab-of-"] > [data-testid="stElementContainer"]:has([data-testid="stMarkdown"]) {
+  flex-grow: 1;
+}
+.st-key-lab-tiles [data-testid="stHorizontalBlock"] { flex-wrap: nowrap; }
 </style>"""
-_NO_PICTURE = '<div style="height: 170px"></div>'
 _WORDS = (
-    "margin: 0.6rem 0 0; line-height: 1.6; "
+    "margin: 0.6rem 0 0; line-height: 1.6; min-height: 6.4em; "
     "display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden"
 )
 
@@ -104,50 +109,55 @@ def _show_tiles(desk: Desk, experiments: list[Experiment]) -> None:
         "kept as they come, and never measured twice. The experiments have data and networks of their own: the sidebar "
         "changes nothing here."
     )
+    coming = []
     with st.container(key="lab-tiles"):
         for experiment in experiments:
             with st.container(border=True, height="stretch", key=f"lab-of-{experiment.key}"):
-                _show_tile(desk, experiment)
+                if (unfinished := _show_tile(desk, experiment)) is not None:
+                    coming.append(unfinished)
     _name_those_on(desk)
-    coming = [experiment for experiment in experiments if _is_coming(desk, experiment)]
     if coming:
-        st.fragment(_wait_for_answers, run_every=_LOOK_SECONDS)(desk, coming)
+        st.fragment(_wait_for_answers, run_every=_LOOK_SECONDS)(coming)
 
 
-def _show_tile(desk: Desk, experiment: Experiment) -> None:
+def _show_tile(desk: Desk, experiment: Experiment) -> Sweep | None:
+    """Draw a tile; return its sweep if it has to be drawn again as soon as what the points say is computed."""
     sweep = desk.best(experiment)
-    answer = sweep.known_answer(PATIENCE_SECONDS) if sweep else None
+    answer, is_coming = _known(sweep) if sweep else (None, False)
     # Above all that comes later and may move what is below it, so that a click finds the button where it was.
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(f"**{experiment.title}**", width="content")
+        st.markdown(f"**{experiment.title}**", width="stretch")
         key = _open_key(experiment.key)
         st.button("Open", icon=":material/science:", on_click=_open, args=(experiment.key,), key=key)
     note(experiment.question)
     if sweep is None:
         note(f"Not measured here yet. {duration(desk.request(experiment))}")
-        return
-    if answer is None and not sweep.is_answering:
+        return None
+    if answer is None and not is_coming:
         note("None of the points could be measured here.")
-        return
+        return None
     words = _first_sentence(answer.words) if answer else "What the points say is being computed."
     missing = "" if sweep.is_complete else f"So far: {done(sweep)}."
     # One element for both: a browser takes longer for three, nine times over.
-    picture = tile_picture(answer.panels[0], curve_names(answer.panels)) if answer else _NO_PICTURE
+    picture = tile_picture(answer.panels[0], curve_names(answer.panels)) if answer else NO_PICTURE
     show_drawing(
         f'{picture}<p style="{_WORDS}">{html.escape(words)} <small>{html.escape(missing)}</small></p>',
         key=f"lab-tile-{experiment.key}",
     )
+    return sweep if is_coming else None
 
 
-def _is_coming(desk: Desk, experiment: Experiment) -> bool:
-    """Whether a tile has no answer yet because it is being computed."""
-    sweep = desk.best(experiment)
-    return sweep is not None and sweep.is_answering and not sweep.is_on
+def _known(sweep: Sweep) -> tuple[Answer | None, bool]:
+    """Return what is known of the points, and whether more will be soon; of a sweep that is on there always is."""
+    sweep.known_answer(PATIENCE_SECONDS)
+    is_answering = sweep.is_answering  # asked first: what ends in between is known
+    answer = sweep.known_answer(PATIENCE_SECONDS)
+    return answer, is_answering and not (sweep.is_on and answer)
 
 
-def _wait_for_answers(desk: Desk, coming: list[Experiment]) -> None:
+def _wait_for_answers(coming: list[Sweep]) -> None:
     """Draw the page again when one of some answers has come."""
-    if not all(_is_coming(desk, experiment) for experiment in coming):
+    if not all(sweep.is_answering for sweep in coming):
         st.rerun()
 
 

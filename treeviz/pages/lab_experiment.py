@@ -45,26 +45,31 @@ def show_experiment(desk: Desk, experiment: Experiment) -> None:
     name = f"treeviz-{experiment.key}-{size}"
     offer_table("All points", name, later(sweep, report.pack_points), later(sweep, report.pack_page))
     with st.container():
-        if sweep.is_on:
-            st.fragment(_show_progress, run_every=_PROGRESS_SECONDS)(desk, sweep)
-        else:
-            _offer_start(desk, sweep)
+        st.fragment(_steer, run_every=None if sweep.is_complete else _PROGRESS_SECONDS)(desk, sweep, is_on=sweep.is_on)
     _keep_charts_of(sweep.request)
     sweep.known_answer(PATIENCE_SECONDS)
-    seconds = _ANSWER_SECONDS if sweep.is_on else _SOON_SECONDS if sweep.is_answering else None
+    is_on = sweep.is_on
+    is_coming = sweep.is_answering and not is_on
+    seconds = _ANSWER_SECONDS if is_on else _SOON_SECONDS if is_coming else None
     with st.container():
-        st.fragment(_show_answer, run_every=seconds)(sweep, is_coming=sweep.is_answering and not sweep.is_on)
+        st.fragment(_show_answer, run_every=seconds)(sweep, is_coming=is_coming)
 
 
 def _choose_size(experiment: Experiment) -> tuple[Size, int | None]:
     state = st.session_state
-    if state.get("lab-size") != (chosen := state.get(SIZE) or "default"):
+    chosen: Size = state.get(SIZE) or "default"
+    if state.get("lab-size") != chosen:
         state["lab-size"] = chosen
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="top"):
         size = st.segmented_control(
-            "How much", SIZES, format_func=_NAMES.__getitem__, required=True, key="lab-size", on_change=_keep_size
+            "How much",
+            SIZES,
+            default=chosen,  # a browser misses the value that was set if the next run comes at once
+            format_func=_NAMES.__getitem__,
+            required=True,
+            key="lab-size",
+            on_change=_keep_size,
         )
-        assert size is not None
         seeds = st.number_input(
             "Seeds",
             min_value=1,
@@ -88,55 +93,74 @@ def _keep_charts_of(request: Request) -> None:
         st.session_state["lab-charts-of"] = of
 
 
-def _offer_start(desk: Desk, sweep: Sweep) -> None:
-    """Draw the button that starts a sweep, or say why there is none, and how the last start ended."""
-    progress = sweep.progress()
-    if sweep.is_complete:
-        note(f"All {count(progress.num_all, 'point')} are measured.")
-    else:
-        left = count(progress.num_all - progress.num_done, "point")
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.button(
-                "Go on" if progress.num_done else "Measure",
-                icon=":material/play_arrow:",
-                type="primary",
-                on_click=_start,
-                args=(desk, sweep.request),
-                key="lab-start",
-            )
-            note(f"{left}: {duration(sweep.request, progress.seconds_left)}")
-    refusal = st.session_state.pop("lab-refusal", None)
-    if refusal:
-        st.error(plain(f"{refusal[0].upper()}{refusal[1:]}."), icon=":material/error:")
-    elif sweep.state == "failed":
-        st.error(plain(f"The sweep stopped: {sweep.error}. Its points are kept."), icon=":material/error:")
+def _steer(desk: Desk, sweep: Sweep, *, is_on: bool) -> None:
+    """Draw the buttons that steer a sweep and how far it is; `is_on` if the rest of the page shows one that is on.
 
-
-def _start(desk: Desk, request: Request) -> None:
-    try:
-        desk.start(request)
-    except ValueError as error:
-        st.session_state["lab-refusal"] = str(error)
-
-
-def _show_progress(desk: Desk, sweep: Sweep) -> None:
-    """Draw how far a sweep is, and the buttons that steer it, until it is over."""
-    if not sweep.is_on:
+    Each button has one key, one place and one order, whatever the sweep does. A browser that is busy sends a click
+    twice, with a look at the sweep and alone: a button that paused and resumed in turn would undo what was asked for.
+    """
+    if sweep.is_on != is_on:
         st.rerun()
-    is_paused = sweep.wants_pause
-    label, icon = ("Resume", ":material/play_arrow:") if is_paused else ("Pause", ":material/pause:")
-    turn = Sweep.resume if is_paused else Sweep.pause
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(label, icon=icon, on_click=turn, args=(sweep,), key="lab-pause", disabled=sweep.is_ending)
+    if not sweep.is_complete:
+        _draw_buttons(desk, sweep)
+    if is_on:
+        st.progress(sweep.num_done / len(sweep.request.tasks), f"{_state(desk, sweep)}: {done(sweep)}.")
+    else:
+        _tell_what_is_left(sweep)
+
+
+def _draw_buttons(desk: Desk, sweep: Sweep) -> None:
+    goes_on = sweep.is_on and not sweep.is_ending
+    with st.container(horizontal=True):
+        st.button(
+            "Go on" if sweep.num_done or sweep.is_on else "Measure",
+            icon=":material/play_arrow:",
+            type="primary",
+            on_click=_start,
+            args=(desk, sweep),
+            key="lab-start",
+            disabled=sweep.is_on and not (goes_on and sweep.wants_pause),
+        )
+        st.button(
+            "Pause",
+            icon=":material/pause:",
+            on_click=Sweep.pause,
+            args=(sweep,),
+            key="lab-pause",
+            disabled=not goes_on or sweep.wants_pause,
+        )
         st.button(
             "Cancel",
             icon=":material/stop:",
             on_click=Sweep.cancel,
             args=(sweep,),
             key="lab-cancel",
-            disabled=sweep.is_ending,
+            disabled=not goes_on,
         )
-    st.progress(sweep.num_done / len(sweep.request.tasks), f"{_state(desk, sweep)}: {done(sweep)}.")
+
+
+def _tell_what_is_left(sweep: Sweep) -> None:
+    """Say how long a sweep that is not on would take, and how the last start ended."""
+    progress = sweep.progress()
+    if sweep.is_complete:
+        note(f"All {count(progress.num_all, 'point')} are measured.")
+    else:
+        left = count(progress.num_all - progress.num_done, "point")
+        note(f"{left}: {duration(sweep.request, progress.seconds_left)}")
+    request, refusal = st.session_state.get("lab-refusal", (None, ""))
+    if request is sweep.request:
+        st.error(plain(f"{refusal[0].upper()}{refusal[1:]}."), icon=":material/error:")
+    elif sweep.state == "failed":
+        st.error(plain(f"The sweep stopped: {sweep.error}. Its points are kept."), icon=":material/error:")
+
+
+def _start(desk: Desk, sweep: Sweep) -> None:
+    """Start a sweep, or let it go on."""
+    st.session_state.pop("lab-refusal", None)
+    try:
+        desk.start(sweep.request)
+    except ValueError as error:
+        st.session_state["lab-refusal"] = sweep.request, str(error)
 
 
 def _state(desk: Desk, sweep: Sweep) -> str:

@@ -83,13 +83,14 @@ def show_changes(key: Hashable, other_names: Sequence[str] = ()) -> Iterator[Non
         state.asked = {}
         state.changes = ()
     state.changes_of = key
-    place = st.container() if state.asked or state.get("changes") else None
+    place = st.empty()  # always, so that what is below has one place, by which Streamlit knows it
     yield
     if state.asked:
         state.changes, state.asked = explain_changes(state.asked, other_names), {}
-    if place:
-        for notice in state.changes:
-            place.info(plain(notice), icon=":material/link:")
+    if state.get("changes"):
+        with place.container():
+            for notice in state.changes:
+                st.info(plain(notice), icon=":material/link:")
 
 
 def _is_setting(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -67,15 +68,19 @@ def _required_seconds(task: Task) -> float:
 
 
 def _required_bytes(task: Task) -> int:
+    return _bytes_of(str(task["method"]), int(task["width"] or 0))
+
+
+@cache  # of all seeds; a press on the button that starts a sweep waits for it
+def _bytes_of(method: str, width: int) -> int:
     from treeviz.model.config import TrainConfig
     from treeviz.race.contestants import CONTESTANTS
 
-    width = int(task["width"] or 0)
-    if task["method"] == _DRAWN:
+    if method == _DRAWN:
         from treeviz.search import find_engine, required_bytes
 
         return required_bytes(find_engine("watch"), _data(0), TrainConfig(width=width, search="watch", draw="firing"))
-    return CONTESTANTS[str(task["method"])].required_bytes(width, _POINTS, _DIMENSION)
+    return CONTESTANTS[method].required_bytes(width, _POINTS, _DIMENSION)
 
 
 def _data(seed: int) -> "Dataset":

@@ -6,7 +6,9 @@ import { mounter } from "./mount.js";
 const PLACE = "[data-testid=stVerticalBlock]"; // around the chart and what asks for it
 const PATIENCE = 1000; // ms, after which the turn of a chart that has not come is over
 const IDLE = 500; // ms, after which a busy browser goes on all the same
-const QUIET = 500; // ms after a press, in which what was pressed is answered and no chart is asked for
+const QUIET = 500; // ms after a press, or after the pointer came to what can be pressed, with no chart asked for
+const REST = 2000; // ms the same, for a chart that is not seen
+const CONTROLS = "a, button, input, label, summary, [role=radio], [role=button], [role=tab]";
 
 /** @typedef {{ wanted: string, drawn: string }} Versions of the chart that is wanted in a place, and of the one there */
 
@@ -16,7 +18,7 @@ const waiting = new Set();
 let current;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
-let pressed = -Infinity; // when
+let touched = -Infinity; // when something was pressed, or was about to be
 
 /** @param {() => void} act */
 const whenIdle = (act) => (window.requestIdleCallback ?? setTimeout)(act, { timeout: IDLE });
@@ -24,13 +26,13 @@ const whenIdle = (act) => (window.requestIdleCallback ?? setTimeout)(act, { time
 /** Ask for the chart that waits nearest to what is seen, unless another has not come yet. */
 function askNext() {
   if (current || !waiting.size) return;
-  const rest = pressed + QUIET - performance.now();
+  const [next] = [...waiting].sort((one, other) => one.distance - other.distance);
+  const rest = touched + (next.distance < innerHeight ? QUIET : REST) - performance.now();
   if (rest > 0) {
     clearTimeout(timer);
     timer = setTimeout(() => whenIdle(askNext), rest);
     return;
   }
-  const [next] = [...waiting].sort((one, other) => one.distance - other.distance);
   current = next;
   clearTimeout(timer);
   timer = setTimeout(() => endTurn(next), PATIENCE);
@@ -45,8 +47,17 @@ function endTurn(turn) {
   whenIdle(askNext);
 }
 
+const seen = { capture: true, passive: true };
 for (const kind of ["pointerdown", "keydown"])
-  window.addEventListener(kind, () => void (pressed = performance.now()), { capture: true, passive: true });
+  window.addEventListener(kind, () => void (touched = performance.now()), seen);
+window.addEventListener(
+  "pointerover",
+  ({ target }) => {
+    if (target instanceof Element && target.closest(CONTROLS)) touched = performance.now();
+  },
+  seen,
+);
+window.addEventListener("scrollend", () => whenIdle(askNext), seen);
 
 class ChartTurn {
   /** @param {Element} element */
