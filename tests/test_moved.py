@@ -52,19 +52,18 @@ CASES = {
 }
 
 
-def moved(node, maker, tree, iteration, detail, tries):
-    """Return what the stage shows when the datapoint is moved."""
-    view = View(tree=tree, detail=detail)
+def moved(node, maker, iteration, detail, tries):
+    """Return the frame of each tree, and what the stage shows when its datapoint is moved: `tries` are {tree: list}."""
+    frames = [json.loads(maker.frame(View(tree=tree, detail=detail), iteration)) for tree in tries]
     given = {
         "header": maker.header(),
         "weights": maker.weights(iteration),
-        "frame": json.loads(maker.frame(view, iteration)),
-        "tries": tries,
+        "moves": [{"frame": frame, "tries": tried} for frame, tried in zip(frames, tries.values(), strict=True)],
     }
     command = [node, *ARGUMENTS, str(SCRIPT)]
     done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return given["frame"], json.loads(done.stdout)
+    return list(zip(frames, json.loads(done.stdout), strict=True))
 
 
 def unit(data, place):
@@ -110,7 +109,7 @@ def test_what_is_shown_is_what_a_search_reads_and_finds(node, case):
     tries += [
         {"place": list(place), "threshold": b * share} for place, share in zip(places, (0.2, 0.7, 1.3), strict=False)
     ]
-    frame, shown = moved(node, maker, tree, iteration, detail, tries)
+    ((frame, shown),) = moved(node, maker, iteration, detail, {tree: tries})
     ids = frame["nodes"]["id"]
     is_stub = np.array(frame["nodes"]["kind"]) == 2
     run = maker.run.trace.replay(tree, iteration)
@@ -144,8 +143,8 @@ def test_what_is_shown_is_what_a_search_reads_and_finds(node, case):
 def test_where_it_is_in_the_run_it_is_the_run(node, case):
     data, _, maker, iteration, detail = case
     own = plane_coordinates(data)
-    for tree in range(min(3, data.num_points)):
-        frame, [seen] = moved(node, maker, tree, iteration, detail, [{"place": list(own[tree])}])
+    tries = {tree: [{"place": list(own[tree])}] for tree in range(min(3, data.num_points))}
+    for tree, (frame, [seen]) in enumerate(moved(node, maker, iteration, detail, tries)):
         reads, _, run_reads, fires, run_fires = numbers(seen["text"])
         assert (reads, fires) == (run_reads, run_fires)
         assert fires == maker.run.trace.records[iteration].firing.counts[tree]
@@ -158,7 +157,7 @@ def test_a_place_stands_for_the_input_that_new_rows_there_are_made_to(node):
     assert run.wait_for(0, timeout=60)
     fresh = np.random.default_rng(5).uniform(-20, 20, size=(50, 2))
     places = run.data.preparation.columns.apply(fresh)
-    _, shown = moved(node, FrameMaker(run, "key"), 0, 0, 63, [{"place": list(place)} for place in places])
+    ((_, shown),) = moved(node, FrameMaker(run, "key"), 0, 63, {0: [{"place": list(place)} for place in places]})
     np.testing.assert_array_equal([seen["x"] for seen in shown], run.data.prepare(fresh))
 
 
