@@ -141,7 +141,7 @@ def test_documents_use_plain_words(path):
 
 def test_pre_commit_checks_what_ci_checks():
     hooks = re.findall(r"^ +entry: (.*)$", (ROOT / ".pre-commit-config.yaml").read_text(), flags=re.MULTILINE)
-    run = (ROOT / ".ci" / "run").read_text().splitlines()
+    run = [line.strip() for line in (ROOT / ".ci" / "run").read_text().splitlines()]
     assert hooks == [line for line in run if re.match(r"(\.venv/bin/(ruff|mypy)|npm .* run)\b", line)]
 
 
