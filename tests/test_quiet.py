@@ -168,7 +168,7 @@ def test_an_answer_is_the_same_with_and_without_others():
 
 
 @pytest.mark.parametrize("activation", ["shifted", "clipped"])
-@pytest.mark.parametrize(("d", "seed"), [(2, 722), (9, 702)])  # many quiet neurons, with a large sum of signs
+@pytest.mark.parametrize(("d", "seed"), [(2, 3160), (9, 230)])  # many quiet neurons, with a large sum of signs
 def test_full_networks_that_have_the_drawn_neurons_have_that_deviation(d, seed, activation):
     """To 5 % of the variance. Without Q, with the mean number of quiet neurons, or without the sum it is 20 % off."""
     X, threshold, width, num_networks = unit_rows(3, d), 0.6, 60, 8000
