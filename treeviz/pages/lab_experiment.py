@@ -146,7 +146,7 @@ def _tell_what_is_left(sweep: Sweep) -> None:
         note(f"All {count(progress.num_all, 'point')} are measured.")
     else:
         left = count(progress.num_all - progress.num_done, "point")
-        note(f"{left}: {duration(sweep.request, progress.seconds_left)}")
+        note(f"Left to measure: {left}. {duration(sweep.request, progress.seconds_left)}")
     request, refusal = st.session_state.get("lab-refusal", (None, ""))
     if request is sweep.request:
         st.error(plain(f"{refusal[0].upper()}{refusal[1:]}."), icon=":material/error:")
