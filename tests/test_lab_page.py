@@ -54,6 +54,7 @@ def test_a_tile_tells_and_leads_to_the_points(page, lab):
     expect(tile).to_contain_text("operations of an iteration through the forest grow as m to the power 0.75")
     expect(tile).to_contain_text("So far: 186 of 188 points.")
     expect(tile.get_by_role("img", name="Operations of an iteration")).to_be_visible()
+    expect(page.locator(".st-key-lab-of-width")).to_contain_text(re.compile("Not measured here yet.*It takes about"))
     assert serious_findings(page) == []
     tile.get_by_role("button", name="Open").click()
     expect(page.get_by_role("heading", name=EXPERIMENT.question)).to_be_visible()

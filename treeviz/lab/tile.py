@@ -38,9 +38,6 @@ _SHAPES = {
 }
 
 
-NO_PICTURE = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="100%"></svg>'  # keeps the place of one that has not come
-
-
 @dataclass(frozen=True, slots=True)
 class _Axis:
     """Where a value is on an axis, from 0 to 1 or NaN, and its ticks: where each is, and its text."""
@@ -72,6 +69,15 @@ def tile_picture(panel: Panel, names: Sequence[str]) -> str:
         f'aria-label="{html.escape(panel.title)}" font-size="{_FONT}" fill="none">'
         f"{_axes(across, up)}{marks}{drawn}</svg>"
     )
+
+
+def empty_frame(words: str) -> str:
+    """Return HTML of a frame as large as a picture, with words in place of one that there is not."""
+    style = (
+        f"aspect-ratio: {_WIDTH} / {_HEIGHT}; display: grid; place-content: center; padding: 1rem; text-align: center; "
+        f"box-sizing: border-box; border: 1px dashed {GREY}; border-radius: 0.5rem"
+    )
+    return f'<div style="{style}">{html.escape(words)}</div>'
 
 
 def _x(place: float) -> float:

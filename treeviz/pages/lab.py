@@ -10,7 +10,7 @@ from treeviz.lab.experiments import find_experiments
 from treeviz.lab.figure import curve_names
 from treeviz.lab.store import PointStore
 from treeviz.lab.sweep import Sweep
-from treeviz.lab.tile import NO_PICTURE, tile_picture
+from treeviz.lab.tile import empty_frame, tile_picture
 from treeviz.pages.charts import show_drawing
 from treeviz.pages.lab_experiment import PATIENCE_SECONDS, SIZE, done, duration, show_experiment
 from treeviz.pages.notices import note, plain
@@ -130,16 +130,17 @@ def _show_tile(desk: Desk, experiment: Experiment) -> Sweep | None:
         key = _open_key(experiment.key)
         st.button("Open", icon=":material/science:", on_click=_open, args=(experiment.key,), key=key)
     note(experiment.question)
+    missing = ""
     if sweep is None:
-        note(f"Not measured here yet. {duration(desk.request(experiment))}")
-        return None
-    if answer is None and not is_coming:
-        note("None of the points could be measured here.")
-        return None
-    words = _first_sentence(answer.words) if answer else "What the points say is being computed."
-    missing = "" if sweep.is_complete else f"So far: {done(sweep)}."
+        picture, words = empty_frame("Not measured here yet"), duration(desk.request(experiment))
+    elif answer is not None:
+        picture = tile_picture(answer.panels[0], curve_names(answer.panels))
+        words, missing = _first_sentence(answer.words), "" if sweep.is_complete else f"So far: {done(sweep)}."
+    elif is_coming:
+        picture, words = empty_frame("No picture yet"), "What the points say is being computed."
+    else:
+        picture, words = empty_frame("No picture"), "None of the points could be measured here."
     # One element for both: a browser takes longer for three, nine times over.
-    picture = tile_picture(answer.panels[0], curve_names(answer.panels)) if answer else NO_PICTURE
     show_drawing(
         f'{picture}<p style="{_WORDS}">{html.escape(words)} <small>{html.escape(missing)}</small></p>',
         key=f"lab-tile-{experiment.key}",
