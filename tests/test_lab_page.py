@@ -77,6 +77,26 @@ def test_a_tile_tells_and_leads_to_the_points(page, lab):
 
 
 @pytest.mark.slow
+def test_an_experiment_opens_at_its_top_and_leads_back_to_its_tile(page, lab):
+    page.set_viewport_size({"width": 390, "height": 300})  # neither fits
+    page.goto(f"{lab}/lab")
+    opening, back = page.locator(".st-key-open-sublinear button"), page.locator(".st-key-lab-back button")
+    expect(page.locator(".st-key-lab-of-sublinear").get_by_role("img")).to_be_visible()
+    expect(opening).not_to_be_in_viewport()
+    for _ in range(2):
+        opening.click()
+        expect(page.locator(".st-key-lab-chart-0-place")).to_be_attached()
+        expect(back).to_be_focused()
+        expect(back).to_be_in_viewport()
+        page.mouse.move(200, 200)
+        page.mouse.wheel(0, 900)
+        expect(back).not_to_be_in_viewport()
+        page.go_back()
+        expect(opening).to_be_focused()
+        expect(opening).to_be_in_viewport()
+
+
+@pytest.mark.slow
 def test_a_sweep_is_measured_paused_cancelled_and_found_again(page, lab):
     page.goto(f"{lab}/lab?experiment=sublinear&size=full")
     main = page.get_by_test_id("stMain")

@@ -12,12 +12,14 @@ from treeviz.lab.store import PointStore
 from treeviz.lab.sweep import Sweep
 from treeviz.lab.tile import empty_frame, tile_picture
 from treeviz.pages.charts import show_drawing
+from treeviz.pages.focus import move_focus, take_focus
 from treeviz.pages.lab_experiment import PATIENCE_SECONDS, SIZE, done, duration, show_experiment
 from treeviz.pages.notices import note, plain
 from treeviz.pages.page import Page
 
 _EXPERIMENT = "experiment"  # in the address
 _WRITTEN = "lab-written"  # what the page has written there
+_SHOWN = "lab-shown"  # the experiment that was drawn last, "" for the tiles
 _BACK = "lab-back"
 _LOOK_SECONDS = 0.5  # between two looks at whether answers have come that are being computed
 _STYLE = """<style>
@@ -48,6 +50,7 @@ def render() -> None:
     _take_address()
     experiments = find_experiments()
     experiment = experiments.get(st.session_state.get(_EXPERIMENT, ""))
+    _lead(experiment.key if experiment else "")
     try:
         desk = _desk()
         # Each has a place of its own, and the other is emptied first. In one place the charts that were there would be
@@ -88,6 +91,15 @@ def _take_address() -> None:
             address.pop(name, None)
         elif state[name] != found.get(name):
             address[name] = state[name]
+
+
+def _lead(shown: str) -> None:
+    """Lead to the top of an experiment that was opened, or to the tile of the one that was closed."""
+    before = st.session_state.get(_SHOWN, shown)
+    st.session_state[_SHOWN] = shown
+    if shown != before:
+        move_focus(_BACK if shown else _open_key(before), is_scrolled=True)
+    take_focus("lab-focus")
 
 
 def _open_key(experiment: str) -> str:
