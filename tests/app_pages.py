@@ -51,6 +51,15 @@ def press(app, label):
     return rerun(app)
 
 
+def press_twice(app, label):
+    """Press a button once in a browser that is busy, and sends the click twice."""
+    next(button for button in app.button if button.label == label).click()
+    sent = app._tree.get_widget_states()
+    rerun(app)
+    app._tree.get_widget_states = lambda: sent
+    return rerun(app)
+
+
 def rerun(app):
     """Draw the page again. AppTest leaves its script as the main module, which processes started later would run."""
     main = sys.modules["__main__"]

@@ -126,6 +126,7 @@ def test_a_race_is_paused_resumed_and_cancelled(page, server):
     start(page)
     page.get_by_role("button", name="Pause").click()
     page.get_by_text("The race is paused").wait_for()
+    expect(page.get_by_role("button", name="Resume")).to_be_focused()  # the one that was pressed cannot be, now
     held = settle(page)
     page.wait_for_timeout(1500)
     assert clock_rows(page) == held

@@ -6,7 +6,7 @@ import threading
 import weakref
 
 import pytest
-from app_pages import open_page, press, rerun, words
+from app_pages import open_page, press, press_twice, rerun, words
 from scripted import CONFIG, PATIENCE, ended, scripted, sphere
 from streamlit.runtime.caching import clear_session_resource_cache
 
@@ -165,8 +165,8 @@ def re_judged(app):
 def test_the_buttons_pause_resume_and_cancel(endless):
     app = press(open_page("race", contestants=TWO), "Start")
     race = race_in(app)
-    assert press(app, "Pause") and race.is_paused
-    assert press(app, "Resume") and not race.is_paused and not race.is_over
+    assert press_twice(app, "Pause") and race.is_paused
+    assert press_twice(app, "Resume") and not race.is_paused and not race.is_over
     assert press(app, "Cancel") and race.is_cancelled and ended(race)
     assert "**The forest, The dense**: cancelled." in words(app)
 

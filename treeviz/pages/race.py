@@ -11,6 +11,7 @@ from treeviz.data.dataset import Split
 from treeviz.lesson.links import PageLink
 from treeviz.model.numerals import count, numeral
 from treeviz.pages.budget import wait_for_share
+from treeviz.pages.focus import move_focus, take_focus
 from treeviz.pages.node_price import choose_node_price, describe_node_price
 from treeviz.pages.notices import note, show_refusal
 from treeviz.pages.page import Page
@@ -43,6 +44,7 @@ _MAX_CONTESTANTS = 6
 _LARGE = 1_024  # neurons; what a race of fewer shows is said with it
 _LARGER = PageLink("Take 50 digits and 65,536 neurons", "race", settings={"data": "digits", "width": 65_536})
 _MAX_RACE_BYTES = 6 << 30
+_RESUME, _PAUSE = "resume-race", "pause-race"  # keys of buttons
 _REFRESH_SECONDS = 0.5
 _LOOK_SECONDS = 2.0  # at a race that rests, if others view it too: they may have it go on
 _LOSSES = tuple(float(f"1e-{power}") for power in range(13))
@@ -295,21 +297,30 @@ def _start(
 
 
 def _controls(race: Race) -> None:
-    """Draw pause and cancel outside what is redrawn while the race is on, where a click could be lost."""
-    label, icon, act = (
-        ("Resume", ":material/play_arrow:", Race.resume)
-        if race.is_paused
-        else ("Pause", ":material/pause:", Race.pause)
-    )
-    # One key for both labels, so that the button keeps the focus.
-    st.button(label, icon=icon, on_click=_tell, args=(act,), key="pause-race")
+    """Draw pause and cancel outside what is redrawn while the race is on, where a click could be lost.
+
+    A browser that is busy sends a click twice. So pause and resume are two buttons, each with a key and a meaning of
+    its own, though one is seen at a time: one button for both would undo what was asked for.
+    """
+    if race.is_paused:
+        icon, act = ":material/play_arrow:", Race.resume
+        st.button("Resume", icon=icon, on_click=_tell, args=(act, _PAUSE), key=_RESUME)
+    else:
+        icon, act = ":material/pause:", Race.pause
+        st.button("Pause", icon=icon, on_click=_tell, args=(act, _RESUME), key=_PAUSE)
     st.button("Cancel", icon=":material/stop:", on_click=_tell, args=(Race.cancel,), key="cancel-race")
+    take_focus("race-focus")
 
 
-def _tell(act: Callable[[Race], None]) -> None:
-    """Act on the race: a button's callback, which must not hold the race, because Streamlit keeps callbacks."""
+def _tell(act: Callable[[Race], None], focus: str = "") -> None:
+    """Act on the race: a button's callback, which must not hold the race, because Streamlit keeps callbacks.
+
+    `focus` is the key of the button that comes in the place of the one that was pressed.
+    """
     if (kept := shown_race()) is not None:
         act(kept.race)
+        if focus:
+            move_focus(focus)
 
 
 def _extend(goals: Goals) -> None:
