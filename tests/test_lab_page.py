@@ -107,6 +107,7 @@ def test_a_sweep_is_measured_paused_cancelled_and_found_again(page, lab):
     # The processes that measure give way to all others, so on a busy machine points under way take their time.
     expect(main).to_contain_text(re.compile("Paused: [0-9]+ of [0-9,]+ points"), timeout=120_000)
     expect(pause).to_be_disabled()
+    expect(start).to_be_focused()
     press_in_a_busy_browser(page, start)
     expect(main).to_contain_text("Measuring, about")
     press_in_a_busy_browser(page, pause)

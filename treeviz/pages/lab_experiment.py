@@ -17,10 +17,12 @@ from treeviz.lab.pools import usable_processors
 from treeviz.lab.sweep import Sweep
 from treeviz.model.numerals import count
 from treeviz.pages.charts import Chart, forget_charts, show_chart_in_turn
+from treeviz.pages.focus import move_focus, take_focus
 from treeviz.pages.notices import note, plain
 from treeviz.pages.take_home import later, offer_table
 
 SIZE = "size"  # in the address
+_START, _PAUSE = "lab-start", "lab-pause"  # keys of buttons
 _PROGRESS_SECONDS = 1.0  # between two looks at how far a sweep is
 _ANSWER_SECONDS = 3.0  # between two looks at what the points say
 _SOON_SECONDS = 0.4  # until the first look at an answer that is being computed
@@ -103,6 +105,7 @@ def _steer(desk: Desk, sweep: Sweep, *, is_on: bool) -> None:
         st.rerun()
     if not sweep.is_complete:
         _draw_buttons(desk, sweep)
+        take_focus("lab-focus-steered")
     if is_on:
         st.progress(sweep.num_done / len(sweep.request.tasks), f"{_state(desk, sweep)}: {done(sweep)}.")
     else:
@@ -118,21 +121,21 @@ def _draw_buttons(desk: Desk, sweep: Sweep) -> None:
             type="primary",
             on_click=_start,
             args=(desk, sweep),
-            key="lab-start",
+            key=_START,
             disabled=sweep.is_on and not (goes_on and sweep.wants_pause),
         )
         st.button(
             "Pause",
             icon=":material/pause:",
-            on_click=Sweep.pause,
+            on_click=_pause,
             args=(sweep,),
-            key="lab-pause",
+            key=_PAUSE,
             disabled=not goes_on or sweep.wants_pause,
         )
         st.button(
             "Cancel",
             icon=":material/stop:",
-            on_click=Sweep.cancel,
+            on_click=_cancel,
             args=(sweep,),
             key="lab-cancel",
             disabled=not goes_on,
@@ -159,8 +162,19 @@ def _start(desk: Desk, sweep: Sweep) -> None:
     st.session_state.pop("lab-refusal", None)
     try:
         desk.start(sweep.request)
+        move_focus(_PAUSE)
     except ValueError as error:
         st.session_state["lab-refusal"] = sweep.request, str(error)
+
+
+def _pause(sweep: Sweep) -> None:
+    sweep.pause()
+    move_focus(_START)
+
+
+def _cancel(sweep: Sweep) -> None:
+    sweep.cancel()
+    move_focus(_START)
 
 
 def _state(desk: Desk, sweep: Sweep) -> str:
