@@ -6,6 +6,7 @@ plans tasks, measures one at a time in a process of its own, and answers from a 
 are not measured yet are missing.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -48,15 +49,19 @@ class Answer:
     Attributes
     ----------
     words : the answer in a sentence or two, computed from the points.
-    panels : the pictures, the most telling one first.
+    panels : the pictures, the most telling one first; those without a curve are left out.
     remarks : further sentences, each computed from the points or with its condition.
-    fits : numbers that the words rest on.
+    fits : numbers that the words rest on; those of too few points are left out.
     """
 
     words: str
     panels: tuple[Panel, ...]
     remarks: tuple[str, ...] = ()
     fits: tuple[Fit, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "panels", tuple(panel for panel in self.panels if panel.curves))
+        object.__setattr__(self, "fits", tuple(fit for fit in self.fits if math.isfinite(fit.value)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""How answers of the Lab list things, write powers and count seeds."""
+"""How answers of the Lab list things, write powers and ranges, and count seeds."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,6 +13,11 @@ def join_words(parts: Sequence[str]) -> str:
 def power_of(base: str, exponent: float, digits: int = 3) -> str:
     """Write a power in a sentence: "m to the power 0.781"."""
     return f"{base} to the power {numeral(exponent, digits)}"
+
+
+def span(low: str, high: str) -> str:
+    """Write a range: "3 to 5", or "3" where both ends read the same."""
+    return low if low == high else f"{low} to {high}"
 
 
 def count_seeds(counts: Iterable[int]) -> str:

@@ -11,7 +11,7 @@ from treeviz.export.columns import Column
 from treeviz.lab.curves import Curve, Panel, curves_of, formula
 from treeviz.lab.experiment import Answer, Experiment, Fit, Size, Task, Value
 from treeviz.lab.statistics import median_of
-from treeviz.lab.wording import join_words
+from treeviz.lab.wording import join_words, span
 from treeviz.model.ledger import gram_solve_operations
 from treeviz.model.network import firing_probability, paper_threshold
 from treeviz.model.numerals import count, numeral
@@ -199,7 +199,7 @@ def _answer(points: "pd.DataFrame") -> Answer:
     remarks = (*told[2:], *_remarks(training))
     return Answer(
         " ".join(words) or "Too few points are measured to compare optimizers.",
-        tuple(panel for panel in panels if panel.curves),
+        tuple(panels),
         remarks,
         fits,
     )
@@ -405,8 +405,7 @@ def _remarks(training: "pd.DataFrame") -> list[str]:
 def _building(run: "pd.DataFrame") -> str:
     """Say what building takes with the cheapest method and the dearest."""
     at = run.groupby(["points", "method"]).operations_build.median()
-    low, high = numeral(float(at.min()), 3), numeral(float(at.max()), 3)
-    return f"building takes {low if low == high else f'{low} to {high}'} operations"
+    return f"building takes {span(numeral(float(at.min()), 3), numeral(float(at.max()), 3))} operations"
 
 
 def _fits(training: "pd.DataFrame", solved: "pd.DataFrame") -> list[Fit]:
@@ -422,7 +421,7 @@ def _fits(training: "pd.DataFrame", solved: "pd.DataFrame") -> list[Fit]:
         median_of(f"share of n³ at m = {int(width):,}, n = {int(number):,}", rows.factor_share)
         for (width, number), rows in solved.groupby(["width", "points"])
     ]
-    return [fit for fit in found if math.isfinite(fit.value)]
+    return found
 
 
 def _budget_columns() -> dict[str, Column]:

@@ -1,15 +1,17 @@
 """Which search? Operations, time and memory of every way to find the firing neurons, and what comes of missing some."""
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from treeviz.export.columns import Column
-from treeviz.lab.curves import Curve, Mark, Panel, curves_of, formula
+from treeviz.lab.curves import Mark, Panel, curves_of, formula
 from treeviz.lab.experiment import Answer, Experiment, Fit, Size, Task, Value
 from treeviz.lab.statistics import median_of
+from treeviz.lab.wording import span
 from treeviz.model.network import paper_threshold
 from treeviz.model.numerals import count, numeral
 from treeviz.model.types import Floats, Ints
@@ -50,51 +52,36 @@ _LAST = 8  # iterations at the end over which losses are averaged
 _CONVERGED = 1e-6
 _LEAST = 1e-8  # a loss below is drawn as this
 _KINDS = {_HASHED: "kept", _RENEWED: "drawn anew in each iteration"}
+# What is varied: the title of its axis, what it is called, its symbol, and what more of it means.
 _AXES = {
-    "width": ("neurons m", "the width"),
-    "points": ("datapoints n", "the number of datapoints"),
-    "dimension": ("coordinates of a datapoint d", "the dimension"),
-    "step": ("step size: share of the Gauss–Newton move made", "drift: the step, and so how far neurons move"),
-}
-
-
-# How answers speak of what is varied: its symbol, and what it changes.
-_TOLD = {
-    "width": ("m", "more neurons"),
-    "points": ("n", "more datapoints"),
-    "dimension": ("d", "longer vectors"),
-    "step": ("a step", "neurons drift farther"),
+    "width": ("neurons m", "the width", "m", "more neurons"),
+    "points": ("datapoints n", "the number of datapoints", "n", "more datapoints"),
+    "dimension": ("coordinates of a datapoint d", "the dimension", "d", "longer vectors"),
+    "step": (
+        "step size: share of the Gauss–Newton move made",
+        "drift: the step, and so how far neurons move",
+        "a step",
+        "neurons drift farther",
+    ),
 }
 
 
 def _plan(size: Size, seeds: int) -> list[Task]:
-    settings = {
-        tuple({**_BASE, axis: value}.items()): None for axis, values in _VARIED[size].items() for value in values
-    }
+    settings = dict.fromkeys(
+        tuple({**_BASE, axis: value}.items()) for axis, values in _VARIED[size].items() for value in values
+    )
     searches = [*((search, 0) for search in _EXACT), *((_HASHED, tables) for tables in _TABLES)]
-    tasks: list[Task] = [
-        {"data": "sphere", "search": search, "tables": tables, **_whole(dict(setting)), "seed": seed}
-        for setting in settings
-        for search, tables in searches
-        for seed in range(seeds)
+    trained = [*((kind, tables) for tables in _TRAINED[size] for kind in _KINDS), ("compact", 0)]
+    places = [
+        *(("sphere", search, tables, dict(setting)) for setting in settings for search, tables in searches),
+        *(("digits", search, tables, {**_BASE, "width": _TRAINED_WIDTH}) for search, tables in trained),
     ]
-    trained = [*((kind, tables) for tables in _TRAINED[size] for kind in (_HASHED, _RENEWED)), ("compact", 0)]
-    tasks += [
-        {
-            "data": "digits",
-            "search": search,
-            "tables": tables,
-            **_whole({**_BASE, "width": _TRAINED_WIDTH}),
-            "seed": seed,
-        }
-        for search, tables in trained
+    tasks: list[Task] = [
+        {"data": data, "search": search, "tables": tables, **setting, "seed": seed}
+        for data, search, tables, setting in places
         for seed in range(seeds)
     ]
     return sorted(tasks, key=_required_seconds)
-
-
-def _whole(setting: Mapping[str, float]) -> dict[str, Value]:
-    return {name: value if name == "step" else int(value) for name, value in setting.items()}
 
 
 def _sizes(task: Task) -> tuple[int, int, int, int]:
@@ -205,44 +192,49 @@ def _drift(trainer: "Trainer", start: Floats, neurons: Ints) -> float:
 
 
 def _answer(points: "pd.DataFrame") -> Answer:
-    compared, trained = points[points.data == "sphere"], points[points.data == "digits"]
-    names = _names(compared)
-    panels = [_compared_panel(compared, axis, "operations", "operations an iteration", names) for axis in _AXES]
+    compared = _named(points[points.data == "sphere"], _range_name)
+    trained = _named(points[points.data == "digits"], _median_name)
+    panels = [_compared_panel(compared, axis, "operations", "operations an iteration") for axis in _AXES]
     panels += [
-        _compared_panel(compared, "width", "operations_build", "operations of building", names),
-        _compared_panel(compared, "width", "memory", "bytes kept", names),
-        _compared_panel(compared, "width", "seconds", "seconds an iteration", names),
+        _compared_panel(compared, "width", "operations_build", "operations of building"),
+        _compared_panel(compared, "width", "memory", "bytes kept"),
+        _compared_panel(compared, "width", "seconds", "seconds an iteration"),
     ]
-    panels[1:1] = [panel for panel in (_losses_panel(trained), _recall_panel(trained)) if panel.curves]
-    panels += [panel for panel in _course_panels(trained) if panel.curves]
-    sentences = [*_cheapest(compared, names), *_growth(compared, names), *_missed(trained)]
+    panels[1:1] = [_losses_panel(trained), _recall_panel(trained)]
+    panels += [_course_panel(trained, search) for search in _KINDS]
+    sentences = [*_cheapest(compared), *_growth(compared), *_missed(trained)]
     words = " ".join(sentences) or "Too few points are measured to compare searches."
-    return Answer(words, tuple(panels), tuple(_remarks(compared, trained, names)), _fits(trained))
+    return Answer(words, tuple(panels), tuple(_remarks(compared, trained)), _fits(trained))
 
 
-def _names(compared: "pd.DataFrame") -> dict[tuple[str, int], str]:
-    """Return what each search is called: one that misses neurons by its recall, over all settings."""
-    return {
-        (search, tables): _title(search, tables, rows.recall)
-        for (search, tables), rows in compared.groupby(["search", "tables"], sort=False)
+def _named(rows: "pd.DataFrame", name_of: "Callable[[str, int, pd.Series[float]], str]") -> "pd.DataFrame":
+    """Add what each search is called, by its key, its tables and the recalls of all its runs."""
+    names = {
+        (search, tables): name_of(search, tables, own.recall)
+        for (search, tables), own in rows.groupby(["search", "tables"])
     }
+    return rows.assign(name=[names[key] for key in zip(rows.search, rows.tables, strict=True)])
 
 
-def _title(search: str, tables: float, recalls: "pd.Series") -> str:
+def _range_name(search: str, tables: int, recalls: "pd.Series[float]") -> str:
+    """Return the name of a search; of one that misses neurons with its least and its largest recall."""
     from treeviz.race.contestants import CONTESTANTS
 
-    if not tables:
-        return CONTESTANTS[search].title
-    known = recalls.dropna()
-    if known.empty:
-        return f"SimHash, {count(int(tables), 'table')} (recall not measured)"
-    low, high = map(_cut, (known.min(), known.max()))
-    return f"SimHash, {count(int(tables), 'table')} (recall {low if low == high else f'{low} to {high}'})"
+    return _hashed(tables, span(_cut(recalls.min()), _cut(recalls.max()))) if tables else CONTESTANTS[search].title
+
+
+def _median_name(_: str, tables: int, recalls: "pd.Series[float]") -> str:
+    """Return the name of a setting that is trained; of one that misses neurons with the recall over its run."""
+    return _hashed(tables, _cut(recalls.median())) if tables else "Exact search"
+
+
+def _hashed(tables: int, recall: str) -> str:
+    return f"SimHash, {count(int(tables), 'table')} (recall {recall})"
 
 
 def _cut(recall: float) -> str:
     """Write a recall with two decimals; the others are cut off, so that only 1 is written as 1."""
-    return f"{math.floor(100 * recall) / 100:.2f}"
+    return "not measured" if math.isnan(recall) else f"{math.floor(100 * recall) / 100:.2f}"
 
 
 def _at_base(compared: "pd.DataFrame", but: str = "") -> "pd.DataFrame":
@@ -252,42 +244,30 @@ def _at_base(compared: "pd.DataFrame", but: str = "") -> "pd.DataFrame":
     return compared
 
 
-def _compared_panel(
-    compared: "pd.DataFrame", axis: str, column: str, y_title: str, names: Mapping[tuple[str, int], str]
-) -> Panel:
-    rows = _at_base(compared, axis)
-    rows = rows.assign(name=[names[search, tables] for search, tables in zip(rows.search, rows.tables, strict=True)])
-    x_title, what = _AXES[axis]
+def _compared_panel(compared: "pd.DataFrame", axis: str, column: str, y_title: str) -> Panel:
+    x_title, what, _, _ = _AXES[axis]
     return Panel(
         title=f"{y_title.capitalize()} against {what}",
         x_title=x_title,
         y_title=y_title,
-        curves=curves_of(rows.sort_values("tables", kind="stable"), axis, column, by="name"),
+        curves=curves_of(_at_base(compared, axis).sort_values("tables", kind="stable"), axis, column, by="name"),
         log_x=True,
         log_y=True,
     )
 
 
-def _badge(rows: "pd.DataFrame") -> str:
-    """Return the name of a trained setting: exact, or its tables with the recall over its run."""
-    if not rows.tables.iloc[0]:
-        return "Exact search"
-    recalls = rows.recall.dropna()
-    recall = f"recall {_cut(recalls.median())}" if recalls.size else "recall not measured"
-    return f"SimHash, {count(int(rows.tables.iloc[0]), 'table')} ({recall})"
-
-
 def _losses_panel(trained: "pd.DataFrame") -> Panel:
     """The loss at the end for each number of tables; where the search is exact, the line across."""
-    curves: list[Curve] = []
     hashed = trained[trained.tables > 0]
-    for search, how in _KINDS.items():
-        rows = hashed[hashed.search == search]
-        for column, whose in (("loss_end", "real loss"), ("loss_seen_end", "loss that training sees")):
-            shown = rows.assign(**{column: rows[column].clip(lower=_LEAST)})
-            if not rows.empty:
-                (curve,) = curves_of(shown, "tables", column)
-                curves.append(Curve(f"{whose}, tables {how}", curve.x, curve.median, curve.seeds))
+    hashed = hashed.assign(**{name: hashed[name].clip(lower=_LEAST) for name in ("loss_end", "loss_seen_end")})
+    curves = [
+        curve
+        for search, how in _KINDS.items()
+        for column, whose in (("loss_end", "real loss"), ("loss_seen_end", "loss that training sees"))
+        for curve in curves_of(
+            hashed[hashed.search == search], "tables", column, by="search", names={search: f"{whose}, tables {how}"}
+        )
+    ]
     return Panel(
         title=f"Loss after {_ITERATIONS} iterations when firing neurons are missed",
         x_title="hash tables; the recall is above",
@@ -308,164 +288,134 @@ def _recall_panel(trained: "pd.DataFrame") -> Panel:
     from treeviz.lab.simhash import expected_recall
 
     rows = trained[trained.search == _HASHED]
-    if rows.empty:
-        return Panel(title="Recall of SimHash", x_title="", y_title="", curves=())
-    (recall,), (looked,) = curves_of(rows, "tables", "recall_first"), curves_of(rows, "tables", "looked")
-    tables = np.unique(np.geomspace(1, max(*map(int, rows.tables), 2), 24).round())
+    tables = np.unique(np.geomspace(1, max([2, *map(int, rows.tables)]), 24).round())
     threshold = paper_threshold(_TRAINED_WIDTH)
     expected = [expected_recall(int(_BASE["dimension"]), threshold, _BITS, int(number)) for number in tables]
+    formulas = (
+        formula("found, as expected", tables.tolist(), np.array(expected)),
+        formula("looked at, as expected", tables.tolist(), 1 - (1 - 0.5**_BITS) ** tables),
+    )
+    measured = (
+        *curves_of(rows, "tables", "recall_first", by="search", names={_HASHED: "firing neurons that are found"}),
+        *curves_of(rows, "tables", "looked", by="search", names={_HASHED: "neurons that are looked at"}),
+    )
     return Panel(
         title="Recall of SimHash: what it looks at, and what it finds",
         x_title="hash tables",
         y_title="share",
-        curves=(
-            Curve("firing neurons that are found", recall.x, recall.median, recall.seeds),
-            Curve("neurons that are looked at", looked.x, looked.median, looked.seeds),
-            formula("found, as expected", tables.tolist(), np.array(expected)),
-            formula("looked at, as expected", tables.tolist(), 1 - (1 - 0.5**_BITS) ** tables),
-        ),
+        curves=(*measured, *formulas) if measured else (),
         log_x=True,
     )
 
 
-def _course_panels(trained: "pd.DataFrame") -> list[Panel]:
+def _course_panel(trained: "pd.DataFrame", search: str) -> Panel:
     """The real loss along the iterations, beside that of an exact search."""
-    return [
-        Panel(
-            title=f"The real loss along the iterations, hash tables {how}",
-            x_title="iteration",
-            y_title=f"loss before its move, {numeral(_LEAST, 1)} where it is below",
-            curves=_courses(trained[trained.search.isin((search, "compact"))]),
-            log_x=True,
-            log_y=True,
-        )
-        for search, how in _KINDS.items()
-    ]
-
-
-def _courses(trained: "pd.DataFrame") -> tuple[Curve, ...]:
     import pandas as pd
 
-    parts = [
-        rows[["seed"]].assign(name=_badge(rows), made=place + 1, loss=rows[f"loss_{place}"].clip(lower=_LEAST))
-        for _, rows in trained.groupby("tables")
-        for place in _SHOWN
-    ]
-    return curves_of(pd.concat(parts), "made", "loss", by="name") if parts else ()
+    rows = trained[trained.search.isin((search, "compact"))].sort_values("tables", kind="stable")
+    courses = [rows.assign(made=place + 1, loss=rows[f"loss_{place}"].clip(lower=_LEAST)) for place in _SHOWN]
+    return Panel(
+        title=f"The real loss along the iterations, hash tables {_KINDS[search]}",
+        x_title="iteration",
+        y_title=f"loss before its move, {numeral(_LEAST, 1)} where it is below",
+        curves=curves_of(pd.concat(courses), "made", "loss", by="name"),
+        log_x=True,
+        log_y=True,
+    )
 
 
 def _medians(rows: "pd.DataFrame", column: str) -> dict[str, float]:
     """Return the medians of the exact searches that are measured, the least first."""
-    exact = rows[rows.tables == 0]
-    found = exact.groupby("search")[column].median().dropna().sort_values(kind="stable")
-    return {str(search): float(value) for search, value in found.items()}
+    found = rows[rows.tables == 0].groupby(["search", "name"])[column].median().dropna().sort_values(kind="stable")
+    return {str(name): float(value) for (_, name), value in found.items()}
 
 
 def _setting() -> str:
     return f"m = {int(_BASE['width']):,}, n = {int(_BASE['points'])} and d = {int(_BASE['dimension'])}"
 
 
-def _cheapest(compared: "pd.DataFrame", names: Mapping[tuple[str, int], str]) -> list[str]:
-    base = _at_base(compared)
-    at = _medians(base, "operations")
+def _cheapest(compared: "pd.DataFrame") -> list[str]:
+    at = _medians(_at_base(compared), "operations")
     if len(at) < 2:
         return []
     (best, *_), most = at, list(at)[-1]
     found = [
-        f"At {_setting()}, of the exact searches “{names[best, 0]}” takes the fewest operations an iteration to find "
-        f"the firing neurons and move them, {numeral(at[best], 3)}; “{names[most, 0]}” takes the most, "
-        f"{numeral(at[most], 3)}."
+        f"At {_setting()}, of the exact searches “{best}” takes the fewest operations an iteration to find the firing "
+        f"neurons and move them, {numeral(at[best], 3)}; “{most}” takes the most, {numeral(at[most], 3)}."
     ]
-    wins: dict[str, int] = {}
-    for _, rows in compared.groupby(list(_BASE)):
-        medians = _medians(rows, "operations")
-        if len(medians) == len(at):
-            wins[next(iter(medians))] = wins.get(next(iter(medians)), 0) + 1
-    if (total := sum(wins.values())) > 1:
-        listed = ", ".join(
-            f"“{names[search, 0]}” ({count(won, 'time')})"
-            for search, won in sorted(wins.items(), key=lambda pair: -pair[1])
-        )
-        found.append(f"Over {count(total, 'setting')} the fewest are taken by {listed}.")
+    settings = [_medians(rows, "operations") for _, rows in compared.groupby(list(_BASE))]
+    wins = Counter(next(iter(medians)) for medians in settings if len(medians) == len(at))
+    if wins.total() > 1:
+        listed = ", ".join(f"“{name}” ({count(won, 'time')})" for name, won in wins.most_common())
+        found.append(f"Over {count(wins.total(), 'setting')} the fewest are taken by {listed}.")
     return found
 
 
-def _growth(compared: "pd.DataFrame", names: Mapping[tuple[str, int], str]) -> list[str]:
+def _growth(compared: "pd.DataFrame") -> list[str]:
     """Say for each thing that is varied how the costs of the exact searches follow it."""
     told = []
-    for axis, (symbol, how) in _TOLD.items():
+    for axis, (_, _, symbol, more) in _AXES.items():
         rows = _at_base(compared[compared.tables == 0], axis)
-        at = rows.pivot_table(index=axis, columns="search", values="operations", aggfunc="median").dropna(axis=1)
+        at = rows.pivot_table(index=axis, columns="name", values="operations", aggfunc="median").dropna(axis=1)
         if len(at) < 2 or at.shape[1] < 2:
             continue
         factors = (at.iloc[-1] / at.iloc[0]).sort_values(kind="stable")
-        least, most = str(factors.index[0]), str(factors.index[-1])
-        ends = [f"{float(value):,.10g}" for value in (at.index[0], at.index[-1])]
+        low, high = (f"{float(value):,.10g}" for value in (at.index[0], at.index[-1]))
         told.append(
-            f"{symbol} from {ends[0]} to {ends[1]} ({how}): {numeral(float(factors[least]), 2)} times with "
-            f"“{names[least, 0]}” to {numeral(float(factors[most]), 2)} times with “{names[most, 0]}”"
+            f"{symbol} from {low} to {high} ({more}): {numeral(float(factors.iloc[0]), 2)} times with "
+            f"“{factors.index[0]}” to {numeral(float(factors.iloc[-1]), 2)} times with “{factors.index[-1]}”"
         )
     return [f"How the operations of an exact search change, all else equal: {'; '.join(told)}."] if told else []
 
 
-def _ends(trained: "pd.DataFrame") -> list[tuple[str, str, float, float, float, float]]:
-    """Return of each setting that is trained: search, badge, recall, looked, and the losses at the end."""
-    return [
-        (
-            str(search),
-            _badge(rows),
-            float(rows.recall.median()),
-            float(rows.looked.median()),
-            float(rows.loss_end.median()),
-            float(rows.loss_seen_end.median()),
-        )
-        for (search, _), rows in trained.groupby(["search", "tables"], sort=True)
-        if rows.loss_end.notna().any()
-    ]
+def _ends(trained: "pd.DataFrame") -> "pd.DataFrame":
+    """Return the medians of each setting that is trained: its recall, what it looks at, and its losses at the end."""
+    columns = ["recall", "looked", "loss_end", "loss_seen_end"]
+    ends = trained.groupby(["search", "tables", "name"])[columns].median().reset_index()
+    return ends.dropna(subset=["loss_end"])
 
 
 def _missed(trained: "pd.DataFrame") -> list[str]:
     ends = _ends(trained)
-    missing = [end for end in ends if end[2] < 1]
-    if not missing:
+    missing, exact = ends[ends.recall < 1], ends[ends.recall == 1]
+    if missing.empty:
         return []
-    low, high = (_cut(limit(end[2] for end in missing)) for limit in (min, max))
-    recalls = low if low == high else f"{low} to {high}"
-    number = sum(end[4] <= _CONVERGED for end in missing)
+    recalls = span(_cut(missing.recall.min()), _cut(missing.recall.max()))
+    number = int((missing.loss_end <= _CONVERGED).sum())
     how = "none" if not number else "all" if number == len(missing) else f"{number}"
     words = (
         f"SimHash misses firing neurons (recall {recalls}), and with it Gauss–Newton on digits brings the real loss "
         f"to {numeral(_CONVERGED, 1)} in {how} of the {count(len(missing), 'setting')} trained"
     )
-    exact = next((end for end in ends if end[2] == 1), None)
-    if exact is None:
+    if exact.empty:
         return [f"{words}."]
-    does = "does" if exact[4] <= _CONVERGED else "does not either" if not number else "does not"
+    does = "does" if exact.loss_end.iloc[0] <= _CONVERGED else "does not either" if not number else "does not"
     return [f"{words}; with an exact search it {does}."]
 
 
-def _remarks(compared: "pd.DataFrame", trained: "pd.DataFrame", names: Mapping[tuple[str, int], str]) -> list[str]:
+def _remarks(compared: "pd.DataFrame", trained: "pd.DataFrame") -> list[str]:
     found = []
     base = _at_base(compared)
-    for column, what in (("seconds", "the least time an iteration"), ("memory", "the least memory")):
+    for column, what, unit in (
+        ("seconds", "the least time an iteration on this machine, in one thread", "s"),
+        ("memory", "the least memory", "bytes"),
+    ):
         at = _medians(base, column)
         if len(at) > 1:
             first, second = list(at)[:2]
-            unit = "s" if column == "seconds" else "bytes"
-            where = " on this machine, in one thread" if column == "seconds" else ""
             found.append(
-                f"At the same sizes “{names[first, 0]}” takes {what}{where}, {numeral(at[first], 3)} {unit}; next is "
-                f"“{names[second, 0]}” with {numeral(at[second], 3)} {unit}."
+                f"At the same sizes “{first}” takes {what}, {numeral(at[first], 3)} {unit}; next is “{second}” with "
+                f"{numeral(at[second], 3)} {unit}."
             )
     exact = _medians(base, "operations")
-    for (_, tables), rows in base[base.tables > 0].groupby(["search", "tables"]):
+    for tables, rows in base[base.tables > 0].groupby("tables"):
         cost = rows.operations.median()
         if exact and not math.isnan(cost):
             best = next(iter(exact))
             than = "fewer" if cost < exact[best] else "more"
             found.append(
-                f"{_title(_HASHED, tables, rows.recall)} takes {numeral(cost, 3)} operations an iteration at the same "
-                f"sizes, {than} than the cheapest exact search, “{names[best, 0]}”. To hash a vector takes "
+                f"{_range_name(_HASHED, tables, rows.recall)} takes {numeral(cost, 3)} operations an iteration at the "
+                f"same sizes, {than} than the cheapest exact search, “{best}”. To hash a vector takes "
                 f"{_BITS * int(tables):,} inner products; its products with all datapoints are {int(_BASE['points'])}."
             )
     moved = _at_base(compared, "step").groupby("step")[["moved", "drift"]].median().dropna()
@@ -478,15 +428,14 @@ def _remarks(compared: "pd.DataFrame", trained: "pd.DataFrame", names: Mapping[t
             f"{numeral(last.drift, 2)} away. Weights have a length of about "
             f"{numeral(math.sqrt(_BASE['dimension']), 2)}."
         )
-    for search, badge, _, looked, loss, seen in _ends(trained):
-        if search not in _KINDS or math.isnan(looked):
-            continue
+    ends = _ends(trained)
+    for end in ends[ends.looked.notna()].itertuples():
         sentence = (
-            f"{badge}, tables {_KINDS[search]}: it looks at {percent(looked)} of the neurons; after {_ITERATIONS} "
-            f"iterations the real loss is {numeral(loss, 2)}, and the one that training sees, from the neurons found, "
-            f"is {numeral(seen, 2)}"
+            f"{end.name}, tables {_KINDS[str(end.search)]}: it looks at {percent(end.looked)} of the neurons; after "
+            f"{_ITERATIONS} iterations the real loss is {numeral(end.loss_end, 2)}, and the one that training sees, "
+            f"from the neurons found, is {numeral(end.loss_seen_end, 2)}"
         )
-        hidden = loss > _CONVERGED >= seen
+        hidden = end.loss_end > _CONVERGED >= end.loss_seen_end
         found.append(sentence + (": it looks as if all were learned, and it is not." if hidden else "."))
     checked = compared[compared.tables == 0].recall.dropna()
     if not checked.empty:
@@ -499,10 +448,9 @@ def _remarks(compared: "pd.DataFrame", trained: "pd.DataFrame", names: Mapping[t
 
 def _fits(trained: "pd.DataFrame") -> tuple[Fit, ...]:
     return tuple(
-        median_of(f"{_badge(rows)}, {how}: real loss at the end", rows.loss_end)
+        median_of(f"{name}, {how}: real loss at the end", rows.loss_end)
         for search, how in ((_HASHED, "tables kept"), (_RENEWED, "tables drawn anew"), ("compact", "all found"))
-        for _, rows in trained[trained.search == search].groupby("tables")
-        if rows.loss_end.notna().any()
+        for (_, name), rows in trained[trained.search == search].groupby(["tables", "name"])
     )
 
 

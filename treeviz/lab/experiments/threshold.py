@@ -127,7 +127,7 @@ def _answer(points: "pd.DataFrame") -> Answer:
         test_error=1 - points.accuracy,
     )
     found = [_Dial(name, rows) for name, rows in points.groupby("data", sort=False) if rows.reached.notna().any()]
-    fits = tuple(fit for dial in found for fit in (dial.excess, dial.gain) if math.isfinite(fit.value))
+    fits = tuple(fit for dial in found for fit in (dial.excess, dial.gain))
     return Answer(_words(found), _panels(points), _remarks(found), fits)
 
 

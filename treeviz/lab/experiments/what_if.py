@@ -193,10 +193,9 @@ def _answer(points: "pd.DataFrame") -> Answer:
         start=points.setting.map(lambda setting: _INITIALIZATIONS.get(setting, setting)),
     )
     fits = tuple(
-        fit
+        median_of(f"iterations of runs that converge, {name}, {kind}", rows.converged)
         for setting, name in _ACTIVATIONS.items()
         for kind, rows in _kinds(points[(points.changed == "activation") & (points.setting == setting)])
-        if math.isfinite((fit := median_of(f"iterations of runs that converge, {name}, {kind}", rows.converged)).value)
     )
     words = [*_of_threshold(points), *_of_angle(points)]
     remarks = (*_of_clipping(points), *_of_step(points), *_of_start(points))
