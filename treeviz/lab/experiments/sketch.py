@@ -12,6 +12,7 @@ from treeviz.export.columns import Column
 from treeviz.lab.curves import Panel, curves_of
 from treeviz.lab.experiment import Answer, Experiment, Fit, Size, Task, Value
 from treeviz.lab.statistics import fit_exponent, median_of
+from treeviz.lab.wording import span
 from treeviz.model.numerals import count, numeral
 from treeviz.model.types import Floats
 
@@ -58,24 +59,23 @@ _TRAINED_ITERATIONS, _UNTIL_LOSS = 40, 1e-6
 
 def _plan(size: Size, seeds: int) -> list[Task]:
     axes = _AXES[size]
-    sketched: list[tuple[int, float | None, int, float]] = [
-        (_POINTS, apart, rows, _TOLERANCE) for apart in axes["apart"] for rows in (2, _ROWS, 32)
-    ]
-    sketched += [(_POINTS, apart, int(rows), _TOLERANCE) for apart in (_APART, _HARD) for rows in axes["rows"]]
-    sketched += [(_POINTS, apart, _ROWS, tolerance) for apart in (_APART, _HARD) for tolerance in axes["tolerance"]]
-    sketched += [(int(n), apart, _ROWS, _TOLERANCE) for apart in (_APART, _HARD) for n in axes["points"]]
-    others: list[tuple[int, float | None]] = [(_POINTS, apart) for apart in axes["apart"]]
-    others += [(int(n), apart) for apart in (_APART, _HARD) for n in axes["points"]]
     numbers = dict.fromkeys((_POINTS, *map(int, axes["points"])))
+    apart = [(_POINTS, apart) for apart in axes["apart"]]
+    more = [(int(n), apart) for apart in (_APART, _HARD) for n in axes["points"]]
     digits = [(n, None) for n in numbers if size == "full" or n <= _MOST_DIGITS]
-    sketched += [(*setting, _ROWS, _TOLERANCE) for setting in digits]
-    others += digits
-    settings = [("solve", "sketch", *setting) for setting in dict.fromkeys(sketched)]
-    settings += [
-        ("solve", solver, *setting, 0, 0.0) for solver in ("exact", "plain") for setting in dict.fromkeys(others)
+    data: list[tuple[int, float | None]] = [*apart, *more, *digits]
+    sketched = [
+        *((*pair, rows, _TOLERANCE) for pair in apart for rows in (2, _ROWS, 32)),
+        *((_POINTS, apart, int(rows), _TOLERANCE) for apart in (_APART, _HARD) for rows in axes["rows"]),
+        *((_POINTS, apart, _ROWS, tolerance) for apart in (_APART, _HARD) for tolerance in axes["tolerance"]),
+        *((*pair, _ROWS, _TOLERANCE) for pair in (*more, *digits)),
     ]
-    settings += [("training", "sketch", _POINTS, _APART, _ROWS, tolerance) for tolerance in axes["tolerance"]]
-    settings += [("training", "exact", _POINTS, _APART, 0, 0.0)]
+    settings = [
+        *(("solve", "sketch", *setting) for setting in dict.fromkeys(sketched)),
+        *(("solve", solver, *pair, 0, 0.0) for solver in ("exact", "plain") for pair in dict.fromkeys(data)),
+        *(("training", "sketch", _POINTS, _APART, _ROWS, tolerance) for tolerance in axes["tolerance"]),
+        ("training", "exact", _POINTS, _APART, 0, 0.0),
+    ]
     tasks: list[Task] = [
         {
             "part": part,
@@ -223,7 +223,7 @@ def _answer(points: "pd.DataFrame") -> Answer:
     words = [*_conditioned(made), *_worth(solved)]
     return Answer(
         " ".join(words) or "Too few points are measured to compare the solvers.",
-        tuple(panel for panel in _panels(solved, trained) if panel.curves),
+        _panels(solved, trained),
         tuple(_remarks(solved, trained)),
         tuple(_fits(made)),
     )
@@ -236,39 +236,33 @@ def _kind(apart: float) -> str:
     return "random points" if apart == _APART else f"pairs {numeral(apart, 2)} apart"
 
 
-def _usual(rows: "pd.DataFrame", but: str) -> "pd.DataFrame":
+def _usual(rows: "pd.DataFrame", but: str = "") -> "pd.DataFrame":
     """Return the points where rows, tolerance and n have their usual values, but for one; of other solvers all rows."""
-    is_sketch = rows.solver == "sketch"
     keep = np.ones(len(rows), dtype=bool)
     for name, value in (("rows", _ROWS), ("tolerance", _TOLERANCE), ("points", _POINTS)):
         if name != but:
-            keep &= (rows[name] == value) | ((name != "points") & ~is_sketch)
+            keep &= (rows[name] == value) | ((name != "points") & (rows.solver != "sketch"))
     return rows[keep]
 
 
-def _conditioned(solved: "pd.DataFrame") -> list[str]:
+def _conditioned(made: "pd.DataFrame") -> list[str]:
     """Say how the iterations go as pairs of points come closer, with the sketch and without."""
-    rows = solved[solved.points == _POINTS]
-    sketch = rows[(rows.solver == "sketch") & (rows.rows == _ROWS) & (rows.tolerance == _TOLERANCE)]
-    plain = rows[rows.solver == "plain"]
-    at = sketch.groupby("apart").iterations.median().dropna().sort_index(ascending=False)
-    bare = plain.groupby("apart").iterations.median().dropna().sort_index(ascending=False)
-    both = at.index.intersection(bare.index).sort_values(ascending=False)
-    if len(both) < 2:
+    by_solver = _usual(made).pivot_table(index="apart", columns="solver", values="iterations", aggfunc="median")
+    at = by_solver.reindex(columns=["sketch", "plain"]).dropna().sort_index(ascending=False)
+    if len(at) < 2:
         return []
-    condition = rows.groupby("apart").conditioning.median()
-    first, last = both[0], both[-1]
-    numbers = at[both]
-    does = "however close points lie," if numbers.max() <= 1.25 * numbers.min() else "more on some data than on others,"
-    grows = bare[last] > 2 * bare[first]
-    low, high = numeral(numbers.min(), 3), numeral(numbers.max(), 3)
+    condition = made[made.points == _POINTS].groupby("apart").conditioning.median()
+    first, last = at.index[0], at.index[-1]
+    low, high = at.sketch.min(), at.sketch.max()
+    does = "however close points lie," if high <= 1.25 * low else "more on some data than on others,"
+    grows = at.plain[last] > 2 * at.plain[first]
     return [
         f"With a sketch of {_ROWS} rows a datapoint conjugate gradient takes "
-        f"{low if low == high else f'{low} to {high}'} iterations, {does} though the condition number of the system "
+        f"{span(numeral(low, 3), numeral(high, 3))} iterations, {does} though the condition number of the system "
         f"goes from {numeral(condition.get(first, math.nan), 2)} on {_called(first)} to "
         f"{numeral(condition.get(last, math.nan), 2)} with {_called(last)}. Without a sketch it takes "
-        f"{_iterations(bare[first])} on the former and {_iterations(bare[last])} on the latter, so close points are "
-        + ("hard without it." if grows else "no harder without it.")
+        f"{_iterations(at.plain[first])} on the former and {_iterations(at.plain[last])} on the latter, so close "
+        f"points are {'hard' if grows else 'no harder'} without it."
     ]
 
 
@@ -282,11 +276,9 @@ def _iterations(number: float) -> str:
 
 def _ratios(solved: "pd.DataFrame", column: str, other: str = "exact") -> dict[tuple[int, str], float]:
     """Return by n and kind of data how many times the cost of another solver the usual sketch takes."""
-    usual = solved[(solved.rows == _ROWS) & (solved.tolerance == _TOLERANCE) & (solved.solver == "sketch")]
-    sketch = usual.groupby(["points", "kind"])[column].median().dropna()
-    others = solved[solved.solver == other].groupby(["points", "kind"])[column].median().dropna()
-    both = sketch.index.intersection(others.index)
-    return {(int(n), str(kind)): float(sketch[n, kind] / others[n, kind]) for n, kind in both}
+    costs = _usual(solved, "points").groupby(["solver", "points", "kind"])[column].median()
+    both = costs.unstack("solver").reindex(columns=["sketch", other]).dropna()
+    return {(int(n), str(kind)): float(costs.sketch / costs[other]) for (n, kind), costs in both.iterrows()}
 
 
 def _worth(solved: "pd.DataFrame") -> list[str]:
@@ -294,7 +286,7 @@ def _worth(solved: "pd.DataFrame") -> list[str]:
     if not ratios:
         return []
     cheaper = sum(ratio < 1 for ratio in ratios.values())
-    low, high = numeral(min(ratios.values()), 2), numeral(max(ratios.values()), 2)
+    times = span(numeral(min(ratios.values()), 2), numeral(max(ratios.values()), 2))
     verdict = (
         "the sketch is not worth it on any of these data"
         if not cheaper
@@ -307,8 +299,7 @@ def _worth(solved: "pd.DataFrame") -> list[str]:
     kinds = "random points, close pairs and digits" if any(kind == _DIGITS for _, kind in ratios) else "these points"
     return [
         f"On {kinds}, {sizes}, the exact solve takes fewer operations in {len(ratios) - cheaper} of "
-        f"{count(len(ratios), 'setting')}; the sketch takes {low if low == high else f'{low} to {high}'} times as "
-        f"many: {verdict}."
+        f"{count(len(ratios), 'setting')}; the sketch takes {times} times as many: {verdict}."
     ]
 
 
@@ -362,13 +353,12 @@ def _remarks(solved: "pd.DataFrame", trained: "pd.DataFrame") -> list[str]:
             f"iterations with the exact solve; {told}."
         )
     hard = made[(made.apart == made.apart.min()) & (made.points == _POINTS)]
-    left = hard[hard.solver == "exact"].left.median()
-    usual = hard[(hard.solver == "sketch") & (hard.rows == _ROWS) & (hard.tolerance == _TOLERANCE)].left.median()
-    if not math.isnan(left):
-        beside = "" if math.isnan(usual) else f", and the sketch {numeral(usual, 2)}"
+    at = _usual(hard).groupby("solver").left.median().dropna()
+    if "exact" in at:
+        beside = f", and the sketch {numeral(at['sketch'], 2)}" if "sketch" in at else ""
         found.append(
-            f"With {_called(float(hard.apart.iloc[0]))} the exact solve leaves {numeral(left, 2)} of the residual"
-            f"{beside}."
+            f"With {_called(float(hard.apart.iloc[0]))} the exact solve leaves {numeral(at['exact'], 2)} of the "
+            f"residual{beside}."
         )
     loose = made[(made.solver == "sketch") & (made.rows == _ROWS) & (made.apart == _HARD) & (made.points == _POINTS)]
     at = loose.groupby("tolerance").left.median().dropna()
@@ -394,111 +384,75 @@ def _of_digits(solved: "pd.DataFrame") -> list[str]:
     ]
 
 
-def _fits(solved: "pd.DataFrame") -> list[Fit]:
-    found = []
-    rows = _usual(solved[solved.apart == _APART], "points")
-    for solver, own in rows.groupby("solver", sort=False):
-        name = _SOLVERS[str(solver)].format(rows=_ROWS)
-        found.append(
-            fit_exponent(f"{name}: operations of a solve on random points, exponent of n", own.points, own.operations)
-        )
-    for (solver, apart), own in _usual(solved, "").groupby(["solver", "apart"]):
-        if solver != "exact":
-            name = _SOLVERS[str(solver)].format(rows=_ROWS)
-            found.append(median_of(f"{name}, {_called(float(apart))}: iterations", own.iterations))
-    return [fit for fit in found if math.isfinite(fit.value)]
-
-
-def _conditions_panel(rows: "pd.DataFrame") -> Panel:
-    system = rows[rows.solver == "exact"].assign(name="of the system")
-    met = rows[(rows.solver == "sketch") & (rows.rows == _ROWS)].assign(name=f"met after a sketch of {_ROWS} rows")
-    return Panel(
-        title="Condition numbers: of the system, and as conjugate gradient meets it",
-        x_title="distance of the closest points, about; 1: random points",
-        y_title="condition number",
-        curves=(
-            *curves_of(system, "apart", "conditioning", by="name"),
-            *curves_of(met, "apart", "conditioning_met", by="name"),
-        ),
-        log_x=True,
-        log_y=True,
-    )
-
-
-def _panels(solved: "pd.DataFrame", trained: "pd.DataFrame") -> list[Panel]:
-    def draw(title: str, rows: "pd.DataFrame", x: str, y: str, y_title: str, by: str, *, log_y: bool = True) -> Panel:
-        x_title = {
-            "apart": "distance of the closest points, about; 1: random points",
-            "rows": "rows of the sketch a datapoint",
-            "tolerance": "relative residual at which conjugate gradient stops",
-            "points": "datapoints n",
-        }[x]
-        curves = curves_of(rows, x, y, by=by)
-        return Panel(title=title, x_title=x_title, y_title=y_title, curves=curves, log_x=True, log_y=log_y)
-
-    made = solved.data == "sphere"
-    usual = made & (solved.points == _POINTS) & ((solved.solver != "sketch") | (solved.tolerance == _TOLERANCE))
-    by_distance = solved[usual & ((solved.solver != "sketch") | solved.rows.isin((2, _ROWS, 32)))]
-    iterative = by_distance[by_distance.solver != "exact"]
-    sketches = solved[(solved.solver == "sketch") & solved.apart.isin((_APART, _HARD))]
-    by_number = _usual(solved[solved.apart.isin((_APART, _HARD))], "points")
-    digits = _usual(solved[solved.data == "digits"], "points")
-    by_number = by_number.assign(name=by_number.name + ", " + by_number.kind)
-    iterations, operations = "iterations of conjugate gradient", "operations of a solve"
-    return [
-        draw("Iterations against how close points lie", iterative, "apart", "iterations", iterations, "name"),
-        draw(
-            "Operations of a solve against how close points lie", by_distance, "apart", "operations", operations, "name"
-        ),
-        _conditions_panel(by_distance),
-        draw(
-            "Iterations against the rows",
-            _usual(sketches, "rows"),
-            "rows",
-            "iterations",
-            iterations,
-            "kind",
-            log_y=False,
-        ),
-        draw(
-            "Operations against the rows",
-            _usual(sketches, "rows"),
-            "rows",
-            "operations",
-            operations,
-            "kind",
-            log_y=False,
-        ),
-        draw(
-            "Iterations against the tolerance",
-            _usual(sketches, "tolerance"),
-            "tolerance",
-            "iterations",
-            iterations,
-            "kind",
-            log_y=False,
-        ),
-        draw(
-            "What the solve leaves, against the tolerance",
-            _usual(sketches, "tolerance"),
-            "tolerance",
-            "left",
-            "share of the residual that is left",
-            "kind",
-        ),
-        draw("Operations of a solve against n", by_number, "points", "operations", operations, "name"),
-        draw("Operations of a solve against n, digits", digits, "points", "operations", operations, "name"),
-        draw("Seconds of a solve against n", by_number, "points", "seconds", "seconds of a solve", "name"),
-        draw(
-            "Training: iterations against the tolerance",
-            trained[trained.solver == "sketch"],
-            "tolerance",
-            "training_iterations",
-            f"iterations to a loss of {numeral(_UNTIL_LOSS, 1)}",
-            "name",
-            log_y=False,
-        ),
+def _fits(made: "pd.DataFrame") -> list[Fit]:
+    found = [
+        fit_exponent(f"{name}: operations of a solve on random points, exponent of n", own.points, own.operations)
+        for name, own in _usual(made[made.apart == _APART], "points").groupby("name", sort=False)
     ]
+    iterative = _usual(made[made.solver != "exact"])
+    found += [
+        median_of(f"{name}, {_called(float(apart))}: iterations", own.iterations)
+        for (name, apart), own in iterative.groupby(["name", "apart"])
+    ]
+    return found
+
+
+def _panels(solved: "pd.DataFrame", trained: "pd.DataFrame") -> tuple[Panel, ...]:
+    import pandas as pd
+
+    x_titles = {
+        "apart": "distance of the closest points, about; 1: random points",
+        "rows": "rows of the sketch a datapoint",
+        "tolerance": "relative residual at which conjugate gradient stops",
+        "points": "datapoints n",
+    }
+    y_titles = {
+        "iterations": "iterations of conjugate gradient",
+        "operations": "operations of a solve",
+        "conditioning": "condition number",
+        "left": "share of the residual that is left",
+        "seconds": "seconds of a solve",
+        "training_iterations": f"iterations to a loss of {numeral(_UNTIL_LOSS, 1)}",
+    }
+
+    def draw(title: str, rows: "pd.DataFrame", x: str, y: str, by: str = "name") -> Panel:
+        log_y = x in ("apart", "points") or y == "left"
+        curves = curves_of(rows, x, y, by=by)
+        return Panel(title=title, x_title=x_titles[x], y_title=y_titles[y], curves=curves, log_x=True, log_y=log_y)
+
+    made = solved[solved.data == "sphere"]
+    is_sketch, some = made.solver == "sketch", made.apart.isin((_APART, _HARD))
+    shown = ~is_sketch | ((made.tolerance == _TOLERANCE) & made.rows.isin((2, _ROWS, 32)))
+    by_distance = made[(made.points == _POINTS) & shown]
+    iterative = by_distance[by_distance.solver != "exact"]
+    usual = _usual(by_distance)
+    conditions = pd.concat(
+        [
+            usual[usual.solver == "exact"].assign(name="of the system"),
+            usual[usual.solver == "sketch"].assign(
+                name=f"met after a sketch of {_ROWS} rows", conditioning=usual.conditioning_met
+            ),
+        ]
+    )
+    by_rows, by_tolerance = (_usual(made[is_sketch & some], axis) for axis in ("rows", "tolerance"))
+    by_number = _usual(made[some], "points")
+    by_number = by_number.assign(name=by_number.name + ", " + by_number.kind)
+    digits, sketched = _usual(solved[solved.data == "digits"], "points"), trained[trained.solver == "sketch"]
+    return (
+        draw("Iterations against how close points lie", iterative, "apart", "iterations"),
+        draw("Operations of a solve against how close points lie", by_distance, "apart", "operations"),
+        draw(
+            "Condition numbers: of the system, and as conjugate gradient meets it", conditions, "apart", "conditioning"
+        ),
+        draw("Iterations against the rows", by_rows, "rows", "iterations", "kind"),
+        draw("Operations against the rows", by_rows, "rows", "operations", "kind"),
+        draw("Iterations against the tolerance", by_tolerance, "tolerance", "iterations", "kind"),
+        draw("What the solve leaves, against the tolerance", by_tolerance, "tolerance", "left", "kind"),
+        draw("Operations of a solve against n", by_number, "points", "operations"),
+        draw("Operations of a solve against n, digits", digits, "points", "operations"),
+        draw("Seconds of a solve against n", by_number, "points", "seconds"),
+        draw("Training: iterations against the tolerance", sketched, "tolerance", "training_iterations"),
+    )
 
 
 EXPERIMENT = Experiment(
