@@ -21,7 +21,11 @@ def open_page(page, url, query=CALM):
 
 
 @pytest.mark.parametrize(
-    ("query", "sizes"), [("", ("n = 8", "m = 64")), ("data=digits&width=65536", ("n = 50", "m = 65,536"))]
+    ("query", "sizes"),
+    [
+        ("", ("n = 8", "m = 64")),
+        pytest.param("data=digits&width=65536", ("n = 50", "m = 65,536"), marks=pytest.mark.slow),
+    ],
 )
 def test_opens_with_a_stage_and_no_error(page, server, query, sizes):
     stage = open_page(page, server, query)

@@ -416,6 +416,7 @@ def test_peak_memory_is_that_of_the_arrays():
     assert peaks[1].num_bytes < peaks[0].num_bytes
 
 
+@pytest.mark.slow
 def test_a_process_that_starves_measures_nothing_and_says_so():
     if not memory.can_measure():
         pytest.skip("peak memory cannot be measured on this system")

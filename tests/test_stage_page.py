@@ -270,6 +270,7 @@ BOX = "node => { const { top, bottom } = node.getBoundingClientRect(); return [t
 BOXES = f"nodes => nodes.map({BOX})"
 
 
+@pytest.mark.slow
 def test_sentence_tree_and_current_line_are_in_view_together(stage):
     """At 1400 by 900, in every phase, also while a node is inspected."""
     stage.open("data=digits&width=65536")
