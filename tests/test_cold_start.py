@@ -43,7 +43,7 @@ def open_together(url, start, delay=0.1):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("start", range(4))
+@pytest.mark.parametrize("start", [0, 3])  # every page is among the three of one, and each of two is the first
 def test_sessions_that_open_together_on_a_cold_server_see_no_error(tmp_path, start):
     with running_server(tmp_path / "log.txt") as url:
         assert open_together(url, start) == [[], [], []]

@@ -143,8 +143,8 @@ RUNS = [
     ("run", "most"),
     [
         (SHORT_RUN, 126),
-        # The longest are one of each method; what adds up over iterations is twice as large there.
-        *(pytest.param(run, 500 if place < 2 else 250, marks=pytest.mark.slow) for place, run in enumerate(RUNS)),
+        # The longest are one of each method; what adds up over iterations is four times as large there.
+        *(pytest.param(run, 500 if place < 2 else 126, marks=pytest.mark.slow) for place, run in enumerate(RUNS)),
     ],
     ids=str,
 )

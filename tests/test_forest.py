@@ -425,7 +425,7 @@ def test_products_added_equal_dense_ones(m, n, palette, seed):
 # Large forests: one thread a subtree, compiled loops
 
 
-@pytest.mark.parametrize("cpus", [1, 3])
+@pytest.mark.parametrize("cpus", [3, pytest.param(1, marks=pytest.mark.slow)])
 def test_large_path_equals_the_small_one_bit_for_bit(cpus, monkeypatch):
     monkeypatch.setattr(compiled, "num_threads", lambda: cpus)
     for m in range(1, 80):

@@ -97,7 +97,14 @@ def test_an_interrupt_waits_for_the_end_of_the_outermost_block():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-@pytest.mark.parametrize("library", ["click", "numpy", "scipy.sparse", "treeviz.cli", "treeviz.lab.sweep", "loky"])
+@pytest.mark.parametrize(
+    "library",
+    [
+        "click",
+        "loky",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("numpy", "treeviz.cli", "treeviz.lab.sweep")),
+    ],
+)
 def test_ctrl_c_ends_a_command_in_the_same_way_whichever_library_it_is_reading(library, tmp_path):
     command = [sys.executable, "-X", "importtime", "-m", "treeviz", "sweep", "sublinear", "--quick"]
     command += ["--store", str(tmp_path / "lab.sqlite")]

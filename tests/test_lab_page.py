@@ -138,6 +138,7 @@ def test_the_answer_and_its_numbers_are_taken_home(page, lab, tmp_path):
     assert "m to the power 0.75" in download.value.path().read_text()
 
 
+@pytest.mark.slow
 def test_an_address_that_the_lab_does_not_know_is_said(page, lab):
     page.goto(f"{lab}/lab?experiment=alchemy")
     expect(page.get_by_test_id("stMain")).to_contain_text("The Lab has no experiment “alchemy”.")

@@ -134,7 +134,10 @@ def test_every_dataset_can_be_opened_in_the_app():
 
 
 @pytest.mark.parametrize("path", [path for path in PATHS.values() if path != "related"])
-@pytest.mark.parametrize(("width", "search"), [(8, "forest"), (8, "watch lists"), (16, "table")])
+@pytest.mark.parametrize(
+    ("width", "search"),
+    [(8, "watch lists"), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((8, "forest"), (16, "table")))],
+)
 def test_the_smallest_networks_can_be_opened(path, width, search):
     for data in ("circle", "digits"):
         app = open_app(path, data=data, width=width, search=search)

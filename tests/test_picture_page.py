@@ -49,7 +49,9 @@ def test_the_tree_is_saved_as_vectors_with_all_styles_inside(page, stage, scheme
     assert firing and len([one for one in root.iter() if one.get("fill") == "#e69f00"]) == firing
 
 
-@pytest.mark.parametrize("what", ["tree", "atlas", "plane", "output"])
+@pytest.mark.parametrize(
+    "what", ["plane", *(pytest.param(what, marks=pytest.mark.slow) for what in ("tree", "atlas", "output"))]
+)
 def test_what_is_painted_is_what_is_seen(page, stage, what):
     seen = brightness(stage.part(what).screenshot())
     for scale in (2, 4) if what == "plane" else (2,):

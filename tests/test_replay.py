@@ -159,6 +159,7 @@ def test_a_toy_takes_300_kilobytes_at_most(page):
     assert len(page.encode()) <= 300_000
 
 
+@pytest.mark.slow
 def test_fifty_iterations_of_a_toy_that_does_not_converge_take_300_kilobytes_at_most():
     run = finish_run(Trainer(load_dataset("xor"), TrainConfig(width=64)), 50, 1e-10)
     assert run.num_computed == 50

@@ -178,7 +178,14 @@ def test_a_datapoint_can_be_moved_where_the_weights_are_held(page, run, requests
         stage.part("narration").filter(has_text="a search of this tree would read").wait_for()
 
 
-@pytest.mark.parametrize(("size", "scheme"), [(1920, "light"), (1400, "dark"), (1024, "light"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("size", "scheme"),
+    [
+        (1400, "light"),
+        (390, "dark"),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((1920, "light"), (1024, "dark"))),
+    ],
+)
 def test_it_fits_and_follows_the_colours_of_the_system(page, file, size, scheme, requests):
     page.set_viewport_size({"width": size, "height": 900})
     page.emulate_media(color_scheme=scheme)
@@ -188,6 +195,7 @@ def test_it_fits_and_follows_the_colours_of_the_system(page, file, size, scheme,
     assert light == (scheme == "light")
 
 
+@pytest.mark.slow
 def test_it_plays_in_a_frame_that_allows_scripts_alone(page, lesson, requests, tmp_path):
     around = tmp_path / "course.html"
     around.write_text(f'<iframe sandbox="allow-scripts" width="1300" height="850" src="{lesson.as_uri()}"></iframe>')
@@ -202,6 +210,7 @@ def test_it_plays_in_a_frame_that_allows_scripts_alone(page, lesson, requests, t
     frame.locator(".lesson .hint").filter(has_text="2 of").first.wait_for()
 
 
+@pytest.mark.slow
 def test_all_scenes_of_a_lesson_open_with_their_numbers(page, lesson, requests):
     stage = open_file(page, lesson)
     scenes = known_lessons()["break"].scenes

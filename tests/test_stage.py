@@ -225,6 +225,7 @@ def test_looping_stays_in_the_phase(stage):
     stage.press(" ")
 
 
+@pytest.mark.slow
 def test_numbers_and_charts_follow_when_the_cursor_rests(stage, circle):
     stage.open(CIRCLE)
     stage.press("Shift+ArrowRight", "Shift+ArrowRight")
@@ -248,6 +249,7 @@ def test_numbers_follow_while_it_plays(stage):
 # ---- looking around ----
 
 
+@pytest.mark.slow
 def test_a_stub_opens_and_a_leaf_is_inspected(stage, digits):
     stage.open(DIGITS)
     before = stage.nodes_with("stub")
@@ -411,6 +413,7 @@ def test_two_iterations_are_compared(stage, circle):
     stage.wait_for(4, 1, 1)
 
 
+@pytest.mark.slow
 def test_a_term_opens_its_entry_beside_the_stage(stage):
     stage.open(CIRCLE)
     stage.press("4")

@@ -130,6 +130,7 @@ def test_it_says_so_where_the_forest_needs_more_than_the_dense_method(stage):
         assert dense["width"] < own["width"] <= box["width"] + 1
 
 
+@pytest.mark.slow
 def test_a_comparison_has_no_meter(stage):
     stage.open(CIRCLE)
     expect(stage.part("meter")).to_be_visible()
@@ -143,7 +144,8 @@ def test_a_comparison_has_no_meter(stage):
 # ---- in view ----
 
 
-@pytest.mark.parametrize("query", ["data=xor&xor-n=8&width=64", pytest.param(DIGITS, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("query", ["data=xor&xor-n=8&width=64", DIGITS])
 def test_all_that_plays_is_in_view_together_when_the_page_opens_and_while_it_plays(page, server, query):
     stage = StageDriver(page, server).open(query)
     assert_in_view(stage.element.evaluate(EXTENT))

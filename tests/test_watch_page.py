@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from accessibility import serious_findings
+from accessibility import serious_findings, show_as
 from playwright.sync_api import expect
 
 from treeviz import TrainConfig, Trainer, load_dataset
@@ -184,29 +184,20 @@ def test_compiled_loops_that_cannot_be_used_are_said_to_be_so(tmp_path, page, mo
 
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     with running_server(tmp_path / "log.txt") as url:
-        StageDriver(page, url).open("data=sphere&width=65536&search=watch+lists&sphere-n=64")
+        StageDriver(page, url).open("data=sphere&width=4096&search=watch+lists")
         page.get_by_text("Compiled loops cannot be used here").wait_for()
         page.goto("about:blank")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_accessibility_finding(stage, scheme):
-    stage.page.emulate_media(color_scheme=scheme)
+def test_it_fits_the_window_and_passes_the_accessibility_check(stage):
     stage.open(f"{LISTS}&it=1&phase=repair&step=1&node=70")
     stage.element.get_by_text("Text version of the tree").click()
     stage.element.get_by_text("Table of all lists").click()
-    stage.rest()
-    assert serious_findings(stage.page) == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1024, "dark"), (1400, "dark")])
-def test_it_fits_the_window(stage, width, scheme):
-    stage.page.emulate_media(color_scheme=scheme)
-    stage.page.set_viewport_size({"width": width, "height": 900})
-    stage.open(f"{LISTS}&it=1&phase=repair")
-    stage.rest()
     main = stage.page.get_by_test_id("stMain")
-    assert stage.page.evaluate("document.documentElement.scrollWidth") <= width
-    assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    for width, scheme in ((1400, "light"), (1024, "dark"), (390, "light")):
+        show_as(stage.page, width, scheme)
+        stage.rest()
+        assert stage.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert main.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+        assert serious_findings(stage.page) == []

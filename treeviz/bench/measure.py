@@ -1,7 +1,8 @@
 """Measuring a plan: candidates turn by turn on the same network, then each one's peak memory, and whether they agree.
 
 In every repeat each candidate trains once, A B C D, A B C D, ..., so that whatever the machine does meanwhile happens
-to all alike. Only one candidate's arrays exist at a time.
+to all alike. Only one candidate's arrays exist at a time. Where there are several repeats, each has trained on the
+problem once before, unmeasured: memory that a process has never touched is slow, which would be charged to the first.
 """
 
 import gc
@@ -100,7 +101,11 @@ class BenchResult:
 
 def num_steps(plan: Plan, candidates: Sequence[Candidate] = CANDIDATES) -> int:
     """Return how often `run_bench` calls `on_step`, but for candidates left out."""
-    return sum(repeats + 1 for repeats in plan.repeats.values()) * len(candidates)
+    return sum(repeats + _num_unmeasured(repeats) + 1 for repeats in plan.repeats.values()) * len(candidates)
+
+
+def _num_unmeasured(repeats: int) -> int:
+    return 1 if repeats > 1 else 0
 
 
 def run_bench(
@@ -157,14 +162,15 @@ def measure(
     reasons = {one.name: reason for one in candidates if (reason := one.reason_not_to_fit(problem))}
     runs: dict[str, list[Run]] = {one.name: [] for one in candidates}
     others, start = cores_elsewhere(), time.perf_counter()
-    for repeat in range(repeats):
+    for repeat in range(1 - _num_unmeasured(repeats), repeats + 1):
         for one in candidates:
             if one.name not in reasons:
                 try:
-                    runs[one.name].append(train(one, data, one.config(problem), until_loss))
+                    run = train(one, data, one.config(problem), until_loss)
+                    runs[one.name] += [run] if repeat else []
                 except MemoryError:
                     reasons[one.name] = "ran out of memory"
-                tell(f"{problem.name}: {one.name}, repeat {repeat + 1} of {repeats}")
+                tell(f"{problem.name}: {one.name}, {f'repeat {repeat} of {repeats}' if repeat else 'unmeasured'}")
     disturbances = [others(time.perf_counter() - start)]
     disturbances += [run.cores_elsewhere for own in runs.values() for run in own]
     peaks = {}
