@@ -495,5 +495,5 @@ EXPERIMENT = Experiment(
     answer=_answer,
     required_bytes=_required_bytes,
     required_seconds=_required_seconds,
-    version=2,
+    version=3,
 )
