@@ -207,7 +207,7 @@ def test_all_start_from_the_same_network(name, width, seed):
     [
         ("sphere", 2000, None),
         ("moons", 1500, 0.8),
-        ("digits", 8193, None),
+        pytest.param("digits", 8193, None, marks=pytest.mark.slow),
         ("breast-cancer", 4096, None),
         ("diabetes", 1024, 1.2),
     ],

@@ -154,6 +154,7 @@ def test_without_a_browser_it_is_said_what_to_install(monkeypatch, tmp_path):
     assert done.exit_code == 1 and "pip install 'treeviz[film]'" in done.output
 
 
+@pytest.mark.slow
 def test_a_program_that_is_no_browser_is_named(monkeypatch, tmp_path):
     program = tmp_path / "browser"
     program.write_text("#!/bin/sh\nexit 3\n")

@@ -19,7 +19,7 @@ def grid():
     for (place, name), width, seed in itertools.product(enumerate(DATASETS), (256, 4096, LARGE), (0, 1, 2)):
         if width == LARGE and seed != place % 3:
             continue  # one seed for each dataset: these take longest
-        is_quick = seed == 0 and (width == 256 or (width, name) == (4096, "digits"))
+        is_quick = seed == 0 and (width == 256 or (width, name) == (4096, "moons"))
         marks = () if is_quick else (pytest.mark.slow,)
         yield pytest.param(name, width, seed, marks=marks, id=f"{name}-{width}-{seed}")
 

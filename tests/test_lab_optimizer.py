@@ -20,6 +20,7 @@ TASK = {
 }
 
 
+@pytest.mark.slow
 def test_errors_are_those_of_the_weights_that_a_budget_reaches():
     measured = EXPERIMENT.measure(TASK)
     split = load_split("digits", 20, 2, max_test_points=500)

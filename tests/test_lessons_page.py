@@ -213,6 +213,7 @@ def check_scene(lecture, key, number):
     assert stage.part("notices").inner_text() == ""
 
 
+@pytest.mark.slow
 def test_a_scene_opened_by_its_address_says_the_numbers_of_its_run(lecture):
     lecture.open("exactness", 1)
     check_scene(lecture, "exactness", 1)

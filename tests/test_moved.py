@@ -83,7 +83,7 @@ def numbers(text):
     return [int(number.replace(",", "")) for number in found.groups()]
 
 
-@pytest.fixture(scope="module", params=list(CASES))
+@pytest.fixture(scope="module", params=[*[*CASES][:-1], pytest.param("wide", marks=pytest.mark.slow)])
 def case(request):
     make, width, iteration, detail = CASES[request.param]
     data, config = make(), TrainConfig(width=width, solver="exact", seed=2)

@@ -34,7 +34,7 @@ def brightness(content, size=None):
     return np.asarray(picture.resize(size) if size else picture, dtype=float)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_the_tree_is_saved_as_vectors_with_all_styles_inside(page, stage, scheme):
     page.emulate_media(color_scheme=scheme)
     name, content = save(stage, "tree", "svg")

@@ -208,6 +208,7 @@ def test_runs_that_the_app_cannot_be_set_to_have_no_address():
         assert name_settings(data, config) is None
 
 
+@pytest.mark.slow
 def test_scenes_are_filled_in_and_open_at_their_moments(node):
     lesson = known_lessons()["break"]
     page = write_lesson("break", lesson)

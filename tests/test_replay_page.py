@@ -132,6 +132,7 @@ def test_a_neuron_is_looked_into(page, file, run, requests):
     assert f"{abs(leaf_value):.3f}" in inspector.inner_text()
 
 
+@pytest.mark.slow
 def test_what_is_not_held_is_said_and_the_stage_stays(page, file, requests):
     stage = open_file(page, file)
     before = stage.where
@@ -262,6 +263,7 @@ def test_it_is_printed_whole(page, file, requests):
     page.emulate_media(media="screen")
 
 
+@pytest.mark.slow
 def test_an_index_leads_to_the_lessons(page, requests, tmp_path, monkeypatch):
     monkeypatch.setattr("treeviz.export.lesson_replay.write_lesson", lambda key, *_: page_of(key, "a lesson"))
     for one in write_site():
@@ -273,6 +275,7 @@ def test_an_index_leads_to_the_lessons(page, requests, tmp_path, monkeypatch):
         page.get_by_role("heading", name=key).wait_for()
 
 
+@pytest.mark.slow
 def test_a_notebook_plays_a_trace(page, run, tmp_path):
     around = tmp_path / "notebook.html"
     around.write_text(f"<!doctype html>{run.trace._repr_html_()}", encoding="utf-8")

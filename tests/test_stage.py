@@ -45,6 +45,7 @@ def test_a_whole_tree_shows_the_search_and_the_repair_of_the_records(stage, circ
         stage.wait_for(iteration + 1)
 
 
+@pytest.mark.slow
 def test_the_search_enters_node_by_node(stage, circle):
     stage.open(CIRCLE)
     step = circle.replay(0, 0)
@@ -156,7 +157,8 @@ def test_a_journey_by_keyboard(stage, circle):
     assert "Converged" in stage.part("status").inner_text()
 
 
-@pytest.mark.parametrize("query", [CIRCLE, pytest.param(DIGITS, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("query", [CIRCLE, DIGITS])
 def test_five_quick_presses_are_five_steps(stage, query):
     stage.open(query)
     stage.press(*["ArrowRight"] * 5)
