@@ -36,8 +36,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("treeviz", deadline=None, derandomize=bool(os.environ.get("CI")), max_examples=60)
 settings.load_profile("treeviz")
 
-# Tests open many pages and stay on none for long: what the browser spends on optimized code is not won back.
-NO_OPTIMIZER = "--js-flags=--no-maglev,--no-turbofan"
+# Tests open many pages and stay on none for long: what the browser spends on optimized code is not won back. It keeps
+# what it has compiled for the next page.
+SCRIPTS = "--js-flags=--no-maglev,--no-turbofan,--no-flush-bytecode"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -132,7 +133,7 @@ def chromium():
 
     expect.set_options(timeout=30_000)  # as everything else waits
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, NO_OPTIMIZER])
+        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, SCRIPTS])
         yield browser
         browser.close()
 
