@@ -167,7 +167,8 @@ def measure(
             if one.name not in reasons:
                 try:
                     run = train(one, data, one.config(problem), until_loss)
-                    runs[one.name] += [run] if repeat else []
+                    if repeat:
+                        runs[one.name].append(run)
                 except MemoryError:
                     reasons[one.name] = "ran out of memory"
                 tell(f"{problem.name}: {one.name}, {f'repeat {repeat} of {repeats}' if repeat else 'unmeasured'}")
